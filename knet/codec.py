@@ -1,0 +1,157 @@
+"""The one codec: frozen records as canonical dag-cbor blocks named by CIDv1, or as JSON for people and notebooks.
+
+Sources: dag-cbor (https://ipld.io/specs/codecs/dag-cbor/spec/), CIDv1 (https://github.com/multiformats/cid).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeVar, final
+
+import libipld
+import msgspec
+
+from .errors import BlockTampered, CodecError
+
+RAW = 0x55
+DAG_CBOR = 0x71
+MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse more
+_SHA2_256 = b"\x12\x20"
+
+T = TypeVar("T")
+
+
+@final
+class Cid:
+    """A CIDv1 with sha2-256, the only kind knet writes. ``bytes`` is its binary form (36 bytes), ``str`` base32."""
+
+    __slots__ = ("raw",)
+    raw: bytes
+
+    def __init__(self, raw: bytes) -> None:
+        if len(raw) != 36 or raw[0] != 1 or raw[1] not in (RAW, DAG_CBOR) or raw[2:4] != _SHA2_256:
+            raise CodecError(f"not a CIDv1 of raw or dag-cbor with sha2-256: {raw[:40].hex()}")
+        object.__setattr__(self, "raw", raw)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Cid is immutable")
+
+    def __reduce__(self) -> tuple[type[Cid], tuple[bytes]]:
+        return Cid, (self.raw,)
+
+    @classmethod
+    def of(cls, data: bytes, codec: int = RAW) -> Cid:
+        """The CID of a block: ``codec`` says how its bytes are read."""
+        return cls.from_digest(hashlib.sha256(data).digest(), codec)
+
+    @classmethod
+    def from_digest(cls, digest: bytes, codec: int = DAG_CBOR) -> Cid:
+        """The CID whose sha2-256 digest (32 bytes) is known, as the chain keeps it."""
+        return cls(bytes((1, codec)) + _SHA2_256 + digest)
+
+    @classmethod
+    def parse(cls, text: str) -> Cid:
+        """Read any multibase form. Raises CodecError."""
+        try:
+            found = libipld.decode_cid(text)
+            multihash = found["hash"]
+            if found["version"] != 1 or multihash["code"] != 0x12:
+                raise ValueError("version or hash function")
+            return cls.from_digest(multihash["digest"], found["codec"])
+        except (ValueError, TypeError) as error:
+            raise CodecError(f"not a CID that knet can read (CIDv1, sha2-256): {text[:80]!r}") from error
+
+    @property
+    def codec(self) -> int:
+        return self.raw[1]
+
+    @property
+    def digest(self) -> bytes:
+        return self.raw[4:]
+
+    def check(self, data: bytes) -> bytes:
+        """``data`` itself if it hashes to this CID; raises BlockTampered."""
+        if hashlib.sha256(data).digest() != self.raw[4:]:
+            raise BlockTampered(f"block {self} does not match its CID ({len(data)} bytes).")
+        return data
+
+    def __str__(self) -> str:
+        return str(libipld.encode_cid(self.raw))
+
+    def __repr__(self) -> str:
+        return f"Cid({self})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cid) and self.raw == other.raw
+
+    def __lt__(self, other: Cid) -> bool:
+        return self.raw < other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+
+def _to_raw(value: Any) -> Any:
+    if isinstance(value, Cid):
+        return value.raw
+    raise CodecError(f"a record cannot hold a {type(value).__name__}")
+
+
+def _to_text(value: Any) -> Any:
+    if isinstance(value, Cid):
+        return str(value)
+    raise CodecError(f"a record cannot hold a {type(value).__name__}")
+
+
+def _from_plain(kind: type, value: Any) -> Any:
+    if kind is Cid:
+        return Cid.parse(value) if isinstance(value, str) else Cid(value)
+    raise CodecError(f"a record cannot hold a {kind}")
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Canonical dag-cbor of a record; a ``Cid`` becomes an IPLD link."""
+    plain = msgspec.to_builtins(record, builtin_types=(bytes,), enc_hook=_to_raw)
+    try:
+        return bytes(libipld.encode_dag_cbor(plain))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CodecError(f"{type(record).__name__} does not encode: {error}") from error
+
+
+def decode(block: bytes, kind: type[T]) -> T:
+    """The record in a block. Raises CodecError if it is not canonical dag-cbor or not a ``kind``."""
+    try:
+        plain = libipld.decode_dag_cbor(block)
+        if libipld.encode_dag_cbor(plain) != block:
+            raise CodecError(f"not canonical dag-cbor ({len(block)} bytes).")
+        return msgspec.convert(plain, kind, builtin_types=(bytes,), dec_hook=_from_plain)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        if isinstance(error, CodecError):
+            raise
+        raise CodecError(f"not a {kind.__name__}: {error}") from error
+
+
+def block_of(record: msgspec.Struct) -> tuple[Cid, bytes]:
+    """A record as a block: its CID and its bytes."""
+    data = encode(record)
+    return Cid.of(data, DAG_CBOR), data
+
+
+def cid_of(record: msgspec.Struct) -> Cid:
+    return block_of(record)[0]
+
+
+def to_json(record: Any, *, indent: int = 0) -> str:
+    """JSON with CIDs as strings and bytes as base64."""
+    data = msgspec.json.encode(record, enc_hook=_to_text)
+    return (msgspec.json.format(data, indent=indent) if indent else data).decode()
+
+
+def from_json(text: str | bytes, kind: type[T]) -> T:
+    """Inverse of `to_json`. Raises CodecError."""
+    try:
+        return msgspec.json.decode(text, type=kind, dec_hook=_from_plain)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, CodecError):
+            raise
+        raise CodecError(f"not a {kind.__name__}: {error}") from error

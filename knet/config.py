@@ -1,0 +1,96 @@
+"""Where knet keeps its things, and the profile that says which network to talk to.
+
+Everything lives under one folder, ``$KNET_HOME`` or the platform's data folder::
+
+    profiles/<name>.json   a network as this user sees it
+    default                the name of the profile used when none is given
+    keys/  blocks/  models/  tools/  networks/
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from .chain.base import Deployment
+from .codec import from_json, to_json
+from .errors import CodecError, ConfigError
+from .records import Record
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+ADDRESS_POLICIES = ("public", "loopback", "private")
+
+
+def home() -> Path:
+    """The folder everything is kept under; made when first written to."""
+    return Path(os.environ.get("KNET_HOME") or platformdirs.user_data_dir("knet", appauthor=False))
+
+
+class Profile(Record, frozen=True):
+    """One network as one user sees it."""
+
+    name: str
+    rpc: str
+    deployment: Deployment
+    key: str = "keys/client.key"  # relative to `home()`, like every path here
+    blocks: str = "blocks"
+    gateways: list[str] = []  # IPFS trustless gateways asked for blocks that no node serves
+    kubo: str = ""  # multiaddr of a Kubo daemon's RPC
+    model: str = DEFAULT_MODEL
+    addresses: str = "public"  # which endpoints read from the chain may be contacted: public | loopback | private
+
+    def path(self, field: str) -> Path:
+        """A path setting as an absolute path."""
+        return home() / str(getattr(self, field))
+
+
+def _profile_path(name: str) -> Path:
+    if not name or any(c in name for c in "/\\."):
+        raise ConfigError(f"{name!r} cannot name a profile.")
+    return home() / "profiles" / f"{name}.json"
+
+
+def profile_names() -> list[str]:
+    return sorted(path.stem for path in (home() / "profiles").glob("*.json"))
+
+
+def load_profile(name: str | None = None) -> Profile:
+    """The named profile, else ``$KNET_PROFILE``, else the default one. Raises ConfigError."""
+    marker = home() / "default"
+    name = name or os.environ.get("KNET_PROFILE") or (marker.read_text().strip() if marker.exists() else "")
+    if not name:
+        raise ConfigError(
+            "No network is configured.",
+            hint="Run `knet network up` for a network of your own, `knet network join` for an existing one, "
+            "or `knet demo`.",
+        )
+    path = _profile_path(name)
+    try:
+        profile = from_json(path.read_bytes(), Profile)
+    except FileNotFoundError as error:
+        known = ", ".join(profile_names()) or "none"
+        raise ConfigError(f"There is no profile {name!r} (known: {known}).") from error
+    except CodecError as error:
+        raise ConfigError(f"{path} is not a profile: {error}") from error
+    if profile.addresses not in ADDRESS_POLICIES:
+        raise ConfigError(f"{path}: addresses must be one of {', '.join(ADDRESS_POLICIES)}.")
+    return profile
+
+
+def save_profile(profile: Profile, *, default: bool = False) -> Path:
+    """Write a profile; ``default`` also makes it the one used when none is named."""
+    path = _profile_path(profile.name)
+    write_atomically(path, to_json(profile, indent=2).encode() + b"\n")
+    if default:
+        write_atomically(home() / "default", profile.name.encode())
+    return path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    os.replace(partial, path)

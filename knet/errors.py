@@ -1,0 +1,139 @@
+"""Every error knet raises, one tree.
+
+::
+
+    KnetError
+    ├── ConfigError            a setting, profile or key file is missing or wrong
+    ├── MissingExtra           an optional dependency; the message is the pip command
+    ├── CodecError             bytes that are not the record they should be
+    ├── ContentError
+    │   ├── BlockNotFound      no store or gateway has the CID
+    │   ├── BlockTampered      bytes that do not hash to their CID
+    │   └── StoreError         disk full, read only, daemon refused
+    ├── TransportError
+    │   ├── Unreachable        refused, reset, DNS, TLS
+    │   ├── DeadlineExceeded   no complete reply in time
+    │   ├── TooLarge           the reply outgrew its byte limit
+    │   ├── AddressRefused     an endpoint outside the address policy, or a redirect
+    │   └── BadReply           a status or a body the protocol does not allow
+    ├── ChainError
+    │   ├── ChainUnreachable   the RPC does not answer
+    │   ├── TransactionFailed  reverted, dropped or out of funds
+    │   └── NotRegistered      the registry does not know the node
+    ├── SpaceError
+    │   ├── ModelNotFound      no weights here, and none could be fetched
+    │   └── SpaceMismatch      vectors of different spaces met
+    ├── IndexerError
+    │   ├── SourceError        a source cannot be listed or read
+    │   └── NodeBusy           another process holds this node's state
+    └── VerificationError
+        ├── BadReceipt         forged, replayed, or for somebody else
+        ├── NotIncluded        a passage that its manifest does not contain
+        ├── ScoreInflated      a score the evidence does not bear out
+        └── StaleManifest      not the head on chain
+
+Third-party exceptions are translated at the edge where they arise; `tests/test_errors.py` checks that none escapes.
+"""
+
+from __future__ import annotations
+
+
+class KnetError(Exception):
+    """Base of the tree. ``hint`` says what to do about it, in one sentence."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} {self.hint}" if self.hint else message
+
+
+class ConfigError(KnetError): ...
+
+
+class MissingExtra(KnetError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed. Run: pip install 'knet[{extra}]'")
+
+
+class CodecError(KnetError, ValueError): ...
+
+
+class ContentError(KnetError): ...
+
+
+class BlockNotFound(ContentError, KeyError):
+    __str__ = KnetError.__str__  # KeyError would print the repr
+
+
+class BlockTampered(ContentError): ...
+
+
+class StoreError(ContentError): ...
+
+
+class TransportError(KnetError): ...
+
+
+class Unreachable(TransportError): ...
+
+
+class DeadlineExceeded(TransportError, TimeoutError): ...
+
+
+class TooLarge(TransportError): ...
+
+
+class AddressRefused(TransportError): ...
+
+
+class BadReply(TransportError): ...
+
+
+class ChainError(KnetError): ...
+
+
+class ChainUnreachable(ChainError): ...
+
+
+class TransactionFailed(ChainError): ...
+
+
+class NotRegistered(ChainError): ...
+
+
+class SpaceError(KnetError): ...
+
+
+class ModelNotFound(SpaceError): ...
+
+
+class SpaceMismatch(SpaceError): ...
+
+
+class IndexerError(KnetError): ...
+
+
+class SourceError(IndexerError): ...
+
+
+class NodeBusy(IndexerError): ...
+
+
+class VerificationError(KnetError): ...
+
+
+class BadReceipt(VerificationError): ...
+
+
+class NotIncluded(VerificationError): ...
+
+
+class ScoreInflated(VerificationError): ...
+
+
+class StaleManifest(VerificationError): ...

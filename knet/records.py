@@ -1,0 +1,347 @@
+"""The records that cross stages and machines. All frozen; `knet.codec` turns them into blocks and JSON.
+
+Times are unix seconds. Offsets count Unicode code points of the canonical text. Vectors are little-endian float16
+(``encoding = "f2"``): on unit vectors the error of a dot product stays under 1e-4, at half of float32's size.
+docs/protocol.md describes each field for writers of other implementations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import msgspec
+
+from .codec import Cid, encode
+from .merkle import leaf_hash
+
+VECTOR_DTYPE = "<f2"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every record; keyword-only, hashable, immutable."""
+
+
+# --- what a node publishes ---------------------------------------------------------------------------------------
+
+
+class Space(Record, frozen=True, tag_field="type", tag="knet/space/1"):
+    """What makes two vectors comparable. Its CID is its name: other weights, another space."""
+
+    model: str
+    weights: bytes  # sha2-256 of the model's safetensors file
+    dimension: int
+    pooling: str = "mean"
+    normalized: bool = True
+    max_tokens: int = 256
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+
+class Document(Record, frozen=True, tag_field="type", tag="knet/document/1"):
+    """One source document. Its CID is its stable id: the same text under the same uri is the same document."""
+
+    uri: str
+    text: Cid  # raw block: the canonical text, UTF-8, NFC, "\n" line ends
+    title: str = ""
+    media_type: str = "text/plain"
+    licence: str = ""
+    modified: int = 0
+
+
+class Leaf(Record, frozen=True):
+    """What a shard's Merkle tree commits to for one chunk."""
+
+    document: Cid
+    start: int
+    end: int
+    text: bytes  # sha2-256 of the chunk's UTF-8 text
+    vector: bytes  # sha2-256 of the chunk's stored vector
+
+
+def chunk_leaf(document: Cid, start: int, end: int, text: str, vector: bytes) -> bytes:
+    """The leaf hash (32 bytes) of one chunk."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return leaf_hash(
+        encode(Leaf(document=document, start=start, end=end, text=digest, vector=hashlib.sha256(vector).digest()))
+    )
+
+
+class Shard(Record, frozen=True, tag_field="type", tag="knet/shard/1"):
+    """An immutable run of chunks in one space.
+
+    ``chunks`` is a raw block of ``<u4`` triples (index into ``documents``, start, end); ``vectors`` a raw block of
+    ``count x dimension`` values in ``encoding``. Chunks of one document are neighbours.
+    """
+
+    space: Cid
+    count: int
+    dimension: int
+    documents: list[Cid]
+    chunks: Cid
+    vectors: Cid
+    lexical: Cid
+    encoding: str = "f2"
+
+
+class Lexical(Record, frozen=True, tag_field="type", tag="knet/lexical/1"):
+    """Term statistics of one shard: ``terms`` sorted, ``df`` and ``lengths`` (one a chunk) as ``<u4``."""
+
+    terms: list[str]
+    df: bytes
+    lengths: bytes
+
+
+class Tombstone(Record, frozen=True):
+    """Chunks ``start`` to ``stop`` (exclusive) of a shard no longer stand."""
+
+    start: int
+    stop: int
+
+
+class ShardRef(Record, frozen=True):
+    """A shard in a manifest, with what was removed from it since it was written."""
+
+    shard: Cid
+    root: bytes  # Merkle root over the shard's chunk leaves
+    count: int
+    removed: list[Tombstone] = []
+
+
+class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
+    """Routing card: what a node is about, small and public even when its content is not.
+
+    ``centroids`` is ``(n, dimension)`` in float16, ``weights`` the chunks behind each (``<u4``). ``terms`` holds
+    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``).
+    """
+
+    title: str
+    space: Cid
+    documents: int
+    chunks: int
+    centroids: bytes
+    weights: bytes
+    terms: bytes
+    df: bytes
+    average_length: float  # tokens a chunk
+    description: str = ""
+    languages: list[str] = []
+    licence: str = ""
+    access: str = "public"
+    cost: int = 0  # wei a query
+
+
+class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
+    """One version of a node's collection. The digest of its CID is the node's head on chain."""
+
+    node: int
+    sequence: int
+    previous: Cid | None
+    space: Cid
+    shards: list[ShardRef]
+    card: Cid
+    documents: int
+    chunks: int
+    time: int
+    licence: str = ""
+    access: str = "public"
+
+
+# --- what a client asks, and a node answers ----------------------------------------------------------------------
+
+
+class SearchRequest(Record, frozen=True, tag_field="type", tag="knet/search/1"):
+    """One question to any number of nodes. Its salted digest is the query commitment in each receipt."""
+
+    question: str
+    client: bytes  # 20 bytes, the address that may rate
+    salt: bytes  # 16 random bytes
+    k: int = 8
+    space: Cid | None = None
+    vector: bytes = b""  # <f4, in ``space``; empty: the node embeds
+
+
+class Receipt(Record, frozen=True):
+    """What a node signs (EIP-712, see `knet.chain.receipts`): the ticket without which nobody can rate."""
+
+    node: int
+    manifest: bytes  # digest of the manifest's CID
+    query: bytes  # sha2-256 of the SearchRequest block
+    results: bytes  # Merkle root over the leaves of the hits, in order
+    client: bytes
+    issued_at: int
+    nonce: bytes  # 32 random bytes
+
+
+class SignedReceipt(Record, frozen=True):
+    receipt: Receipt
+    signature: bytes  # 65 bytes r || s || v
+
+
+class Hit(Record, frozen=True):
+    """One chunk a node answers with, and the proof that its manifest holds it."""
+
+    document: int  # index into SearchReply.documents
+    shard: int  # index into Manifest.shards
+    chunk: int  # leaf index within the shard
+    start: int
+    end: int
+    text: str
+    vector: bytes
+    path: list[bytes]
+    scores: dict[str, float]  # by retriever: "dense" (cosine), "bm25" (node-local statistics)
+
+
+class SearchReply(Record, frozen=True, tag_field="type", tag="knet/reply/1"):
+    manifest: Cid
+    documents: list[bytes]  # Document blocks
+    hits: list[Hit]
+    receipt: SignedReceipt
+
+
+# --- what the chain knows ----------------------------------------------------------------------------------------
+
+
+class Head(Record, frozen=True):
+    """One published manifest as the chain recorded it."""
+
+    manifest: Cid
+    sequence: int
+    block: int
+    time: int
+    transaction: str
+
+
+class NodeEntry(Record, frozen=True):
+    """A node as chain events describe it."""
+
+    node: int
+    owner: str
+    wallet: str  # signs receipts and heads
+    endpoint: str
+    head: Head | None = None
+
+
+class Reputation(Record, frozen=True):
+    """Reliability of one node on chain: rated weight for and against, and how many ratings that was."""
+
+    positive: float = 0.0
+    negative: float = 0.0
+    count: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean of the Beta(1 + positive, 1 + negative) posterior."""
+        return (1 + self.positive) / (2 + self.positive + self.negative)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the same posterior."""
+        total = 2 + self.positive + self.negative
+        return math.sqrt(self.mean * (1 - self.mean) / (total + 1))
+
+
+class Rating(Record, frozen=True):
+    """One verdict on what one receipt stands for: -100 (wrong) to 100 (right)."""
+
+    receipt: SignedReceipt
+    value: int
+
+
+# --- what the query side hands out -------------------------------------------------------------------------------
+
+
+class Provenance(Record, frozen=True):
+    """Where a passage came from, enough to check it again from its own bytes, IPFS and the chain."""
+
+    node: int
+    manifest: Cid
+    document: Cid
+    shard: int
+    chunk: int
+    path: list[bytes]
+    vector: bytes
+    receipt: int | None = None  # index into Answer.receipts; None when searched in fetched shards
+
+
+class Passage(Record, frozen=True):
+    text: str
+    start: int
+    end: int
+    title: str
+    uri: str
+    score: float
+    scores: dict[str, float]  # recomputed by the client from text and vector
+    reliability: Reputation
+    provenance: Provenance
+    licence: str = ""
+    sources: list[int] = []  # other nodes that hold a near-duplicate
+
+
+class Citation(Record, frozen=True):
+    """An exact span: offsets into the document's canonical text."""
+
+    passage: int
+    start: int
+    end: int
+    exact: str
+
+
+class Sentence(Record, frozen=True):
+    text: str
+    citations: list[Citation]
+
+
+class NodeStatus(Record, frozen=True):
+    """What happened at one node: success | timeout | error | access_denied | unverified | skipped."""
+
+    node: int
+    title: str
+    status: str
+    hits: int = 0
+    milliseconds: float = 0.0
+    detail: str = ""
+    why: str = ""  # why the router asked it
+
+
+class Evidence(Record, frozen=True):
+    """A receipt and the leaves its results root commits to."""
+
+    signed: SignedReceipt
+    leaves: list[bytes]
+
+
+class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
+    """Serialises to JSON (`knet.codec.to_json`) as ``application/vnd.knet.answer+json`` and can be verified from it."""
+
+    question: str
+    found: bool
+    text: str
+    sentences: list[Sentence]
+    passages: list[Passage]
+    nodes: list[NodeStatus]
+    receipts: list[Evidence]
+    requests: list[SearchRequest]  # one a space; each receipt names one by its digest
+    spaces: list[Space]
+    chain_id: int
+    contract: str  # the EIP-712 verifying contract of the receipts
+    time: int
+    milliseconds: float
+    private: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``{total, asked, answered, skipped}`` over the nodes."""
+        answered = sum(node.status == "success" for node in self.nodes)
+        skipped = sum(node.status == "skipped" for node in self.nodes)
+        return {
+            "total": len(self.nodes),
+            "asked": len(self.nodes) - skipped,
+            "answered": answered,
+            "skipped": skipped,
+        }
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a node that was asked gave no verified reply."""
+        return self.counts["answered"] < self.counts["asked"]
