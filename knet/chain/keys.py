@@ -15,13 +15,15 @@ Signer = LocalAccount
 
 def new_key() -> Signer:
     """A fresh random key, in memory."""
-    return Account.create()
+    key: Signer = Account.create()
+    return key
 
 
 def load_key(path: Path) -> Signer:
     """The key in a file of 64 hex digits. Raises ConfigError."""
     try:
-        return Account.from_key(path.read_text().strip())  # type: ignore[no-any-return]
+        key: Signer = Account.from_key(path.read_text().strip())
+        return key
     except OSError as error:
         raise ConfigError(f"the key file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
