@@ -1,0 +1,96 @@
+# One command for each thing one does with this tree. `make` alone lists them.
+# Needs Python 3.11 or newer with pip; everything else is installed into .venv and contracts/node_modules.
+
+PYTHON ?= python3
+WORKERS ?= 2
+NAME ?=
+KNET_DATA ?= $(abspath $(wildcard ../shared/data))
+export KNET_DATA
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# The venv's own node (from the `network` extra), so that everybody builds with the same one.
+NODE_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+NODE_MODULES := contracts/node_modules/.package-lock.json
+REPORT := .cache/tests.xml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo setup test pytest lint format contracts bench pins clean
+
+help:
+	@echo "make demo         start a small network on this machine, ask it, verify the answer"
+	@echo "make test         everything CI does: lint, contracts, tests"
+	@echo "make lint         ruff, mypy, forge fmt"
+	@echo "make format       rewrite the sources the way lint wants them"
+	@echo "make contracts    build and test the contracts, check that the committed artifacts match"
+	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
+	@echo "make setup        only install what development needs"
+	@echo "make pins         write constraints.txt from what is installed"
+	@echo "make clean        remove everything that was installed or built here"
+	@echo
+	@echo "PYTHON=python3.12 picks an interpreter, KNET_DATA=folder the data sets, WORKERS=4 the test processes."
+
+# --- installing --------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) tools/make_venv.py $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "knet: installing what the demo needs (a few minutes the first time)"
+	$(PIP) -e '.[all]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "knet: installing what development needs (a few minutes the first time)"
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.runtime
+
+$(NODE_MODULES): contracts/package-lock.json | $(VENV)/.dev
+	cd contracts && $(NODE_PATH) npm ci --no-audit --no-fund
+	@touch $@
+
+setup: $(VENV)/.dev $(NODE_MODULES)
+	@echo "knet: ready. Next: make demo, or make test"
+
+# --- running -----------------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.runtime
+	@$(BIN)/knet demo
+
+bench: $(VENV)/.dev
+	@$(BIN)/knet bench $(NAME)
+
+# --- checking ----------------------------------------------------------------------------------------------------
+
+test:
+	@start=$$(date +%s) && $(MAKE) --no-print-directory lint contracts pytest && \
+	echo "knet: lint clean, contracts reproducible, tests done in $$(($$(date +%s) - start)) s" && \
+	$(BIN)/python tools/summary.py $(REPORT)
+
+pytest: $(VENV)/.dev $(NODE_MODULES)
+	@mkdir -p $(dir $(REPORT))
+	$(BIN)/python -m pytest -n $(WORKERS) --junitxml=$(REPORT)
+
+lint: $(VENV)/.dev $(NODE_MODULES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd contracts && $(NODE_PATH) npm run --silent fmt
+
+format: $(VENV)/.dev $(NODE_MODULES)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	cd contracts && $(NODE_PATH) npx forge fmt
+
+contracts: $(NODE_MODULES)
+	cd contracts && $(NODE_PATH) npm run --silent build && $(NODE_PATH) npm run --silent test
+
+pins: $(VENV)/.dev
+	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
+
+clean:
+	rm -rf $(VENV) .cache contracts/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	@echo "knet: clean"
