@@ -1,0 +1,76 @@
+"""Tokens, term statistics and BM25 scores. The same tokens on both sides, so that a client can score again.
+
+BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with Lucene's non-negative idf.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from ..records import Lexical
+
+K1 = 1.2
+B = 0.75
+_TOKEN = re.compile(r"[^\W_]+")
+
+Counts = npt.NDArray[np.uint32]
+
+
+def tokens(text: str) -> list[str]:
+    """Runs of letters and digits, case folded."""
+    return _TOKEN.findall(text.casefold())
+
+
+def term_hash(term: str) -> int:
+    """What stands for a term in a routing card: CRC-32 of its UTF-8."""
+    return crc32(term.encode())
+
+
+def document_frequency(texts: Iterable[Sequence[str]]) -> Counter[str]:
+    """In how many token lists each term occurs."""
+    counts: Counter[str] = Counter()
+    for words in texts:
+        counts.update(set(words))
+    return counts
+
+
+def lexical_of(texts: Sequence[str]) -> Lexical:
+    """Term statistics of the chunks of one shard."""
+    words = [tokens(text) for text in texts]
+    counts = document_frequency(words)
+    terms = sorted(counts)
+    return Lexical(
+        terms=terms,
+        df=np.array([counts[term] for term in terms], "<u4").tobytes(),
+        lengths=np.array([len(w) for w in words], "<u4").tobytes(),
+    )
+
+
+class Statistics:
+    """Collection-wide statistics a BM25 score depends on: chunks, their mean length, document frequencies."""
+
+    def __init__(self, chunks: int, average_length: float, df: Mapping[str, int]) -> None:
+        self.chunks = chunks
+        self.average_length = max(average_length, 1.0)
+        self._df = df
+
+    def idf(self, term: str) -> float:
+        """ln(1 + (N - df + 0.5) / (df + 0.5)); a term nobody has counts as one that a single chunk has."""
+        df = max(self._df.get(term, 0), 1)
+        return math.log1p((max(self.chunks - df, 0) + 0.5) / (df + 0.5))
+
+    def bm25(self, question: Iterable[str], text: str) -> float:
+        """BM25 of one text for the question's tokens (each counted once)."""
+        words = tokens(text)
+        counts = Counter(words)
+        norm = K1 * (1 - B + B * len(words) / self.average_length)
+        return sum(
+            self.idf(term) * counts[term] * (K1 + 1) / (counts[term] + norm) for term in set(question) if counts[term]
+        )

@@ -1,0 +1,166 @@
+"""Shards: chunks written as blocks, and read back with everything checked against the manifest's roots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..codec import MAX_BLOCK, Cid, block_of, encode
+from ..content.base import BlockSource, BlockStore, get_record, put_record
+from ..errors import CodecError, NotIncluded, SpaceMismatch
+from ..merkle import Tree
+from ..records import VECTOR_DTYPE, Document, Lexical, Record, Shard, ShardRef, Space, chunk_leaf
+from .lexical import lexical_of
+
+Vectors = npt.NDArray[np.float32]
+Spans = npt.NDArray[np.uint32]
+
+
+class Chunk(Record, frozen=True):
+    """One chunk on its way into a shard. ``vector`` is in the stored encoding (float16)."""
+
+    document: Document
+    start: int
+    end: int
+    text: str
+    vector: bytes
+
+
+def store_vector(vector: npt.NDArray[np.float32]) -> bytes:
+    """A vector in the encoding shards keep (little-endian float16)."""
+    return vector.astype(VECTOR_DTYPE).tobytes()
+
+
+def load_vector(data: bytes) -> Vectors:
+    """``(dimension,)`` float32 from its stored encoding."""
+    return np.frombuffer(data, VECTOR_DTYPE).astype(np.float32)
+
+
+def write_shards(store: BlockStore, space: Space, chunks: Sequence[Chunk]) -> list[ShardRef]:
+    """Write chunks, in order, as as few shards as blocks of 1 MiB allow. Chunks of one document must be neighbours."""
+    per_shard = MAX_BLOCK // (space.dimension * np.dtype(VECTOR_DTYPE).itemsize)
+    refs = []
+    for first in range(0, len(chunks), per_shard):
+        refs += _write_run(store, space, chunks[first : first + per_shard])
+    return refs
+
+
+def _write_run(store: BlockStore, space: Space, chunks: Sequence[Chunk]) -> list[ShardRef]:
+    lexical = lexical_of([chunk.text for chunk in chunks])
+    if len(chunks) > 1 and len(encode(lexical)) > MAX_BLOCK:
+        half = len(chunks) // 2
+        return _write_run(store, space, chunks[:half]) + _write_run(store, space, chunks[half:])
+    documents: dict[Document, tuple[int, Cid]] = {}
+    for chunk in chunks:
+        if chunk.document not in documents:
+            documents[chunk.document] = (len(documents), put_record(store, chunk.document))
+    spans = np.array([(documents[c.document][0], c.start, c.end) for c in chunks], "<u4")
+    leaves = [chunk_leaf(documents[c.document][1], c.start, c.end, c.text, c.vector) for c in chunks]
+    shard = Shard(
+        space=block_of(space)[0],
+        count=len(chunks),
+        dimension=space.dimension,
+        documents=[cid for _, cid in documents.values()],
+        chunks=store.put(spans.tobytes()),
+        vectors=store.put(b"".join(c.vector for c in chunks)),
+        lexical=put_record(store, lexical),
+    )
+    return [ShardRef(shard=put_record(store, shard), root=Tree(leaves).root, count=len(chunks))]
+
+
+class LoadedShard:
+    """One shard in memory; ``texts``, ``spans`` (document index, start, end) and ``vectors`` have one row a chunk."""
+
+    def __init__(
+        self,
+        ref: ShardRef,
+        documents: list[Document],
+        texts: list[str],
+        spans: Spans,
+        vectors: npt.NDArray[np.float16],
+        lexical: Lexical,
+    ) -> None:
+        self.ref = ref
+        self.documents = documents
+        self.document_blocks = [block_of(document) for document in documents]
+        self.texts = texts
+        self.spans = spans
+        self.vectors = vectors
+        self.lexical = lexical
+
+    @cached_property
+    def leaves(self) -> list[bytes]:
+        """The leaf hash of each chunk."""
+        return [
+            chunk_leaf(self.document_blocks[document][0], start, end, text, vector.tobytes())
+            for (document, start, end), text, vector in zip(self.spans.tolist(), self.texts, self.vectors, strict=True)
+        ]
+
+    @cached_property
+    def tree(self) -> Tree:
+        return Tree(self.leaves)
+
+    def alive(self) -> npt.NDArray[np.bool_]:
+        """``(count,)``: which chunks no tombstone covers."""
+        mask = np.ones(self.ref.count, np.bool_)
+        for gone in self.ref.removed:
+            mask[gone.start : gone.stop] = False
+        return mask
+
+
+def read_shard(source: BlockSource, ref: ShardRef, *, progress: Callable[[int], None] | None = None) -> LoadedShard:
+    """Fetch a shard and check it: blocks against CIDs, chunks against the Merkle root the manifest names.
+
+    Raises NotIncluded when the chunks do not give that root, CodecError on impossible shapes, and what
+    `BlockSource.get` raises. ``progress`` is told the bytes of each block.
+    """
+    tell = progress or (lambda _: None)
+    shard = get_record(source, ref.shard, Shard)
+    if shard.count != ref.count or shard.encoding != "f2" or not 0 < shard.dimension <= MAX_BLOCK:
+        raise CodecError(f"shard {ref.shard} is not what its manifest says (count, encoding or dimension).")
+    lexical = get_record(source, shard.lexical, Lexical)
+    blocks = [source.get(shard.chunks), source.get(shard.vectors)]
+    tell(sum(map(len, blocks)))
+    try:
+        spans = np.frombuffer(blocks[0], "<u4").reshape(shard.count, 3)
+        vectors = np.frombuffer(blocks[1], VECTOR_DTYPE).reshape(shard.count, shard.dimension)
+    except ValueError as error:
+        raise CodecError(f"shard {ref.shard}: its blocks do not hold {shard.count} chunks.") from error
+    documents = [get_record(source, cid, Document) for cid in shard.documents]
+    texts = list(_texts(source, ref, documents, spans, tell))
+    loaded = LoadedShard(ref, documents, texts, spans, vectors, lexical)
+    if loaded.tree.root != ref.root:
+        raise NotIncluded(f"shard {ref.shard}: its chunks do not give the Merkle root in the manifest.")
+    return loaded
+
+
+def _texts(
+    source: BlockSource, ref: ShardRef, documents: list[Document], spans: Spans, tell: Callable[[int], None]
+) -> Iterator[str]:
+    current, text = -1, ""
+    for index, start, end in spans.tolist():
+        if index >= len(documents):
+            raise CodecError(f"shard {ref.shard}: a chunk names document {index} of {len(documents)}.")
+        if index != current:
+            block = source.get(documents[index].text)
+            tell(len(block))
+            current, text = index, _canonical_text(block, documents[index])
+        if not start < end <= len(text):
+            raise CodecError(f"shard {ref.shard}: a chunk lies outside its document ({start}:{end}).")
+        yield text[start:end]
+
+
+def _canonical_text(block: bytes, document: Document) -> str:
+    try:
+        return block.decode()
+    except UnicodeDecodeError as error:
+        raise CodecError(f"the text {document.text} of {document.uri} is not UTF-8.") from error
+
+
+def check_space(expected: Cid, found: Cid, where: str) -> None:
+    """Raises SpaceMismatch unless both are one space."""
+    if expected != found:
+        raise SpaceMismatch(f"{where}: vectors of space {found} cannot be compared with space {expected}.")
