@@ -46,7 +46,7 @@ class KnetError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        message = super().__str__()
+        message = Exception.__str__(self)  # KeyError would print the repr
         return f"{message} {self.hint}" if self.hint else message
 
 
@@ -66,8 +66,7 @@ class CodecError(KnetError, ValueError): ...
 class ContentError(KnetError): ...
 
 
-class BlockNotFound(ContentError, KeyError):
-    __str__ = KnetError.__str__  # KeyError would print the repr
+class BlockNotFound(ContentError, KeyError): ...
 
 
 class BlockTampered(ContentError): ...

@@ -1,0 +1,129 @@
+"""The shape of the tree: which way imports point, how long files get, what never lands in a commit."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {"knet": ROOT / "knet", "knet_indexer": ROOT / "indexers" / "knet_indexer"}
+LAYERS = (  # lowest first: a module imports from its own layer and those below it (the longest matching name counts)
+    ("knet.errors",),
+    ("knet.codec", "knet.merkle"),
+    ("knet.records",),
+    ("knet.chain.base", "knet.chain.keys"),
+    ("knet.config", "knet.http"),
+    ("knet.content", "knet.chain"),
+    ("knet.embed", "knet.index", "knet.dsi"),
+    ("knet.query", "knet.trust"),
+    ("knet",),  # the public names, and the surfaces over them: cli, mcp, langchain
+)
+HOSTS = ("files.pythonhosted.", "pypi.org", "registry.npmjs.", "registry.yarnpkg.", "deb.debian.")
+MAX_LINES = 400  # past this a file is two things
+HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "matplotlib", "IPython", "fastapi")
+
+
+def module_name(package: str, path: Path) -> str:
+    parts = path.relative_to(PACKAGES[package]).with_suffix("").parts
+    return ".".join((package, *(part for part in parts if part != "__init__")))
+
+
+MODULES = {module_name(package, path): path for package, folder in PACKAGES.items() for path in folder.rglob("*.py")}
+
+
+def imported(name: str) -> Iterator[str]:
+    """Every module that a module imports anywhere in its text, lazily too, except for type checkers alone."""
+    path = MODULES[name]
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in _executed(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *(node.module or "").split(".")]).strip(".")
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base
+
+
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+            yield from _executed(node)
+
+
+GRAPH = {name: {found for found in imported(name) if found in MODULES and found != name} for name in MODULES}
+
+
+def layer(name: str) -> int:
+    prefixes = {prefix: rank for rank, names in enumerate(LAYERS) for prefix in names}
+    while name not in prefixes:
+        name = name.rpartition(".")[0]
+    return prefixes[name]
+
+
+def test_imports_inside_knet_point_one_way() -> None:
+    upward = [
+        f"{name} imports {found}"
+        for name, founds in GRAPH.items()
+        for found in founds
+        if name.startswith("knet.") and found.split(".")[0] == "knet" and layer(found) > layer(name)
+    ]
+    assert upward == []
+
+
+def test_there_are_no_import_cycles() -> None:
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_library_never_imports_the_programs_built_on_it() -> None:
+    programs = ("knet_indexer", "knet_jupyter")
+    found = [(name, target) for name in MODULES if not name.startswith("knet_indexer") for target in imported(name)]
+    assert [pair for pair in found if pair[1].startswith(programs)] == []
+
+
+def test_asking_imports_nothing_heavy() -> None:
+    """A command that embeds one query starts in a fraction of a second, which rules torch out (4 s, 400 MB)."""
+    used = ("knet.query", "knet.embed", "knet.index", "knet.content", "knet.chain", "knet.cli")
+    asked = ["knet", *(name for name in MODULES if name.startswith(used))]
+    program = f"import importlib, sys\nfor name in {asked!r}: importlib.import_module(name)\n"
+    program += f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+# --- what git tracks -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is not a git checkout, so there is no list of tracked files")
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_no_source_file_is_longer_than_one_thing(tracked: list[Path]) -> None:
+    sources = [path for path in tracked if path.suffix in {".py", ".ts", ".tsx", ".sol", ".js"}]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in sources}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_no_tracked_file_names_a_registry_host_or_a_path_of_this_machine(tracked: list[Path]) -> None:
+    folders = {ROOT, ROOT.parent, Path.home()} - {Path("/"), Path("/tmp")}
+    words = [*HOSTS, *(f"{folder}/" for folder in folders)]
+    found = []
+    for path in tracked:
+        text = path.read_bytes().decode("utf-8", "ignore")
+        found += [(str(path.relative_to(ROOT)), word) for word in words if word in text]
+    assert found == []
