@@ -90,7 +90,12 @@ class TooLarge(TransportError): ...
 class AddressRefused(TransportError): ...
 
 
-class BadReply(TransportError): ...
+class BadReply(TransportError):
+    """``status`` is the HTTP status, or 0 when there was none; 401 and 403 say that access was denied."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class ChainError(KnetError): ...
