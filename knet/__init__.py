@@ -1,3 +1,40 @@
-"""A knowledge network without an owner."""
+"""A knowledge network without an owner.
+
+import knet
+
+net = knet.connect("demo")
+answer = net.ask("How does HNSW choose neighbours?")
+answer.verify()
+answer.rate(+1)
+net.flush_ratings()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["Answer", "KnetError", "LiveAnswer", "Network", "connect", "load_answer"]
+
+if TYPE_CHECKING:
+    from .errors import KnetError
+    from .query.live import LiveAnswer
+    from .query.network import Network, connect, load_answer
+    from .records import Answer
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load on first use, so that `import knet` costs nothing."""
+    from importlib import import_module
+
+    places = {
+        "Answer": "records",
+        "KnetError": "errors",
+        "LiveAnswer": "query.live",
+        "Network": "query.network",
+        "connect": "query.network",
+        "load_answer": "query.network",
+    }
+    if name not in places:
+        raise AttributeError(f"module 'knet' has no attribute {name!r}")
+    return getattr(import_module(f".{places[name]}", __name__), name)

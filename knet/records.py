@@ -328,6 +328,7 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     time: int
     milliseconds: float
     private: bool = False
+    writer: str = "extractive"  # or the name of the chat model that wrote the sentences
 
     @property
     def counts(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from ..codec import Cid
-from ..records import Head, NodeEntry, Rating, Record, Reputation
+from ..records import Head, NodeEntry, Rating, Record, Reputation, SignedReceipt
 from .keys import Signer
 
 
@@ -63,4 +63,8 @@ class Chain(Protocol):
 
     def submit(self, signer: Signer, ratings: Sequence[Rating]) -> str:
         """Put ratings on chain in one transaction: its hash. Each receipt counts once, for its client alone."""
+        ...
+
+    def rated(self, receipts: Sequence[SignedReceipt]) -> list[bool]:
+        """Which of the receipts were rated already."""
         ...

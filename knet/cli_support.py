@@ -1,0 +1,52 @@
+"""What every knet command shares: errors in one line, JSON where asked, one console for people."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from .codec import to_json
+from .errors import KnetError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Progress and errors go to stderr, so that --json leaves stdout to the result alone.
+console = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", "-p", help="Which network; the default profile if not given.")
+]
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn a KnetError into one line on stderr and exit status 1 (Ctrl-C: 130)."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except KnetError as error:
+            console.print(f"[bold red]error:[/] {_escape(str(error))}")
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            console.print("stopped.")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout; records by the project's codec."""
+    print(to_json(value) if hasattr(value, "__struct_fields__") else json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,89 @@
+"""Answers for people: plain text and HTML. What the network says is hostile input and is escaped everywhere."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlsplit
+
+from ..records import Answer, NodeStatus, Passage
+
+SAFE_SCHEMES = ("http", "https")
+SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of it
+
+
+def answer_text(answer: Answer) -> str:
+    """The answer, its sources and what happened at each node, as plain text."""
+    lines = [answer.text, ""]
+    for number, passage in enumerate(answer.passages, 1):
+        lines.append(
+            f"[{number}] {_plain(passage.title or passage.uri)} {passage.start}-{passage.end}  {_facts(passage)}"
+        )
+    counts = answer.counts
+    lines.append(
+        f"{counts['answered']} of {counts['asked']} nodes asked answered, {counts['skipped']} skipped, "
+        f"{answer.milliseconds:.0f} ms" + (" (partial)" if answer.is_partial else "")
+    )
+    lines += [f"  node {n.node} {_plain(n.title)}: {n.status} {_plain(n.detail)}".rstrip() for n in _troubles(answer)]
+    return "\n".join(lines)
+
+
+def answer_html(answer: Answer) -> str:
+    """The same as one self-contained HTML fragment: no scripts, no remote resources, every foreign word escaped."""
+    sentences = " ".join(
+        escape(s.text) + "".join(f" <sup>[{c.passage + 1}]</sup>" for c in s.citations) for s in answer.sentences
+    )
+    passages = "".join(_passage_html(n, passage) for n, passage in enumerate(answer.passages, 1))
+    nodes = "".join(_node_html(node) for node in answer.nodes)
+    counts = answer.counts
+    return (
+        f'<div class="knet-answer"><p><b>{sentences or escape(answer.text)}</b></p>'
+        f"<details><summary>{len(answer.passages)} passages, each proven to be in its node's published collection"
+        f"</summary><ol>{passages}</ol></details>"
+        f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, {answer.milliseconds:.0f} ms"
+        f"</summary><table><tr><th>node</th><th>status</th><th>hits</th><th>ms</th><th>why</th></tr>{nodes}</table>"
+        "</details></div>"
+    )
+
+
+def _passage_html(number: int, passage: Passage) -> str:
+    text = passage.text if len(passage.text) <= SHOWN_TEXT else passage.text[:SHOWN_TEXT] + "…"
+    return (
+        f'<li value="{number}">{_source_html(passage)} <small>{escape(_facts(passage))}</small>'
+        f"<blockquote>{escape(text)}</blockquote></li>"
+    )
+
+
+def _source_html(passage: Passage) -> str:
+    title = escape(passage.title or passage.uri)
+    if urlsplit(passage.uri).scheme in SAFE_SCHEMES:
+        return f'<a href="{escape(passage.uri)}" rel="noopener noreferrer nofollow" target="_blank">{title}</a>'
+    return f"{title} <code>{escape(passage.uri)}</code>"
+
+
+def _facts(passage: Passage) -> str:
+    rated = passage.reliability
+    also = f", also held by {len(passage.sources)} more" if passage.sources else ""
+    return (
+        f"node {passage.provenance.node}, similarity {passage.scores.get('dense', 0.0):.2f}, "
+        f"reliability {rated.mean:.2f} ± {rated.deviation:.2f} ({rated.count} ratings){also}"
+    )
+
+
+def _node_html(node: NodeStatus) -> str:
+    cells = (
+        f"{node.node} {node.title}",
+        f"{node.status} {node.detail}",
+        node.hits,
+        f"{node.milliseconds:.0f}",
+        node.why,
+    )
+    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _troubles(answer: Answer) -> list[NodeStatus]:
+    return [node for node in answer.nodes if node.status not in ("success", "skipped")]
+
+
+def _plain(text: str) -> str:
+    """Without control characters, so that a title cannot drive the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
