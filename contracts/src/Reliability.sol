@@ -18,7 +18,7 @@ contract Reliability is IReliability, EIP712 {
     /// @notice Keeps a full batch near 6 million gas, well inside EIP-7825's 16.7 million a transaction.
     uint256 public constant MAX_BATCH = 128;
     /// @notice Keeps a full question near 2.5 million gas, which every RPC grants a call.
-    uint256 public constant MAX_NODES = 1000;
+    uint256 public constant MAX_QUESTION = 1000;
     /// @notice Long enough to rate after using an answer; a leaked key or an old receipt ends with it.
     uint64 public constant VALIDITY = 30 days;
     /// @notice Clocks of nodes and of block producers differ.
@@ -52,10 +52,19 @@ contract Reliability is IReliability, EIP712 {
 
     /// @inheritdoc IReliability
     function scores(uint256[] calldata nodes) external view returns (Score[] memory found) {
-        if (nodes.length > MAX_NODES) revert TooManyNodes(nodes.length, MAX_NODES);
+        if (nodes.length > MAX_QUESTION) revert QuestionSize(nodes.length, MAX_QUESTION);
         found = new Score[](nodes.length);
         for (uint256 i = 0; i < nodes.length; ++i) {
             found[i] = _scores[nodes[i]];
+        }
+    }
+
+    /// @inheritdoc IReliability
+    function areUsed(bytes32[] calldata receipts) external view returns (bool[] memory found) {
+        if (receipts.length > MAX_QUESTION) revert QuestionSize(receipts.length, MAX_QUESTION);
+        found = new bool[](receipts.length);
+        for (uint256 i = 0; i < receipts.length; ++i) {
+            found[i] = used[receipts[i]];
         }
     }
 

@@ -231,8 +231,22 @@ contract ReliabilityTest is Fixture {
     }
 
     function test_scores_revertsWhenTooMany() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.TooManyNodes.selector, 1001, 1000));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.QuestionSize.selector, 1001, 1000));
         reliability.scores(new uint256[](1001));
+    }
+
+    function test_areUsed_answersInTheOrderAsked() public {
+        Item[] memory items = batch(2, 0);
+        submit(batchOf(items[1]));
+        bytes32[] memory receipts = new bytes32[](2);
+        (receipts[0], receipts[1]) = (reliability.digestOf(items[0].receipt), reliability.digestOf(items[1].receipt));
+        bool[] memory found = reliability.areUsed(receipts);
+        assert(!found[0] && found[1]);
+    }
+
+    function test_areUsed_revertsWhenTooMany() public {
+        vm.expectRevert(abi.encodeWithSelector(IReliability.QuestionSize.selector, 1001, 1000));
+        reliability.areUsed(new bytes32[](1001));
     }
 
     function test_identity_isTheOneGiven() public view {

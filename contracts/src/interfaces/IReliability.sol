@@ -29,8 +29,8 @@ interface IReliability {
     error ReceiptUsed(uint256 index, bytes32 receipt);
     /// @notice The signature over the receipt is not of the node's present wallet.
     error InvalidReceiptSignature(uint256 index, uint256 node, address wallet);
-    /// @notice More nodes in one question than `maximum`.
-    error TooManyNodes(uint256 count, uint256 maximum);
+    /// @notice More nodes or receipts in one question than `maximum`.
+    error QuestionSize(uint256 size, uint256 maximum);
 
     /// @notice Rate with receipts issued to the caller, all of them or none. Each receipt counts once.
     function submit(Item[] calldata items) external;
@@ -43,6 +43,9 @@ interface IReliability {
 
     /// @notice Whether a receipt, by its EIP-712 digest, was rated with.
     function used(bytes32 receipt) external view returns (bool);
+
+    /// @notice `used` of many receipts, in the order asked for.
+    function areUsed(bytes32[] calldata receipts) external view returns (bool[] memory);
 
     /// @notice The EIP-712 digest that the node signs and `used` knows a receipt by.
     function digestOf(Receipt calldata receipt) external view returns (bytes32);
