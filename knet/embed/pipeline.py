@@ -1,0 +1,85 @@
+"""What every backend shares: tokenise, sort by length, batch, run, and give unit vectors back in order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..records import Space
+from .base import Progress, Vectors
+from .models import load_tokenizer
+
+Tokens = npt.NDArray[np.int64]
+
+WINDOW = 8192  # texts tokenised and sorted together: bounds memory, and leaves hardly any padding
+
+
+class BatchedEmbedder(ABC):
+    """An `Embedder` over a backend that runs one padded batch at a time."""
+
+    def __init__(self, folder: Path, space: Space, *, batch_tokens: int) -> None:
+        """``batch_tokens`` bounds the padded size of a batch, which is what time and memory go by."""
+        self._space = space
+        self._batch_tokens = batch_tokens
+        self._tokenizer = load_tokenizer(folder, space.max_tokens)
+
+    @property
+    def space(self) -> Space:
+        return self._space
+
+    @abstractmethod
+    def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
+        """Pooled vectors ``(batch, dimension)`` of token ids and attention mask, both ``(batch, length)``."""
+
+    def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
+        prefix = self._space.query_prefix if query else self._space.passage_prefix
+        vectors = np.empty((len(texts), self._space.dimension), np.float32)
+        for first in range(0, len(texts), WINDOW):
+            window = [prefix + text for text in texts[first : first + WINDOW]]
+            ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(window)]
+            for rows in batches([len(row) for row in ids], self._batch_tokens):
+                vectors[first + rows] = normalized(self._run(*padded([ids[row] for row in rows])))
+                if progress:
+                    progress(len(rows))
+        return vectors
+
+
+def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Row numbers in batches of like length, longest first, each of at most ``batch_tokens`` padded tokens."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, batch_tokens // max(1, lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
+    """Token ids and attention mask, ``(len(rows), longest)`` each. Masked, so the id of padding does not matter."""
+    longest = max(map(len, rows))
+    ids = np.zeros((len(rows), longest), np.int64)
+    mask = np.zeros_like(ids)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row
+        mask[number, : len(row)] = 1
+    return ids, mask
+
+
+def pool(hidden: Vectors, mask: Tokens, pooling: str) -> Vectors:
+    """One vector a text from its token vectors ``(batch, length, dimension)``: the first, or the mean."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    weights = mask.astype(np.float32)
+    summed: Vectors = np.einsum("bld,bl->bd", hidden, weights)
+    summed /= weights.sum(1, keepdims=True)
+    return summed
+
+
+def normalized(vectors: Vectors) -> Vectors:
+    """Rows scaled to unit length."""
+    unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit
