@@ -39,8 +39,9 @@ def answer_html(answer: Answer) -> str:
         f'<div class="knet-answer"><p><b>{sentences or escape(answer.text)}</b></p>'
         f"<details><summary>{len(answer.passages)} passages, each proven to be in its node's published collection"
         f"</summary><ol>{passages}</ol></details>"
-        f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, {answer.milliseconds:.0f} ms"
-        f"</summary><table><tr><th>node</th><th>status</th><th>hits</th><th>ms</th><th>why</th></tr>{nodes}</table>"
+        f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, "
+        f"{answer.milliseconds:.0f} ms</summary>"
+        f"<table><tr><th>node</th><th>status</th><th>hits</th><th>ms</th><th>why</th></tr>{nodes}</table>"
         "</details></div>"
     )
 

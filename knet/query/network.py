@@ -31,9 +31,11 @@ from ..http import HttpClient
 from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
 from ..trust.ratings import RatingQueue
+from .compose import EXTRACTIVE, compose
+from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
 from .live import LiveAnswer
-from .pipeline import ASKED, MAX_K, PASSAGES, Asker, OnStatus, Options, write_answer
 from .recheck import VerificationReport, verify_answer
+from .route import route
 from .view import NetworkView, NodeView
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from ..langchain import KnetRetriever
 
+MAX_K = 64  # passages; nodes refuse more
 MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
 
 
@@ -73,7 +76,7 @@ class Network:
         self._store = store
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
-        self._asker = Asker(http, chain.deployment, bytes.fromhex(signer.address[2:]))
+        self._gatherer = Gatherer(http, chain.deployment)
         self._embedders: dict[Cid, Embedder | SpaceError] = {}
         self._lock = threading.Lock()
 
@@ -112,18 +115,26 @@ class Network:
         if not known and not self._view.unusable:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
         vectors, views, missing = self._embed(question, known)
-        found, statistics = self._asker.find(question, views, vectors, chosen, self._source_of, on_status)
-        found = msgspec.structs.replace(found, statuses=[*found.statuses, *missing, *self._unusable()])
-        answer = write_answer(
-            question,
-            found,
-            statistics,
+        inquiry = Inquiry(
+            question=question,
+            routes=route(question, vectors, _eligible(views, chosen)),
+            views=views,
+            vectors=vectors,
+            options=chosen,
+            client=bytes.fromhex(self.address[2:]),
+            on_status=on_status,
+        )
+        if private:
+            self._gatherer.fetch(inquiry, lambda view: self._source(view.entry))
+        else:
+            self._gatherer.ask(inquiry)
+        answer = compose(
+            inquiry,
+            self.chain.deployment,
+            started,
             writer=None if model is None else lambda prompt: str(model.invoke(prompt).text),
-            writer_name="extractive" if model is None else model.get_name(),
-            spaces=[view.space for view in {v.card.space: v for v in views.values()}.values()],
-            deployment=self.chain.deployment,
-            started=started,
-            private=private,
+            writer_name=EXTRACTIVE if model is None else model.get_name(),
+            further=[*missing, *self._unusable()],
         )
         return LiveAnswer(answer, self)
 
@@ -174,9 +185,6 @@ class Network:
             further.append(KuboStore(self.profile.kubo))
         return Layered(self._store, *further)
 
-    def _source_of(self, view: NodeView) -> BlockSource:
-        return self._source(view.entry)
-
     def _source_of_node(self, node: int) -> BlockSource:
         known = self._view.current()
         entry = known[node].entry if node in known else NodeEntry(node=node, owner="", wallet="", endpoint="")
@@ -205,7 +213,7 @@ class Network:
         return self._ratings.pending()
 
     def flush_ratings(self) -> list[str]:
-        """Submit queued ratings: the transaction hashes. Raises TransactionFailed, ChainUnreachable; nothing is lost."""
+        """Submit queued ratings: the transaction hashes. Raises TransactionFailed or ChainUnreachable; none is lost."""
         if self._ratings.pending() and self.profile.addresses == "loopback":
             fund(self.profile.rpc, self.address)
         sent = self._ratings.flush(self.chain, self._signer)
@@ -273,6 +281,16 @@ def load_answer(source: str | Path) -> Answer:
         return from_json(Path(source).read_bytes(), Answer)
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
+
+
+def _eligible(views: Mapping[int, NodeView], options: Options) -> list[NodeView]:
+    return [
+        view
+        for node, view in views.items()
+        if (not options.nodes or node in options.nodes)
+        and view.reputation.mean >= options.min_reliability
+        and view.card.chunks > 0
+    ]
 
 
 def _check(question: str, k: int) -> None:

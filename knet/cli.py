@@ -1,0 +1,206 @@
+"""The `knet` command. Other packages add sub-commands through the entry-point group ``knet.commands``."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from . import __version__
+from .cli_network import app as network_app
+from .cli_support import AsJson, ProfileName, command, console, out, print_json
+from .config import home, write_atomically
+
+if TYPE_CHECKING:
+    from .query.live import LiveAnswer
+    from .query.network import Network
+    from .query.recheck import VerificationReport
+    from .records import Answer, NodeStatus
+
+app = typer.Typer(
+    name="knet",
+    help="Ask a knowledge network without an owner, and see where every sentence comes from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(network_app, name="network")
+
+AnswerFile = Annotated[
+    Path | None, typer.Option("--answer", "-a", help="A saved answer (JSON); the last one asked if not given.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"knet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None: ...
+
+
+@app.command()
+@command
+def ask(
+    question: str,
+    k: Annotated[int, typer.Option("--passages", "-k", help="Passages to return.")] = 8,
+    nodes_asked: Annotated[int, typer.Option("--ask", help="Nodes to ask at most; 0 asks all.")] = 5,
+    node: Annotated[list[int] | None, typer.Option(help="Ask only this node (repeatable).")] = None,
+    private: Annotated[
+        bool, typer.Option(help="Fetch published shards and search here: no node learns the question.")
+    ] = False,
+    explain: Annotated[bool, typer.Option(help="Show every score, and why each node was asked.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Write the answer here as JSON.")] = None,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the network; print the answer with its sources, checks and per-node status."""
+    with _connect(profile) as net, console.status("reading the network from the chain ...") as status:
+
+        def tell(node: NodeStatus) -> None:
+            status.update(f"asking: {escape(node.title)} {node.status} in {node.milliseconds:.0f} ms")
+
+        answer = net.ask(question, k=k, ask=nodes_asked, nodes=node or [], private=private, on_status=tell)
+    for path in (save, _last_answer()):
+        if path is not None:
+            write_atomically(path, answer.to_json().encode())
+    if as_json:
+        print_json(answer.record)
+    else:
+        _show(answer, explain)
+
+
+@app.command()
+@command
+def verify(
+    answer: Annotated[
+        Path | None, typer.Argument(help="A saved answer (JSON); the last one asked if not given.")
+    ] = None,
+    embed: Annotated[bool, typer.Option(help="Also embed every passage again.")] = True,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every claim of a saved answer again: receipts, proofs, texts, scores, citations. Exit 1 if one fails."""
+    record = _load(answer)
+    with _connect(profile) as net, console.status("checking every claim ..."):
+        report = net.verify(record, embed=embed)
+    if as_json:
+        print_json(report)
+    else:
+        _show_report(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+@command
+def rate(
+    verdict: Annotated[str, typer.Argument(help="up or down.")],
+    passage: Annotated[int | None, typer.Option(help="Only this passage, counted from 1.")] = None,
+    answer: AnswerFile = None,
+    flush: Annotated[bool, typer.Option(help="Put queued ratings on chain now.")] = True,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rate the last answer, or one of its passages; the verdict goes on chain with the receipts that entitle you."""
+    if verdict not in ("up", "down"):
+        raise typer.BadParameter("up or down", param_hint="verdict")
+    record = _load(answer)
+    with _connect(profile) as net, console.status("writing to the chain ..."):
+        queued = net.rate(record, 1.0 if verdict == "up" else -1.0, passage=passage)
+        sent = net.flush_ratings() if flush else []
+    if as_json:
+        print_json({"rated": [r.receipt.receipt.node for r in queued], "transactions": sent})
+        return
+    rated = ", ".join(f"node {r.receipt.receipt.node} {r.value:+d}" for r in queued)
+    out.print(f"rated {rated}" + (f"; on chain in {', '.join(sent)}" if sent else "; queued, not on chain yet"))
+
+
+@app.command()
+@command
+def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """List the network's nodes with what they hold and how reliable they have proven."""
+    with _connect(profile) as net, console.status("reading the network from the chain ..."):
+        found = net.nodes()
+    if as_json:
+        import msgspec
+
+        print_json(msgspec.to_builtins(found))
+        return
+    table = Table("node", "title", "documents", "chunks", "version", "reliability", "ratings", "problem")
+    for info in found:
+        table.add_row(
+            str(info.node),
+            escape(info.title),
+            str(info.documents),
+            str(info.chunks),
+            str(info.sequence),
+            f"{info.reliability:.2f} ± {info.deviation:.2f}",
+            str(info.ratings),
+            escape(info.problem),
+        )
+    out.print(table)
+
+
+def _connect(profile: str | None) -> Network:
+    from .query.network import connect  # here, so that `knet --help` stays quick
+
+    return connect(profile)
+
+
+def _last_answer() -> Path:
+    return home() / "last-answer.json"
+
+
+def _load(path: Path | None) -> Answer:
+    from .query.network import load_answer
+
+    return load_answer(path or _last_answer())
+
+
+def _show(answer: LiveAnswer, explain: bool) -> None:
+    out.print(f"[bold]{escape(answer.text)}[/]\n" if answer.found else f"[yellow]{escape(answer.text)}[/]\n")
+    out.print(escape("\n".join(str(answer).splitlines()[2:])))
+    if not explain:
+        return
+    table = Table("passage", "score", "cosine", "bm25", "node", title="what each retriever gave")
+    for number, passage in enumerate(answer.passages, 1):
+        scores = passage.scores
+        table.add_row(
+            str(number),
+            f"{passage.score:.2f}",
+            f"{scores.get('dense', 0):.3f}",
+            f"{scores.get('bm25', 0):.2f}",
+            str(passage.provenance.node),
+        )
+    out.print(table)
+    for node in answer.nodes:
+        out.print(f"node {node.node} {escape(node.title)}: {node.status} ({escape(node.why)})")
+
+
+def _show_report(report: VerificationReport) -> None:
+    marks = {True: "[green]holds[/]", False: "[red]FAILS[/]", None: "[yellow]unreachable[/]"}
+    table = Table("claim", "about", "", "detail")
+    for check in report.checks:
+        table.add_row(check.claim, escape(check.subject), marks[check.ok], escape(check.detail))
+    out.print(table)
+    out.print(str(report))
+
+
+def _mount() -> None:
+    """Add the sub-commands of installed packages."""
+    for entry in entry_points(group="knet.commands"):
+        app.add_typer(entry.load(), name=entry.name)
+
+
+def main() -> None:
+    """Entry point of the `knet` script."""
+    _mount()
+    app()

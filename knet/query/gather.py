@@ -1,0 +1,155 @@
+"""Gathering evidence for one question: verified hits from nodes that were asked, or from shards that were fetched."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from ..chain.base import Deployment
+from ..codec import Cid, encode
+from ..content.base import BlockSource
+from ..errors import KnetError
+from ..http import HttpClient
+from ..index.shard import Vectors
+from ..records import Evidence, NodeStatus, Record, SearchRequest
+from .ask import DEADLINE_SECONDS, Reply, ask_nodes
+from .merge import RETRIEVERS
+from .private import Shelf, search_fetched
+from .route import Route
+from .verify import Checked, Nonces, Question, verify_reply
+from .view import NodeView
+
+ASKED = 5  # nodes a question goes to; keeps about 98 % of central recall at 100 nodes (docs/papers.md)
+PASSAGES = 8
+
+OnStatus = Callable[[NodeStatus], None]
+
+
+class Options(Record, frozen=True):
+    """How to ask. ``ask`` bounds the nodes asked (0: all); ``nodes`` restricts them by id."""
+
+    k: int = PASSAGES
+    ask: int = ASKED
+    nodes: list[int] = []
+    private: bool = False
+    deadline: float = DEADLINE_SECONDS  # seconds a node
+    retrievers: list[str] = list(RETRIEVERS)
+    collapse: bool = True
+    min_reliability: float = 0.0
+
+
+@dataclass
+class Inquiry:
+    """One question on its way: whom to ask, and what has come of it so far."""
+
+    question: str
+    routes: list[Route]
+    views: Mapping[int, NodeView]
+    vectors: Mapping[Cid, Vectors]
+    options: Options
+    client: bytes
+    on_status: OnStatus | None = None
+    statuses: dict[int, NodeStatus] = field(default_factory=dict)
+    hits: list[Checked] = field(default_factory=list)
+    receipts: dict[int, Evidence] = field(default_factory=dict)
+    requests: dict[Cid, SearchRequest] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for route in self.routes:
+            self._set(route.node, "skipped")
+        for space in {view.card.space for view in self.asked}:
+            self.requests[space] = SearchRequest(
+                question=self.question,
+                client=self.client,
+                salt=secrets.token_bytes(16),
+                k=self.options.k,
+                space=space,
+                vector=self.vectors[space].astype("<f4").tobytes(),
+            )
+
+    @property
+    def asked(self) -> list[NodeView]:
+        """The nodes worth asking, best first."""
+        return [self.views[route.node] for route in self.routes[: self.options.ask or None]]
+
+    def _set(self, node: int, status: str, *, hits: int = 0, milliseconds: float = 0.0, detail: str = "") -> None:
+        self.statuses[node] = NodeStatus(
+            node=node,
+            title=self.views[node].card.title,
+            status=status,
+            hits=hits,
+            milliseconds=milliseconds,
+            detail=detail,
+            why=next(route.why for route in self.routes if route.node == node),
+        )
+
+    def note(self, node: int, status: str, milliseconds: float, *, hits: int = 0, detail: str = "") -> None:
+        """Record what became of one node, and tell whoever watches."""
+        self._set(node, status, hits=hits, milliseconds=milliseconds, detail=detail)
+        if self.on_status is not None:
+            self.on_status(self.statuses[node])
+
+
+class Gatherer:
+    """Runs inquiries. One for the life of a client: it remembers receipts and keeps fetched collections."""
+
+    def __init__(self, http: HttpClient, deployment: Deployment) -> None:
+        self._http = http
+        self._deployment = deployment
+        self._nonces = Nonces()
+        self._shelf = Shelf()
+
+    def ask(self, inquiry: Inquiry) -> None:
+        """Ask every chosen node at once; only what verifies is kept. A node's failings never raise."""
+        self._http.run(self._ask(inquiry))
+
+    async def _ask(self, inquiry: Inquiry) -> None:
+        questions = {space: self._question(request) for space, request in inquiry.requests.items()}
+        targets = [(view, inquiry.requests[view.card.space]) for view in inquiry.asked]
+        async for reply in ask_nodes(self._http, targets, inquiry.options.deadline):
+            view = inquiry.views[reply.node]
+            self._take(inquiry, reply, view, questions[view.card.space])
+
+    def _take(self, inquiry: Inquiry, reply: Reply, view: NodeView, question: Question) -> None:
+        if reply.reply is None:
+            inquiry.note(reply.node, reply.status, reply.milliseconds, detail=reply.detail)
+            return
+        try:
+            vector = inquiry.vectors[view.card.space]
+            checked, evidence = verify_reply(reply.reply, view, question, vector, self._nonces)
+        except KnetError as error:
+            detail = f"{type(error).__name__}: {error}"
+            inquiry.note(reply.node, "unverified", reply.milliseconds, detail=detail)
+            return
+        inquiry.hits += checked
+        inquiry.receipts[reply.node] = evidence
+        inquiry.note(reply.node, "success", reply.milliseconds, hits=len(checked))
+
+    def _question(self, request: SearchRequest) -> Question:
+        return Question(
+            digest=sha256(encode(request)).digest(),
+            client=request.client,
+            k=request.k,
+            chain_id=self._deployment.chain_id,
+            contract=self._deployment.reliability,
+        )
+
+    def fetch(self, inquiry: Inquiry, source_for: Callable[[NodeView], BlockSource]) -> None:
+        """Fetch the chosen nodes' published shards and search them here: no node learns the question."""
+        for view in inquiry.asked:
+            started = time.perf_counter()
+            head = view.entry.head
+            assert head is not None  # only nodes with a head have a view
+            vector = inquiry.vectors[view.card.space]
+            try:
+                collection = self._shelf.load(head.manifest, source_for(view))
+                found = search_fetched(collection, view, inquiry.question, vector, inquiry.options.k)
+                status, detail = "success", "searched here"
+            except KnetError as error:
+                found, status, detail = [], "error", str(error)
+            inquiry.hits += found
+            milliseconds = round((time.perf_counter() - started) * 1000, 2)
+            inquiry.note(view.entry.node, status, milliseconds, hits=len(found), detail=detail)
