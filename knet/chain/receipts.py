@@ -19,8 +19,7 @@ from .keys import Signer
 DOMAIN_NAME = "knet"
 DOMAIN_VERSION = "1"
 RECEIPT_TYPE = (
-    "Receipt(uint256 node,bytes32 manifest,bytes32 query,bytes32 results,"
-    "address client,uint64 issuedAt,bytes32 nonce)"
+    "Receipt(uint256 node,bytes32 manifest,bytes32 query,bytes32 results,address client,uint64 issuedAt,bytes32 nonce)"
 )
 _DOMAIN_TYPEHASH = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _RECEIPT_TYPEHASH = keccak(RECEIPT_TYPE.encode())
