@@ -1,0 +1,220 @@
+"""Cut a document into chunks: exact spans of its canonical text, each short enough for the model to read whole.
+
+The cut is the cheapest one, as in Knuth and Plass, "Breaking paragraphs into lines" (1981): every chunk pays for
+straying from the target length, every boundary for what it tears apart. Headings open chunks, paragraphs stay whole
+where they fit, sentences nearly always, words always unless one alone is over the limit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from knet.embed.models import load_tokenizer
+from knet.index.sentences import Block, Span, blocks, sentences_in
+from knet.records import Space
+
+CountTokens = Callable[[Sequence[str]], Sequence[int]]  # tokens of each text, special tokens not counted
+Chunker = Callable[[str], list[Span]]
+
+TARGET_TOKENS = 128  # MiniLM was trained on passages of this length; a vector of more says less about each part
+OVERLAP_TOKENS = 24  # a chunk repeats the sentence before it when that is this short: what "it" refers to
+SPECIAL_TOKENS = 2  # what models put around a text
+LEAST_LIMIT = 16  # tokens; below, cutting loses all sense
+PIECE_TOKENS = 16  # an overlong sentence is cut at multiples of this, not at any word: 16 times less to search
+MAX_CHARACTERS = 4000  # a chunk travels whole in replies, and a tokenizer may read a kilobyte of base64 as one token
+
+
+class Break(IntEnum):
+    """What a boundary between two units tears apart."""
+
+    HEADING = 0  # nothing: a section ends
+    PARAGRAPH = 1
+    SENTENCE = 2
+    WORD = 3
+    TITLE = 4  # a heading from what it heads
+
+
+_TEAR = (0.0, 0.1, 0.2, 0.6, 1.0)  # what a boundary costs, by Break, against 1.0 for a chunk of no or double length
+_JOIN = 0.3  # what a heading inside a chunk costs
+
+
+class Unit(NamedTuple):
+    """What is never cut: a sentence, or a part of one that is over the limit."""
+
+    start: int
+    end: int
+    tokens: int
+    before: Break
+
+
+def chunker_for(folder: Path, space: Space) -> Chunker:
+    """Cuts texts for one model, with its own tokenizer and limit. Raises ModelNotFound."""
+    count_tokens = token_counter(folder)
+    room = space.max_tokens - SPECIAL_TOKENS - count_tokens([space.passage_prefix])[0]
+    return lambda text: chunk(text, count_tokens=count_tokens, max_tokens=room)
+
+
+def token_counter(folder: Path) -> CountTokens:
+    """Counts with a model's own tokenizer. Raises ModelNotFound."""
+    tokenizer = load_tokenizer(folder)
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(found) for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    return count
+
+
+def chunk(
+    text: str,
+    *,
+    count_tokens: CountTokens,
+    max_tokens: int,
+    target: int = TARGET_TOKENS,
+    overlap: int = OVERLAP_TOKENS,
+) -> list[Span]:
+    """The chunks of a canonical text, in order.
+
+    Every span is non-empty, has at most ``max_tokens`` tokens and touches no white space at either end; starts and
+    ends both increase; together the spans hold everything but white space. A chunk may begin with up to ``overlap``
+    tokens of the one before. Raises ValueError for a limit under 16 tokens.
+    """
+    if max_tokens < LEAST_LIMIT:
+        raise ValueError(f"a chunk needs at least {LEAST_LIMIT} tokens, not {max_tokens}")
+    units = list(_units(text, count_tokens, max_tokens))
+    spans: list[Span] = []
+    last = 0
+    for first, stop in _cheapest(units, min(target, max_tokens), max_tokens):
+        start = _with_context(units, last, first, stop, overlap, max_tokens)
+        spans.append(Span(units[start].start, units[stop - 1].end))
+        last = first
+    return spans
+
+
+# --- units -------------------------------------------------------------------------------------------------------
+
+
+def _units(text: str, count_tokens: CountTokens, limit: int) -> Iterator[Unit]:
+    spans, breaks = [], []
+    previous: Block | None = None
+    for block in blocks(text):
+        for number, span in enumerate(sentences_in(text, block)):
+            spans.append(span)
+            breaks.append(Break.SENTENCE if number else _break_between(text, previous, block))
+        previous = block
+    counts = count_tokens([text[start:end] for start, end in spans])
+    for span, before, tokens in zip(spans, breaks, counts, strict=True):
+        if tokens <= limit and span.end - span.start <= MAX_CHARACTERS:
+            yield Unit(*span, tokens, before)
+        else:
+            for piece in _pieces(text, span, count_tokens, limit):
+                yield piece._replace(before=before)
+                before = Break.WORD
+
+
+def _break_between(text: str, previous: Block | None, block: Block) -> Break:
+    if previous and previous.kind == "heading":
+        return Break.TITLE
+    if block.kind == "heading" or previous is None:
+        return Break.HEADING
+    return Break.PARAGRAPH if text.count("\n", previous.end, block.start) > 1 else Break.SENTENCE
+
+
+def _pieces(text: str, span: Span, count_tokens: CountTokens, limit: int) -> Iterator[Unit]:
+    """An overlong sentence in runs of words; a word over the limit in parts."""
+    words = [Span(*word.span()) for word in _WORD.finditer(text, *span)]
+    counts = count_tokens([text[start:end] for start, end in words])
+    run: Unit | None = None
+    for word, tokens in zip(words, counts, strict=True):
+        if run and run.tokens + tokens <= PIECE_TOKENS and word.end - run.start <= MAX_CHARACTERS:
+            run = Unit(run.start, word.end, run.tokens + tokens, Break.WORD)
+            continue
+        if run:
+            yield run
+        run = None
+        if tokens <= limit and word.end - word.start <= MAX_CHARACTERS:
+            run = Unit(*word, tokens, Break.WORD)
+        else:
+            yield from _parts(text, word, count_tokens, limit)
+    if run:
+        yield run
+
+
+def _parts(text: str, word: Span, count_tokens: CountTokens, limit: int) -> Iterator[Unit]:
+    """A word in equal parts, halved until each fits."""
+    tokens = count_tokens([text[word.start : word.end]])[0]
+    size = word.end - word.start
+    if size == 1 or (tokens <= limit and size <= MAX_CHARACTERS):
+        yield Unit(*word, tokens, Break.WORD)
+        return
+    middle = word.start + size // 2
+    for half in (Span(word.start, middle), Span(middle, word.end)):
+        yield from _parts(text, half, count_tokens, limit)
+
+
+# --- the cut -----------------------------------------------------------------------------------------------------
+
+
+def _cheapest(units: Sequence[Unit], target: int, limit: int) -> list[tuple[int, int]]:
+    """First and stop (exclusive) unit of each chunk of the cheapest cut, by dynamic programming.
+
+    A token is reserved for every joint, because some tokenizers read a word after a space differently.
+    """
+    cost = [0.0]
+    opens = [0]
+    for stop in range(1, len(units) + 1):
+        best, opening = math.inf, stop - 1
+        tokens, headings = -1, 0
+        end = units[stop - 1].end
+        for first in range(stop - 1, -1, -1):
+            start, _, count, before = units[first]
+            tokens += count + 1
+            if first < stop - 1 and (tokens > limit or end - start > MAX_CHARACTERS):
+                break
+            total = cost[first] + (tokens / target - 1) ** 2 + _JOIN * headings + (_TEAR[before] if first else 0.0)
+            if total < best:
+                best, opening = total, first
+            headings += before == Break.HEADING
+        cost.append(best)
+        opens.append(opening)
+    cuts = []
+    stop = len(units)
+    while stop:
+        cuts.append((opens[stop], stop))
+        stop = opens[stop]
+    return cuts[::-1]
+
+
+def _with_context(units: Sequence[Unit], last: int, first: int, stop: int, overlap: int, limit: int) -> int:
+    """The unit a chunk starts at when it repeats the end of its own paragraph from the chunk before."""
+    tokens = sum(unit.tokens + 1 for unit in units[first:stop]) - 1
+    room = min(overlap, limit - tokens)
+    while first - 1 > last and units[first].before in (Break.SENTENCE, Break.WORD):
+        room -= units[first - 1].tokens + 1
+        if room < 0 or units[stop - 1].end - units[first - 1].start > MAX_CHARACTERS:
+            break
+        first -= 1
+    return first
+
+
+# --- canonical text ----------------------------------------------------------------------------------------------
+
+_WORD = re.compile(r"\S+")
+_LINE_ENDS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ufeff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def canonical(text: str) -> str:
+    """The form that every offset counts in; idempotent.
+
+    NFC, ``\\n`` line ends, no control characters or lone surrogates, no white space at line ends or around the whole.
+    """
+    text = _UNPRINTABLE.sub("", _LINE_ENDS.sub("\n", text))
+    text = unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", text))
+    return "\n".join(map(str.rstrip, text.split("\n"))).strip()
