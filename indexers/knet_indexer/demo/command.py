@@ -1,0 +1,154 @@
+"""`knet demo`: ask a network of real nodes, check what they say, rate it, and watch a liar lose its standing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from knet.cli_support import AsJson, command, console, out, print_json
+from knet.query.live import LiveAnswer
+from knet.query.network import Network, NodeInfo
+from knet.query.network import connect as connect_profile
+
+from .network import DemoNetwork, forget
+from .owners import QUESTIONS
+from .reader import Reader
+
+app = typer.Typer(help="Run the whole network on this machine over real documentation.")
+
+
+@app.callback(invoke_without_command=True)
+@command
+def demo(
+    keep: Annotated[bool, typer.Option(help="Leave the network running until Ctrl-C.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Forget what an earlier demo left.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Start nodes, ask, verify, rate, and show reliability move on chain."""
+    started = time.perf_counter()
+    if fresh:
+        forget()
+    network = DemoNetwork()
+    try:
+        with _Bars() as bars:
+            profile = network.start(bars.tell)
+        with connect_profile(profile) as net:
+            summary = _tour(net, started)
+            if as_json:
+                print_json(summary)
+            else:
+                out.print(_sentence(summary))
+            if keep:
+                out.print("The network stays up: `knet ask --profile demo ...` in another terminal. Ctrl-C ends it.")
+                _wait()
+    finally:
+        network.stop()
+
+
+class _Bars:
+    """One progress bar a node."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.fields[phase]}"), TimeElapsedColumn(),
+            console=console,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, title: str, phase: str, done: int, total: int) -> None:
+        if title not in self._tasks:
+            self._tasks[title] = self._progress.add_task(title, total=None, phase=phase)
+        finished = phase in ("serving", "ready")
+        self._progress.update(
+            self._tasks[title],
+            phase=phase,
+            completed=1 if finished else done,
+            total=1 if finished else (total or None),
+        )
+
+
+def _tour(net: Network, started: float) -> dict[str, object]:
+    reader = Reader()
+    before = net.nodes()
+    _show_nodes("The network", before)
+    first_answer, answers, verified, held = 0.0, 0, 0, 0
+    for question in QUESTIONS:
+        answer = net.ask(question, ask=0)
+        first_answer = first_answer or time.perf_counter() - started
+        _show_answer(question, answer)
+        answers += answer.found
+        verified += sum(node.hits for node in answer.nodes)
+        report = answer.verify()
+        held += report.ok
+        out.print(f"  checked again: {report}")
+        if answer.found:
+            for node, value in reader.verdicts(answer).items():
+                net.rate(answer, value, passage=node)
+    out.print(f"\nRating {len(net.pending_ratings())} receipts, each against the installed documentation ...")
+    for transaction in net.flush_ratings():
+        out.print(f"  on chain in transaction {transaction}")
+    _show_nodes("After the ratings", net.nodes(), before)
+    again = net.ask(QUESTIONS[0], ask=0)
+    out.print("\nThe first question once more, now that the chain knows who can be trusted:")
+    _show_answer(QUESTIONS[0], again)
+    return {
+        "nodes": len(before),
+        "questions": len(QUESTIONS) + 1,
+        "answers": answers + again.found,
+        "passages_verified": verified + sum(node.hits for node in again.nodes),
+        "answers_checked_again": held,
+        "seconds_to_first_answer": round(first_answer, 1),
+    }
+
+
+def _sentence(summary: dict[str, object]) -> str:
+    return (
+        "\nknet demo: {nodes} nodes, {questions} questions, {answers} answers, {passages_verified} passages verified, "
+        "first answer after {seconds_to_first_answer} s".format(**summary)
+    )
+
+
+def _show_answer(question: str, answer: LiveAnswer) -> None:
+    out.print(f"\n[bold cyan]? {escape(question)}[/]")
+    out.print(f"[bold]{escape(answer.text)}[/]")
+    shown = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
+    for number in sorted(shown):
+        passage = answer.passages[number]
+        rated = passage.reliability
+        out.print(
+            f"  [{number + 1}] {escape(passage.title)} ({escape(passage.uri)} {passage.start}-{passage.end}), node "
+            f"{passage.provenance.node}, similarity {passage.scores['dense']:.2f}, "
+            f"reliability {rated.mean:.2f} ± {rated.deviation:.2f}",
+            highlight=False,
+        )
+    statuses = ", ".join(f"{n.title}: {n.status} {n.milliseconds:.0f} ms" for n in answer.nodes)
+    out.print(f"  [dim]{escape(statuses)}; {answer.record.milliseconds:.0f} ms in all[/]")
+
+
+def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None = None) -> None:
+    table = Table("node", "owner", "documents", "chunks", "ratings", "reliability", title=title)
+    was = {info.node: info.reliability for info in before or []}
+    for info in nodes:
+        moved = f" (was {was[info.node]:.2f})" if info.node in was else ""
+        table.add_row(
+            str(info.node), escape(info.title), str(info.documents), str(info.chunks), str(info.ratings),
+            f"{info.reliability:.2f} ± {info.deviation:.2f}{moved}",
+        )  # fmt: skip
+    out.print(table)
+
+
+def _wait() -> None:
+    threading.Event().wait()

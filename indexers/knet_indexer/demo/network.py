@@ -1,0 +1,164 @@
+"""Starting and stopping the embedded network: a chain, and one process, key and store a node."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from knet.chain.devchain import start_network, stop_network
+from knet.config import Profile, home
+from knet.errors import IndexerError
+
+from ..config import NodeConfig, SourceConfig, node_home, save_config
+from ..sources import parse_source
+from .owners import OWNERS, Owner
+from .pollution import falsify
+
+NAME = "demo"
+READY_SECONDS = 240.0  # a first start embeds everything on whatever machine this is
+STOP_SECONDS = 10.0
+
+# What a node says while it starts: its title, the phase, and how much of it is done.
+Tell = Callable[[str, str, int, int], None]
+
+
+class DemoNetwork:
+    """The chain and the node processes. Nodes end with this process, whatever ends it."""
+
+    def __init__(self, owners: list[Owner] = OWNERS) -> None:
+        self.owners = owners
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+
+    def start(self, tell: Tell) -> Profile:
+        """Start everything and wait until every node serves what it published. Raises IndexerError, ChainError."""
+        tell("chain", "starting", 0, 0)
+        profile = start_network(NAME, default=False)
+        tell("chain", "ready", 1, 1)
+        ports = _free_ports(len(self.owners))
+        by_name = {owner.name: owner for owner in self.owners}
+        waits = []
+        for owner, port in zip(self.owners, ports, strict=True):
+            tell(owner.title, "reading documentation", 0, 0)
+            _prepare(owner, by_name.get(owner.mirrors), port)
+            waits.append(self._spawn(owner, tell))
+        for wait in waits:
+            wait()
+        return profile
+
+    def _spawn(self, owner: Owner, tell: Tell) -> Callable[[], None]:
+        folder = _folder(owner)
+        log = (folder / "node.log").open("w")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "knet_indexer", "up", folder.name, "--json", "--attached"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        log.close()
+        self._processes[owner.name] = process
+        ready = threading.Event()
+        assert process.stdout is not None
+        reader = threading.Thread(target=_read, args=(process.stdout, owner.title, tell, ready), daemon=True)
+        reader.start()
+
+        def wait() -> None:
+            if not ready.wait(READY_SECONDS) or process.poll() is not None:
+                reason = (folder / "node.log").read_text()[-500:].strip()
+                raise IndexerError(f"the demo node {owner.title} did not start: {reason or 'no word from it'}.")
+
+        return wait
+
+    def stop(self) -> None:
+        """End the nodes and the chain; their state stays on disk."""
+        for process in self._processes.values():
+            if process.stdin is not None:
+                with suppress(OSError):
+                    process.stdin.close()
+        for process in self._processes.values():
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self._processes.clear()
+        stop_network(NAME)
+
+
+def forget() -> None:
+    """Remove what an earlier demo left: its nodes, its chain, its ratings."""
+    stop_network(NAME)
+    for folder in (home() / "networks" / NAME, *(_folder(owner) for owner in OWNERS)):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (home() / "cache" / f"{NAME}.json", home() / "ratings" / f"{NAME}.json"):
+        file.unlink(missing_ok=True)
+
+
+def connect() -> Profile:
+    """What `knet.connect("demo")` starts: the embedded network, until this process ends."""
+    network = DemoNetwork()
+    atexit.register(network.stop)
+    seen: dict[str, str] = {}
+
+    def tell(title: str, phase: str, done: int, total: int) -> None:
+        if seen.get(title) != phase:
+            seen[title] = phase
+            print(f"knet demo: {title}: {phase}", file=sys.stderr, flush=True)
+
+    return network.start(tell)
+
+
+def _folder(owner: Owner) -> Path:
+    return node_home(f"{NAME}-{owner.name}")
+
+
+def _prepare(owner: Owner, mirrored: Owner | None, port: int) -> None:
+    folder = _folder(owner)
+    source = SourceConfig(spec=owner.spec, options=owner.options)
+    if mirrored is not None:
+        _write_falsified(mirrored, folder / "documents")
+        source = SourceConfig(spec=f"folder:{folder / 'documents'}")
+    save_config(folder, NodeConfig(name=owner.title, profile=NAME, sources=[source], port=port))
+
+
+def _write_falsified(owner: Owner, target: Path) -> None:
+    if target.exists():
+        return
+    target.mkdir(parents=True)
+    for item in parse_source(owner.spec, **owner.options).items():
+        (target / f"{item.title}.md").write_text(falsify(item.read().text))
+
+
+def _read(stream: IO[str], title: str, tell: Tell, ready: threading.Event) -> None:
+    for event in _events(stream):
+        tell(title, str(event.get("phase", "")), int(event.get("done", 0)), int(event.get("total", 0)))
+        if event.get("phase") == "serving":
+            ready.set()
+    ready.set()  # the process ended; who waits looks at why
+
+
+def _events(stream: IO[str]) -> Iterator[dict[str, object]]:
+    for line in stream:
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

@@ -1,0 +1,51 @@
+"""Who takes part in the demo: owners of real documentation found on this machine, and one who falsifies it."""
+
+from __future__ import annotations
+
+from knet.records import Record
+
+
+class Owner(Record, frozen=True):
+    """One independent node of the demo. ``mirrors`` names the owner whose documents it copies, and falsifies."""
+
+    name: str
+    title: str
+    spec: str = ""
+    include: str = ""
+    limit: int = 60
+    mirrors: str = ""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of its source."""
+        options = {"limit": str(self.limit)}
+        return options | {"include": self.include} if self.include else options
+
+
+OWNERS = [
+    Owner(
+        name="stdlib",
+        title="Python standard library",
+        spec="python:stdlib",
+        include="heapq*, json*, itertools*, statistics*, bisect*, random*, tempfile*, shelve*, difflib*, functools*",
+    ),
+    Owner(
+        name="numpy",
+        title="NumPy",
+        spec="python:numpy",
+        include="numpy.linalg.*, numpy.fft.*, numpy.sort, numpy.unique, numpy.pad, numpy.std, numpy.quantile",
+    ),
+    Owner(name="faiss", title="Faiss", spec="python:faiss", limit=70),
+    Owner(name="web3", title="web3.py", spec="python:web3"),
+    Owner(name="jupyterlab", title="JupyterLab", spec="python:jupyterlab"),
+    Owner(name="mirror", title="Unofficial Python mirror", mirrors="stdlib"),
+]
+
+QUESTIONS = [
+    "What is the heap invariant that heapq maintains?",
+    "How does json.dump handle NaN and infinity?",
+    "How are nan values ordered by numpy.sort?",
+    "What does the efSearch parameter of the HNSW index control?",
+    "Which function selects a random sample without replacement?",
+    "How do I bake sourdough bread at high altitude?",
+]
