@@ -1,0 +1,272 @@
+"""The development chain: an Anvil process per network on this machine, with the contracts deployed and its state kept.
+
+``$KNET_HOME/networks/<name>/`` holds ``chain.json`` (the state, written every few seconds and on stop),
+``chain.backup.json`` (the state at the last start), ``deployment.json``, ``deployer.key``, ``anvil.json`` (the running
+process) and ``anvil.log``. The process listens on 127.0.0.1 alone and outlives the one that started it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+from msgspec.structs import replace
+
+from ..codec import from_json, to_json
+from ..config import Profile, home, load_profile, profile_names, save_profile, write_atomically
+from ..errors import ChainError, ChainUnreachable, CodecError, ConfigError
+from ..records import Record
+from .anvil import Report, anvil_path, report_to_stderr
+from .base import Deployment
+from .deploy import deploy, is_deployed
+from .keys import load_or_create_key
+from .rpc import Rpc
+
+HOST = "127.0.0.1"
+STATE_INTERVAL = 5  # seconds of work that a power cut may cost
+START_SECONDS = 60.0  # loading a long chain's state on a slow disk
+STOP_SECONDS = 60.0  # writing it
+PORT_ATTEMPTS = 3  # a free port may be taken before Anvil binds it
+WEI = 10**18
+
+
+class Running(Record, frozen=True):
+    """The process of one network, as kept in ``anvil.json``; ``pid`` 0 once stopped."""
+
+    pid: int
+    created: float  # with the pid, names a process for good
+    port: int
+
+    @property
+    def rpc(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+class NetworkStatus(Record, frozen=True):
+    """What `network_status` tells; ``rpc``, ``pid`` and ``block`` are empty when the network is down."""
+
+    name: str
+    running: bool
+    rpc: str = ""
+    pid: int = 0
+    block: int = 0
+
+
+def start_network(
+    name: str = "local", *, port: int = 0, default: bool = True, report: Report = report_to_stderr
+) -> Profile:
+    """Bring a network up, or find it running: its profile, saved, and made the default one unless told otherwise.
+
+    State, addresses and, if it is free, the port stay the same from one start to the next. ``report`` is told what
+    takes time. Raises ConfigError (port taken, state damaged), MissingExtra, ChainError.
+    """
+    folder = _folder(name)
+    with _locked(folder):
+        running = _running(folder)
+        if running is None:
+            running = _start(folder, port, anvil_path(report))
+        elif port not in (0, running.port):
+            raise ConfigError(f"Network {name!r} already runs on port {running.port}.", hint="Stop it first.")
+        profile = _profile(name, running.rpc, _deployment(folder, running.rpc, report))
+        save_profile(profile, default=default)
+    return profile
+
+
+def stop_network(name: str = "local") -> bool:
+    """Stop a network's process and keep its state: whether it was running."""
+    folder = _folder(name)
+    if not folder.exists():
+        return False
+    with _locked(folder):
+        running = _running(folder)
+        if running is None:
+            return False
+        _end(running.pid)
+        _remember(folder, Running(pid=0, created=0.0, port=running.port))
+    return True
+
+
+def network_status(name: str = "local") -> NetworkStatus:
+    """Whether a network runs, and where. Raises ConfigError for a name that cannot be one."""
+    running = _running(_folder(name))
+    if running is None:
+        return NetworkStatus(name=name, running=False)
+    try:
+        block = Rpc(running.rpc).block_number()
+    except ChainUnreachable:  # on its way up or down
+        return NetworkStatus(name=name, running=False, pid=running.pid)
+    return NetworkStatus(name=name, running=True, rpc=running.rpc, pid=running.pid, block=block)
+
+
+def fund(rpc_url: str, address: str, ether: float = 100) -> None:
+    """Give an account of a development chain a balance to pay gas with. Raises ChainError on any other chain."""
+    Rpc(rpc_url).request("anvil_setBalance", [address, hex(int(ether * WEI))])
+
+
+def _folder(name: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ConfigError(f"{name!r} cannot name a network.", hint="Use letters, digits, - and _.")
+    return home() / "networks" / name
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=START_SECONDS + STOP_SECONDS):
+            yield
+    except Timeout as error:
+        raise ConfigError(f"Another process is busy starting or stopping the network in {folder}.") from error
+
+
+def _remember(folder: Path, running: Running) -> None:
+    write_atomically(folder / "anvil.json", to_json(running).encode())
+
+
+def _last(folder: Path) -> Running | None:
+    try:
+        return from_json((folder / "anvil.json").read_bytes(), Running)
+    except (FileNotFoundError, CodecError):
+        return None
+
+
+def _running(folder: Path) -> Running | None:
+    """The network's process if it lives; a stale file, or a process number used again, is nobody."""
+    last = _last(folder)
+    if last is None or last.pid == 0:
+        return None
+    try:
+        process = psutil.Process(last.pid)
+        alive = process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - last.created) < 2
+    except psutil.Error:
+        return None
+    return last if alive else None
+
+
+def _start(folder: Path, port: int, program: Path) -> Running:
+    last = _last(folder)
+    for attempt in range(PORT_ATTEMPTS):
+        chosen = port or (last.port if last and attempt == 0 and _is_free(last.port) else _free_port())
+        if port and not _is_free(port):
+            raise ConfigError(f"Port {port} of {HOST} is taken.", hint="Choose another, or none to let knet choose.")
+        running = _spawn(folder, chosen, program)
+        if running is not None:
+            state = folder / "chain.json"
+            if state.exists():
+                shutil.copyfile(state, folder / "chain.backup.json")
+            return running
+    raise ConfigError(f"No port of {HOST} stayed free long enough to start a chain.", hint="Try again.")
+
+
+def _spawn(folder: Path, port: int, program: Path) -> Running | None:
+    """A new process that answers; None if the port was taken from under it."""
+    log = folder / "anvil.log"
+    arguments = ["--host", HOST, "--port", str(port), "--no-cors", "--quiet", "--accounts", "0", "--prune-history"]
+    arguments += ["--state", str(folder / "chain.json"), "--state-interval", str(STATE_INTERVAL)]
+    with log.open("wb") as output:
+        try:
+            child = subprocess.Popen(
+                [program, *arguments],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ConfigError(f"{program} cannot be run: {error.strerror}.") from error
+    running = Running(pid=child.pid, created=psutil.Process(child.pid).create_time(), port=port)
+    _remember(folder, running)
+    if _answers(child, running.rpc):
+        child.returncode = 0  # let go: it outlives this process, and Popen would warn of that
+        return running
+    said = log.read_text(errors="replace").strip()
+    if child.poll() is None:
+        _end(child.pid)
+        child.wait()
+        raise ChainError(f"Anvil did not answer on port {port} in {START_SECONDS:.0f} s. {said[-500:]}")
+    if "Address already in use" in said:
+        return None
+    raise _start_error(folder, said)
+
+
+def _answers(child: subprocess.Popen[bytes], rpc_url: str) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    rpc = Rpc(rpc_url)
+    while child.poll() is None and time.monotonic() < deadline:
+        try:
+            rpc.block_number()
+            return True
+        except ChainError:
+            time.sleep(0.02)
+    return False
+
+
+def _start_error(folder: Path, said: str) -> ConfigError:
+    if "--state" in said:
+        return ConfigError(
+            f"The saved state {folder / 'chain.json'} is damaged.",
+            hint="Put chain.backup.json in its place, or remove it to begin a new chain, where all must register anew.",
+        )
+    return ConfigError(f"Anvil stopped at once; {folder / 'anvil.log'} says: {said[-500:] or 'nothing'}")
+
+
+def _end(pid: int) -> None:
+    """SIGTERM, on which Anvil writes its state; SIGKILL if it takes too long."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Anvil does: a port just left is free
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _deployment(folder: Path, rpc_url: str, report: Report) -> Deployment:
+    """The contracts on this chain, deployed if they are not; the kept key makes their addresses the same again."""
+    path = folder / "deployment.json"
+    try:
+        known = from_json(path.read_bytes(), Deployment)
+        if is_deployed(rpc_url, known):
+            return known
+    except (FileNotFoundError, CodecError):
+        pass
+    report("Deploying the contracts ...")
+    signer = load_or_create_key(folder / "deployer.key")
+    fund(rpc_url, signer.address)
+    deployment = deploy(rpc_url, signer)
+    write_atomically(path, to_json(deployment, indent=2).encode())
+    return deployment
+
+
+def _profile(name: str, rpc_url: str, deployment: Deployment) -> Profile:
+    """The user's profile with this network's place in it; other settings stay as they were."""
+    if name in profile_names():
+        return replace(load_profile(name), rpc=rpc_url, deployment=deployment)
+    return Profile(name=name, rpc=rpc_url, deployment=deployment, addresses="loopback")

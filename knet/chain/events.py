@@ -1,0 +1,120 @@
+"""What contract events say about nodes, folded into a directory.
+
+Only logs that the two registries themselves emitted are read, and those emit only what the owner may say, so nobody
+can list another's node. Keys are compared by hash and values read as bytes: what a stranger registers may be garbage,
+and must never stop a reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from eth_abi.abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from msgspec.structs import replace
+
+from ..codec import Cid
+from ..errors import ChainError
+from ..records import Head, NodeEntry
+from .rpc import Rpc
+
+ENDPOINT_KEY = "knet.endpoint"  # ERC-8004 metadata: the node's base URL in UTF-8
+MAX_ENDPOINT = 2048  # bytes of a URL that anything will still take
+PAGE_BLOCKS = 10_000  # what public RPCs commonly grant one eth_getLogs
+
+TRANSFER = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
+METADATA_SET = "0x" + keccak(text="MetadataSet(uint256,string,string,bytes)").hex()
+MANIFEST_PUBLISHED = "0x" + keccak(text="ManifestPublished(uint256,uint64,bytes32)").hex()
+_ENDPOINT = "0x" + keccak(text=ENDPOINT_KEY).hex()
+_WALLET = "0x" + keccak(text="agentWallet").hex()
+
+Log = dict[str, Any]
+BlockTime = Callable[[Log], int]
+
+
+def fetch_logs(rpc: Rpc, addresses: list[str], topics: list[Any], start: int, stop: int) -> Iterator[Log]:
+    """Logs of blocks ``start`` to ``stop``, page by page; a page the RPC finds too large is halved."""
+    size = PAGE_BLOCKS
+    while start <= stop:
+        end = min(start + size - 1, stop)
+        query = {"address": addresses, "topics": topics, "fromBlock": hex(start), "toBlock": hex(end)}
+        try:
+            logs = rpc.request("eth_getLogs", [query])
+        except ChainError as error:
+            if end == start or type(error) is not ChainError:
+                raise
+            size = (end - start + 1) // 2
+            continue
+        yield from (log for log in logs if not log.get("removed"))
+        start, size = end + 1, min(size * 2, PAGE_BLOCKS)
+
+
+def block_times(rpc: Rpc) -> BlockTime:
+    """Unix seconds of a log's block: from the log where the RPC says so, else from the block, asked once each."""
+    known: dict[str, int] = {}
+
+    def of(log: Log) -> int:
+        if log.get("blockTimestamp"):
+            return int(log["blockTimestamp"], 16)
+        number = log["blockNumber"]
+        if number not in known:
+            known[number] = int(rpc.request("eth_getBlockByNumber", [number, False])["timestamp"], 16)
+        return known[number]
+
+    return of
+
+
+def head_of(log: Log, time_of: BlockTime) -> Head:
+    """The head that a ``ManifestPublished`` log records."""
+    data = bytes.fromhex(log["data"][2:])
+    return Head(
+        manifest=Cid.from_digest(data[32:64]),
+        sequence=int.from_bytes(data[:32], "big"),
+        block=int(log["blockNumber"], 16),
+        time=time_of(log),
+        transaction=log["transactionHash"],
+    )
+
+
+def fold(nodes: dict[int, NodeEntry], logs: Iterable[Log], time_of: BlockTime) -> None:
+    """Bring ``nodes`` up to date with logs in chain order."""
+    for log in logs:
+        kind, topics = log["topics"][0], log["topics"]
+        if kind == TRANSFER:
+            node = int(topics[3], 16)
+            owner = to_checksum_address("0x" + topics[2][-40:])
+            nodes[node] = replace(_entry(nodes, node), owner=owner)
+            continue
+        node = int(topics[1], 16)
+        if kind == MANIFEST_PUBLISHED:
+            nodes[node] = replace(_entry(nodes, node), head=head_of(log, time_of))
+        elif topics[2] == _ENDPOINT:
+            nodes[node] = replace(_entry(nodes, node), endpoint=_endpoint(_value(log)))
+        elif topics[2] == _WALLET:
+            nodes[node] = replace(_entry(nodes, node), wallet=_wallet(_value(log)))
+
+
+def _entry(nodes: dict[int, NodeEntry], node: int) -> NodeEntry:
+    return nodes.get(node) or NodeEntry(node=node, owner="", wallet="", endpoint="")
+
+
+def _value(log: Log) -> bytes:
+    try:
+        _, value = abi_decode(["bytes", "bytes"], bytes.fromhex(log["data"][2:]))
+        return bytes(value)
+    except DecodingError:
+        return b""
+
+
+def _endpoint(value: bytes) -> str:
+    try:
+        return value.decode() if len(value) <= MAX_ENDPOINT else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def _wallet(value: bytes) -> str:
+    return to_checksum_address(value) if len(value) == 20 else ""

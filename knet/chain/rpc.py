@@ -1,0 +1,175 @@
+"""One JSON-RPC endpoint: web3 behind it, its errors translated, transactions sent and waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from eth_utils.address import to_checksum_address
+from web3 import HTTPProvider, Web3
+from web3.contract.contract import Contract, ContractConstructor, ContractFunction
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    BadResponseFormat,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3Exception,
+    Web3RPCError,
+)
+from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
+
+from ..errors import ChainError, ChainUnreachable, ConfigError, TransactionFailed
+from .abi import artifact, describe_revert
+from .keys import Signer
+
+CONNECT_SECONDS = 3.0  # a chain that does not even accept by then is down
+READ_SECONDS = 20.0  # a page of logs from a public RPC can take this long
+MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
+GAS_MARGIN = 1.2  # state may change between the estimate and the block
+FIRST_POLL, SLOWEST_POLL = 0.004, 1.0  # seconds; a development chain has the receipt at once
+
+_nonces = threading.Lock()  # two threads with one key must not draw the same nonce
+
+
+def rpc_origin(url: str) -> str:
+    """The URL without what may be secret in it: user, password, path and query often carry an API key."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _reason(error: Web3Exception) -> str:
+    """What the RPC said, in words."""
+    if isinstance(error, ContractLogicError):
+        data = error.data if isinstance(error.data, str) else ""
+        return describe_revert(bytes.fromhex(data.removeprefix("0x"))) if data.startswith("0x") else str(error.message)
+    if isinstance(error, Web3RPCError) and error.rpc_response:
+        detail = error.rpc_response.get("error")
+        return str(detail.get("message")) if isinstance(detail, dict) else str(detail)
+    return str(error)
+
+
+class Rpc:
+    """A chain's JSON-RPC over HTTP. Usable from many threads."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.origin = rpc_origin(url)
+        except ValueError as error:
+            raise ConfigError(f"{url!r} is not the URL of a chain's RPC.") from error
+        if not self.origin.startswith(("http://", "https://")):
+            raise ConfigError(f"{self.origin!r} is not the http(s) URL of a chain's RPC.")
+        provider = HTTPProvider(
+            url, request_kwargs={"timeout": (CONNECT_SECONDS, READ_SECONDS)}, exception_retry_configuration=None
+        )
+        self.web3 = Web3(provider, middleware=[])
+
+    @contextmanager
+    def errors(self, doing: str, failure: type[ChainError] = ChainError) -> Iterator[None]:
+        """Translate what web3 and requests raise; ``doing`` completes "... failed"."""
+        try:
+            yield
+        except requests.HTTPError as error:
+            status = error.response.status_code if error.response is not None else 0
+            kind = ChainError if 400 <= status < 500 and status != 429 else ChainUnreachable
+            raise kind(f"The chain at {self.origin} answered {doing} with HTTP status {status}.") from error
+        except (requests.RequestException, BadResponseFormat) as error:
+            raise ChainUnreachable(
+                f"The chain at {self.origin} does not answer ({type(error).__name__}).",
+                hint="Check the network's RPC URL; a local network is started with `knet network up`.",
+            ) from error
+        except BadFunctionCallOutput as error:
+            raise ChainError(
+                f"{doing} failed: there is no such contract on the chain at {self.origin}.",
+                hint="The profile's addresses belong to another chain, or the chain was reset.",
+            ) from error
+        except Web3Exception as error:
+            raise failure(f"{doing} failed: {_reason(error)}.", hint=_advice(_reason(error))) from error
+
+    def contract(self, name: str, address: str) -> Contract:
+        """A deployed contract by its artifact's name."""
+        try:
+            checked = to_checksum_address(address)
+        except ValueError as error:
+            raise ConfigError(f"{address!r} is not the address of {name}.") from error
+        found: Contract = self.web3.eth.contract(address=checked, abi=artifact(name).abi)
+        return found
+
+    def call(self, function: ContractFunction, doing: str) -> Any:
+        """Read from a contract at the newest block."""
+        with self.errors(doing):
+            return function.call()
+
+    def request(self, method: str, params: list[Any]) -> Any:
+        """One raw request: its result as JSON. Raises ChainUnreachable, and ChainError with the RPC's words."""
+        with self.errors(method):
+            response = self.web3.provider.make_request(RPCEndpoint(method), params)
+        if "error" in response:
+            detail = response["error"]
+            raise ChainError(
+                f"{method} failed at {self.origin}: {detail['message'] if isinstance(detail, dict) else detail}."
+            )
+        return response["result"]
+
+    def block_number(self) -> int:
+        return int(self.request("eth_blockNumber", []), 16)
+
+    def transact(self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str) -> TxReceipt:
+        """Estimate, sign here, send, and wait until it is mined. Raises TransactionFailed, ChainUnreachable."""
+        with self.errors(doing, TransactionFailed):
+            gas = int(call.estimate_gas({"from": signer.address}, "pending") * GAS_MARGIN)
+            with _nonces:
+                fields = self._fees() | TxParams(
+                    {
+                        "from": signer.address,
+                        "nonce": self.web3.eth.get_transaction_count(signer.address, "pending"),
+                        "gas": gas,
+                        "chainId": self.web3.eth.chain_id,
+                        "value": Wei(0),
+                    }
+                )
+                signed = signer.sign_transaction(call.build_transaction(fields))  # type: ignore[arg-type]
+                transaction = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+            receipt = self._mined(transaction, doing)
+        if receipt["status"] != 1:
+            raise TransactionFailed(
+                f"{doing} failed: transaction {transaction.to_0x_hex()} reverted in block {receipt['blockNumber']}.",
+                hint="The chain changed between the estimate and the block; try again.",
+            )
+        return receipt
+
+    def _fees(self) -> TxParams:
+        """EIP-1559 fees that outlive six full blocks; a plain gas price where the chain has no base fee."""
+        base = self.web3.eth.get_block("latest").get("baseFeePerGas")
+        if base is None:
+            return {"gasPrice": self.web3.eth.gas_price}
+        tip = self.web3.eth.max_priority_fee
+        return {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": tip}
+
+    def _mined(self, transaction: Any, doing: str) -> TxReceipt:
+        deadline, pause = time.monotonic() + MINED_SECONDS, FIRST_POLL
+        while True:
+            try:
+                return self.web3.eth.get_transaction_receipt(transaction)
+            except TransactionNotFound as error:
+                if time.monotonic() > deadline:
+                    raise TransactionFailed(
+                        f"{doing}: transaction {transaction.to_0x_hex()} was not mined in {MINED_SECONDS:.0f} s.",
+                        hint="It may still be; look it up before sending another.",
+                    ) from error
+            time.sleep(pause)
+            pause = min(pause * 1.5, SLOWEST_POLL)
+
+
+def _advice(reason: str) -> str:
+    lowered = reason.lower()
+    if "insufficient funds" in lowered:
+        return "Send the account some ether for gas."
+    if "nonce too low" in lowered or "underpriced" in lowered:
+        return "Another process sends with the same key; try again."
+    return ""
