@@ -1,0 +1,157 @@
+"""``python:NAME``: the documentation of an installed package, or of the standard library (``python:stdlib``).
+
+Each public object with a long docstring is a document, the short ones are gathered in their module's, and the
+package's description is one of its own. The version is the fingerprint: an upgrade replaces all of it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import platform
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
+
+from knet.errors import SourceError
+
+from .base import Item, Text, number, patterns
+from .docstrings import SKIPPED, Entry, Packages, is_public
+from .inspection import inspect_live
+
+LONG = 600  # characters of a docstring from which on an object is a document: about two chunks
+MAX_LICENCE = 80  # characters; some packages put the whole text in the field
+SIDE_EFFECTS = frozenset({"antigravity", "ensurepip", "turtle", "nturtl2path"})  # open windows when imported
+_DECORATION = re.compile(
+    r"\[!\[[^]]*\]\([^)]*\)\]\([^)]*\)|!\[[^]]*\]\([^)]*\)|</?[a-zA-Z][^<>]*>"
+)  # badges, HTML tags
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A distribution: ``roots`` are the top-level names it installs."""
+
+    name: str
+    version: str
+    licence: str
+    description: str
+    roots: list[str]
+
+    @property
+    def uri(self) -> str:
+        return f"python:{self.name}=={self.version}"
+
+
+class PythonSource:
+    """What a package says about itself.
+
+    ``limit`` keeps that many documents, the least deeply nested and longest; ``include`` holds patterns of public
+    paths (``numpy.linalg.*, numpy.fft.*``).
+    """
+
+    def __init__(self, argument: str, *, limit: str = "", include: str = "") -> None:
+        self.name = f"python:{argument}"
+        self._package = find_package(argument)
+        self._limit = number(self.name, "limit", limit) if limit else sys.maxsize
+        self._include = patterns(include)
+
+    def items(self) -> Iterator[Item]:
+        package = self._package
+        documents = _documents(entries_of(package.roots))
+        if self._include:
+            documents = [document for document in documents if self._includes(document.path)]
+        elif package.description:
+            documents.append(Entry("", "", package.description))
+        if not documents:
+            raise SourceError(f"{self.name} has no docstrings that can be found{' so' if self._include else ''}.")
+        documents.sort(key=lambda entry: (entry.path.count("."), bool(entry.path), -len(entry.doc), entry.path))
+        for entry in sorted(documents[: self._limit], key=lambda entry: entry.path):
+            yield self._item(entry)
+
+    def _includes(self, path: str) -> bool:
+        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._include)
+
+    def _item(self, entry: Entry) -> Item:
+        package = self._package
+        title = entry.path or f"{package.name} {package.version}"
+        text = Text(entry.doc, title, "text/markdown", package.licence)
+        uri = f"{package.uri}#{entry.path}" if entry.path else package.uri
+        return Item(uri=uri, fingerprint=package.version, title=title, reader=partial(_same, text))
+
+
+def _same(text: Text) -> Text:
+    return text
+
+
+def entries_of(roots: list[str]) -> list[Entry]:
+    """Every documented public object of some top-level packages, each once."""
+    found, unresolved = Packages(roots).public()
+    entries = {entry.path: entry for entry in found}
+    known = {entry.doc for entry in found}
+    for entry in inspect_live(unresolved) if unresolved else ():
+        if entry.path not in entries and entry.doc not in known:
+            entries[entry.path] = entry
+            known.add(entry.doc)
+    return list(entries.values())
+
+
+def _documents(entries: list[Entry]) -> list[Entry]:
+    """Entries as documents: long ones as they are, short ones gathered under their module."""
+    documents = []
+    gathered: dict[str, list[Entry]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        if not entry.signature:
+            gathered[entry.path].insert(0, entry)
+        elif len(entry.doc) < LONG:
+            gathered[entry.path.rpartition(".")[0]].append(entry)
+        else:
+            documents.append(Entry(entry.path, entry.signature, f"# {entry.path}\n\n{_body(entry)}"))
+    for path, parts in gathered.items():
+        heads = [part for part in parts if part.path == path]
+        rest = [f"## {part.path}\n\n{_body(part)}" for part in parts if part.path != path]
+        documents.append(Entry(path, "", "\n\n".join([f"# {path}", *(head.doc for head in heads), *rest])))
+    return documents
+
+
+def _body(entry: Entry) -> str:
+    return f"    {entry.signature}\n\n{entry.doc}"
+
+
+def find_package(argument: str) -> Package:
+    """What ``python:argument`` stands for: a distribution or an importable name. Raises SourceError."""
+    if argument == "stdlib" or argument in sys.stdlib_module_names:
+        names = sorted(sys.stdlib_module_names - SKIPPED - SIDE_EFFECTS) if argument == "stdlib" else [argument]
+        roots = [name for name in names if is_public(name)]
+        return Package("stdlib", platform.python_version(), "PSF-2.0", "", roots)
+    installed = packages_distributions()
+    try:
+        found = distribution(argument)
+    except (PackageNotFoundError, ValueError) as error:
+        if argument not in installed:
+            raise SourceError(
+                f"there is no Python package {argument!r} here.", hint=f"Run: pip install {argument}"
+            ) from error
+        found = distribution(installed[argument][0])
+    name = found.metadata["Name"]
+    roots = sorted(root for root, owners in installed.items() if name in owners and is_public(root))
+    roots = roots or [name.replace("-", "_")]  # an editable install does not list its files
+    return Package(name, found.version, _licence(found), _description(found), roots)
+
+
+def _licence(found: Distribution) -> str:
+    """The SPDX expression where the package gives one, else its own short word for it."""
+    fields = found.metadata.json
+    named = str(fields.get("license_expression") or fields.get("license") or "")
+    if named and "\n" not in named and len(named) <= MAX_LICENCE:
+        return named
+    classifiers = fields.get("classifier") or []
+    return next((line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License :: ")), "")
+
+
+def _description(found: Distribution) -> str:
+    fields = found.metadata.json
+    text = "\n\n".join(str(fields[name]).strip() for name in ("summary", "description") if fields.get(name))
+    return re.sub(r"\n{3,}", "\n\n", _DECORATION.sub("", text))

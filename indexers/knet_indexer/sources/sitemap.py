@@ -1,0 +1,171 @@
+"""``sitemap:URL``: the pages a site lists in its sitemap (https://www.sitemaps.org/protocol.html).
+
+Only pages of the sitemap's own host that its robots.txt allows (RFC 9309), one at a time with a pause between them. A
+page changed when its ``lastmod`` did; one without is read again once a day.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import cached_property, partial
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from knet.errors import AddressRefused, BadReply, SourceError, TooLarge
+from knet.http import HttpClient
+
+from .base import Item, Text, number, patterns
+from .convert import html_text, pdf_text
+from .files import decode_text
+
+AGENT = "knet"
+DEADLINE = 30.0  # seconds for one page
+MAX_SITEMAP = 50 << 20  # bytes uncompressed, the protocol's own limit
+MAX_SITEMAPS = 200  # files an index may lead to
+MAX_PAGE = 16 << 20
+MAX_ROBOTS = 512 << 10  # RFC 9309 asks readers to take at least 500 KiB
+MAX_PAGES = 10_000
+PAUSE = 0.2  # seconds between pages, unless robots.txt asks for more
+MAX_PAUSE = 10.0  # a site that asks for longer pauses is read at this one
+_PLAIN = {".md": "text/markdown", ".txt": "text/plain", ".rst": "text/x-rst"}
+
+
+class SitemapSource:
+    """The pages of one site. ``limit`` is how many at most, ``include`` holds patterns of urls (``*/docs/*``)."""
+
+    def __init__(self, argument: str, *, limit: str = "", include: str = "") -> None:
+        parts = urlsplit(argument)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise SourceError(f"{argument!r} is not the address of a site.", hint="Begin it with https://")
+        self.url = argument if parts.path not in ("", "/") else urljoin(argument, "/sitemap.xml")
+        self.name = f"sitemap:{argument}"
+        self._limit = number(self.name, "limit", limit) if limit else MAX_PAGES
+        self._include = patterns(include)
+        self._pace = _Pace()
+
+    @cached_property
+    def _client(self) -> HttpClient:
+        return HttpClient(addresses="private")  # the owner typed the address, and only its host is asked
+
+    def items(self) -> Iterator[Item]:
+        robots = self._robots()
+        self._pace.pause = min(float(robots.crawl_delay(AGENT) or PAUSE), MAX_PAUSE)
+        pages = {url: lastmod for url, lastmod in self._pages() if robots.can_fetch(AGENT, url)}
+        if not pages:
+            raise SourceError(f"{self.url} lists no page of its own host that robots.txt allows to be read.")
+        for url, lastmod in list(pages.items())[: self._limit]:
+            fingerprint = lastmod or f"day {datetime.now(UTC).date()}"
+            reader = partial(self._read, url, lastmod)
+            yield Item(uri=url, fingerprint=fingerprint, title=urlsplit(url).path, reader=reader)
+
+    def _robots(self) -> RobotFileParser:
+        url = urljoin(self.url, "/robots.txt")
+        robots = RobotFileParser(url)
+        try:
+            data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_ROBOTS)
+            robots.parse(data.decode("utf-8", "replace").splitlines())
+        except BadReply as error:
+            if error.status in (401, 403):
+                raise SourceError(f"{url} forbids reading the site ({error.status}).") from error
+            if not 400 <= error.status < 500:
+                raise
+            robots.parse([])
+        return robots
+
+    def _pages(self) -> Iterator[tuple[str, str]]:
+        """Address and ``lastmod`` of every page, through sitemaps of sitemaps."""
+        queue, seen = [self.url], {self.url}
+        while queue:
+            root = self._sitemap(queue.pop(0))
+            for url, lastmod in _entries(root):
+                if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
+                    continue
+                if root.tag.endswith("sitemapindex"):
+                    if url not in seen and len(seen) < MAX_SITEMAPS:
+                        seen.add(url)
+                        queue.append(url)
+                elif not self._include or any(fnmatchcase(url, pattern) for pattern in self._include):
+                    yield url, lastmod
+
+    def _sitemap(self, url: str) -> Any:
+        data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_SITEMAP)
+        try:
+            return fromstring(_unzipped(data, url))
+        except (ParseError, DefusedXmlException, ValueError) as error:
+            raise SourceError(f"{url} is not a sitemap: {type(error).__name__}: {error}") from error
+
+    def _read(self, url: str, lastmod: str) -> Text:
+        """Raises SourceError for a page that is gone or moved, TransportError for one out of reach."""
+        self._pace.wait()
+        try:
+            data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_PAGE, accept="text/html, text/plain")
+        except (AddressRefused, TooLarge) as error:
+            raise SourceError(str(error)) from error
+        except BadReply as error:
+            if error.status in (404, 410):
+                raise SourceError(str(error), hint="The sitemap is out of date.") from error
+            raise
+        return replace(_page_text(data, url), modified=_seconds(lastmod))
+
+
+class _Pace:
+    """Lets one caller through, then none until ``pause`` seconds have passed."""
+
+    def __init__(self) -> None:
+        self.pause = PAUSE
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        with self._lock:
+            threading.Event().wait(max(0.0, self._next - time.monotonic()))
+            self._next = time.monotonic() + self.pause
+
+
+def _entries(root: Any) -> Iterator[tuple[str, str]]:
+    for entry in root.iterfind("{*}url" if root.tag.endswith("urlset") else "{*}sitemap"):
+        url = (entry.findtext("{*}loc") or "").strip()
+        if url:
+            yield url.partition("#")[0], (entry.findtext("{*}lastmod") or "").strip()
+
+
+def _unzipped(data: bytes, url: str) -> bytes:
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflate.decompress(data, MAX_SITEMAP)
+    except zlib.error as error:
+        raise SourceError(f"{url} is not gzip that can be read: {error}.") from error
+    if inflate.unconsumed_tail:
+        raise SourceError(f"{url} unpacks to more than {MAX_SITEMAP >> 20} MiB.")
+    return plain
+
+
+def _page_text(data: bytes, url: str) -> Text:
+    path = urlsplit(url).path
+    suffix = path[path.rfind(".") :].lower() if "." in path else ""
+    if data.startswith(b"%PDF-"):
+        return pdf_text(data, url)
+    if suffix in _PLAIN:
+        return Text(decode_text(data, url), media_type=_PLAIN[suffix])
+    return html_text(data, url)
+
+
+def _seconds(lastmod: str) -> int:
+    """Unix seconds of a W3C date, 0 when it is none."""
+    try:
+        when = datetime.fromisoformat(lastmod)
+    except ValueError:
+        return 0
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
