@@ -1,0 +1,1 @@
+"""The node program: index documents, publish them, answer questions with proofs and receipts."""

@@ -1,0 +1,7 @@
+"""`python -m knet_indexer` is `knet node`."""
+
+from __future__ import annotations
+
+from .cli import app
+
+app(prog_name="knet node")

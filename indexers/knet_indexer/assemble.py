@@ -1,0 +1,142 @@
+"""From a node's state to the parts of its next manifest: shards, tombstones and card, written to the block store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+
+from knet.codec import Cid, cid_of, decode
+from knet.content.base import get_record, put_record
+from knet.errors import BlockNotFound, IndexerError
+from knet.index.card import make_card
+from knet.index.shard import Chunk, load_vector, write_shards
+from knet.records import Card, Document, Manifest, ShardRef, Space
+
+from .layout import Standing, bury, is_wasteful, standing
+from .ledger import Described
+from .node import Node, Progress
+from .state import DocumentRow, State
+
+
+class Draft(NamedTuple):
+    """What a manifest will name, and how that differs from the manifest before it."""
+
+    space: Space
+    shards: list[ShardRef]
+    card: Card
+    added: list[Described] = []
+    removed: list[Described] = []
+    compacted: bool = False
+    changed: bool = False
+
+
+def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress) -> Draft:
+    """Write what is new since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
+    space = ready_space(node, state)
+    base, before = _standing(node, base)
+    shards = base.shards if base and base.space == cid_of(space) else []
+    wanted = {row.cid: row for row in state.documents() if row.chunks}
+    kept = {cid for cid, row in wanted.items() if shards and cid in before and before[cid].spans == _spans(row)}
+    if base is not None and kept == wanted.keys() == before.keys() and not compact:
+        card = get_record(node.store, base.card, Card)
+        if _terms(card) == _own_terms(node):
+            return Draft(space, base.shards, card)
+    shards = bury(shards, [run for cid in before.keys() - kept for run in before[cid].runs] if shards else [])
+    compacted = compact or is_wasteful(shards, space)
+    chunks = _chunks(node, state, space, wanted.values(), progress)
+    progress("write", 0, 0)
+    with node.store.batch() as blocks:
+        new = [chunk for cid, own in chunks.items() if compacted or cid not in kept for chunk in own]
+        shards = ([] if compacted else shards) + write_shards(blocks, space, new)
+        put_record(blocks, space)
+        card = _card(node, space, chunks)
+        put_record(blocks, card)
+    return Draft(
+        space,
+        shards,
+        card,
+        added=[(row.document.uri, cid) for cid, row in wanted.items() if cid not in before],
+        removed=[(get_record(node.store, cid, Document).uri, cid) for cid in before if cid not in wanted],
+        compacted=compacted,
+        changed=True,
+    )
+
+
+def ready_space(node: Node, state: State) -> Space:
+    """The space everything in the state is embedded in. Raises IndexerError before a sync, or when one was cut off."""
+    block = state.meta("space")
+    if not block:
+        raise IndexerError(
+            f"node {node.name} has indexed nothing.", hint="Run `knet node add` and `knet node sync` first."
+        )
+    space = decode(block, Space)
+    if state.meta("model") != node.config.model.encode() or state.spaces() - {cid_of(space)}:
+        raise IndexerError(
+            f"node {node.name} is not wholly embedded with {node.config.model} yet.", hint="Run `knet node sync`."
+        )
+    return space
+
+
+def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, dict[Cid, Standing]]:
+    try:
+        return base, standing(node.store, base) if base else {}
+    except BlockNotFound:
+        return None, {}  # blocks were lost: everything is written anew
+
+
+def _spans(row: DocumentRow) -> list[tuple[int, int]]:
+    return [(chunk.start, chunk.end) for chunk in row.chunks]
+
+
+def _chunks(
+    node: Node, state: State, space: Space, rows: Collection[DocumentRow], progress: Progress
+) -> dict[Cid, list[Chunk]]:
+    """The chunks of every document, with text and vector."""
+    chunks = {}
+    for done, row in enumerate(rows):
+        progress("assemble", done, len(rows))
+        text = node.store.get(row.document.text).decode()
+        vectors = state.vectors(cid_of(space), [chunk.digest for chunk in row.chunks])
+        chunks[row.cid] = [
+            Chunk(
+                document=row.document,
+                start=chunk.start,
+                end=chunk.end,
+                text=text[chunk.start : chunk.end],
+                vector=vectors[chunk.digest],
+            )
+            for chunk in row.chunks
+        ]
+    return chunks
+
+
+def _card(node: Node, space: Space, chunks: dict[Cid, list[Chunk]]) -> Card:
+    every = [chunk for own in chunks.values() for chunk in own]
+    rows = [load_vector(chunk.vector) for chunk in every]
+    title, description, languages, licence, access, cost = _own_terms(node)
+    return make_card(
+        space,
+        np.stack(rows) if rows else np.zeros((0, space.dimension), np.float32),
+        [chunk.text for chunk in every],
+        title=title,
+        description=description,
+        languages=languages,
+        licence=licence,
+        access=access,
+        cost=cost,
+        documents=len(chunks),
+    )
+
+
+Terms = tuple[str, str, list[str], str, str, int]
+
+
+def _own_terms(node: Node) -> Terms:
+    config = node.config
+    return config.name, config.description, config.languages, config.licence, config.access, config.cost
+
+
+def _terms(card: Card) -> Terms:
+    return card.title, card.description, card.languages, card.licence, card.access, card.cost

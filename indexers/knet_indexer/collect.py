@@ -1,0 +1,39 @@
+"""Free what nobody needs any more: blocks of old manifests, and vectors of texts that are gone."""
+
+from __future__ import annotations
+
+from knet.codec import cid_of
+from knet.content.dag import walk
+from knet.records import Record
+
+from . import ledger
+from .assemble import ready_space
+from .head import GRACE_MANIFESTS
+from .node import Node
+
+
+class GarbageReport(Record, frozen=True):
+    """What was deleted."""
+
+    blocks: int
+    bytes: int
+    vectors: int
+
+
+def collect_garbage(node: Node) -> GarbageReport:
+    """Delete every block but those of the last two manifests and the texts of indexed documents.
+
+    Raises NodeBusy, IndexerError while a sync is unfinished, and StoreError.
+    """
+    with node.lock("gc"), node.open_state() as state:
+        space = ready_space(node, state)
+        needed = {row.document.text for row in state.documents()}
+        for entry in ledger.latest(state, GRACE_MANIFESTS):
+            needed.update(walk(node.store, entry.manifest))
+        blocks = size = 0
+        for cid in list(node.store):
+            if cid not in needed:
+                size += len(node.store.get(cid))
+                node.store.delete(cid)
+                blocks += 1
+        return GarbageReport(blocks=blocks, bytes=size, vectors=state.drop_unused_vectors(cid_of(space)))

@@ -1,0 +1,117 @@
+"""The published head a node answers from: loaded and checked once, replaced whole when a newer one is published."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from hashlib import sha256
+
+import numpy as np
+
+from knet.chain.receipts import sign_receipt
+from knet.codec import Cid, encode
+from knet.content.base import get_record
+from knet.content.dag import walk
+from knet.errors import CodecError, KnetError, SpaceMismatch, TooLarge
+from knet.index.collection import Collection, results_root
+from knet.index.shard import Vectors
+from knet.records import Manifest, Receipt, SearchReply, SearchRequest
+
+from . import ledger
+from .ledger import Entry
+from .node import Node
+
+MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
+MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
+GRACE_MANIFESTS = 2  # blocks of the head and of the one before it are served: clients may still hold its receipts
+
+log = logging.getLogger("knet.node")
+
+
+class Served:
+    """One published manifest, ready to answer. Immutable, so that a request under way is not disturbed by the next."""
+
+    def __init__(self, node: Node, entry: Entry, collection: Collection, blocks: frozenset[Cid]) -> None:
+        self.entry = entry
+        self.collection = collection
+        self.blocks = blocks  # what the gateway may hand out
+        self._node = node
+        self._deployment = node.profile.deployment
+
+    def answer(self, request: SearchRequest) -> SearchReply:
+        """Search, prove and sign. Raises CodecError, SpaceMismatch or TooLarge for what cannot be answered."""
+        found = self.collection.search(request.question, self._vector(request), min(request.k, MAX_K))
+        documents, hits, leaves = self.collection.prove(found)
+        receipt = Receipt(
+            node=self.entry.node,
+            manifest=self.entry.manifest.digest,
+            query=sha256(encode(request)).digest(),
+            results=results_root(leaves),
+            client=request.client,
+            issued_at=int(time.time()),
+            nonce=secrets.token_bytes(32),
+        )
+        signed = sign_receipt(self._node.signer, receipt, self._deployment.chain_id, self._deployment.reliability)
+        return SearchReply(manifest=self.entry.manifest, documents=documents, hits=hits, receipt=signed)
+
+    def _vector(self, request: SearchRequest) -> Vectors:
+        if not request.vector:
+            return self._node.embedder.encode([request.question], query=True)[0]
+        if request.space != self.collection.manifest.space:
+            raise SpaceMismatch(
+                f"the query vector is in space {request.space}; this node's is {self.collection.manifest.space}."
+            )
+        size = 4 * self.collection.space.dimension
+        if len(request.vector) != size:
+            raise CodecError(f"the query vector has {len(request.vector)} bytes instead of {size}.")
+        vector = np.frombuffer(request.vector, "<f4")
+        if not np.isfinite(vector).all():
+            raise CodecError("the query vector holds a value that is no number.")
+        return vector
+
+
+def check_request(request: SearchRequest) -> None:
+    """Refuse early what no node should work on. Raises CodecError or TooLarge."""
+    if len(request.question) > MAX_QUESTION:
+        raise TooLarge(f"the question has {len(request.question)} characters; {MAX_QUESTION} are allowed.")
+    if not request.question.strip():
+        raise CodecError("the question is empty.")
+    if len(request.client) != 20 or len(request.salt) != 16:
+        raise CodecError("client must have 20 bytes and salt 16.")
+    if request.k < 1:
+        raise CodecError("k must be at least 1.")
+
+
+class HeadKeeper:
+    """Holds what is served now, and looks for something newer when told to."""
+
+    def __init__(self, node: Node, on_change: Callable[[Served], None]) -> None:
+        self._node = node
+        self._on_change = on_change
+        self.current: Served | None = None
+
+    def refresh(self) -> None:
+        """Load the newest published manifest if it is not the one being served. Keeps the old one on any error."""
+        try:
+            with self._node.open_state() as state:
+                entries = ledger.latest(state, GRACE_MANIFESTS)
+            if entries and (self.current is None or self.current.entry.id != entries[0].id):
+                self.current = self._load(entries)
+                self._on_change(self.current)
+        except KnetError as error:
+            log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
+
+    def _load(self, entries: list[Entry]) -> Served:
+        collection = Collection.load(self._node.store, entries[0].manifest)
+        blocks = frozenset(cid for entry in entries for cid in _public_blocks(self._node, entry.manifest))
+        return Served(self._node, entries[0], collection, blocks)
+
+
+def _public_blocks(node: Node, cid: Cid) -> list[Cid]:
+    """Everything under a manifest, or only what routing needs when the content is not public."""
+    manifest = get_record(node.store, cid, Manifest)
+    if manifest.access == "public":
+        return [*walk(node.store, cid)]
+    return [cid, manifest.space, manifest.card]

@@ -1,0 +1,28 @@
+"""What a node counts, in Prometheus' text format: base units, bounded labels, never what anybody asked."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+class Metrics:
+    """One node's metrics, in a registry of their own: several nodes may live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.searches = Counter(
+            "knet_node_searches", "Searches by outcome.", ["outcome"], registry=self.registry
+        )  # ok | refused | busy | failed
+        self.seconds = Histogram(
+            "knet_node_search_seconds", "Time to answer a search.", buckets=_BUCKETS, registry=self.registry
+        )
+        self.waiting = Gauge("knet_node_searches_waiting", "Searches under way.", registry=self.registry)
+        self.sequence = Gauge("knet_node_head_sequence", "Sequence number of the head.", registry=self.registry)
+        self.documents = Gauge("knet_node_documents", "Documents in the head.", registry=self.registry)
+        self.chunks = Gauge("knet_node_chunks", "Chunks in the head.", registry=self.registry)
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,102 @@
+"""What `/openapi.json` says: the routes' descriptions, and the records' schemas from their definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Response
+
+from knet.codec import Cid
+from knet.records import Card, SearchReply, SearchRequest
+
+from .problems import MEDIA_TYPE as PROBLEM
+from .views import ChangesReply, ManifestReply
+from .wire import DAG_CBOR, JSON
+
+_TEMPLATE = "#/components/schemas/{name}"
+_PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "description": "RFC 9457",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def _content(name: str) -> dict[str, Any]:
+    schema = {"$ref": _TEMPLATE.format(name=name)}
+    return {DAG_CBOR: {"schema": schema}, JSON: {"schema": schema}}
+
+
+def _problems(**reasons: str) -> dict[int | str, dict[str, Any]]:
+    content = {PROBLEM: {"schema": {"$ref": _TEMPLATE.format(name="Problem")}}}
+    return {int(status[1:]): {"description": reason, "content": content} for status, reason in reasons.items()}
+
+
+def _route(summary: str, ok: dict[str, Any], **reasons: str) -> dict[str, Any]:
+    return {"summary": summary, "response_class": Response, "responses": {200: ok, **_problems(**reasons)}}
+
+
+_EMPTY = "Nothing is published yet."
+_GATED = "The collection is open only under an agreement with its owner."
+_TEXT = {"description": "As text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+SEARCH = {
+    **_route(
+        "The best passages for a question, with inclusion proofs and a signed receipt.",
+        {"description": "Hits, best cosine first; at most 100 by each retriever.", "content": _content("SearchReply")},
+        _400="The request is not one.",
+        _403=_GATED,
+        _409="The query vector is in another space.",
+        _413="The question or the body is too long.",
+        _415="Neither dag-cbor nor JSON.",
+        _503=f"Too many searches are waiting. {_EMPTY}",
+    ),
+    "openapi_extra": {"requestBody": {"required": True, "content": _content("SearchRequest")}},
+}
+CARD = _route("The routing card.", {"description": "The head's card.", "content": _content("Card")}, _503=_EMPTY)
+MANIFEST = _route(
+    "The head. Its CID is the ETag.",
+    {"description": "The newest published manifest.", "content": _content("ManifestReply")},
+    _503=_EMPTY,
+)
+CHANGES = _route(
+    "Documents added and removed since a sequence number.",
+    {"description": "A page of changes, oldest first.", "content": _content("ChangesReply")},
+    _403=_GATED,
+    _503=_EMPTY,
+)
+REGISTRATION = _route(
+    "The node as ERC-8004 describes an agent.",
+    {"description": "The registration document.", "content": {JSON: {"schema": {"type": "object"}}}},
+    _503=_EMPTY,
+)
+HEALTH = _route("Whether the node is up (healthz), and whether it can answer (readyz).", _TEXT, _503=_EMPTY)
+METRICS = _route("Metrics in Prometheus' text format.", _TEXT)
+
+
+def _plain(kind: type) -> dict[str, Any]:
+    if kind is Cid:
+        return {"type": "string", "description": "CIDv1, base32; an IPLD link in dag-cbor."}
+    raise NotImplementedError(kind)
+
+
+def describe(app: FastAPI) -> None:
+    """Add the records to the application's OpenAPI document."""
+    kinds = [SearchRequest, SearchReply, Card, ManifestReply, ChangesReply]
+    _, schemas = msgspec.json.schema_components(kinds, schema_hook=_plain, ref_template=_TEMPLATE)
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        components = document.setdefault("components", {}).setdefault("schemas", {})
+        components.update(schemas, Problem=_PROBLEM_SCHEMA)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,65 @@
+"""The one place where errors become HTTP: problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from knet.errors import BlockNotFound, CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: dict[type[KnetError], int] = {
+    CodecError: 400,
+    BlockNotFound: 404,
+    SpaceMismatch: 409,
+    TooLarge: 413,
+    NodeBusy: 503,
+}
+
+log = logging.getLogger("knet.node")
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A problem document; its title is the status's own name, its detail says what happened here."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Response(json.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def problem_of(error: KnetError) -> Response:
+    """What an error of knet is to an HTTP client; what is this machine's own business stays in its log."""
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    if status == 500:
+        log.error("a request failed: %s", error)
+        return problem(500, "The node could not do this; its log says why.")
+    return problem(status, str(error), {"Retry-After": "1"} if status == 503 else None)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error as a problem document, routing and validation errors included."""
+
+    async def on_knet_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, KnetError)
+        return problem_of(error)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem(error.status_code, error.detail, error.headers)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        found = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
+        return problem(422, found)
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        return problem(500, "The node could not do this; its log says why.")
+
+    app.add_exception_handler(KnetError, on_knet_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(Exception, on_bug)

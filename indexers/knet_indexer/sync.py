@@ -1,0 +1,213 @@
+"""Bring a node's state up to its sources: read what changed, embed what is new, forget what is gone.
+
+Work is committed batch by batch. Killed at any point, the next run goes on where the last batch ended, and what was
+embedded is never embedded again: vectors are kept by space and text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from knet.codec import cid_of, decode, encode
+from knet.embed import Embedder
+from knet.errors import KnetError, SourceError, TransportError
+from knet.index.shard import store_vector
+from knet.records import Record, Space
+
+from .chunking import Chunker
+from .config import SourceConfig
+from .node import Node, Progress, quiet
+from .prepare import Prepared, prepare
+from .sources.base import Item, parse_source
+from .state import ItemRow, State
+
+BATCH_CHUNKS = 512  # read, embedded and committed together
+EMBED_BATCH = 256  # some seconds of embedding on a CPU: what a crash may cost
+BATCH_ITEMS = 64  # many small items: one fsync for all of them
+
+
+class SyncReport(Record, frozen=True):
+    """What a sync did. Counts are items, but for ``chunks`` (all there are now) and ``embedded`` (texts, this time)."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    skipped: list[tuple[str, str]]  # uri or source, and the reason
+    chunks: int
+    embedded: int
+    seconds: float
+
+
+def sync(node: Node, *, progress: Progress = quiet, retry: bool = False) -> SyncReport:
+    """Index what changed. ``retry`` reads skipped items again although they did not change.
+
+    A source that cannot be listed, and an item that cannot be read, are skipped with the reason. Raises NodeBusy,
+    ModelNotFound and StoreError.
+    """
+    with node.lock("sync"), node.open_state() as state:
+        return _Sync(node, state, progress).run(retry)
+
+
+class _Listed(NamedTuple):
+    item: Item
+    source: str
+    fingerprint: str
+
+
+class _Sync:
+    def __init__(self, node: Node, state: State, progress: Progress) -> None:
+        self.node = node
+        self.state = state
+        self.progress = progress
+        self.known = state.items()
+        self.skipped: dict[str, str] = {}
+        self.complete: set[str] = set()  # sources that were listed to their end
+        self.added = self.changed = self.embedded = self.to_embed = 0
+
+    def run(self, retry: bool) -> SyncReport:
+        started = time.monotonic()
+        listed = self._list()
+        space = self._remembered_space()
+        todo = self._todo(listed, space, retry)
+        if todo:
+            embedder = self.node.embedder_for(len(todo))
+            if embedder.space != space:
+                todo = self._todo(listed, self._remember(embedder.space), retry)
+            self._read(todo, embedder)
+        return SyncReport(
+            removed=self._remove_vanished(listed),
+            added=self.added,
+            changed=self.changed,
+            unchanged=len(listed.keys() - self.skipped.keys()) - self.added - self.changed,
+            skipped=sorted(self.skipped.items()),
+            chunks=self.state.counts()[1],
+            embedded=self.embedded,
+            seconds=time.monotonic() - started,
+        )
+
+    # --- what there is ---------------------------------------------------------------------------------------------
+
+    def _list(self) -> dict[str, _Listed]:
+        listed: dict[str, _Listed] = {}
+        for source in self.node.config.sources:
+            recipe = self._recipe(source)
+            try:
+                for item in parse_source(source.spec, **source.options).items():
+                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{recipe}")
+                    first = listed.setdefault(item.uri, entry)
+                    if first.item.fingerprint != item.fingerprint:
+                        self.skipped[f"{item.uri} of {source.spec}"] = (
+                            f"{first.source} has another document of this name; "
+                            "tell them apart by adding one with `-o base=NAME`."
+                        )
+                    self.progress("list", len(listed), 0)
+                self.complete.add(source.spec)
+            except (SourceError, TransportError) as error:
+                self.skipped[source.spec] = str(error)
+        return listed
+
+    def _recipe(self, source: SourceConfig) -> str:
+        """What besides an item itself decides on its document: another licence or option, and it is read again."""
+        decided = repr((self.node.config.licence, sorted(source.options.items())))
+        return hashlib.sha256(decided.encode()).hexdigest()[:8]
+
+    def _remembered_space(self) -> Space | None:
+        """The space of the configured model as of the last time, without loading the model."""
+        if self.state.meta("model") != self.node.config.model.encode():
+            return None
+        return decode(self.state.meta("space"), Space)
+
+    def _remember(self, space: Space) -> Space:
+        with self.state.transaction():
+            self.state.put_meta("model", self.node.config.model.encode())
+            self.state.put_meta("space", encode(space))
+        return space
+
+    def _todo(self, listed: dict[str, _Listed], space: Space | None, retry: bool) -> list[_Listed]:
+        name = cid_of(space).raw if space else b""
+        todo = []
+        for entry in listed.values():
+            known = self.known.get(entry.item.uri)
+            same = known is not None and (known.fingerprint, known.space) == (entry.fingerprint, name)
+            if known is None or not same or (known.reason and retry):
+                todo.append(entry)
+            elif known.reason:
+                self.skipped[entry.item.uri] = known.reason
+        return todo
+
+    # --- reading what changed --------------------------------------------------------------------------------------
+
+    def _read(self, todo: list[_Listed], embedder: Embedder) -> None:
+        cut = self.node.chunker(embedder.space)
+        batch: list[Prepared] = []
+        for done, entry in enumerate(todo):
+            self.progress("read", done, len(todo))
+            if ready := self._prepare(entry, embedder.space, cut):
+                batch.append(ready)
+            if len(batch) >= BATCH_ITEMS or sum(len(ready.passages) for ready in batch) >= BATCH_CHUNKS:
+                self._commit(batch, embedder)
+                batch = []
+        self._commit(batch, embedder)
+        self.progress("read", len(todo), len(todo))
+
+    def _prepare(self, entry: _Listed, space: Space, cut: Chunker) -> Prepared | None:
+        uri, name = entry.item.uri, cid_of(space).raw
+        row = ItemRow(uri=uri, source=entry.source, fingerprint=entry.fingerprint, space=name)
+        known = self.known.get(uri)
+        usable = known is not None and known.space == name
+        before = list(self.state.documents(uri)) if known else []
+        try:
+            ready = prepare(entry.item, row, self.node.config.licence, before, cut, recut=not usable)
+        except KnetError as error:
+            self.skipped[uri] = str(error)
+            if not isinstance(error, TransportError):
+                return Prepared(row=replace(row, reason=str(error)))
+            if usable and before:
+                return None  # it is still there, only out of reach: what was read before stands
+            return Prepared(row=replace(row, reason=str(error), fingerprint=""))  # so that the next sync tries again
+        self.added += not before
+        self.changed += bool(before) and [old.cid for old in before] != [new.cid for new in ready.documents]
+        return ready
+
+    def _commit(self, batch: list[Prepared], embedder: Embedder) -> None:
+        if not batch:
+            return
+        self._embed({digest: text for ready in batch for digest, text in ready.passages.items()}, embedder)
+        with self.node.store.batch() as blocks:
+            for block in (block for ready in batch for block in ready.blocks):
+                blocks.put(block)
+        with self.state.transaction():
+            for ready in batch:
+                self.state.replace(ready.row, ready.documents)
+
+    def _embed(self, passages: dict[bytes, str], embedder: Embedder) -> None:
+        space = cid_of(embedder.space)
+        known = self.state.vectors(space, list(passages))
+        missing = [digest for digest in passages if digest not in known]
+        self.to_embed += len(missing)
+        for first in range(0, len(missing), EMBED_BATCH):
+            some = missing[first : first + EMBED_BATCH]
+            vectors = embedder.encode([passages[digest] for digest in some], progress=self._embedded)
+            self.state.add_vectors(space, zip(some, map(store_vector, vectors), strict=True))
+
+    def _embedded(self, texts: int) -> None:
+        self.embedded += texts
+        self.progress("embed", self.embedded, self.to_embed)
+
+    # --- forgetting what is gone -----------------------------------------------------------------------------------
+
+    def _remove_vanished(self, listed: dict[str, _Listed]) -> int:
+        configured = {source.spec for source in self.node.config.sources}
+        gone = [
+            row.uri
+            for row in self.known.values()
+            if row.uri not in listed and (row.source in self.complete or row.source not in configured)
+        ]
+        with self.state.transaction():
+            self.state.remove(gone)
+        return len(gone)
