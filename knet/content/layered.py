@@ -1,0 +1,58 @@
+"""A local store in front of other sources: what was fetched once, and checked, is read here from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..codec import RAW, Cid
+from ..errors import BlockNotFound, BlockTampered, ContentError, KnetError, TransportError
+from .base import BlockSource, BlockStore
+
+
+class Layered:
+    """Reads from ``local``, then from each source in order, keeping what it finds. Writes go to ``local``."""
+
+    def __init__(self, local: BlockStore, *sources: BlockSource) -> None:
+        self.local = local
+        self.sources = sources
+
+    def get(self, cid: Cid) -> bytes:
+        """Raises what `first_found` does, and StoreError when the local store cannot keep the block."""
+        try:
+            return self.local.get(cid)
+        except (BlockNotFound, BlockTampered):
+            if not self.sources:
+                raise
+        data = first_found(cid, self.sources)
+        self.local.put(data, cid.codec)
+        return data
+
+    def has(self, cid: Cid) -> bool:
+        return self.local.has(cid)
+
+    def put(self, data: bytes, codec: int = RAW) -> Cid:
+        return self.local.put(data, codec)
+
+    def delete(self, cid: Cid) -> None:
+        self.local.delete(cid)
+
+    def __iter__(self) -> Iterator[Cid]:
+        return iter(self.local)
+
+
+def first_found(cid: Cid, sources: Iterable[BlockSource]) -> bytes:
+    """The block from the first source that has it.
+
+    Raises BlockNotFound when none has it; else BlockTampered if one lied, or why the first of the others failed.
+    """
+    errors: list[KnetError] = []
+    for source in sources:
+        try:
+            return cid.check(source.get(cid))
+        except (ContentError, TransportError) as error:
+            errors.append(error)
+    raise max(errors, key=_weight, default=BlockNotFound(f"there is no source to ask for block {cid}."))
+
+
+def _weight(error: KnetError) -> int:
+    return 0 if isinstance(error, BlockNotFound) else 2 if isinstance(error, BlockTampered) else 1
