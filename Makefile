@@ -13,18 +13,21 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # The venv's own node (from the `network` extra), so that everybody builds with the same one.
 NODE_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 NODE_MODULES := contracts/node_modules/.package-lock.json
+ARTIFACTS := knet/chain/artifacts
+REBUILT := .cache/artifacts
 REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test pytest lint format contracts bench pins clean
+.PHONY: help demo setup test pytest lint format contracts artifacts bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
 	@echo "make test         everything CI does: lint, contracts, tests"
 	@echo "make lint         ruff, mypy, forge fmt"
 	@echo "make format       rewrite the sources the way lint wants them"
-	@echo "make contracts    build and test the contracts, check that the committed artifacts match"
+	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
+	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make setup        only install what development needs"
 	@echo "make pins         write constraints.txt from what is installed"
@@ -85,7 +88,14 @@ format: $(VENV)/.dev $(NODE_MODULES)
 	cd contracts && $(NODE_PATH) npx forge fmt
 
 contracts: $(NODE_MODULES)
-	cd contracts && $(NODE_PATH) npm run --silent build && $(NODE_PATH) npm run --silent test
+	@rm -rf $(REBUILT)
+	$(NODE_PATH) python contracts/build.py $(REBUILT)
+	@diff -rq $(REBUILT) $(ARTIFACTS) || { echo "knet: $(ARTIFACTS) is not what contracts/src compiles to; run make artifacts"; exit 1; }
+	cd contracts && $(NODE_PATH) npm run --silent test
+
+artifacts: $(NODE_MODULES)
+	$(NODE_PATH) python contracts/build.py $(ARTIFACTS)
+	cd contracts && $(NODE_PATH) npm run --silent snapshot
 
 pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
