@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # The venv's own node (from the `network` extra), so that everybody builds with the same one.
-NODE_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NODE_MODULES := contracts/node_modules/.package-lock.json
 ARTIFACTS := knet/chain/artifacts
 REBUILT := .cache/artifacts
@@ -51,7 +51,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.runtime
 
 $(NODE_MODULES): contracts/package-lock.json | $(VENV)/.dev
-	cd contracts && $(NODE_PATH) npm ci --no-audit --no-fund
+	cd contracts && $(WITH_NODE) npm ci --no-audit --no-fund
 	@touch $@
 
 setup: $(VENV)/.dev $(NODE_MODULES)
@@ -80,22 +80,22 @@ lint: $(VENV)/.dev $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	cd contracts && $(NODE_PATH) npm run --silent fmt
+	cd contracts && $(WITH_NODE) npm run --silent fmt
 
 format: $(VENV)/.dev $(NODE_MODULES)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	cd contracts && $(NODE_PATH) npx forge fmt
+	cd contracts && $(WITH_NODE) npx forge fmt
 
 contracts: $(NODE_MODULES)
 	@rm -rf $(REBUILT)
-	$(NODE_PATH) python contracts/build.py $(REBUILT)
+	$(WITH_NODE) python contracts/build.py $(REBUILT)
 	@diff -rq $(REBUILT) $(ARTIFACTS) || { echo "knet: $(ARTIFACTS) is not what contracts/src compiles to; run make artifacts"; exit 1; }
-	cd contracts && $(NODE_PATH) npm run --silent test
+	cd contracts && $(WITH_NODE) npm run --silent test
 
 artifacts: $(NODE_MODULES)
-	$(NODE_PATH) python contracts/build.py $(ARTIFACTS)
-	cd contracts && $(NODE_PATH) npm run --silent snapshot
+	$(WITH_NODE) python contracts/build.py $(ARTIFACTS)
+	cd contracts && $(WITH_NODE) npm run --silent snapshot
 
 pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
