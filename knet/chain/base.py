@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..codec import Cid
 from ..records import Head, NodeEntry, Rating, Record, Reputation, SignedReceipt
-from .keys import Signer
+
+if TYPE_CHECKING:
+    from .keys import Signer
 
 
 class Deployment(Record, frozen=True):

@@ -7,6 +7,7 @@ process) and ``anvil.log``. The process listens on 127.0.0.1 alone and outlives 
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import socket
@@ -34,6 +35,7 @@ HOST = "127.0.0.1"
 STATE_INTERVAL = 5  # seconds of work that a power cut may cost
 START_SECONDS = 60.0  # loading a long chain's state on a slow disk
 STOP_SECONDS = 60.0  # writing it
+PORTS = range(20_000, 30_000)  # below those that systems lend to outgoing connections: it stays ours while down
 PORT_ATTEMPTS = 3  # a free port may be taken before Anvil binds it
 WEI = 10**18
 
@@ -242,10 +244,9 @@ def _is_free(port: int) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while not _is_free(port := random.choice(PORTS)):
+        pass
+    return port
 
 
 def _deployment(folder: Path, rpc_url: str, report: Report) -> Deployment:

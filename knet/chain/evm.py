@@ -67,16 +67,16 @@ class EvmChain:
             start, nodes = max(start, known.block + 1 - REORG_BLOCKS), dict(known.nodes)
         addresses = [self._deployment.identity, self._deployment.manifests]
         topics = [[TRANSFER, METADATA_SET, MANIFEST_PUBLISHED]]
-        fold(nodes, fetch_logs(self.rpc, addresses, topics, start, latest), block_times(self.rpc))
+        with self.rpc.errors("Reading the directory of nodes"):
+            fold(nodes, fetch_logs(self.rpc, addresses, topics, start, latest), block_times(self.rpc))
         return Directory(block=latest, nodes=nodes)
 
     def heads(self, node: int) -> list[Head]:
-        topics = [MANIFEST_PUBLISHED, f"0x{node:064x}"]
-        logs = fetch_logs(
-            self.rpc, [self._deployment.manifests], topics, self._deployment.block, self.rpc.block_number()
-        )
-        time_of = block_times(self.rpc)
-        found = [head_of(log, time_of) for log in logs]
+        addresses, topics = [self._deployment.manifests], [MANIFEST_PUBLISHED, f"0x{node:064x}"]
+        latest, time_of = self.rpc.block_number(), block_times(self.rpc)
+        with self.rpc.errors(f"Reading the manifests of node {node}"):
+            logs = fetch_logs(self.rpc, addresses, topics, self._deployment.block, latest)
+            found = [head_of(log, time_of) for log in logs]
         if not found:
             self._owner_of(node)
         return found

@@ -23,7 +23,7 @@ from web3.exceptions import (
 )
 from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
 
-from ..errors import ChainError, ChainUnreachable, ConfigError, TransactionFailed
+from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
 from .abi import artifact, describe_revert
 from .keys import Signer
 
@@ -71,9 +71,14 @@ class Rpc:
 
     @contextmanager
     def errors(self, doing: str, failure: type[ChainError] = ChainError) -> Iterator[None]:
-        """Translate what web3 and requests raise; ``doing`` completes "... failed"."""
+        """Translate what web3 and requests raise, and what an answer of the wrong shape leads to.
+
+        ``doing`` completes "... failed"; ``failure`` is raised when the chain itself says no.
+        """
         try:
             yield
+        except KnetError:
+            raise
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else 0
             kind = ChainError if 400 <= status < 500 and status != 429 else ChainUnreachable
@@ -90,6 +95,11 @@ class Rpc:
             ) from error
         except Web3Exception as error:
             raise failure(f"{doing} failed: {_reason(error)}.", hint=_advice(_reason(error))) from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ChainError(
+                f"{doing} failed: what answers at {self.origin} does not speak Ethereum's JSON-RPC.",
+                hint="Check the network's RPC URL.",
+            ) from error
 
     def contract(self, name: str, address: str) -> Contract:
         """A deployed contract by its artifact's name."""
@@ -109,15 +119,15 @@ class Rpc:
         """One raw request: its result as JSON. Raises ChainUnreachable, and ChainError with the RPC's words."""
         with self.errors(method):
             response = self.web3.provider.make_request(RPCEndpoint(method), params)
-        if "error" in response:
-            detail = response["error"]
-            raise ChainError(
-                f"{method} failed at {self.origin}: {detail['message'] if isinstance(detail, dict) else detail}."
-            )
-        return response["result"]
+            if "error" in response:
+                detail = response["error"]
+                words = detail["message"] if isinstance(detail, dict) else detail
+                raise ChainError(f"{method} failed at {self.origin}: {words}.")
+            return response["result"]
 
     def block_number(self) -> int:
-        return int(self.request("eth_blockNumber", []), 16)
+        with self.errors("Asking for the newest block"):
+            return int(self.request("eth_blockNumber", []), 16)
 
     def transact(self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str) -> TxReceipt:
         """Estimate, sign here, send, and wait until it is mined. Raises TransactionFailed, ChainUnreachable."""

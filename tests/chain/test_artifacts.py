@@ -1,0 +1,50 @@
+"""The committed contracts are what the sources compile to, and the Python side agrees with them on every limit."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from knet.chain import evm
+from knet.chain.abi import CONTRACTS, describe_revert
+from knet.chain.evm import EvmChain
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACTS_FOLDER = ROOT / "contracts"
+ARTIFACTS = ROOT / "knet" / "chain" / "artifacts"
+
+
+def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> None:
+    if not (CONTRACTS_FOLDER / "node_modules").is_dir() or shutil.which("node") is None:
+        pytest.skip("the compiler is not installed: run `npm ci` in contracts/")
+    subprocess.run([sys.executable, CONTRACTS_FOLDER / "build.py", tmp_path], check=True, timeout=280)
+    for name in CONTRACTS:
+        built, committed = (folder / f"{name}.json" for folder in (tmp_path, ARTIFACTS))
+        assert built.read_bytes() == committed.read_bytes(), f"run contracts/build.py: {name} changed"
+
+
+def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
+    functions = chain.rpc.contract("Reliability", chain.deployment.reliability).functions
+    assert functions.MAX_BATCH().call() == evm.MAX_BATCH
+    assert functions.MAX_QUESTION().call() == evm.MAX_QUESTION
+    assert functions.VALIDITY().call() == evm.VALIDITY_SECONDS
+    identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity).functions
+    assert identity.MAX_DEADLINE_DELAY().call() > evm.WALLET_CONSENT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("", "no reason"),
+        ("12345678", "an unknown error (0x12345678)"),
+        ("4e487b71" + "11".rjust(64, "0"), "Panic(code=17)"),
+        ("4e487b71", "Panic(undecodable)"),
+        ("08c379a0" + "20".rjust(64, "0") + "02".rjust(64, "0") + b"no".hex().ljust(64, "0"), "Error(message=no)"),
+    ],
+)
+def test_reverts_are_told_in_words(data: str, words: str) -> None:
+    assert describe_revert(bytes.fromhex(data)) == words

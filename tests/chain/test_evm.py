@@ -1,0 +1,160 @@
+"""Nodes come, publish, move, change keys and earn trust; whoever reads the chain sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from knet.chain.base import Deployment, Directory
+from knet.chain.evm import MAX_QUESTION, EvmChain
+from knet.chain.keys import Signer, new_key
+from knet.codec import DAG_CBOR, Cid
+from knet.config import Profile
+from knet.errors import BadReceipt, ChainError, ConfigError, NotRegistered, TransactionFailed
+from knet.records import NodeEntry, Rating, Reputation, SignedReceipt
+
+from .support import new_receipt, rating
+
+NewAccount = Callable[[], Signer]
+ENDPOINT = "http://127.0.0.1:8080"
+
+
+def manifest(text: str) -> Cid:
+    return Cid.of(text.encode(), DAG_CBOR)
+
+
+def test_a_node_registers_and_everyone_finds_it(chain: EvmChain, new_account: NewAccount) -> None:
+    owner = new_account()
+    node = chain.register(owner, ENDPOINT + "/")
+    entry = chain.directory().nodes[node]
+    assert (entry.owner, entry.wallet, entry.endpoint, entry.head) == (owner.address, owner.address, ENDPOINT, None)
+    assert chain.signer_of(node) == owner.address
+    identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity)
+    assert identity.functions.tokenURI(node).call() == ENDPOINT + "/.well-known/agent-registration.json"
+
+
+def test_a_node_publishes_versions_and_its_head_moves(chain: EvmChain, new_account: NewAccount) -> None:
+    owner = new_account()
+    node = chain.register(owner, ENDPOINT)
+    assert chain.heads(node) == []
+    transactions = [chain.publish(owner, node, n, manifest(f"v{n}")) for n in (1, 2, 3)]
+    heads = chain.heads(node)
+    assert [head.sequence for head in heads] == [1, 2, 3]
+    assert [head.manifest for head in heads] == [manifest("v1"), manifest("v2"), manifest("v3")]
+    assert [head.transaction for head in heads] == transactions
+    assert abs(heads[-1].time - time.time()) < 3600
+    assert chain.directory().nodes[node].head == heads[-1]
+
+
+def test_followers_read_only_what_is_new(chain: EvmChain, new_account: NewAccount) -> None:
+    owner = new_account()
+    node = chain.register(owner, ENDPOINT)
+    before = chain.directory()
+    chain.set_endpoint(owner, node, "https://moved.example/knet")
+    chain.publish(owner, node, 1, manifest("v1"))
+    newcomer = chain.register(owner, ENDPOINT)
+    after = chain.directory(before)
+    assert before.nodes[node].endpoint == ENDPOINT
+    assert after.nodes[node].endpoint == "https://moved.example/knet"
+    assert after.nodes[node].head is not None
+    assert newcomer in after.nodes
+    assert after == chain.directory()
+
+
+def test_a_directory_of_a_longer_chain_is_forgotten(chain: EvmChain) -> None:
+    """A development chain that was reset has fewer blocks than a follower remembers."""
+    gone = NodeEntry(node=10**9, owner="", wallet="", endpoint="")
+    stale = Directory(block=chain.rpc.block_number() + 1000, nodes={gone.node: gone})
+    assert chain.directory(stale) == chain.directory()
+
+
+def test_another_key_can_sign_for_a_node(chain: EvmChain, new_account: NewAccount) -> None:
+    owner, wallet = new_account(), new_account()
+    node = chain.register(owner, ENDPOINT)
+    chain.set_wallet(owner, node, wallet)
+    assert chain.signer_of(node) == chain.directory().nodes[node].wallet == wallet.address
+    chain.publish(wallet, node, 1, manifest("by the wallet"))
+    chain.publish(owner, node, 2, manifest("by the owner"))
+
+
+def test_a_transferred_node_has_no_wallet_until_its_new_owner_sets_one(
+    chain: EvmChain, new_account: NewAccount
+) -> None:
+    seller, buyer = new_account(), new_account()
+    node = chain.register(seller, ENDPOINT)
+    identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity)
+    chain.rpc.transact(seller, identity.functions.transferFrom(seller.address, buyer.address, node), "Selling")
+    entry = chain.directory().nodes[node]
+    assert (entry.owner, entry.wallet) == (buyer.address, "")
+    with pytest.raises(NotRegistered, match="no signing wallet"):
+        chain.signer_of(node)
+    chain.set_wallet(buyer, node, buyer)
+    assert chain.signer_of(node) == buyer.address
+
+
+def test_ratings_add_up(chain: EvmChain, new_account: NewAccount) -> None:
+    owner, first, second = new_account(), new_account(), new_account()
+    node, other = chain.register(owner, ENDPOINT), chain.register(owner, ENDPOINT)
+    verdicts = [rating(owner, node, first, chain.deployment, value) for value in (100, -40)]
+    chain.submit(first, [*verdicts, rating(owner, other, first, chain.deployment, -1)])
+    chain.submit(second, [rating(owner, node, second, chain.deployment, 50)])
+    assert chain.reputations([node, other, 10**6, node]) == {
+        node: Reputation(positive=1.5, negative=0.4, count=3),
+        other: Reputation(negative=0.01, count=1),
+        10**6: Reputation(),
+    }
+    fresh = rating(owner, node, first, chain.deployment)
+    assert chain.rated([verdicts[0].receipt, fresh.receipt, verdicts[1].receipt]) == [True, False, True]
+
+
+def test_many_nodes_are_asked_about_at_once(chain: EvmChain) -> None:
+    nodes = range(10**6, 10**6 + MAX_QUESTION + 5)
+    assert chain.reputations(nodes) == dict.fromkeys(nodes, Reputation())
+    assert chain.reputations([]) == {}
+    assert chain.rated([]) == []
+
+
+def test_an_unknown_node_is_not_registered(chain: EvmChain) -> None:
+    for ask in (chain.signer_of, chain.heads):
+        with pytest.raises(NotRegistered, match=str(10**9)):
+            ask(10**9)
+
+
+def test_a_revert_is_told_with_its_arguments(chain: EvmChain, new_account: NewAccount) -> None:
+    owner = new_account()
+    node = chain.register(owner, ENDPOINT)
+    with pytest.raises(TransactionFailed, match=rf"WrongSequence\(nodeId={node}, given=5, expected=1\)"):
+        chain.publish(owner, node, 5, manifest("v5"))
+
+
+def test_an_account_without_money_is_told_so(chain: EvmChain) -> None:
+    with pytest.raises(TransactionFailed, match=r"Send the account some ether"):
+        chain.register(new_key(), ENDPOINT)
+
+
+def test_an_endpoint_must_be_a_url(chain: EvmChain) -> None:
+    for endpoint in ("", "ftp://host", "127.0.0.1:80", "http://" + "a" * 3000):
+        with pytest.raises(ConfigError, match="endpoint"):
+            chain.register(new_key(), endpoint)
+
+
+def test_a_malformed_receipt_is_refused_before_it_costs_gas(chain: EvmChain, new_account: NewAccount) -> None:
+    client = new_account()
+    bad = SignedReceipt(receipt=new_receipt(1, "0x00"), signature=bytes(65))
+    with pytest.raises(BadReceipt):
+        chain.submit(client, [Rating(receipt=bad, value=1)])
+
+
+def test_a_profile_of_another_chain_is_told_apart(devnet: Profile) -> None:
+    nowhere = Deployment(
+        chain_id=31337, identity="0x" + "11" * 20, manifests="0x" + "22" * 20, reliability="0x" + "33" * 20
+    )
+    chain = EvmChain(devnet.rpc, nowhere)
+    for ask in (chain.signer_of, chain.heads, lambda node: chain.reputations([node])):
+        with pytest.raises(ChainError, match="no such contract") as caught:
+            ask(1)
+        assert not isinstance(caught.value, NotRegistered)
+    with pytest.raises(ConfigError, match="address"):
+        EvmChain(devnet.rpc, Deployment(chain_id=1, identity="nonsense", manifests="", reliability=""))
