@@ -47,12 +47,12 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
     compacted = compact or is_wasteful(shards, space)
     chunks = _chunks(node, state, space, wanted.values(), progress)
     progress("write", 0, 0)
-    with node.store.batch() as blocks:
+    with node.store.batch():
         new = [chunk for cid, own in chunks.items() if compacted or cid not in kept for chunk in own]
-        shards = ([] if compacted else shards) + write_shards(blocks, space, new)
-        put_record(blocks, space)
+        shards = ([] if compacted else shards) + write_shards(node.store, space, new)
+        put_record(node.store, space)
         card = _card(node, space, chunks)
-        put_record(blocks, card)
+        put_record(node.store, card)
     return Draft(
         space,
         shards,

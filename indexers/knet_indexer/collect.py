@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from knet.codec import cid_of
-from knet.content.dag import walk
+from knet.content.dag import reachable
 from knet.records import Record
 
 from . import ledger
@@ -29,7 +29,7 @@ def collect_garbage(node: Node) -> GarbageReport:
         space = ready_space(node, state)
         needed = {row.document.text for row in state.documents()}
         for entry in ledger.latest(state, GRACE_MANIFESTS):
-            needed.update(walk(node.store, entry.manifest))
+            needed.update(reachable(node.store, entry.manifest))
         blocks = size = 0
         for cid in list(node.store):
             if cid not in needed:

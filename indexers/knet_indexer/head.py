@@ -13,7 +13,7 @@ import numpy as np
 from knet.chain.receipts import sign_receipt
 from knet.codec import Cid, encode
 from knet.content.base import get_record
-from knet.content.dag import walk
+from knet.content.dag import reachable
 from knet.errors import CodecError, KnetError, SpaceMismatch, TooLarge
 from knet.index.collection import Collection, results_root
 from knet.index.shard import Vectors
@@ -58,7 +58,8 @@ class Served:
 
     def _vector(self, request: SearchRequest) -> Vectors:
         if not request.vector:
-            return self._node.embedder.encode([request.question], query=True)[0]
+            embedded: Vectors = self._node.embedder.encode([request.question], query=True)[0]
+            return embedded
         if request.space != self.collection.manifest.space:
             raise SpaceMismatch(
                 f"the query vector is in space {request.space}; this node's is {self.collection.manifest.space}."
@@ -113,5 +114,5 @@ def _public_blocks(node: Node, cid: Cid) -> list[Cid]:
     """Everything under a manifest, or only what routing needs when the content is not public."""
     manifest = get_record(node.store, cid, Manifest)
     if manifest.access == "public":
-        return [*walk(node.store, cid)]
+        return [*reachable(node.store, cid)]
     return [cid, manifest.space, manifest.card]

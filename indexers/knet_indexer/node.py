@@ -44,7 +44,8 @@ def quiet(phase: str, done: int, total: int) -> None:
 class Node:
     """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db`` and ``blocks/``.
 
-    ``load``, ``cut`` and ``connect`` are how it comes by its embedder, the chunker that fits it, and its chain.
+    ``load``, ``cut`` and ``connect`` are how it comes by its embedder, the chunker that fits it, and its chain;
+    ``profile`` is its network, if not the one that its settings name.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Node:
         load: LoadEmbedder = load_embedder,
         cut: Callable[[str, Space], Chunker] = _model_chunker,
         connect: Callable[[str, Deployment], Chain] = EvmChain,
+        profile: Profile | None = None,
     ) -> None:
         self.folder = folder
         self.config = load_config(folder)
         self._load = load
         self._cut = cut
         self._connect = connect
+        self._profile = profile
 
     @property
     def name(self) -> str:
@@ -77,7 +80,7 @@ class Node:
     @cached_property
     def profile(self) -> Profile:
         """The network the node belongs to. Raises ConfigError when none is configured."""
-        return load_profile(self.config.profile or None)
+        return self._profile or load_profile(self.config.profile or None)
 
     @cached_property
     def chain(self) -> Chain:

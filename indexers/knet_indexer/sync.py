@@ -178,9 +178,9 @@ class _Sync:
         if not batch:
             return
         self._embed({digest: text for ready in batch for digest, text in ready.passages.items()}, embedder)
-        with self.node.store.batch() as blocks:
+        with self.node.store.batch():
             for block in (block for ready in batch for block in ready.blocks):
-                blocks.put(block)
+                self.node.store.put(block)
         with self.state.transaction():
             for ready in batch:
                 self.state.replace(ready.row, ready.documents)

@@ -92,15 +92,18 @@ def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def open_node(home: Path, *, embedder: Embedder | None = None, cut: Chunker = cut_words) -> Node:
+def open_node(
+    home: Path, profile: Profile | None = None, *, embedder: Embedder | None = None, cut: Chunker = cut_words
+) -> Node:
     """A node of an existing home with a test's embedder and chunker in the place of its model's."""
     used = embedder or WordEmbedder()
-    return Node(home, load=lambda model, *, bulk=False: used, cut=lambda model, space: cut)
+    return Node(home, load=lambda model, *, bulk=False: used, cut=lambda model, space: cut, profile=profile)
 
 
 def make_node(
     home: Path,
-    documents: Mapping[str, str] | None = None,
+    documents: Mapping[str, str],
+    profile: Profile | None = None,
     *,
     embedder: Embedder | None = None,
     cut: Chunker = cut_words,
@@ -112,7 +115,7 @@ def make_node(
     """
     folder = home.with_name(f"{home.name}-documents")
     folder.mkdir(parents=True, exist_ok=True)
-    write_documents(folder, documents or {})
+    write_documents(folder, documents)
     fields: dict[str, object] = {
         "name": home.name,
         "port": 0,
@@ -120,7 +123,7 @@ def make_node(
         "sources": [SourceConfig(spec=f"folder:{folder}")],
     }
     save_config(home, NodeConfig(**{**fields, **settings}))  # type: ignore[arg-type]
-    return open_node(home, embedder=embedder, cut=cut)
+    return open_node(home, profile, embedder=embedder, cut=cut)
 
 
 @dataclass
@@ -150,16 +153,13 @@ def start_nodes(
 ) -> Iterator[list[RunningNode]]:
     """One published, answering node for each collection (file name to text), stopped when the block ends.
 
-    ``profile`` must be saved: nodes find their chain through it. ``settings`` are fields of `NodeConfig`.
+    ``settings`` are fields of `NodeConfig`. Vectors given beforehand: `GivenEmbedder` with ``cut=cut_nothing``.
     """
     with ExitStack() as stack:
-        bring_up = [
-            (root / f"node-{number}", documents, {"profile": profile.name, **settings})
-            for number, documents in enumerate(collections)
-        ]
 
-        def start(home: Path, documents: Mapping[str, str], fields: dict[str, object]) -> RunningNode:
-            node = make_node(home, documents, embedder=embedder, cut=cut, **fields)
+        def start(number: int) -> RunningNode:
+            home = root / f"node-{number}"
+            node = make_node(home, collections[number], profile, embedder=embedder, cut=cut, **settings)
             bound = listen(node)
             node.configure(port=bound.getsockname()[1])
             sync(node)
@@ -168,4 +168,5 @@ def start_nodes(
             return RunningNode(node, endpoint, report.node, home.with_name(f"{home.name}-documents"))
 
         with ThreadPoolExecutor(2) as pool:
-            yield list(pool.map(lambda arguments: start(*arguments), bring_up))
+            nodes = list(pool.map(start, range(len(collections))))
+        yield nodes

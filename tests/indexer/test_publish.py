@@ -1,0 +1,238 @@
+"""What a node indexed goes on chain once, grows by shards, shrinks by tombstones, and survives a crash at any step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from knet.chain.evm import EvmChain
+from knet.codec import Cid
+from knet.config import Profile
+from knet.errors import IndexerError, TransactionFailed
+from knet.index.collection import Collection
+from knet.records import Manifest
+from knet_indexer import ledger
+from knet_indexer.collect import collect_garbage
+from knet_indexer.node import Node
+from knet_indexer.publish import PublishReport, publish
+from knet_indexer.sync import sync
+from tests.network.support import WORD_SPACE, WordEmbedder, make_node, open_node
+
+TEXTS = {
+    f"{number}.md": f"# Topic {number}\n\n" + " ".join(f"Fact {n} of topic {number}." for n in range(30))
+    for number in range(6)
+}
+
+
+@pytest.fixture
+def node(tmp_path: Path, devnet: Profile) -> Node:
+    return make_node(tmp_path / "node", TEXTS, devnet)
+
+
+def documents_of(node: Node) -> Path:
+    return Path(node.config.sources[0].spec.partition(":")[2])
+
+
+def published(node: Node, cid: Cid) -> tuple[Manifest, Counter[str]]:
+    """The manifest as anybody reads it, everything checked, and its live texts."""
+    collection = Collection.load(node.store, cid)
+    texts: Counter[str] = Counter()
+    for shard in collection.shards:
+        texts.update(text for text, alive in zip(shard.texts, shard.alive(), strict=True) if alive)
+    assert len(collection) == collection.manifest.chunks == collection.card.chunks == texts.total()
+    return collection.manifest, texts
+
+
+def indexed(node: Node) -> Counter[str]:
+    with node.open_state() as state:
+        return Counter(
+            node.store.get(row.document.text).decode()[chunk.start : chunk.end]
+            for row in state.documents()
+            for chunk in row.chunks
+        )
+
+
+def sync_and_publish(node: Node) -> PublishReport:
+    sync(node)
+    return publish(node)
+
+
+def test_the_first_publication_registers_the_node(node: Node, chain: EvmChain) -> None:
+    report = sync_and_publish(node)
+    assert (report.sequence, report.documents, report.added, report.removed) == (1, 6, 6, 0)
+    assert chain.signer_of(report.node) == node.signer.address
+    (head,) = chain.heads(report.node)
+    assert head.manifest == report.manifest
+    assert chain.directory().nodes[report.node].endpoint == node.config.public_endpoint
+    manifest, texts = published(node, report.manifest)
+    assert (manifest.node, manifest.previous) == (report.node, None)
+    assert texts == indexed(node)
+
+
+def test_nothing_changed_publishes_nothing(node: Node, chain: EvmChain) -> None:
+    first = sync_and_publish(node)
+    again = sync_and_publish(node)
+    assert first.changed
+    assert not again.changed
+    assert again.manifest == first.manifest
+    assert len(chain.heads(first.node)) == 1
+
+
+def test_changes_append_shards_and_tombstones(node: Node) -> None:
+    first = sync_and_publish(node)
+    (documents_of(node) / "0.md").unlink()
+    (documents_of(node) / "new.md").write_text("# New\n\nSomething that was not there before.")
+    second = sync_and_publish(node)
+    assert (second.sequence, second.added, second.removed, second.compacted) == (2, 1, 1, False)
+    old, _ = published(node, first.manifest)
+    manifest, texts = published(node, second.manifest)
+    assert manifest.previous == first.manifest
+    assert [ref.shard for ref in manifest.shards][: len(old.shards)] == [ref.shard for ref in old.shards]
+    assert [len(ref.removed) for ref in manifest.shards] == [1, 0]
+    assert texts == indexed(node)
+
+
+def test_a_document_that_comes_back_stands_again(node: Node) -> None:
+    sync_and_publish(node)
+    path = documents_of(node) / "0.md"
+    text = path.read_text()
+    path.unlink()
+    sync_and_publish(node)
+    path.write_text(text)
+    _, texts = published(node, sync_and_publish(node).manifest)
+    assert texts == indexed(node)
+
+
+def test_when_much_is_gone_everything_is_written_anew(node: Node) -> None:
+    sync_and_publish(node)
+    for number in range(3):
+        (documents_of(node) / f"{number}.md").unlink()
+    report = sync_and_publish(node)
+    manifest, texts = published(node, report.manifest)
+    assert report.compacted
+    assert all(not ref.removed for ref in manifest.shards)
+    assert texts == indexed(node)
+
+
+def test_many_small_publications_do_not_leave_many_small_shards(node: Node) -> None:
+    for number in range(14):
+        (documents_of(node) / f"late-{number}.md").write_text(f"# Late {number}\n\nAddition number {number}.")
+        report = sync_and_publish(node)
+        assert report.shards <= 11
+    assert published(node, report.manifest)[1] == indexed(node)
+
+
+def test_an_emptied_node_publishes_that_it_is_empty(node: Node) -> None:
+    sync_and_publish(node)
+    node.configure(sources=[])
+    report = sync_and_publish(node)
+    assert (report.documents, report.chunks, report.shards, report.removed) == (0, 0, 0, 6)
+    assert published(node, report.manifest)[1] == Counter()
+
+
+def test_another_description_is_another_card(node: Node) -> None:
+    first = sync_and_publish(node)
+    node.configure(description="All about topics.")
+    report = publish(node)
+    manifest, _ = published(node, report.manifest)
+    assert report.changed
+    assert manifest.shards == published(node, first.manifest)[0].shards
+    assert Collection.load(node.store, report.manifest).card.description == "All about topics."
+
+
+def test_a_change_of_model_is_published_whole_or_not_at_all(node: Node, devnet: Profile) -> None:
+    sync_and_publish(node)
+    node.configure(model="test/other")
+    with pytest.raises(IndexerError, match="knet node sync"):
+        publish(node)
+    other = open_node(node.folder, devnet, embedder=WordEmbedder(replace(WORD_SPACE, model="test/other")))
+    report = sync_and_publish(other)
+    manifest, texts = published(other, report.manifest)
+    assert texts == indexed(other)
+    assert (report.added, report.removed) == (0, 0), "the documents are the same, only their vectors are not"
+    assert len(manifest.shards) == 1
+
+
+def test_nothing_indexed_is_said_so(tmp_path: Path, devnet: Profile) -> None:
+    with pytest.raises(IndexerError, match="indexed nothing"):
+        publish(make_node(tmp_path / "node", {}, devnet))
+
+
+class DyingChain(EvmChain):
+    """Dies around the transaction of a publication: before it is sent, or after it was mined."""
+
+    def __init__(self, profile: Profile, *, sends: bool) -> None:
+        super().__init__(profile.rpc, profile.deployment)
+        self._sends = sends
+
+    def publish(self, *arguments: object) -> str:
+        if self._sends:
+            super().publish(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
+    node: Node, devnet: Profile, chain: EvmChain, sends: bool
+) -> None:
+    first = sync_and_publish(node)
+    (documents_of(node) / "new.md").write_text("# New\n\nSomething that was not there before.")
+    sync(node)
+    dying = Node(node.folder, connect=lambda rpc, deployment: DyingChain(devnet, sends=sends), profile=devnet)
+    with pytest.raises(KeyboardInterrupt):
+        publish(dying)
+    report = publish(node)
+    heads = chain.heads(first.node)
+    assert report.changed is not sends, "what was mined is found, not sent again"
+    assert [head.sequence for head in heads] == [1, 2]
+    assert heads[-1].manifest == report.manifest
+    assert published(node, report.manifest)[1] == indexed(node)
+    with node.open_state() as state:
+        head = ledger.head(state)
+        assert head is not None
+        assert [change.uri for change in ledger.changes(state, head)] == ["folder:node-documents/new.md"]
+
+
+def test_a_crash_after_registering_does_not_register_twice(node: Node, devnet: Profile, chain: EvmChain) -> None:
+    number = sync_and_publish(node).node
+    (node.folder / "state.db").unlink()
+    fresh = open_node(node.folder, devnet)
+    report = sync_and_publish(fresh)
+    assert (report.node, report.sequence) == (number, 2)
+    assert published(fresh, report.manifest)[1] == indexed(fresh)
+
+
+def test_lost_blocks_are_written_again(node: Node) -> None:
+    first = sync_and_publish(node)
+    for cid in list(node.store):
+        if cid.codec == 0x71:
+            node.store.delete(cid)
+    report = publish(node)
+    assert report.sequence == first.sequence + 1
+    assert published(node, report.manifest)[1] == indexed(node)
+
+
+def test_garbage_collection_keeps_what_two_manifests_need(node: Node) -> None:
+    first = sync_and_publish(node)
+    reports = [first]
+    for number in range(2):
+        (documents_of(node) / f"{number}.md").write_text(f"# Rewritten\n\nFact number {number} was wrong.")
+        reports.append(sync_and_publish(node))
+    report = collect_garbage(node)
+    assert report.blocks > 0
+    for kept in reports[1:]:
+        published(node, kept.manifest)
+    assert not node.store.has(first.manifest)
+    assert collect_garbage(node).blocks == 0
+    (documents_of(node) / "after.md").write_text("# After\n\nThe node goes on.")
+    assert published(node, sync_and_publish(node).manifest)[1] == indexed(node)
+
+
+def test_a_node_without_money_is_told_which_address_needs_it(node: Node, devnet: Profile) -> None:
+    poor = Node(node.folder, profile=replace(devnet, addresses="public"))
+    sync(node)
+    with pytest.raises(TransactionFailed, match=node.signer.address):
+        publish(poor)
