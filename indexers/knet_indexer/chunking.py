@@ -56,7 +56,7 @@ class Unit(NamedTuple):
 def chunker_for(folder: Path, space: Space) -> Chunker:
     """Cuts texts for one model, with its own tokenizer and limit. Raises ModelNotFound."""
     count_tokens = token_counter(folder)
-    room = space.max_tokens - SPECIAL_TOKENS - count_tokens([space.passage_prefix])[0]
+    room = space.max_tokens - count_tokens([space.passage_prefix])[0]
     return lambda text: chunk(text, count_tokens=count_tokens, max_tokens=room)
 
 
@@ -80,17 +80,18 @@ def chunk(
 ) -> list[Span]:
     """The chunks of a canonical text, in order.
 
-    Every span is non-empty, has at most ``max_tokens`` tokens and touches no white space at either end; starts and
-    ends both increase; together the spans hold everything but white space. A chunk may begin with up to ``overlap``
-    tokens of the one before. Raises ValueError for a limit under 16 tokens.
+    Every span is non-empty, fits the model's limit of ``max_tokens`` with its special tokens, and touches no white
+    space at either end; starts and ends both increase; together the spans hold everything but white space. A chunk may
+    begin with up to ``overlap`` tokens of the one before. Raises ValueError for a limit under 16 tokens.
     """
     if max_tokens < LEAST_LIMIT:
         raise ValueError(f"a chunk needs at least {LEAST_LIMIT} tokens, not {max_tokens}")
-    units = list(_units(text, count_tokens, max_tokens))
+    limit = max_tokens - SPECIAL_TOKENS
+    units = list(_units(text, count_tokens, limit))
     spans: list[Span] = []
     last = 0
-    for first, stop in _cheapest(units, min(target, max_tokens), max_tokens):
-        start = _with_context(units, last, first, stop, overlap, max_tokens)
+    for first, stop in _cheapest(units, min(target, limit), limit):
+        start = _with_context(units, last, first, stop, overlap, limit)
         spans.append(Span(units[start].start, units[stop - 1].end))
         last = first
     return spans
@@ -131,8 +132,8 @@ def _pieces(text: str, span: Span, count_tokens: CountTokens, limit: int) -> Ite
     counts = count_tokens([text[start:end] for start, end in words])
     run: Unit | None = None
     for word, tokens in zip(words, counts, strict=True):
-        if run and run.tokens + tokens <= PIECE_TOKENS and word.end - run.start <= MAX_CHARACTERS:
-            run = Unit(run.start, word.end, run.tokens + tokens, Break.WORD)
+        if run and run.tokens + tokens < min(PIECE_TOKENS, limit) and word.end - run.start <= MAX_CHARACTERS:
+            run = Unit(run.start, word.end, run.tokens + tokens + 1, Break.WORD)
             continue
         if run:
             yield run
