@@ -36,7 +36,7 @@ class Options(Record, frozen=True):
     nodes: list[int] = []
     private: bool = False
     deadline: float = DEADLINE_SECONDS  # seconds a node
-    retrievers: list[str] = list(RETRIEVERS)
+    retrievers: tuple[str, ...] = RETRIEVERS
     collapse: bool = True
     min_reliability: float = 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,13 +12,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from knet.cli_support import AsJson, command, console, out, print_json
-from knet.query.live import LiveAnswer
-from knet.query.network import Network, NodeInfo
-from knet.query.network import connect as connect_profile
 
-from .network import DemoNetwork, forget
 from .owners import QUESTIONS
-from .reader import Reader
+
+if TYPE_CHECKING:
+    from knet.query.live import LiveAnswer
+    from knet.query.network import Network, NodeInfo
 
 app = typer.Typer(help="Run the whole network on this machine over real documentation.")
 
@@ -31,6 +30,10 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Start nodes, ask, verify, rate, and show reliability move on chain."""
+    from knet.query.network import connect
+
+    from .network import DemoNetwork, forget
+
     started = time.perf_counter()
     if fresh:
         forget()
@@ -38,7 +41,7 @@ def demo(
     try:
         with _Bars() as bars:
             profile = network.start(bars.tell)
-        with connect_profile(profile) as net:
+        with connect(profile) as net:
             summary = _tour(net, started)
             if as_json:
                 print_json(summary)
@@ -71,7 +74,7 @@ class _Bars:
     def tell(self, title: str, phase: str, done: int, total: int) -> None:
         if title not in self._tasks:
             self._tasks[title] = self._progress.add_task(title, total=None, phase=phase)
-        finished = phase in ("serving", "ready")
+        finished = phase in ("serve", "ready")
         self._progress.update(
             self._tasks[title],
             phase=phase,
@@ -81,6 +84,8 @@ class _Bars:
 
 
 def _tour(net: Network, started: float) -> dict[str, object]:
+    from .reader import Reader
+
     reader = Reader()
     before = net.nodes()
     _show_nodes("The network", before)

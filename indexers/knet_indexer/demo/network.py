@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from knet.chain.devchain import start_network, stop_network
 from knet.config import Profile, home
@@ -24,6 +24,7 @@ from .owners import OWNERS, Owner
 from .pollution import falsify
 
 NAME = "demo"
+SERVING = "serve"  # the phase in which a node says that it answers
 READY_SECONDS = 240.0  # a first start embeds everything on whatever machine this is
 STOP_SECONDS = 10.0
 
@@ -142,13 +143,13 @@ def _write_falsified(owner: Owner, target: Path) -> None:
 
 def _read(stream: IO[str], title: str, tell: Tell, ready: threading.Event) -> None:
     for event in _events(stream):
-        tell(title, str(event.get("phase", "")), int(event.get("done", 0)), int(event.get("total", 0)))
-        if event.get("phase") == "serving":
+        tell(title, event["phase"], event.get("done", 0), event.get("total", 0))
+        if event["phase"] == SERVING:
             ready.set()
     ready.set()  # the process ended; who waits looks at why
 
 
-def _events(stream: IO[str]) -> Iterator[dict[str, object]]:
+def _events(stream: IO[str]) -> Iterator[dict[str, Any]]:
     for line in stream:
         with suppress(json.JSONDecodeError):
             yield json.loads(line)
