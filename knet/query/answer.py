@@ -41,23 +41,24 @@ def is_found(question: str, passages: Sequence[Passage], statistics: Statistics)
 
 def extract(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
     """Up to three sentences that cover most of the question, each citing the span it is."""
-    candidates: list[tuple[float, Citation]] = []
+    candidates: list[tuple[float, float, Citation]] = []
     for number, passage in enumerate(passages):
         for span in sentences(passage.text):
             exact = passage.text[span.start : span.end]
             if len(tokens(exact)) < MIN_WORDS:
                 continue
-            score = _coverage(question, exact, statistics) + LEAD_WEIGHT / (1 + number)
+            covers = _coverage(question, exact, statistics)
             start = passage.start + span.start
-            candidates.append((score, Citation(passage=number, start=start, end=start + len(exact), exact=exact)))
+            citation = Citation(passage=number, start=start, end=start + len(exact), exact=exact)
+            candidates.append((covers + LEAD_WEIGHT / (1 + number), covers, citation))
     candidates.sort(key=lambda item: -item[0])
     chosen: list[Sentence] = []
     seen: set[tuple[str, ...]] = set()
-    for score, citation in candidates:
+    for _, covers, citation in candidates:
         words = tuple(tokens(citation.exact))
-        if len(chosen) == MAX_SENTENCES or score < RUNNER_UP * candidates[0][0]:
+        if len(chosen) == MAX_SENTENCES:
             break
-        if words not in seen:
+        if words not in seen and covers >= RUNNER_UP * candidates[0][1]:
             seen.add(words)
             chosen.append(Sentence(text=" ".join(citation.exact.split()), citations=[citation]))
     return chosen

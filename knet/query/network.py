@@ -167,10 +167,18 @@ class Network:
         with self._lock:
             if cid not in self._embedders:
                 try:
-                    self._embedders[cid] = load_embedder_for(space)
+                    self._embedders[cid] = self._load(space)
                 except SpaceError as error:
                     self._embedders[cid] = error
             return self._embedders[cid]
+
+    def _load(self, space: Space) -> Embedder:
+        if space.model not in self.profile.models:
+            raise SpaceError(
+                f"it embeds with {space.model[:80]!r}, which this profile does not allow.",
+                hint=f"Add it to the models of profile {self.profile.name} to ask nodes of its space.",
+            )
+        return load_embedder_for(space)
 
     def _embedder_or_raise(self, space: Space) -> Embedder:
         embedder = self._embedder(space)
