@@ -13,7 +13,7 @@ from knet.cli_support import AsJson, ProfileName, command, console, out, print_j
 from knet.config import DEFAULT_MODEL
 from knet.errors import ChainError, ConfigError
 
-from .cli_support import Bars, HomeOption, NodeArgument, NodeOption, open_node
+from .cli_support import Bars, HomeOption, JsonLines, NodeArgument, NodeOption, open_node, stop_with_parent
 from .config import NodeConfig, SourceConfig, free_port, node_home
 
 if TYPE_CHECKING:
@@ -150,18 +150,21 @@ def up(
     home: HomeOption = None,
     port: Port = 0,
     retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
+    attached: Annotated[bool, typer.Option(help="Stop when standard input closes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sync, publish and serve. With --json, one line as each is done."""
+    """Sync, publish and serve. With --json, one line as each phase goes on and one as it is done."""
+    if attached:
+        stop_with_parent()
     node = open_node(name, home)
     if port:
         node.configure(port=port)
-    synced = _sync(node, retry)
+    synced = _sync(node, retry, as_json)
     if as_json:
         print_json({"phase": "sync", **_plain(synced)})
     else:
         _show_sync(synced)
-    published = _publish(node, False)
+    published = _publish(node, False, as_json)
     if as_json:
         print_json({"phase": "publish", **_plain(published)})
     else:
@@ -220,18 +223,18 @@ def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False
 # --- parts -------------------------------------------------------------------------------------------------------
 
 
-def _sync(node: Node, retry: bool) -> SyncReport:
+def _sync(node: Node, retry: bool, lines: bool = False) -> SyncReport:
     from .sync import sync
 
-    with Bars() as bars:
-        return sync(node, progress=bars, retry=retry)
+    with JsonLines() if lines else Bars() as progress:
+        return sync(node, progress=progress, retry=retry)
 
 
-def _publish(node: Node, compact: bool) -> PublishReport:
+def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
     from .publish import publish
 
-    with Bars() as bars:
-        return publish(node, progress=bars, compact=compact)
+    with JsonLines() if lines else Bars() as progress:
+        return publish(node, progress=progress, compact=compact)
 
 
 def _serve(node: Node, as_json: bool) -> None:

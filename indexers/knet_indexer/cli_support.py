@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
@@ -10,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from knet.cli_support import console
+from knet.cli_support import console, print_json
 from knet.errors import ConfigError
 
 from .config import node_home, nodes_folder
@@ -65,3 +70,34 @@ class Bars:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._progress.stop()
+
+
+class JsonLines:
+    """Progress for programs: one JSON line on stdout for each phase, and then at most one a second."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, float] = ("", 0.0)
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        before, when = self._last
+        if phase != before or done == total or time.monotonic() - when >= 1:
+            self._last = (phase, time.monotonic())
+            print_json({"phase": phase, "done": done, "total": total})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+
+def stop_with_parent() -> None:
+    """End this process as Ctrl-C would once whoever started it closes its standard input, or dies."""
+
+    def wait() -> None:
+        with suppress(OSError):
+            while sys.stdin.buffer.read(4096):
+                pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=wait, name="knet-parent", daemon=True).start()
