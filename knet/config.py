@@ -38,7 +38,7 @@ class Profile(Record, frozen=True):
     blocks: str = "blocks"
     gateways: list[str] = []  # IPFS trustless gateways asked for blocks that no node serves
     kubo: str = ""  # multiaddr of a Kubo daemon's RPC
-    models: list[str] = [DEFAULT_MODEL]  # what may be loaded to ask nodes of its space; never what a node names
+    models: tuple[str, ...] = (DEFAULT_MODEL,)  # what may be loaded to ask nodes of its space; never what a node names
     addresses: str = "public"  # which endpoints read from the chain may be contacted: public | loopback | private
 
     def path(self, field: str) -> Path:
