@@ -99,8 +99,9 @@ def _npm_ci(folder: Path) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         raise ConfigError(f"npm could not fetch Anvil: {error}.", hint="Install Foundry, or try again.") from error
     if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.startswith("npm error ")][:4]
         raise ConfigError(
-            f"npm could not fetch Anvil (exit status {done.returncode}): {done.stderr.strip()[-600:]}",
+            f"npm could not fetch Anvil (exit status {done.returncode}): {' '.join(said)}",
             hint="Check the network connection, or install Foundry (https://getfoundry.sh).",
         )
 

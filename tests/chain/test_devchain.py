@@ -81,9 +81,9 @@ def test_nodes_are_still_there_after_a_restart_at_the_same_place() -> None:
 def test_settings_of_the_user_survive_a_restart() -> None:
     profile = start_network()
     stop_network()
-    save_profile(Profile(name="local", rpc="", deployment=profile.deployment, model="my/model"))
+    save_profile(Profile(name="local", rpc="", deployment=profile.deployment, key="keys/mine.key"))
     again = start_network()
-    assert (again.model, again.rpc) == ("my/model", profile.rpc)
+    assert (again.key, again.rpc) == ("keys/mine.key", profile.rpc)
 
 
 def test_networks_live_side_by_side_and_only_the_named_one_is_the_default() -> None:
