@@ -67,7 +67,15 @@ class Network:
     """A connection to one knet network. Thread safe; several notebooks and tabs may share one."""
 
     def __init__(
-        self, profile: Profile, *, chain: Chain, signer: Signer, http: HttpClient, store: FileStore, folder: Path
+        self,
+        profile: Profile,
+        *,
+        chain: Chain,
+        signer: Signer,
+        http: HttpClient,
+        store: FileStore,
+        folder: Path,
+        load_embedder: Callable[[Space], Embedder] = load_embedder_for,
     ) -> None:
         self.profile = profile
         self.chain = chain
@@ -77,6 +85,7 @@ class Network:
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._gatherer = Gatherer(http, chain.deployment)
+        self._load_embedder = load_embedder
         self._embedders: dict[Cid, Embedder | SpaceError] = {}
         self._lock = threading.Lock()
 
