@@ -187,7 +187,7 @@ class Network:
                 f"it embeds with {space.model[:80]!r}, which this profile does not allow.",
                 hint=f"Add it to the models of profile {self.profile.name} to ask nodes of its space.",
             )
-        return load_embedder_for(space)
+        return self._load_embedder(space)
 
     def _embedder_or_raise(self, space: Space) -> Embedder:
         embedder = self._embedder(space)
