@@ -1,0 +1,129 @@
+"""A whole network on this machine: a development chain, and every node in a process of its own.
+
+Nodes are prepared here with vectors given beforehand, so that no node has to embed its passages; then each is served
+by the real program, `knet node serve`, and asked over real HTTP.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.passages import Passage
+from knet.chain.devchain import start_network, stop_network
+from knet.config import Profile, home
+from knet.embed import Progress, Vectors
+from knet.index.sentences import Span
+from knet.records import Space
+from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config
+from knet_indexer.node import Node
+from knet_indexer.publish import publish
+from knet_indexer.sync import sync
+
+NETWORK = "bench"
+STOP_SECONDS = 10.0
+
+
+class GivenEmbedder:
+    """Hands out vectors computed elsewhere, by text."""
+
+    def __init__(self, space: Space, vectors: Mapping[str, Vectors]) -> None:
+        self.space = space
+        self._vectors = vectors
+
+    def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
+        if progress:
+            progress(len(texts))
+        return np.stack([self._vectors[text] for text in texts])
+
+
+def cut_nothing(text: str) -> list[Span]:
+    """Every document is one chunk: passages are what the set says they are."""
+    return [Span(0, len(text))]
+
+
+@contextmanager
+def network() -> Iterator[Profile]:
+    """A new network in a home of its own, which keeps nothing; models come from the user's home."""
+    models = home() / "models"
+    with TemporaryDirectory(prefix="knet-bench-") as folder, _variable("KNET_HOME", folder):
+        models.mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "models").symlink_to(models, target_is_directory=True)
+        try:
+            yield start_network(NETWORK, report=lambda _: None)
+        finally:
+            stop_network(NETWORK)
+
+
+@contextmanager
+def nodes(
+    profile: Profile, collections: Sequence[Sequence[Passage]], embedder: GivenEmbedder, prefix: str = "node"
+) -> Iterator[None]:
+    """One published node process a collection, answering until the block ends. A passage's file is named by its id."""
+    names = [f"{prefix}-{number}" for number in range(len(collections))]
+    for name, port, passages in zip(names, free_ports(len(names)), collections, strict=True):
+        prepare(name, port, passages, profile, embedder)
+    with ExitStack() as stack:
+        processes = [stack.enter_context(process(name)) for name in names]
+        for name, started in zip(names, processes, strict=True):
+            assert started.stdout is not None
+            if not started.stdout.readline():
+                raise SystemExit(f"{name} did not start: {started.wait()}")
+        yield
+
+
+def prepare(name: str, port: int, passages: Sequence[Passage], profile: Profile, embedder: GivenEmbedder) -> None:
+    """A node's home with its passages indexed and published."""
+    folder = home() / "documents" / name
+    folder.mkdir(parents=True)
+    for passage in passages:
+        (folder / f"{passage.id}.txt").write_text(passage.text, encoding="utf-8")
+    source = SourceConfig(spec=f"folder:{folder}")
+    save_config(node_home(name), NodeConfig(name=name, profile=profile.name, port=port, sources=[source]))
+    node = Node(node_home(name), load=lambda model, *, bulk=False: embedder, cut=lambda model, space: cut_nothing)
+    sync(node)
+    publish(node)
+
+
+@contextmanager
+def process(name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The node's program, told to stop when the block ends."""
+    command = [sys.executable, "-m", "knet_indexer", "serve", name, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as started:
+        try:
+            yield started
+        finally:
+            started.terminate()
+            try:
+                started.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                started.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before

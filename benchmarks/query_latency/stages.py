@@ -1,0 +1,49 @@
+"""A stopwatch on the stages of one question."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from knet.query import compose, gather, network
+
+STAGES = ("embed", "route", "ask", "verify", "merge", "write", "rest")
+_PLACES: tuple[tuple[str, Any, str], ...] = (
+    ("embed", network.Network, "_embed"),
+    ("route", network, "route"),
+    ("ask", gather.Gatherer, "ask"),
+    ("verify", gather, "verify_reply"),
+    ("merge", compose, "merge"),
+    ("write", compose, "extract"),
+    ("compose", network, "compose"),
+)
+
+
+@contextmanager
+def watched() -> Iterator[Counter[str]]:
+    """Seconds spent in each stage while the block runs.
+
+    ``ask`` is from the first request to the last reply without ``verify``; ``rest`` is building the answer's records.
+    """
+    spent: Counter[str] = Counter()
+    with ExitStack() as stack:
+        for stage, owner, name in _PLACES:
+            stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), stage, spent)))
+        yield spent
+    spent["ask"] -= spent["verify"]
+    spent["rest"] = spent["compose"] - spent["merge"] - spent["write"]
+
+
+def _timed(function: Callable[..., Any], stage: str, spent: Counter[str]) -> Callable[..., Any]:
+    def timed(*arguments: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            spent[stage] += time.perf_counter() - started
+
+    return timed
