@@ -28,6 +28,8 @@ class OnnxEmbedder(BatchedEmbedder):
         super().__init__(folder, space, batch_tokens=BATCH_TOKENS)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
+        # Spinning threads gain nothing measurable here, and starve whoever shares the cores: other nodes, the client.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors only: warnings are about optimisations that do not apply
         try:
             self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
