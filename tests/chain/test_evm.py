@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -127,6 +128,13 @@ def test_a_revert_is_told_with_its_arguments(chain: EvmChain, new_account: NewAc
     node = chain.register(owner, ENDPOINT)
     with pytest.raises(TransactionFailed, match=rf"WrongSequence\(nodeId={node}, given=5, expected=1\)"):
         chain.publish(owner, node, 5, manifest("v5"))
+
+
+def test_one_key_can_send_from_many_threads(chain: EvmChain, new_account: NewAccount) -> None:
+    owner = new_account()
+    with ThreadPoolExecutor(8) as pool:
+        nodes = list(pool.map(lambda _: chain.register(owner, ENDPOINT), range(24)))
+    assert len(set(nodes)) == 24
 
 
 def test_an_account_without_money_is_told_so(chain: EvmChain) -> None:
