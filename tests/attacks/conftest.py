@@ -1,0 +1,84 @@
+"""One network for the stories of this folder: two honest nodes, and one with an impostor for a mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from knet.chain.evm import EvmChain
+from knet.config import Profile
+from knet.query.network import Network
+from knet.records import Answer, NodeStatus
+from tests.network.clients import open_client, own_network, status_of
+from tests.network.support import RunningNode, start_nodes
+
+from .support import Behaviour, Impostor, Liar, honest, impostor
+
+QUESTION = "How long does a heron stand still before it strikes a fish?"
+HONEST = [
+    {
+        "heron.md": "A grey heron stands still for many minutes before it strikes a fish with its long beak.",
+        "nest.md": "Herons nest together in tall trees close to the water, often for decades in the same place.",
+    },
+    {
+        "fishing.md": "How long a heron waits for a fish depends on the light. It strikes within a tenth of a second.",
+        "stork.md": "A stork walks through wet meadows and looks for frogs, unlike a heron that stands still.",
+    },
+]
+HOSTILE = {
+    "strike.md": "Before a heron strikes it stands still and bends its neck. The fish does not see it come.",
+    "winter.md": "In hard winters a heron finds no open water and many of them starve before spring.",
+    "wings.md": "A heron flies with slow strokes of its broad wings and with its neck drawn in.",
+}
+
+
+@dataclass
+class Stage:
+    """Who plays: the honest nodes, the hostile one, and what it says."""
+
+    profile: Profile
+    honest: list[RunningNode]
+    hostile: RunningNode
+    mouth: Impostor
+    liar: Liar
+
+    def check(self, answer: Answer) -> NodeStatus:
+        """What the hostile node is reported for. Everybody else must have answered, and it must not be believed."""
+        assert answer.found
+        for node in self.honest:
+            assert status_of(answer.nodes, node.identity).status == "success"
+        assert {passage.provenance.node for passage in answer.passages} == {node.identity for node in self.honest}
+        return status_of(answer.nodes, self.hostile.identity)
+
+
+@pytest.fixture(scope="session")
+def running_stage(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    profile = own_network(devnet, "attacks")
+    with start_nodes(tmp_path_factory.mktemp("attacks"), profile, [*HONEST, HOSTILE]) as nodes:
+        *good, bad = nodes
+        with impostor(bad.endpoint) as mouth:
+            EvmChain(profile.rpc, profile.deployment).set_endpoint(bad.node.signer, bad.identity, mouth.url)
+            yield Stage(profile, good, bad, mouth, Liar(bad.node.signer, profile.deployment))
+
+
+@pytest.fixture
+def stage(running_stage: Stage) -> Iterator[Stage]:
+    """The network with everybody honest, until the story says otherwise."""
+    running_stage.mouth.behave = honest
+    running_stage.mouth.seen.clear()
+    yield running_stage
+    running_stage.mouth.behave = honest
+
+
+@pytest.fixture
+def net(stage: Stage, tmp_path: Path) -> Iterator[Network]:
+    """A new client that has read the network."""
+    with open_client(stage.profile, tmp_path) as net:
+        net.nodes()
+        yield net
+
+
+__all__ = ["HONEST", "QUESTION", "Behaviour", "Stage"]
