@@ -30,6 +30,7 @@ from knet_indexer.sync import sync
 
 NETWORK = "bench"
 STOP_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0  # a deadline for benchmarks of quality, where a slow minute of the machine must not count
 
 
 class GivenEmbedder:
@@ -64,11 +65,9 @@ def network() -> Iterator[Profile]:
 
 
 @contextmanager
-def nodes(
-    profile: Profile, collections: Sequence[Sequence[Passage]], embedder: GivenEmbedder, prefix: str = "node"
-) -> Iterator[None]:
+def nodes(profile: Profile, collections: Sequence[Sequence[Passage]], embedder: GivenEmbedder) -> Iterator[None]:
     """One published node process a collection, answering until the block ends. A passage's file is named by its id."""
-    names = [f"{prefix}-{number}" for number in range(len(collections))]
+    names = [f"node-{number}" for number in range(len(collections))]
     for name, port, passages in zip(names, free_ports(len(names)), collections, strict=True):
         prepare(name, port, passages, profile, embedder)
     with ExitStack() as stack:

@@ -59,16 +59,17 @@ def main() -> None:
         for name, suffix in (("default", ""), ("all", "_all"))
         for percentile in (50, 95)
     }
+    summaries = {name: summary(values) for name, values in milliseconds.items()}
     details = {
         "nodes": nodes,
         "passages": len(passages),
         "questions": count,
         "load_average": os.getloadavg(),
-        "milliseconds": {name: summary(values) for name, values in milliseconds.items()},
+        "milliseconds": summaries,
         "stages_p50_ms": stages,
         "statuses": statuses,
     }
-    for name, line in {**details["milliseconds"], **stages}.items():
+    for name, line in [*summaries.items(), *stages.items()]:
         print(name, line)
     report("query_latency", figures, details, picture(milliseconds, stages))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -24,12 +24,12 @@ _PLACES: tuple[tuple[str, Any, str], ...] = (
 
 
 @contextmanager
-def watched() -> Iterator[Counter[str]]:
+def watched() -> Iterator[dict[str, float]]:
     """Seconds spent in each stage while the block runs.
 
     ``ask`` is from the first request to the last reply without ``verify``; ``rest`` is building the answer's records.
     """
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     with ExitStack() as stack:
         for stage, owner, name in _PLACES:
             stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), stage, spent)))
@@ -38,7 +38,7 @@ def watched() -> Iterator[Counter[str]]:
     spent["rest"] = spent["compose"] - spent["merge"] - spent["write"]
 
 
-def _timed(function: Callable[..., Any], stage: str, spent: Counter[str]) -> Callable[..., Any]:
+def _timed(function: Callable[..., Any], stage: str, spent: dict[str, float]) -> Callable[..., Any]:
     def timed(*arguments: Any, **named: Any) -> Any:
         started = time.perf_counter()
         try:
