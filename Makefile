@@ -63,7 +63,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/knet demo
 
 bench: $(VENV)/.dev
-	@$(BIN)/knet bench $(NAME)
+	@$(BIN)/python -m benchmarks$(addprefix .,$(NAME))
 
 # --- checking ----------------------------------------------------------------------------------------------------
 
