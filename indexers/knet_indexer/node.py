@@ -13,7 +13,6 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from knet.chain.base import Chain, Deployment
-from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, load_or_create_key
 from knet.config import Profile, load_profile
 from knet.content.store import FileStore
@@ -37,6 +36,12 @@ def _model_chunker(model: str, space: Space) -> Chunker:
     return chunker_for(find_model(model), space)
 
 
+def _evm_chain(rpc: str, deployment: Deployment) -> Chain:
+    from knet.chain.evm import EvmChain  # importing web3 takes a second, and a sync needs no chain
+
+    return EvmChain(rpc, deployment)
+
+
 def quiet(phase: str, done: int, total: int) -> None:
     """A progress callback that tells nobody."""
 
@@ -54,7 +59,7 @@ class Node:
         *,
         load: LoadEmbedder = load_embedder,
         cut: Callable[[str, Space], Chunker] = _model_chunker,
-        connect: Callable[[str, Deployment], Chain] = EvmChain,
+        connect: Callable[[str, Deployment], Chain] = _evm_chain,
         profile: Profile | None = None,
     ) -> None:
         self.folder = folder
