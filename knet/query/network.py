@@ -26,7 +26,7 @@ from ..content.layered import Layered
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
-from ..errors import ConfigError, SpaceError
+from ..errors import ChainError, ConfigError, SpaceError
 from ..http import HttpClient
 from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
@@ -203,7 +203,10 @@ class Network:
         return Layered(self._store, *further)
 
     def _source_of_node(self, node: int) -> BlockSource:
-        known = self._view.current()
+        try:
+            known = self._view.current()
+        except ChainError:  # blocks may be here all the same
+            known = {}
         entry = known[node].entry if node in known else NodeEntry(node=node, owner="", wallet="", endpoint="")
         return self._source(entry)
 

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from ..chain.base import Chain, Directory
 from ..codec import Cid, from_json, to_json
 from ..config import write_atomically
 from ..content.base import BlockSource, get_record
-from ..errors import CodecError, KnetError
+from ..errors import ChainUnreachable, CodecError, KnetError
 from ..index.shard import Vectors
-from ..records import VECTOR_DTYPE, Card, Manifest, NodeEntry, Reputation, Space
+from ..records import Card, Manifest, NodeEntry, Reputation, Space
+from .shape import check_shape, read_centroids, read_df
 
 REFRESH_SECONDS = 5.0  # how old the chain's word may be before it is asked again in the background
 GRACE_SECONDS = 60.0  # how long the head before the last is still taken: replies cross with publications
-FETCHERS = 16  # manifests and cards are fetched side by side
+FETCHERS = 64  # manifests and cards are fetched side by side; nodes that hang must not queue the others up
+LOAD_SECONDS = 3.0  # nobody waits longer for a node's manifest and card
+SLOW = f"its manifest and card did not arrive within {LOAD_SECONDS:g} s"
 
 SourceFor = Callable[[NodeEntry], BlockSource]
 
@@ -43,20 +44,12 @@ class NodeView:
     @cached_property
     def centroids(self) -> Vectors:
         """``(n, dimension)`` float32, unit length."""
-        rows: Vectors = np.frombuffer(self.card.centroids, VECTOR_DTYPE).reshape(-1, self.space.dimension).astype("f4")
-        unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-        return unit
+        return read_centroids(self.card, self.space)
 
     @cached_property
     def df(self) -> dict[int, int]:
         """Document frequency by term hash, as the card tells it."""
-        return dict(
-            zip(
-                np.frombuffer(self.card.terms, "<u4").tolist(),
-                np.frombuffer(self.card.df, "<u4").tolist(),
-                strict=True,
-            )
-        )
+        return read_df(self.card)
 
     def manifest_for(self, cid: Cid) -> Manifest | None:
         """The manifest a reply may speak for: the head, or the one before it within the grace window."""
@@ -79,6 +72,8 @@ class NetworkView:
         self._lock = threading.Lock()
         self._refreshed = 0.0
         self._background: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(FETCHERS, "knet-fetch")
+        self._loading: dict[int, tuple[NodeEntry, Future[NodeView | str]]] = {}
         self.nodes: dict[int, NodeView] = {}
         self.unusable: dict[int, str] = {}  # node -> why it cannot be asked
 
@@ -89,14 +84,27 @@ class NetworkView:
             return None
 
     def current(self) -> dict[int, NodeView]:
-        """The nodes, asking the chain first if it was never asked, or in the background if that was a while ago."""
+        """The nodes, asking the chain first if it was never asked, or in the background if that was a while ago.
+
+        Raises ChainUnreachable when the chain is away and no earlier word of it leads to a node.
+        """
         age = time.monotonic() - self._refreshed
         if not self._refreshed:
-            self.refresh()
+            self._begin()
         elif age > REFRESH_SECONDS and (self._background is None or not self._background.is_alive()):
             self._background = threading.Thread(target=self._refresh_quietly, daemon=True, name="knet-refresh")
             self._background.start()
         return self.nodes
+
+    def _begin(self) -> None:
+        try:
+            self.refresh()
+        except ChainUnreachable:
+            with self._lock:
+                self._load(_published(self._directory))
+                if not self.nodes:
+                    raise
+                self._refreshed = time.monotonic()
 
     def _refresh_quietly(self) -> None:
         try:
@@ -111,27 +119,35 @@ class NetworkView:
             if directory != self._directory:
                 self._directory = directory
                 write_atomically(self._cache, to_json(directory).encode())
-            self._load([entry for entry in directory.nodes.values() if entry.head is not None])
+            self._load(_published(directory))
             reputations = self._chain.reputations(list(self.nodes))
             for node, view in self.nodes.items():
                 view.reputation = reputations.get(node, Reputation())
             self._refreshed = time.monotonic()
 
-    def _load(self, entries: Iterable[NodeEntry]) -> None:
-        changed = [e for e in entries if e.node not in self.nodes or self.nodes[e.node].entry != e]
-        if not changed:
-            return
-        nodes = dict(self.nodes)
-        with ThreadPoolExecutor(FETCHERS, "knet-fetch") as pool:
-            for entry, result in zip(changed, pool.map(self._try_load, changed), strict=True):
-                if isinstance(result, NodeView):
-                    self.unusable.pop(entry.node, None)
-                    _remember(result, nodes.get(entry.node))
-                    nodes[entry.node] = result
-                else:
-                    self.unusable[entry.node] = result
-                    nodes.pop(entry.node, None)
-        self.nodes = nodes
+    def _load(self, entries: Sequence[NodeEntry]) -> None:
+        """Fetch what changed, waiting `LOAD_SECONDS` at most; a node that takes longer is there at a later refresh."""
+        nodes = {entry.node: self.nodes[entry.node] for entry in entries if entry.node in self.nodes}
+        changed = [entry for entry in entries if entry.node not in nodes or nodes[entry.node].entry != entry]
+        futures = [self._start(entry) for entry in changed]
+        wait(futures, timeout=LOAD_SECONDS)
+        unusable: dict[int, str] = {}
+        for entry, future in zip(changed, futures, strict=True):
+            before = nodes.pop(entry.node, None)
+            result = self._loading.pop(entry.node)[1].result() if future.done() else SLOW
+            if isinstance(result, NodeView):
+                _remember(result, before)
+                nodes[entry.node] = result
+            else:
+                unusable[entry.node] = result
+        self.nodes, self.unusable = nodes, unusable
+
+    def _start(self, entry: NodeEntry) -> Future[NodeView | str]:
+        known, future = self._loading.get(entry.node, (None, None))
+        if future is None or known != entry:
+            future = self._pool.submit(self._try_load, entry)
+            self._loading[entry.node] = entry, future
+        return future
 
     def _try_load(self, entry: NodeEntry) -> NodeView | str:
         assert entry.head is not None
@@ -142,12 +158,16 @@ class NetworkView:
                 return f"its head {entry.head.manifest} is a manifest of node {manifest.node}, not its own"
             card = get_record(source, manifest.card, Card)
             space = get_record(source, manifest.space, Space)
-            view = NodeView(entry, manifest, card, space)
-            if card.space != manifest.space or len(view.centroids) != len(card.weights) // 4 or view.df is None:
-                return f"its card {manifest.card} does not fit its manifest"
-            return view
-        except (KnetError, ValueError) as error:
+            check_shape(manifest, card, space)
+            return NodeView(entry, manifest, card, space)
+        except KnetError as error:
             return str(error)
+        except ValueError as error:
+            return f"its card {manifest.card} cannot be true: {error}."
+
+
+def _published(directory: Directory | None) -> list[NodeEntry]:
+    return [entry for entry in directory.nodes.values() if entry.head is not None] if directory else []
 
 
 def _remember(view: NodeView, before: NodeView | None) -> None:
