@@ -6,6 +6,7 @@ Sources: dag-cbor (https://ipld.io/specs/codecs/dag-cbor/spec/), CIDv1 (https://
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, TypeVar, final
 
 import libipld
@@ -16,7 +17,10 @@ from .errors import BlockTampered, CodecError
 RAW = 0x55
 DAG_CBOR = 0x71
 MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse more
+MAX_NESTING = 64  # records nest 6 deep; the decoder recurses, and a block of "[[[[..." would overflow the C stack
 _SHA2_256 = b"\x12\x20"
+_TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
+_LINK = re.compile(rb"\xd8\x2a\x58\x25\x00\x01[\x55\x71]\x12\x20")  # a link to a CID that `Cid` can hold
 
 T = TypeVar("T")
 
@@ -113,16 +117,97 @@ def encode(record: msgspec.Struct) -> bytes:
     """Canonical dag-cbor of a record; a ``Cid`` becomes an IPLD link."""
     plain = msgspec.to_builtins(record, builtin_types=(bytes,), enc_hook=_to_raw)
     try:
-        return bytes(libipld.encode_dag_cbor(plain))
+        return _encode_plain(plain)
     except (ValueError, TypeError, OverflowError) as error:
         raise CodecError(f"{type(record).__name__} does not encode: {error}") from error
 
 
+def _encode_plain(plain: Any) -> bytes:
+    """dag-cbor in which the 36 bytes of a CID are a link and all other bytes are bytes.
+
+    libipld makes a link of whatever begins like some CID, as one in 2,500 random digests does; others cannot read that.
+    """
+    data = bytes(libipld.encode_dag_cbor(plain))
+    if data.count(_TAG) == len(_LINK.findall(data)):
+        return data
+    pieces, done = [], 0
+    for at in _scan(data):
+        if not _LINK.match(data, at):
+            length, content = _bytes_head(data, at + len(_TAG))
+            pieces += [data[done:at], _bytes_prefix(length - 1)]
+            done = content + 1  # past the zero byte that begins a link
+    return b"".join((*pieces, data[done:]))
+
+
+def _bytes_head(data: bytes, at: int) -> tuple[int, int]:
+    """Length and beginning of the byte string at an offset."""
+    short = data[at] & 31
+    width = 1 << (short - 24) if short >= 24 else 0
+    return (int.from_bytes(data[at + 1 : at + 1 + width], "big") if width else short), at + 1 + width
+
+
+def _bytes_prefix(length: int) -> bytes:
+    if length < 24:
+        return bytes((0x40 | length,))
+    width = 1 if length < 1 << 8 else 2 if length < 1 << 16 else 4
+    return bytes((0x57 + width.bit_length(),)) + length.to_bytes(width, "big")
+
+
+def decode_plain(block: bytes) -> Any:
+    """The dicts, lists and scalars in a block; a link comes out as the 36 bytes of its CID. Raises CodecError."""
+    return _read(block)[0]
+
+
+def _read(block: bytes) -> tuple[Any, list[int]]:
+    tags = _scan(block)
+    try:
+        return libipld.decode_dag_cbor(block), tags
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise CodecError(f"not dag-cbor: {error}") from error
+
+
+def _is_canonical(block: bytes, plain: Any, tags: list[int]) -> bool:
+    if libipld.encode_dag_cbor(plain) == block and all(_LINK.match(block, at) for at in tags):
+        return True
+    return _encode_plain(plain) == block  # bytes that begin like a CID
+
+
+def _scan(block: bytes) -> list[int]:
+    """Where the tags are in what is nested no deeper than `MAX_NESTING`. Raises CodecError.
+
+    libipld goes by the interpreter's recursion limit, which importing web3 lifts to ten million.
+    """
+    pending, at, tags = [1], 0, []  # items still to come at each level, where the next one begins
+    try:
+        while pending:
+            if not pending[-1]:
+                pending.pop()
+                continue
+            pending[-1] -= 1
+            major, count = divmod(block[at], 32)
+            if major == 6:
+                tags.append(at)
+            at += 1
+            if count >= 24:
+                width = 1 << (count - 24)
+                count = int.from_bytes(block[at : at + width], "big")
+                at += width
+            if major in (2, 3):
+                at += count
+            elif major in (4, 5, 6):
+                pending.append((count, 2 * count, 1)[major - 4])
+                if len(pending) > MAX_NESTING:
+                    raise CodecError(f"not a record: it nests more than {MAX_NESTING} deep.")
+    except IndexError as error:
+        raise CodecError(f"not dag-cbor: it is cut short ({len(block)} bytes).") from error
+    return tags
+
+
 def decode(block: bytes, kind: type[T]) -> T:
     """The record in a block. Raises CodecError if it is not canonical dag-cbor or not a ``kind``."""
+    plain, tags = _read(block)
     try:
-        plain = libipld.decode_dag_cbor(block)
-        if libipld.encode_dag_cbor(plain) != block:
+        if not _is_canonical(block, plain, tags):
             raise CodecError(f"not canonical dag-cbor ({len(block)} bytes).")
         return msgspec.convert(plain, kind, builtin_types=(bytes,), dec_hook=_from_plain)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import libipld
-
-from ..codec import RAW, Cid
+from ..codec import RAW, Cid, decode_plain
 from ..errors import CodecError, TooLarge
 from ..records import Manifest
 from .base import BlockSource, BlockStore
@@ -61,13 +59,10 @@ def links(cid: Cid, block: bytes, *, history: bool = False) -> list[Cid]:
     """
     if cid.codec == RAW:
         return []
-    try:
-        plain = libipld.decode_dag_cbor(block)
-        if isinstance(plain, dict) and plain.get("type") == _MANIFEST and not history:
-            plain.pop("previous", None)
-        return list(_links(plain))
-    except (ValueError, RecursionError) as error:
-        raise CodecError(f"block {cid} is not dag-cbor: {error}") from error
+    plain = decode_plain(block)
+    if isinstance(plain, dict) and plain.get("type") == _MANIFEST and not history:
+        plain.pop("previous", None)
+    return list(_links(plain))
 
 
 def _links(value: Any) -> Iterator[Cid]:

@@ -1,0 +1,181 @@
+"""The codec against an independent implementation: the strict, pure-Python `dag-cbor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dag_cbor
+import libipld
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multiformats import CID
+
+from knet import records
+from knet.codec import DAG_CBOR, MAX_NESTING, RAW, Cid, block_of, decode, decode_plain, encode, from_json, to_json
+from knet.errors import CodecError
+from knet.records import Document, Manifest, Record
+
+KINDS = sorted(
+    (kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record) and kind != Record),
+    key=lambda kind: kind.__name__,
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+CIDS = st.builds(Cid.of, st.binary(max_size=9), st.sampled_from([RAW, DAG_CBOR]))
+LOOKALIKES = st.sampled_from(
+    [b"\x01\x55\x12\x20", b"\x01\x09\x1c\x04", b"\x12\x20", b"\x01\0\0\0", b"\xd8\x2a\x58\x25\0"]
+)
+BYTES = st.one_of(
+    st.binary(max_size=35),
+    st.builds(lambda start, rest: start + rest, LOOKALIKES, st.binary(max_size=300)).filter(lambda b: len(b) != 36),
+)
+LEAVES = {
+    int: st.integers(0, 2**63 - 1),
+    float: st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x + 0.0),  # no -0.0: libipld makes it 0.0
+    str: TEXT,
+    bool: st.booleans(),
+    bytes: BYTES,
+    Cid: CIDS,
+    type(None): st.none(),
+}
+
+
+def any_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type."""
+    if kind in LEAVES:
+        return LEAVES[kind]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return any_record(kind)
+    inner = [any_of(part) for part in kind.__args__]
+    if getattr(kind, "__origin__", None) is list:
+        return st.lists(inner[0], max_size=3)
+    if getattr(kind, "__origin__", None) is dict:
+        return st.dictionaries(inner[0], inner[1], max_size=3)
+    return st.one_of(inner)
+
+
+def any_record(kind: type[msgspec.Struct]) -> st.SearchStrategy[msgspec.Struct]:
+    fields = {field.name: any_of(field.type) for field in msgspec.structs.fields(kind)}
+    return st.builds(kind, **fields)
+
+
+def for_oracle(value: Any) -> Any:
+    """A record as the oracle wants it: dicts, and CIDs of its own type."""
+    if isinstance(value, Cid):
+        return CID.decode(value.raw)
+    if isinstance(value, msgspec.Struct):
+        named = {name: for_oracle(getattr(value, name)) for name in value.__struct_fields__}
+        tag = value.__struct_config__
+        return {tag.tag_field: tag.tag, **named} if tag.tag_field else named
+    if isinstance(value, dict):
+        return {key: for_oracle(item) for key, item in value.items()}
+    return [for_oracle(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_every_record_encodes_as_the_oracle_does_and_comes_back(kind: type[Record], data: st.DataObject) -> None:
+    record = data.draw(any_record(kind))
+    block = encode(record)
+    assert block == dag_cbor.encode(for_oracle(record))
+    assert decode(block, kind) == record
+    assert from_json(to_json(record), kind) == record
+
+
+@given(CIDS)
+def test_cids_are_those_of_multiformats(cid: Cid) -> None:
+    assert str(CID.decode(cid.raw).set(base="base32")) == str(cid)
+    assert Cid.parse(str(cid)) == cid
+    assert Cid.parse(str(CID.decode(cid.raw).set(base="base58btc"))) == cid
+
+
+@pytest.mark.parametrize(
+    "text", ["", "b", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPpm4"[:20], "bafkqaaa", "../../x", "é"]
+)
+def test_what_is_no_cid_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(CodecError):
+        Cid.parse(text)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused_or_canonical(noise: bytes) -> None:
+    try:
+        found = decode(noise, Document)
+    except CodecError:
+        return
+    assert encode(found) == noise
+
+
+@given(st.data())
+def test_a_damaged_record_is_refused_or_another_canonical_record(data: st.DataObject) -> None:
+    _, block = block_of(data.draw(any_record(Manifest)))
+    damaged = bytearray(block)
+    damaged[data.draw(st.integers(0, len(block) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        found = decode(bytes(damaged), Manifest)
+    except CodecError:
+        return
+    assert encode(found) in (bytes(damaged), encode(found))
+    assert decode(encode(found), Manifest) == found
+
+
+@pytest.mark.parametrize("length", [4, 23, 24, 25, 32, 33, 34, 35, 37, 255, 256, 257, 65_535, 65_536, 70_000])
+def test_bytes_that_begin_like_a_cid_stay_bytes(length: int) -> None:
+    """One digest in 2,500 does; as a link it would keep other IPFS implementations from reading the block."""
+    begins_like_one = (b"\x01\x09\x1c\x00" + bytes(length))[:length]
+    record = records.Lexical(terms=[], df=begins_like_one, lengths=begins_like_one)
+    assert libipld.encode_dag_cbor(begins_like_one)[:2] == b"\xd8\x2a"
+    assert encode(record) == dag_cbor.encode(for_oracle(record))
+    assert decode(encode(record), records.Lexical) == record
+
+
+def test_a_link_that_is_none_of_ours_is_refused() -> None:
+    record = records.Lexical(terms=[], df=b"\x01\x09\x1c\x00", lengths=b"")
+    block = libipld.encode_dag_cbor(msgspec.to_builtins(record, builtin_types=(bytes,)))
+    assert b"\xd8\x2a" in block
+    with pytest.raises(CodecError, match="canonical"):
+        decode(block, records.Lexical)
+
+
+def test_integers_that_are_not_minimal_are_refused() -> None:
+    block = encode(records.Tombstone(start=1, stop=2))
+    assert block.count(b"\x01") == 1
+    with pytest.raises(CodecError, match="canonical"):
+        decode(block.replace(b"\x01", b"\x18\x01"), records.Tombstone)
+
+
+@contextmanager
+def recursion_limit(limit: int) -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize(
+    "level", [b"\x81", b"\xa1\x61a", b"\xd8\x2a", b"\x82\x00", b"\x9a\x00\x00\x00\x01", b"\x82\x81\x00"]
+)
+def test_deep_nesting_neither_crashes_nor_passes(level: bytes) -> None:
+    """Importing web3 lifts the recursion limit to ten million, by which the decoder would run off its stack."""
+    with recursion_limit(10_000_000), pytest.raises(CodecError, match="deep"):
+        decode_plain(level * 200_000 + b"\x80")
+
+
+def test_what_nests_as_deep_as_allowed_is_read() -> None:
+    block = b"\x81" * (MAX_NESTING - 1) + b"\x00"
+    assert decode_plain(block) == libipld.decode_dag_cbor(block)
+    with pytest.raises(CodecError, match="deep"):
+        decode_plain(b"\x81" + block)
+
+
+@pytest.mark.parametrize("block", [b"", b"\x81", b"\x9f\xff", b"\x5f\x41a\xff", b"\x9b" + b"\xff" * 8, b"\x45ab"])
+def test_blocks_cut_short_or_of_indefinite_length_are_refused(block: bytes) -> None:
+    with pytest.raises(CodecError):
+        decode_plain(block)

@@ -1,0 +1,120 @@
+"""The file store: durable, whole or absent, and plain about what is wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from knet.codec import MAX_BLOCK, Cid
+from knet.content.store import FileStore, MemoryStore
+from knet.errors import BlockTampered, StoreError
+
+
+def file_of(store: FileStore, cid: Cid) -> Path:
+    (path,) = store.path.rglob(str(cid))
+    return path
+
+
+def test_blocks_outlive_the_store_object(tmp_path: Path) -> None:
+    cid = FileStore(tmp_path).put(b"kept")
+    assert FileStore(tmp_path).get(cid) == b"kept"
+
+
+def test_a_damaged_file_is_found_out_and_mended_by_the_next_put(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    cid = store.put(b"whole")
+    file_of(store, cid).write_bytes(b"who")
+    with pytest.raises(BlockTampered, match=str(file_of(store, cid))):
+        store.get(cid)
+    store.put(b"whole")
+    assert store.get(cid) == b"whole"
+
+
+def test_a_write_under_way_and_foreign_files_are_not_listed(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    cid = store.put(b"block")
+    folder = file_of(store, cid).parent
+    (folder / f".{cid}.1.1").write_bytes(b"blo")
+    (folder / "README").write_text("not a block")
+    assert list(store) == [cid]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_no_more_says_where_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    store = FileStore(tmp_path)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match=str(tmp_path)) as caught:
+        store.put(b"block")
+    assert caught.value.hint
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_store_whose_folder_is_a_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "blocks").write_text("in the way")
+    store = FileStore(tmp_path / "blocks")
+    for attempt in (lambda: store.put(b"block"), lambda: store.get(Cid.of(b"block"))):
+        with pytest.raises(StoreError, match="blocks"):
+            attempt()
+
+
+def test_a_batch_flushes_once_and_its_blocks_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    store = FileStore(tmp_path)
+    with store.batch():
+        with store.batch():
+            cids = [store.put(bytes([n])) for n in range(50)]
+        store.delete(cids.pop())
+        assert [store.get(cid) for cid in cids] == [bytes([n]) for n in range(49)]
+        assert flushed == []
+    assert sorted(FileStore(tmp_path)) == sorted(cids)
+    store.put(b"after the batch")
+    assert flushed
+
+
+def test_a_batch_that_fails_keeps_what_was_put(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with pytest.raises(StoreError), store.batch():
+        _ = store.put(b"before"), store.put(bytes(MAX_BLOCK + 1))
+    assert store.get(Cid.of(b"before")) == b"before"
+
+
+def test_many_threads_put_the_same_blocks(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    blocks = [bytes([n]) * 5000 for n in range(20)]
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for block in blocks:
+                assert store.get(store.put(block)) == block
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(list(store)) == len(blocks)
+
+
+def test_a_bounded_cache_drops_what_was_least_recently_used() -> None:
+    cache = MemoryStore(max_bytes=30)
+    first, second, third = (cache.put(bytes([n]) * 10) for n in range(3))
+    cache.get(first)
+    fourth = cache.put(bytes([3]) * 10)
+    assert [cache.has(cid) for cid in (first, second, third, fourth)] == [True, False, True, True]
+    cache.delete(third)
+    cache.put(bytes([3]) * 10)
+    assert cache.has(first)
