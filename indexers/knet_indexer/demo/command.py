@@ -32,15 +32,13 @@ def demo(
     """Start nodes, ask, verify, rate, and show reliability move on chain."""
     from knet.query.network import connect
 
-    from .network import DemoNetwork, forget
+    from .network import DemoNetwork
 
     started = time.perf_counter()
-    if fresh:
-        forget()
     network = DemoNetwork()
     try:
         with _Bars() as bars:
-            profile = network.start(bars.tell)
+            profile = network.start(bars.tell, fresh=fresh)
         with connect(profile) as net:
             summary = _tour(net, started)
             if as_json:

@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 from knet.chain.devchain import start_network, stop_network
-from knet.config import Profile, home
-from knet.errors import IndexerError
+from knet.config import Profile, home, load_profile
+from knet.errors import IndexerError, NodeBusy
 
 from ..config import NodeConfig, SourceConfig, node_home, save_config
 from ..sources import parse_source
@@ -38,9 +40,17 @@ class DemoNetwork:
     def __init__(self, owners: list[Owner] = OWNERS) -> None:
         self.owners = owners
         self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._lock = FileLock(home() / "networks" / f"{NAME}.lock")
 
-    def start(self, tell: Tell) -> Profile:
-        """Start everything and wait until every node serves what it published. Raises IndexerError, ChainError."""
+    def start(self, tell: Tell, *, fresh: bool = False) -> Profile:
+        """Start everything and wait until every node serves what it published.
+
+        ``fresh`` first removes what an earlier demo left. Raises NodeBusy when the demo runs already, IndexerError,
+        ChainError.
+        """
+        self._take()
+        if fresh:
+            forget()
         tell("chain", "starting", 0, 0)
         profile = start_network(NAME, default=False)
         tell("chain", "ready", 1, 1)
@@ -54,6 +64,15 @@ class DemoNetwork:
         for wait in waits:
             wait()
         return profile
+
+    def _take(self) -> None:
+        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise NodeBusy(
+                "The demo network runs already.", hint="Ask it with `knet ask --profile demo`, or stop the other one."
+            ) from error
 
     def _spawn(self, owner: Owner, tell: Tell) -> Callable[[], None]:
         folder = _folder(owner)
@@ -94,7 +113,9 @@ class DemoNetwork:
             if process.stdout is not None:
                 process.stdout.close()
         self._processes.clear()
-        stop_network(NAME)
+        if self._lock.is_locked:
+            stop_network(NAME)
+            self._lock.release()
 
 
 def forget() -> None:
@@ -107,9 +128,8 @@ def forget() -> None:
 
 
 def connect() -> Profile:
-    """What `knet.connect("demo")` starts: the embedded network, until this process ends."""
+    """What `knet.connect("demo")` starts: the embedded network, until this process ends; or the one that runs."""
     network = DemoNetwork()
-    atexit.register(network.stop)
     seen: dict[str, str] = {}
 
     def tell(title: str, phase: str, done: int, total: int) -> None:
@@ -117,7 +137,11 @@ def connect() -> Profile:
             seen[title] = phase
             print(f"knet demo: {title}: {phase}", file=sys.stderr, flush=True)
 
-    return network.start(tell)
+    atexit.register(network.stop)
+    try:
+        return network.start(tell)
+    except NodeBusy:
+        return load_profile(NAME)
 
 
 def _folder(owner: Owner) -> Path:
