@@ -108,7 +108,7 @@ def test_a_graph_that_disagrees_with_the_model_is_never_kept(small_model: Path, 
 
 
 def test_without_torch_the_message_is_what_to_install(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'knet\[export\]'"):
         load_embedder(str(small_model))
 
@@ -123,7 +123,7 @@ def test_without_torch_a_published_graph_is_used_if_its_digest_is_known(
     shutil.move(onnx_graph(folder, space), folder / "onnx" / "model.onnx")
     digest = graphs._sha256(folder / "onnx" / "model.onnx")
 
-    monkeypatch.setattr(graphs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setitem(graphs.PINNED_GRAPHS, space.weights.hex(), "0" * 64)
     with pytest.raises(MissingExtra, match="to check it"):
         onnx_graph(folder, space)

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks` lists them, `python -m benchmarks.<name>` runs one."""

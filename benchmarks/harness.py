@@ -1,0 +1,48 @@
+"""What every benchmark shares: data sets from outside, and one way to report."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def has_data() -> bool:
+    """Whether ``$KNET_DATA`` points at a folder."""
+    return Path(os.environ.get("KNET_DATA") or "/nonexistent").is_dir()
+
+
+def data(name: str) -> Iterator[dict[str, Any]]:
+    """The records of a data set, such as ``squad_dev.docs``; ends the program with advice where it is not at hand."""
+    path = Path(os.environ.get("KNET_DATA") or "data") / f"{name}.jsonl.gz"
+    if not path.is_file():
+        sys.exit(
+            f"{path} does not exist. Set KNET_DATA to a folder that holds {name}.jsonl.gz: gzipped JSON lines, "
+            'documents as {"id", "title", "text"}, queries as {"id", "text", "relevant": {document id: grade}}.'
+        )
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def report(name: str, figures: Mapping[str, float], details: Mapping[str, Any], figure: Figure) -> None:
+    """Write ``results/<name>.json`` and ``.png``; print the figures, as the last line, as JSON.
+
+    ``figures`` are the few numbers to compare runs by; ``details`` is everything a reader needs to understand them.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+    record = {"bench": name, "time": int(time.time()), "machine": machine, "figures": figures, "details": details}
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+    figure.savefig(RESULTS / f"{name}.png", dpi=120, bbox_inches="tight")
+    print(f"details and picture: {RESULTS / name}.json, .png")
+    print(json.dumps({"bench": name, "figures": figures}), flush=True)

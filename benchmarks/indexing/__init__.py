@@ -1,0 +1,1 @@
+"""How fast a node embeds, against the plain way of doing it."""
