@@ -19,12 +19,15 @@ from ..records import Lexical
 K1 = 1.2
 B = 0.75
 _TOKEN = re.compile(r"[^\W_]+")
+_ASCII = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 
 Counts = npt.NDArray[np.uint32]
 
 
 def tokens(text: str) -> list[str]:
     """Runs of letters and digits, case folded."""
+    if text.isascii():  # the same, three times as fast
+        return text.translate(_ASCII).split()
     return _TOKEN.findall(text.casefold())
 
 
@@ -66,11 +69,8 @@ class Statistics:
         df = max(self._df.get(term, 0), 1)
         return math.log1p((max(self.chunks - df, 0) + 0.5) / (df + 0.5))
 
-    def bm25(self, question: Iterable[str], text: str) -> float:
-        """BM25 of one text for the question's tokens (each counted once)."""
-        words = tokens(text)
-        counts = Counter(words)
+    def score(self, weights: Mapping[str, float], words: Sequence[str]) -> float:
+        """BM25 of one text's tokens; ``weights`` holds the idf of each of the question's tokens."""
+        counts = Counter(filter(weights.__contains__, words))
         norm = K1 * (1 - B + B * len(words) / self.average_length)
-        return sum(
-            self.idf(term) * counts[term] * (K1 + 1) / (counts[term] + norm) for term in set(question) if counts[term]
-        )
+        return sum(weights[term] * count * (K1 + 1) / (count + norm) for term, count in counts.items())

@@ -51,28 +51,24 @@ def merge(
     """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which scores count."""
     if not hits:
         return []
-    raw = {
-        "dense": np.array([hit.cosine for hit in hits]),
-        "bm25": _bm25(question, hits, statistics),
-    }
-    columns = [
-        _calibrated(raw["dense"], [spaces[hit.node] for hit in hits]) if name == "dense" else _z(raw[name])
-        for name in RETRIEVERS
-        if name in retrievers
-    ]
-    relevance: Scores = np.mean(columns, axis=0)
+    words = [tokens(hit.hit.text) for hit in hits]
+    dense = np.array([hit.cosine for hit in hits])
+    bm25 = _bm25(question, words, statistics)
+    columns = {"dense": _calibrated(dense, [spaces[hit.node] for hit in hits]), "bm25": _z(bm25)}
+    relevance: Scores = np.mean([columns[name] for name in RETRIEVERS if name in retrievers], axis=0)
     final = _gate(relevance, np.array([reputations.get(hit.node, Reputation()).mean for hit in hits]))
-    order = sorted(range(len(hits)), key=lambda i: (-final[i], -raw["dense"][i], _tie(hits[i])))
-    ranked = [
+    keys = list(zip((-final).tolist(), (-dense).tolist(), map(_tie, hits), strict=True))
+    order = sorted(range(len(hits)), key=keys.__getitem__)
+    chosen = _collapse(order, hits, words, k) if collapse else {i: [] for i in order[:k]}
+    return [
         Ranked(
             checked=hits[i],
             score=float(final[i]),
-            scores={"dense": round(float(raw["dense"][i]), 6), "bm25": round(float(raw["bm25"][i]), 4)},
-            sources=[],
+            scores={"dense": round(float(dense[i]), 6), "bm25": round(float(bm25[i]), 4)},
+            sources=sources,
         )
-        for i in order
+        for i, sources in chosen.items()
     ]
-    return (_collapse(ranked) if collapse else ranked)[:k]
 
 
 def _tie(hit: Checked) -> tuple[bytes, int, int]:
@@ -80,9 +76,9 @@ def _tie(hit: Checked) -> tuple[bytes, int, int]:
     return hit.document_cid.raw, hit.hit.start, hit.node
 
 
-def _bm25(question: str, hits: Sequence[Checked], statistics: Statistics) -> Scores:
-    words = tokens(question)
-    return np.array([statistics.bm25(words, hit.hit.text) for hit in hits])
+def _bm25(question: str, words: Sequence[Sequence[str]], statistics: Statistics) -> Scores:
+    weights = {term: statistics.idf(term) for term in tokens(question)}
+    return np.array([statistics.score(weights, text) for text in words])
 
 
 def _z(values: Scores) -> Scores:
@@ -106,25 +102,24 @@ def _gate(relevance: Scores, reliability: Scores) -> Scores:
     return np.where(shift < 0, relevance + shift, relevance + shift * competes)
 
 
-def _collapse(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Equal texts become one passage with several sources; a node's near-copies of its own passage are dropped."""
-    kept: list[Ranked] = []
-    position: dict[tuple[str, ...], int] = {}
+def _collapse(
+    order: Sequence[int], hits: Sequence[Checked], words: Sequence[Sequence[str]], k: int
+) -> dict[int, list[int]]:
+    """The best ``k`` of an order, each with the other nodes that hold the same words.
+
+    Equal texts become one passage with several sources; a node's near-copies of its own passage are dropped.
+    """
+    chosen: dict[int, list[int]] = {}
     vectors: dict[int, list[Vectors]] = {}
-    for item in ranked:
-        node, words = item.checked.node, tuple(tokens(item.checked.hit.text))
-        if words in position:
-            first = kept[position[words]]
-            if node != first.checked.node and node not in first.sources:
-                kept[position[words]] = Ranked(
-                    checked=first.checked, score=first.score, scores=first.scores, sources=[*first.sources, node]
-                )
-            continue
-        vector = load_vector(item.checked.hit.vector)
-        own = vectors.setdefault(node, [])
-        if any(float(vector @ other) >= SAME_SOURCE_COSINE for other in own if other.shape == vector.shape):
-            continue
-        own.append(vector)
-        position[words] = len(kept)
-        kept.append(item)
-    return kept
+    for i in order:
+        node = hits[i].node
+        same = next((j for j in chosen if words[j] == words[i]), None)
+        if same is not None:
+            if node != hits[same].node and node not in chosen[same]:
+                chosen[same].append(node)
+        elif len(chosen) < k:
+            vector, own = load_vector(hits[i].hit.vector), vectors.setdefault(node, [])
+            if not any(v.shape == vector.shape and float(v @ vector) >= SAME_SOURCE_COSINE for v in own):
+                own.append(vector)
+                chosen[i] = []
+    return chosen
