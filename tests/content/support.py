@@ -88,4 +88,5 @@ def _shard(store: BlockStore, space: Cid, number: int) -> ShardRef:
         vectors=store.put(vectors.tobytes()),
         lexical=put_record(store, words),
     )
-    return ShardRef(shard=put_record(store, shard), root=bytes([number]) * 32, count=3)
+    root = b"\x01\x09\x1c\x0f" + bytes([number]) * 28  # begins like a CID, as one digest in 2,500 does
+    return ShardRef(shard=put_record(store, shard), root=root, count=3)

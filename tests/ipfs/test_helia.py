@@ -1,0 +1,96 @@
+"""Helia, an IPFS implementation that shares no code with knet, fetches what a node published and checks every block."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Response
+from filelock import FileLock
+
+from knet.codec import Cid
+from knet.content.base import get_record
+from knet.content.dag import walk
+from knet.content.store import FileStore
+from knet.records import Manifest
+
+from ..content.support import gateway, publish
+
+HERE = Path(__file__).parent
+LOCK = HERE / "package-lock.json"
+INSTALLED = HERE / "node_modules" / ".package-lock.json"  # npm writes it last
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # the venv's own node first
+
+pytestmark = [pytest.mark.ipfs, pytest.mark.timeout(600)]  # the first run installs
+
+Fetch = Callable[[str, Cid], dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def helia() -> Fetch:
+    """Runs Helia against a gateway; installs it the first time, once for all test processes."""
+    npm, node = shutil.which("npm", path=PATH), shutil.which("node", path=PATH)
+    if npm is None or node is None:
+        pytest.skip("Node is not installed: run pip install 'knet[network]'")
+    cache = HERE.parents[1] / ".cache"
+    cache.mkdir(exist_ok=True)
+    with FileLock(cache / "helia.lock"):
+        if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
+            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(
+                command, cwd=HERE, env={**os.environ, "PATH": PATH}, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            INSTALLED.touch()
+
+    def fetch(url: str, cid: Cid) -> dict[str, Any]:
+        command = [node, "fetch.mjs", url, str(cid)]
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return fetch
+
+
+def test_helia_fetches_a_collection_and_finds_the_same_cids(helia: Fetch, tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    root = publish(store, shards=3)
+    with gateway(store) as url:
+        found = helia(url, root)
+    assert found == {"blocks": {str(cid): len(block) for cid, block in walk(store, root)}}
+
+
+def test_helia_refuses_what_a_lying_gateway_serves(helia: Fetch, tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    root = publish(store)
+    target = get_record(store, root, Manifest).card
+    liar = FastAPI()
+
+    @liar.get("/ipfs/{name}")
+    def lie(name: str) -> Response:
+        block = store.get(Cid.parse(name))
+        tampered = block.replace(b"Birds", b"Worms") if name == str(target) else block
+        return Response(tampered, media_type="application/vnd.ipld.raw")
+
+    with gateway(store, liar) as url:
+        found = helia(url, root)
+    assert found["cid"] == str(target)
+    assert "error" in found
+
+
+def test_helia_is_told_at_once_what_is_not_there(helia: Fetch, tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    root = publish(store)
+    target = get_record(store, root, Manifest).shards[0].shard
+    store.delete(target)
+    with gateway(store) as url:
+        found = helia(url, root)
+    assert found["cid"] == str(target)
