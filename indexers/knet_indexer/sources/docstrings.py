@@ -60,6 +60,7 @@ class Packages:
         self._files: dict[str, Path | None] = {}  # None: compiled
         for root in roots:
             self._files.update(_files(root))
+        self._names: dict[str, set[str]] = {}
         self.parse = cache(self._parse)
 
     def public(self) -> tuple[list[Entry], list[Unresolved]]:
@@ -140,8 +141,16 @@ class Packages:
             return module.defined[name]
         if name in module.imported:
             return self._resolve(module.imported[name], seen)
-        found = (self._resolve(f"{star}.{name}", seen) for star in module.stars if star in self._files)
+        found = (self._resolve(f"{star}.{name}", seen) for star in module.stars if name in self._bound(star))
         return next((target for target in found if target is not None), None)
+
+    def _bound(self, name: str) -> set[str]:
+        """Every name that a module binds, those of its star imports included."""
+        if name not in self._names:
+            module = self.parse(name) or Module(name)
+            names = self._names[name] = {*module.defined, *module.imported}  # at once: star imports may go in circles
+            names.update(*(self._bound(star) for star in module.stars if star in self._files))
+        return self._names[name]
 
 
 def is_public(path: str) -> bool:
@@ -194,6 +203,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _collect(module: Module, node: ast.stmt, package: str) -> None:
     if isinstance(node, Definition):
+        _prune(node)
         module.defined.setdefault(node.name, node)
     elif isinstance(node, ast.ImportFrom):
         above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
@@ -207,6 +217,17 @@ def _collect(module: Module, node: ast.stmt, package: str) -> None:
         names = _written_out(node.value) if node.value else []
         module.declared += names
         module.computed |= not names
+
+
+def _prune(node: Definition) -> None:
+    """Drop the code of a definition: the trees of a large package kept whole make the collector's work quadratic."""
+    if isinstance(node, ast.ClassDef):
+        node.body = [part for part in node.body if isinstance(part, Definition) or part is node.body[0]]
+        for part in node.body:
+            if isinstance(part, Definition):
+                _prune(part)
+    else:
+        node.body = node.body[:1]
 
 
 def _written_out(value: ast.expr) -> list[str]:

@@ -136,7 +136,7 @@ def find_package(argument: str) -> Package:
             ) from error
         found = distribution(installed[argument][0])
     name = found.metadata["Name"]
-    roots = sorted(root for root, owners in installed.items() if name in owners and is_public(root))
+    roots = sorted(root for root, owners in installed.items() if name in owners and root.isidentifier())
     roots = roots or [name.replace("-", "_")]  # an editable install does not list its files
     return Package(name, found.version, _licence(found), _description(found), roots)
 
