@@ -53,7 +53,8 @@ def raises(tree: ast.AST, docs: str = "", caught: frozenset[str] = frozenset()) 
             if name[:1].isupper() and not (name in DOCUMENTED and (name in docs or name in caught)):
                 yield node.lineno, name
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            own = "ValueError TypeError AttributeError" if re.fullmatch(r"__\w+__", node.name) else ""
+            own = "ValueError TypeError AttributeError" if node.name.startswith("__") else ""
+            own += " OSError" if node.name.startswith("_") else ""  # the public function that calls it translates
             yield from raises(node, f"{docs} {own} {ast.get_docstring(node)}", caught)
         elif isinstance(node, ast.Try):
             here = frozenset(re.findall(r"\w+", " ".join(ast.unparse(h.type) for h in node.handlers if h.type)))
