@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from knet.codec import from_json, to_json
@@ -78,5 +79,8 @@ def save_config(folder: Path, config: NodeConfig) -> None:
 
 def free_port() -> int:
     """A port that no other node of `nodes_folder` was given."""
-    taken = {load_config(path.parent).port for path in nodes_folder().glob("*/node.json")}
+    taken = set()
+    for path in nodes_folder().glob("*/node.json"):
+        with suppress(ConfigError):  # a damaged neighbour is not this node's problem
+            taken.add(load_config(path.parent).port)
     return next(port for port in range(FIRST_PORT, 65536) if port not in taken)
