@@ -101,6 +101,6 @@ pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache contracts/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf $(VENV) .cache contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@echo "knet: clean"
