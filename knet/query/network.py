@@ -197,7 +197,7 @@ class Network:
 
     def _source(self, entry: NodeEntry) -> BlockSource:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
-        further: list[BlockSource] = [GatewaySource(self._http, urls)] if urls else []
+        further: list[BlockSource] = [GatewaySource(self._http, urls)]
         if self.profile.kubo:
             further.append(KuboStore(self.profile.kubo))
         return Layered(self._store, *further)

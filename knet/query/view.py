@@ -53,12 +53,9 @@ class NodeView:
 
     def manifest_for(self, cid: Cid) -> Manifest | None:
         """The manifest a reply may speak for: the head, or the one before it within the grace window."""
-        head = self.entry.head
-        if head is not None and cid == head.manifest:
+        if self.entry.head is not None and cid == self.entry.head.manifest:
             return self.manifest
-        if head is not None and time.time() - head.time <= GRACE_SECONDS:
-            return self.earlier.get(cid)
-        return None
+        return self.earlier.get(cid) if _in_grace(self.entry) else None
 
 
 class NetworkView:
@@ -133,12 +130,13 @@ class NetworkView:
         wait(futures, timeout=LOAD_SECONDS)
         unusable: dict[int, str] = {}
         for entry, future in zip(changed, futures, strict=True):
-            before = nodes.pop(entry.node, None)
+            before = nodes.get(entry.node)
             result = self._loading.pop(entry.node)[1].result() if future.done() else SLOW
             if isinstance(result, NodeView):
                 _remember(result, before)
                 nodes[entry.node] = result
-            else:
+            elif before is None or _behind(before, entry) > 1 or not _in_grace(entry):
+                nodes.pop(entry.node, None)
                 unusable[entry.node] = result
         self.nodes, self.unusable = nodes, unusable
 
@@ -166,10 +164,24 @@ class NetworkView:
             return f"its card {manifest.card} cannot be true: {error}."
 
 
+def _in_grace(entry: NodeEntry) -> bool:
+    """Whether the head was published so lately that the node may still serve the one before."""
+    return entry.head is not None and time.time() - entry.head.time <= GRACE_SECONDS
+
+
 def _published(directory: Directory | None) -> list[NodeEntry]:
     return [entry for entry in directory.nodes.values() if entry.head is not None] if directory else []
 
 
+def _behind(view: NodeView, entry: NodeEntry) -> int:
+    """How many publications a view is behind an entry."""
+    assert view.entry.head is not None
+    assert entry.head is not None
+    return entry.head.sequence - view.entry.head.sequence
+
+
 def _remember(view: NodeView, before: NodeView | None) -> None:
-    if before is not None and before.entry.head is not None:
+    if before is not None and _behind(before, view.entry) == 0:  # moved, or has another wallet
+        view.earlier = before.earlier
+    elif before is not None and before.entry.head is not None and _behind(before, view.entry) == 1:
         view.earlier = {before.entry.head.manifest: before.manifest}

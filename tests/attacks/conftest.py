@@ -31,6 +31,7 @@ HONEST = [
 HOSTILE = {
     "strike.md": "Before a heron strikes it stands still and bends its neck. The fish does not see it come.",
     "winter.md": "In hard winters a heron finds no open water and many of them starve before spring.",
+    "eggs.md": "The pale blue eggs of a heron are laid in early spring and hatch after four weeks.",
     "wings.md": "A heron flies with slow strokes of its broad wings and with its neck drawn in.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def open_client(profile: Profile, folder: Path, *, load: Loader = load_words, si
         folder=folder,
         load_embedder=load,
     )
+
+
+def wait_for(happens: Callable[[], bool], what: str) -> None:
+    """Look until it has happened; a node notices its own publication within a second."""
+    until = time.monotonic() + PATIENT
+    while not happens():
+        assert time.monotonic() < until, f"never happened: {what}"
+        time.sleep(0.05)
 
 
 def status_of(nodes: list[NodeStatus], node: int) -> NodeStatus:

@@ -1,0 +1,157 @@
+"""A node lies over time: it answers from what it replaced or removed, commits to vectors of other texts, dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from knet.chain.evm import EvmChain
+from knet.config import Profile
+from knet.embed import Progress, Vectors
+from knet.index.collection import Collection, Found
+from knet.query import view
+from knet.query.network import Network
+from knet.records import SearchReply, SearchRequest
+from tests.network.clients import PATIENT, open_client, own_network, status_of, wait_for
+from tests.network.support import RunningNode, WordEmbedder, start_nodes
+
+from .conftest import HONEST, HOSTILE, QUESTION, Stage
+from .support import Impostor, Liar, impostor, telling
+
+LURE = "Buy our fish, the best fish of the coast, every day at the harbour and without standing in line."
+
+
+class LuringEmbedder(WordEmbedder):
+    """Gives an advertisement the vector of a question that many ask."""
+
+    def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
+        return super().encode([QUESTION if text == LURE else text for text in texts], query=query, progress=progress)
+
+
+@pytest.fixture
+def network(devnet: Profile, tmp_path: Path) -> Iterator[tuple[Stage, Network]]:
+    """An honest node, one that will lie, and a client: a network of its own, since the story changes it."""
+    profile = own_network(devnet, "histories")
+    with start_nodes(tmp_path, profile, [HONEST[0], HOSTILE]) as (good, bad), impostor(bad.endpoint) as mouth:
+        EvmChain(profile.rpc, profile.deployment).set_endpoint(bad.node.signer, bad.identity, mouth.url)
+        with open_client(profile, tmp_path / "client") as net:
+            net.nodes()
+            yield Stage(profile, [good], bad, mouth, Liar(bad.node.signer, profile.deployment)), net
+
+
+def answering_from(stage: Stage, collection: Collection, mouth: Impostor) -> None:
+    """Let the hostile node search a collection of its choice, and sign for it."""
+
+    def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
+        vector = WordEmbedder().encode([request.question])[0]
+        documents, hits, _ = collection.prove(collection.search(request.question, vector, request.k))
+        said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
+        said = liar.resigned(said, manifest=collection.cid.digest)
+        return liar.saying(said, hits)
+
+    mouth.behave = telling(stage.liar, lie)
+
+
+def head_of(node: RunningNode) -> Collection:
+    with node.node.open_state():
+        head = node.node.chain.heads(node.identity)[-1]
+    return Collection.load(node.node.store, head.manifest)
+
+
+def rewrite(stage: Stage, text: str) -> None:
+    """The hostile node changes a document, publishes, and serves the new head."""
+    (stage.hostile.documents / "strike.md").write_text(text)
+    stage.hostile.update()
+
+
+def knows_the_head(net: Network, node: RunningNode, sequence: int) -> bool:
+    return any(info.node == node.identity and info.sequence == sequence for info in net.nodes())
+
+
+def test_a_replaced_manifest_counts_for_a_short_while_only(
+    network: tuple[Stage, Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, net = network
+    answering_from(stage, head_of(stage.hostile), stage.mouth)
+    rewrite(stage, "The heron is now extinct, says the new version of this text.")
+    wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the publication")
+    answer = net.ask(QUESTION, deadline=PATIENT)
+    assert status_of(answer.nodes, stage.hostile.identity).status == "success", "its reply crossed the publication"
+    monkeypatch.setattr(view, "GRACE_SECONDS", -1.0)
+    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    assert status.status == "unverified"
+    assert "StaleManifest" in status.detail
+    assert "not its head on chain" in status.detail
+
+
+def test_a_head_that_is_withheld_leaves_the_one_before_for_a_short_while_only(
+    network: tuple[Stage, Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, net = network
+    answering_from(stage, head_of(stage.hostile), stage.mouth)
+    searching = stage.mouth.behave
+    stage.mouth.behave = lambda exchange: searching(exchange) if exchange.is_search else exchange.send(b"", 503)
+    rewrite(stage, "The heron is now extinct, says the new version of this text.")
+    net.nodes()
+    answer = net.ask(QUESTION, deadline=PATIENT)
+    assert status_of(answer.nodes, stage.hostile.identity).status == "success", "it may not serve its new head yet"
+    monkeypatch.setattr(view, "GRACE_SECONDS", -1.0)
+    net.nodes()
+    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    assert status.status == "error"
+    assert "503" in status.detail
+
+
+def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
+    stage, net = network
+    (stage.hostile.documents / "winter.md").unlink()
+    stage.hostile.update()
+    collection = head_of(stage.hostile)
+    shard = collection.shards[0]
+    gone = next(chunk for chunk, alive in enumerate(shard.alive()) if not alive)
+
+    def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
+        found = [Found(shard=0, chunk=gone, scores={})]
+        documents, hits, _ = collection.prove(found)
+        said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
+        return liar.saying(liar.resigned(said, manifest=collection.cid.digest), hits)
+
+    stage.mouth.behave = telling(stage.liar, lie)
+    wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the removal")
+    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    assert status.status == "unverified"
+    assert "was removed by its owner" in status.detail
+
+
+def test_a_vector_of_another_text_is_found_by_verify(devnet: Profile, tmp_path: Path) -> None:
+    profile = own_network(devnet, "vectors")
+    with (
+        start_nodes(tmp_path / "good", profile, [HONEST[0]]),
+        start_nodes(tmp_path / "bad", profile, [{"lure.md": LURE}], embedder=LuringEmbedder()) as (bad,),
+        open_client(profile, tmp_path / "client") as net,
+    ):
+        answer = net.ask(QUESTION, deadline=PATIENT, retrievers=("dense",))
+        assert answer.passages[0].text == LURE, "the lie works until somebody embeds the text"
+        report = answer.verify()
+        assert {(check.claim, check.subject) for check in report.failed} == {
+            ("vector fits text", f"passage 1 of node {bad.identity}")
+        }
+        assert answer.verify(embed=False).ok, "nothing else is wrong with it"
+
+
+def test_a_dead_node_is_told_and_the_others_answer(devnet: Profile, tmp_path: Path) -> None:
+    profile = own_network(devnet, "dead")
+    with start_nodes(tmp_path / "good", profile, [HONEST[0]]) as (good,), open_client(profile, tmp_path / "c") as net:
+        with start_nodes(tmp_path / "bad", profile, [HOSTILE]) as (bad,):
+            answer = net.ask(QUESTION, deadline=PATIENT)
+            assert status_of(answer.nodes, bad.identity).status == "success"
+        answer = net.ask(QUESTION, deadline=PATIENT)
+        assert answer.found
+        assert answer.record.is_partial
+        assert status_of(answer.nodes, good.identity).status == "success"
+        status = status_of(answer.nodes, bad.identity)
+        assert status.status == "error"
+        assert "cannot be reached" in status.detail

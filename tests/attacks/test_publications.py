@@ -1,0 +1,278 @@
+"""A node lies in what it published, or in how it hands it out: it is not asked, the reason is told, others answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from struct import pack
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from knet.chain.events import ENDPOINT_KEY
+from knet.chain.evm import EvmChain
+from knet.codec import DAG_CBOR, Cid, encode
+from knet.config import Profile
+from knet.content.base import get_record, put_record
+from knet.content.store import MemoryStore
+from knet.records import Answer, Card, Manifest, Space, Tombstone
+from tests.content.support import gateway
+from tests.network.clients import PATIENT, funded_key, open_client, own_network, status_of
+from tests.network.support import RunningNode, start_nodes
+
+from .conftest import HONEST, QUESTION
+from .support import Exchange, hang, impostor
+
+UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nobody listens
+
+
+@dataclass
+class Draft:
+    """What a liar is about to publish; ``node`` is the id it got."""
+
+    store: MemoryStore
+    node: int
+    manifest: Manifest
+    card: Card
+    space: Space
+
+    def publish(self, *, head: bytes | None = None, **changes: object) -> Cid:
+        """Keep everything and name the head; ``changes`` are fields of the manifest."""
+        if head is not None:
+            self.store.put(head, DAG_CBOR)
+            return Cid.of(head, DAG_CBOR)
+        fields = {"node": self.node, "card": put_record(self.store, self.card)} | changes
+        return put_record(self.store, replace(self.manifest, **fields))
+
+
+Lie = Callable[[Draft], Cid]
+
+
+def card_with(**changes: object) -> Lie:
+    def publish(draft: Draft) -> Cid:
+        draft.card = replace(draft.card, **changes)
+        return draft.publish()
+
+    return publish
+
+
+def manifest_with(**changes: object) -> Lie:
+    return lambda draft: draft.publish(**changes)
+
+
+def head_is(block: bytes) -> Lie:
+    return lambda draft: draft.publish(head=block)
+
+
+def space_with(**changes: object) -> Lie:
+    def publish(draft: Draft) -> Cid:
+        space = put_record(draft.store, replace(draft.space, **changes))
+        draft.card = replace(draft.card, space=space)
+        return draft.publish(space=space)
+
+    return publish
+
+
+def counting(chunks: int) -> Lie:
+    """Card and manifest agree on a number that the shard does not hold."""
+
+    def publish(draft: Draft) -> Cid:
+        draft.card = replace(draft.card, chunks=chunks)
+        return draft.publish(chunks=chunks)
+
+    return publish
+
+
+def shard_with(chunks: int, **changes: object) -> Lie:
+    def publish(draft: Draft) -> Cid:
+        draft.card = replace(draft.card, chunks=chunks, df=b"", terms=b"")
+        return draft.publish(chunks=chunks, shards=[replace(draft.manifest.shards[0], **changes)])
+
+    return publish
+
+
+def df_above_all(draft: Draft) -> Cid:
+    return card_with(df=np.full(len(draft.card.df) // 4, 2**32 - 1, "<u4").tobytes())(draft)
+
+
+def centroids_of(value: float) -> Lie:
+    def publish(draft: Draft) -> Cid:
+        return card_with(centroids=np.full(len(draft.card.centroids) // 2, value, "<f2").tobytes())(draft)
+
+    return publish
+
+
+def not_a_number(draft: Draft) -> Cid:
+    """The codec writes no infinity, so the bytes are changed behind its back."""
+    block = encode(draft.card).replace(pack(">d", draft.card.average_length), pack(">d", float("inf")))
+    return draft.publish(card=draft.store.put(block, DAG_CBOR))
+
+
+def spelt_differently(draft: Draft) -> Cid:
+    block = encode(replace(draft.manifest, node=draft.node))
+    return draft.publish(head=bytes((0xB8, block[0] & 0x1F)) + block[1:])
+
+
+def never_stored(draft: Draft) -> Cid:
+    return Cid.from_digest(b"\7" * 32)
+
+
+MILLIONS = 1 << 40
+LIES = {
+    "a head that is no manifest": (head_is(b"\x82\x01\x02"), "not a Manifest"),
+    "a head of random bytes": (head_is(bytes(range(200))), "not"),
+    "a head nested a thousand deep": (head_is(b"\x81" * 1000 + b"\x00"), "nests"),
+    "a head that is not canonical": (spelt_differently, "canonical"),
+    "a head that nobody has": (never_stored, "does not have block"),
+    "the head of another node": (manifest_with(node=1), "a manifest of node 1, not its own"),
+    "a head with another sequence number": (manifest_with(sequence=9), "a manifest of node"),
+    "a card that is no card": (manifest_with(card=Cid.from_digest(b"\7" * 32)), "does not have block"),
+    "a card of another space": (card_with(space=Cid.from_digest(b"\7" * 32)), "another space"),
+    "a card that counts other chunks": (card_with(chunks=77), "counts other documents or chunks"),
+    "a card with fewer than no chunks": (counting(-100), "another number of chunks"),
+    "more chunks than its shards hold": (counting(MILLIONS), "another number of chunks"),
+    "a shard larger than a block": (shard_with(MILLIONS, count=MILLIONS), "would hold"),
+    "a shard of less than nothing": (shard_with(-5, count=-5), "would hold"),
+    "tombstones that overlap": (
+        shard_with(-2, removed=[Tombstone(start=0, stop=2), Tombstone(start=0, stop=2)]), "tombstones",
+    ),
+    "an average length that is no number": (not_a_number, "not|average length"),
+    "an average length below nothing": (card_with(average_length=-1e300), "average length"),
+    "an average length beyond any block": (card_with(average_length=1e300), "average length"),
+    "centroids that are no numbers": (centroids_of(float("nan")), "not a number"),
+    "endless centroids": (centroids_of(float("inf")), "not a number"),
+    "centroids of half a row": (card_with(centroids=b"\0" * 7), "cannot be true"),
+    "centroids without weights": (card_with(weights=b""), "one weight a centroid"),
+    "a sketch with terms missing": (card_with(terms=b""), "cannot be true"),
+    "words in more chunks than there are": (df_above_all, "in more chunks than there are"),
+    "a space without dimensions": (space_with(dimension=0), "0 dimensions"),
+    "a space of fewer than none": (space_with(dimension=-1), "-1 dimensions"),
+    "a space of a thousand million": (space_with(dimension=10**9), "1000000000 dimensions"),
+    "a model of its choice": (space_with(model="evil/model"), "'evil/model', which this profile does not allow"),
+    "a path of this machine as model": (space_with(model="/etc"), "'/etc', which this profile does not allow"),
+}  # fmt: skip
+ENDPOINTS = {
+    "the cloud's metadata": ("http://169.254.169.254", "169.254.169.254 is outside the address policy"),
+    "the cloud's metadata, mapped": ("http://[::ffff:169.254.169.254]", "outside the address policy"),
+    "the home network": ("http://10.0.0.1", "10.0.0.1 is outside the address policy"),
+    "the home network by another name": ("http://0x0a000001", "outside the address policy"),
+    "nowhere": (UNREACHABLE, "cannot be reached"),
+    "a name with a password": ("http://user:secret@127.0.0.1:9", "not a plain http"),
+    "nothing": ("", "no source to ask"),
+    "a file": ("file:///etc/passwd", "not a plain http"),
+    "no host": ("http://", "not a plain http"),
+    "a port that is none": ("http://127.0.0.1:99999", "not a URL|not contacted"),
+    "control characters": ("http://127.0.0.1:9/\x1b[2J", "cannot be reached|not"),
+}
+
+
+def tampers(exchange: Exchange) -> None:
+    """Hand out blocks with one bit turned."""
+    status, body = exchange.forward()
+    exchange.send(bytes((body[0] ^ 1,)) + body[1:], status)
+
+
+def tampers_with_cards(exchange: Exchange) -> None:
+    """Turn a bit of what is a card, and leave the manifest alone."""
+    status, body = exchange.forward()
+    lies = b"knet/card/1" in body
+    exchange.send(body[:-1] + bytes((body[-1] ^ 1,)) if lies else body, status)
+
+
+def bursts(exchange: Exchange) -> None:
+    exchange.send(bytes(3 << 20))
+
+
+def redirects(exchange: Exchange) -> None:
+    exchange.send(b"", 302, Location="http://169.254.169.254/")
+
+
+MOUTHS = {
+    "a gateway that turns a bit": (tampers, "does not match its CID"),
+    "a gateway that turns a bit of the card": (tampers_with_cards, "does not match its CID"),
+    "a gateway that sends three times what a block can hold": (bursts, "more than 1048576 bytes"),
+    "a gateway that sends on to the cloud's metadata": (redirects, "redirects to http://169.254.169.254/"),
+    "a gateway that hangs": (hang, "did not arrive within"),
+}
+
+
+class Story:
+    """Two honest nodes and every liar of this module on one network; who is who, by the name of the lie."""
+
+    def __init__(self, profile: Profile, nodes: list[RunningNode]) -> None:
+        self.profile = profile
+        self.honest = nodes
+        self.chain = EvmChain(profile.rpc, profile.deployment)
+        self.key = funded_key(profile)
+        self.store = MemoryStore()
+        self.liars: dict[str, int] = {}
+        self.answer: Answer | None = None
+
+    def _announce(self, node: int, endpoint: str) -> None:
+        """Past the client, which would not say such things: the contract takes any bytes."""
+        registry = self.chain.rpc.contract("IdentityRegistry", self.profile.deployment.identity)
+        call = registry.functions.setMetadata(node, ENDPOINT_KEY, endpoint.encode())
+        self.chain.rpc.transact(self.key, call, f"Announcing {endpoint}")
+
+    def add(self, name: str, endpoint: str, lie: Lie) -> None:
+        node = self.chain.register(self.key, UNREACHABLE)
+        self._announce(node, endpoint)
+        source = self.honest[0].node.store
+        head = self.chain.heads(self.honest[0].identity)[-1].manifest
+        manifest = get_record(source, head, Manifest)
+        space, card = get_record(source, manifest.space, Space), get_record(source, manifest.card, Card)
+        put_record(self.store, space)
+        draft = Draft(self.store, node, manifest, card, space)
+        self.chain.publish(self.key, node, 1, lie(draft))
+        self.liars[name] = node
+
+
+@pytest.fixture(scope="module")
+def story(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    profile = own_network(devnet, "publications")
+    with start_nodes(tmp_path_factory.mktemp("publications"), profile, HONEST) as nodes, ExitStack() as stack:
+        story = Story(profile, nodes)
+        endpoint = stack.enter_context(gateway(story.store))
+        for name, (lie, _) in LIES.items():
+            story.add(name, endpoint, lie)
+        for name, (address, _) in ENDPOINTS.items():
+            story.add(name, address, manifest_with())
+        for name, (behave, _) in MOUTHS.items():
+            mouth = stack.enter_context(impostor(endpoint, behave))
+            story.add(name, mouth.url, card_with(title=name))  # blocks that the client has from nobody else
+        with open_client(profile, tmp_path_factory.mktemp("client")) as net:
+            story.answer = net.ask(QUESTION, deadline=PATIENT, ask=0).record
+        yield story
+
+
+def test_the_honest_nodes_answer_among_all_these_liars(story: Story) -> None:
+    assert story.answer is not None
+    assert story.answer.found
+    for node in story.honest:
+        assert status_of(story.answer.nodes, node.identity).status == "success"
+    assert {passage.provenance.node for passage in story.answer.passages} == {n.identity for n in story.honest}
+    assert story.answer.milliseconds < PATIENT * 1000
+
+
+REASONS = {name: named for table in (LIES, ENDPOINTS, MOUTHS) for name, (_, named) in table.items()}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_node_that_cannot_be_asked_is_told_with_its_reason(story: Story, name: str) -> None:
+    assert story.answer is not None
+    status = status_of(story.answer.nodes, story.liars[name])
+    assert status.status == "error", status
+    assert re.search(REASONS[name], status.detail), status.detail
+    assert status.detail.isprintable(), "it is shown to people"
+
+
+def test_in_a_public_network_nothing_on_this_machine_is_contacted(story: Story, tmp_path: Path) -> None:
+    with open_client(replace(story.profile, addresses="public"), tmp_path) as net:
+        answer = net.ask(QUESTION, deadline=PATIENT).record
+    assert not answer.found
+    for node in story.honest:
+        assert "127.0.0.1 is outside the address policy 'public'" in status_of(answer.nodes, node.identity).detail
