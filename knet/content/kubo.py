@@ -114,9 +114,11 @@ class KuboStore:
             raise StoreError(f"{where} did not answer in time.") from error
         except self._errors.ConnectionError as error:
             raise StoreError(f"{where} does not answer.", hint="Start it with `ipfs daemon`.") from error
-        except (self._errors.Error, OSError) as error:
-            if cid and any(word in str(error).lower() for word in _ABSENT):
+        except self._errors.ErrorResponse as error:
+            if any(word in str(error).lower() for word in _ABSENT):
                 raise BlockNotFound(f"{where} has no block {cid}.") from error
+            raise StoreError(f"{where} refused: {error}.") from error
+        except (self._errors.Error, OSError) as error:
             raise StoreError(f"{where} refused: {error}.") from error
 
 
