@@ -9,7 +9,7 @@ import numpy as np
 
 from knet.codec import Cid, cid_of, decode
 from knet.content.base import get_record, put_record
-from knet.errors import BlockNotFound, IndexerError
+from knet.errors import BlockNotFound, BlockTampered, IndexerError
 from knet.index.card import make_card
 from knet.index.shard import Chunk, load_vector, write_shards
 from knet.records import Card, Document, Manifest, ShardRef, Space
@@ -26,6 +26,7 @@ class Draft(NamedTuple):
     space: Space
     shards: list[ShardRef]
     card: Card
+    documents: list[Described]  # all of them
     added: list[Described] = []
     removed: list[Described] = []
     compacted: bool = False
@@ -35,14 +36,14 @@ class Draft(NamedTuple):
 def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress) -> Draft:
     """Write what is new since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
     space = ready_space(node, state)
-    base, before = _standing(node, base)
+    base, card, before = _standing(node, base)
     shards = base.shards if base and base.space == cid_of(space) else []
     wanted = {row.cid: row for row in state.documents() if row.chunks}
+    documents = [(row.document.uri, cid) for cid, row in wanted.items()]
     kept = {cid for cid, row in wanted.items() if shards and cid in before and before[cid].spans == _spans(row)}
-    if base is not None and kept == wanted.keys() == before.keys() and not compact:
-        card = get_record(node.store, base.card, Card)
-        if _terms(card) == _own_terms(node):
-            return Draft(space, base.shards, card)
+    same = kept == wanted.keys() == before.keys() and not compact
+    if base is not None and card is not None and same and _terms(card) == _own_terms(node):
+        return Draft(space, base.shards, card, documents)
     shards = bury(shards, [run for cid in before.keys() - kept for run in before[cid].runs] if shards else [])
     compacted = compact or is_wasteful(shards, space)
     chunks = _chunks(node, state, space, wanted.values(), progress)
@@ -57,7 +58,8 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
         space,
         shards,
         card,
-        added=[(row.document.uri, cid) for cid, row in wanted.items() if cid not in before],
+        documents,
+        added=[(uri, cid) for uri, cid in documents if cid not in before],
         removed=[(get_record(node.store, cid, Document).uri, cid) for cid in before if cid not in wanted],
         compacted=compacted,
         changed=True,
@@ -79,11 +81,13 @@ def ready_space(node: Node, state: State) -> Space:
     return space
 
 
-def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, dict[Cid, Standing]]:
+def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, Standing]]:
     try:
-        return base, standing(node.store, base) if base else {}
-    except BlockNotFound:
-        return None, {}  # blocks were lost: everything is written anew
+        if base is not None:
+            return base, get_record(node.store, base.card, Card), standing(node.store, base)
+    except (BlockNotFound, BlockTampered):
+        pass  # everything is written anew
+    return None, None, {}
 
 
 def _spans(row: DocumentRow) -> list[tuple[int, int]]:
@@ -97,7 +101,7 @@ def _chunks(
     chunks = {}
     for done, row in enumerate(rows):
         progress("assemble", done, len(rows))
-        text = node.store.get(row.document.text).decode()
+        text = _text(node, row.document)
         vectors = state.vectors(cid_of(space), [chunk.digest for chunk in row.chunks])
         chunks[row.cid] = [
             Chunk(
@@ -110,6 +114,14 @@ def _chunks(
             for chunk in row.chunks
         ]
     return chunks
+
+
+def _text(node: Node, document: Document) -> str:
+    try:
+        return node.store.get(document.text).decode()
+    except (BlockNotFound, BlockTampered) as error:
+        node.store.delete(document.text)  # a damaged block would be taken for the text by the next sync
+        raise IndexerError(f"the text of {document.uri} was lost.", hint="Run `knet node sync`.") from error
 
 
 def _card(node: Node, space: Space, chunks: dict[Cid, list[Chunk]]) -> Card:

@@ -27,8 +27,8 @@ def collect_garbage(node: Node) -> GarbageReport:
     """
     with node.lock("gc"), node.open_state() as state:
         space = ready_space(node, state)
-        needed = {row.document.text for row in state.documents()}
-        for entry in ledger.latest(state, GRACE_MANIFESTS):
+        needed = {text for _, text in state.texts()}
+        for entry in ledger.latest(state, count=GRACE_MANIFESTS):
             needed.update(reachable(node.store, entry.manifest))
         blocks = size = 0
         for cid in list(node.store):

@@ -21,7 +21,7 @@ from knet.records import Manifest, Receipt, SearchReply, SearchRequest
 
 from . import ledger
 from .ledger import Entry
-from .node import Node
+from .node import Node, network_of
 
 MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
@@ -58,8 +58,7 @@ class Served:
 
     def _vector(self, request: SearchRequest) -> Vectors:
         if not request.vector:
-            embedded: Vectors = self._node.embedder.encode([request.question], query=True)[0]
-            return embedded
+            return self._embed(request.question)
         if request.space != self.collection.manifest.space:
             raise SpaceMismatch(
                 f"the query vector is in space {request.space}; this node's is {self.collection.manifest.space}."
@@ -70,6 +69,13 @@ class Served:
         vector = np.frombuffer(request.vector, "<f4")
         if not np.isfinite(vector).all():
             raise CodecError("the query vector holds a value that is no number.")
+        return vector
+
+    def _embed(self, question: str) -> Vectors:
+        embedder = self._node.embedder
+        if embedder.space != self.collection.space:
+            raise SpaceMismatch("this node is moving to another model: send the question with its vector.")
+        vector: Vectors = embedder.encode([question], query=True)[0]
         return vector
 
 
@@ -97,7 +103,7 @@ class HeadKeeper:
         """Load the newest published manifest if it is not the one being served. Keeps the old one on any error."""
         try:
             with self._node.open_state() as state:
-                entries = ledger.latest(state, GRACE_MANIFESTS)
+                entries = ledger.latest(state, network_of(self._node), GRACE_MANIFESTS)
             if entries and (self.current is None or self.current.entry.id != entries[0].id):
                 self.current = self._load(entries)
                 self._on_change(self.current)

@@ -11,7 +11,7 @@ from knet.chain.devchain import fund
 from knet.errors import ChainError, ChainUnreachable, NotRegistered, TransactionFailed
 from knet.records import Head
 
-from .node import Node
+from .node import Node, network_of
 from .state import State
 
 
@@ -21,12 +21,6 @@ class Identity(NamedTuple):
     network: str  # chain id and identity registry
     node: int
     head: Head | None
-
-
-def network_of(node: Node) -> str:
-    """What tells one network's registrations from another's."""
-    deployment = node.profile.deployment
-    return f"{deployment.chain_id}:{deployment.identity}"
 
 
 def registered(node: Node, state: State) -> int | None:

@@ -43,14 +43,15 @@ def _entries(rows: Iterable[tuple[Any, ...]]) -> list[Entry]:
     ]
 
 
-def latest(state: State, count: int = 1) -> list[Entry]:
-    """The newest published manifests, newest first."""
-    return _entries(state.query(f"{_COLUMNS} WHERE published ORDER BY id DESC LIMIT ?", count))
+def latest(state: State, network: str = "", count: int = 1) -> list[Entry]:
+    """The newest manifests published on a network, or on any, newest first."""
+    where = "published AND (?1 = '' OR network = ?1) ORDER BY id DESC LIMIT ?2"
+    return _entries(state.query(f"{_COLUMNS} WHERE {where}", network, count))
 
 
-def head(state: State) -> Entry | None:
-    """The manifest that stands."""
-    return next(iter(latest(state)), None)
+def head(state: State, network: str = "") -> Entry | None:
+    """The manifest that stands on a network, or the last one published anywhere."""
+    return next(iter(latest(state, network)), None)
 
 
 def settle(state: State, manifest: Cid) -> None:

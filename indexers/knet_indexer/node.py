@@ -133,6 +133,12 @@ class Node:
             lock.release()
 
 
+def network_of(node: Node) -> str:
+    """What tells one network's registrations from another's."""
+    deployment = node.profile.deployment
+    return f"{deployment.chain_id}:{deployment.identity}"
+
+
 def create_node(folder: Path | None, config: NodeConfig) -> Node:
     """Make a node's home with its settings and its key. Raises ConfigError when there is one already."""
     folder = folder or node_home(config.name)

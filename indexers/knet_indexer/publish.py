@@ -60,6 +60,8 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
         if base is not None and head is not None and stands and not draft.changed:
             return _report(identity, head.manifest, base, draft, "", started)
         progress("chain", 0, 0)
+        if not stands:  # another chain, or a state that was lost: followers there begin with everything
+            draft = draft._replace(added=draft.documents, removed=[])
         manifest, cid, transaction = _send(node, state, identity, head, draft)
         return _report(identity, cid, manifest, draft, transaction, started)
 

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS items (
 );
 CREATE TABLE IF NOT EXISTS documents (
   id INTEGER PRIMARY KEY, item TEXT NOT NULL REFERENCES items(uri) ON DELETE CASCADE,
-  cid BLOB NOT NULL, block BLOB NOT NULL
+  cid BLOB NOT NULL, block BLOB NOT NULL, text BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS documents_by_item ON documents(item);
 CREATE TABLE IF NOT EXISTS chunks (
@@ -169,8 +169,8 @@ class State:
         values = (row.uri, row.source, row.fingerprint, row.space, row.reason)
         self.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?)", [values])
         for entry in documents:
-            sql = "INSERT INTO documents (item, cid, block) VALUES (?, ?, ?)"
-            number = self.insert(sql, row.uri, entry.cid.raw, encode(entry.document))
+            sql = "INSERT INTO documents (item, cid, block, text) VALUES (?, ?, ?, ?)"
+            number = self.insert(sql, row.uri, entry.cid.raw, encode(entry.document), entry.document.text.raw)
             rows = [(number, chunk.start, chunk.end, chunk.digest) for chunk in entry.chunks]
             self.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", rows)
 
@@ -188,6 +188,10 @@ class State:
                 document=decode(block, Document),
                 chunks=[ChunkRow(start=a, end=b, digest=digest) for a, b, digest in self.query(chunks, number)],
             )
+
+    def texts(self) -> list[tuple[str, Cid]]:
+        """Each item with the block of its text, or of each part of it."""
+        return [(item, Cid(text)) for item, text in self.query("SELECT item, text FROM documents")]
 
     def counts(self) -> tuple[int, int]:
         """Documents and chunks."""

@@ -65,6 +65,7 @@ class _Sync:
         self.state = state
         self.progress = progress
         self.known = state.items()
+        self.lost = {item for item, text in state.texts() if not node.store.has(text)}  # somebody deleted blocks
         self.skipped: dict[str, str] = {}
         self.complete: set[str] = set()  # sources that were listed to their end
         self.added = self.changed = self.embedded = self.to_embed = 0
@@ -134,7 +135,7 @@ class _Sync:
         for entry in listed.values():
             known = self.known.get(entry.item.uri)
             same = known is not None and (known.fingerprint, known.space) == (entry.fingerprint, name)
-            if known is None or not same or (known.reason and retry):
+            if known is None or not same or known.uri in self.lost or (known.reason and retry):
                 todo.append(entry)
             elif known.reason:
                 self.skipped[entry.item.uri] = known.reason

@@ -16,9 +16,10 @@ from knet.index.collection import Collection
 from knet.records import Manifest
 from knet_indexer import ledger
 from knet_indexer.collect import collect_garbage
-from knet_indexer.node import Node
+from knet_indexer.node import Node, network_of
 from knet_indexer.publish import PublishReport, publish
 from knet_indexer.sync import sync
+from tests.network.clients import own_network
 from tests.network.support import WORD_SPACE, WordEmbedder, make_node, open_node
 
 TEXTS = {
@@ -213,6 +214,30 @@ def test_lost_blocks_are_written_again(node: Node) -> None:
     report = publish(node)
     assert report.sequence == first.sequence + 1
     assert published(node, report.manifest)[1] == indexed(node)
+
+
+def test_a_damaged_text_is_read_again_by_the_next_sync(node: Node) -> None:
+    sync(node)
+    with node.open_state() as state:
+        text = next(row.document.text for row in state.documents())
+    (path,) = node.folder.glob(f"blocks/*/{text}")
+    path.write_bytes(b"torn")
+    with pytest.raises(IndexerError, match="knet node sync"):
+        publish(node)
+    assert published(node, sync_and_publish(node).manifest)[1] == indexed(node)
+
+
+def test_on_another_network_the_node_is_another_and_begins_with_everything(node: Node, devnet: Profile) -> None:
+    first = sync_and_publish(node)
+    elsewhere = own_network(devnet, "elsewhere")
+    moved = open_node(node.folder, elsewhere)
+    report = publish(moved)
+    assert (report.sequence, report.added) == (1, 6)
+    manifest, _ = published(moved, report.manifest)
+    assert manifest.shards == published(node, first.manifest)[0].shards, "shards are good on any chain"
+    with node.open_state() as state:
+        heads = {ledger.head(state, network_of(some)) for some in (node, moved)}
+    assert {head.manifest for head in heads if head} == {first.manifest, report.manifest}
 
 
 def test_garbage_collection_keeps_what_two_manifests_need(node: Node) -> None:

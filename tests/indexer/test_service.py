@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from knet.chain.evm import EvmChain
@@ -25,7 +26,15 @@ from knet_indexer.head import MAX_QUESTION
 from knet_indexer.serve import listen, serving
 from knet_indexer.views import ChangesReply, ManifestReply
 from knet_indexer.wire import DAG_CBOR, JSON, MAX_BODY
-from tests.network.support import WORD_SPACE, RunningNode, WordEmbedder, make_node, start_nodes, write_documents
+from tests.network.support import (
+    WORD_SPACE,
+    RunningNode,
+    WordEmbedder,
+    make_node,
+    open_node,
+    start_nodes,
+    write_documents,
+)
 
 TEXTS = {
     "graphs.md": "# Graphs\n\n" + " ".join(f"Vertex {n} of the graph meets an edge." for n in range(40)),
@@ -193,6 +202,24 @@ def test_an_unknown_encoding_and_an_unknown_path_are_problems_too(http: httpx.Cl
     assert_problem(http.get("/v2/search"), 404, "")
     assert_problem(http.get("/v1/search"), 405, "")
     assert_problem(http.get("/v1/changes?since=never"), 422, "since")
+
+
+def test_searches_that_would_wait_too_long_are_sent_away(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("knet_indexer.service.MAX_WAITING", 0)
+    response = post(http, encode(request()))
+    assert_problem(response, 503, "waiting")
+    assert response.headers["retry-after"] == "1"
+
+
+def test_a_node_between_two_models_answers_in_the_space_it_published(tmp_path: Path, devnet: Profile) -> None:
+    with start_nodes(tmp_path, devnet, [TEXTS]) as (started,):
+        pass
+    started.node.configure(port=0)
+    moving = open_node(started.node.folder, devnet, embedder=WordEmbedder(replace(WORD_SPACE, model="test/other")))
+    bound = listen(moving)
+    with serving(moving, bound), httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as client:
+        assert search(client, request()).hits
+        assert_problem(post(client, encode(request(embed=False))), 409, "moving to another model")
 
 
 # --- publications ------------------------------------------------------------------------------------------------

@@ -198,6 +198,16 @@ def test_parts_are_the_text_and_none_is_too_long(text: str, limit: int) -> None:
     assert all(len(part.encode()) <= limit for part in parts)
 
 
+def test_texts_that_somebody_deleted_are_read_again(node: Node) -> None:
+    sync(node)
+    for cid in list(node.store):
+        node.store.delete(cid)
+    report = sync(node)
+    assert (report.unchanged, report.embedded) == (2, 0)
+    with node.open_state() as state:
+        assert all(node.store.has(text) for _, text in state.texts())
+
+
 def test_two_syncs_of_one_node_cannot_meet(node: Node) -> None:
     with node.lock("publish"), pytest.raises(NodeBusy, match=rf"`publish` \(process {os.getpid()}\)"):
         sync(node)

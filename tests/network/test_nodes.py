@@ -1,0 +1,79 @@
+"""Many real nodes on one chain: each with its own key, its own collection and its own word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from knet.chain.evm import EvmChain
+from knet.chain.receipts import recover
+from knet.codec import cid_of, decode, encode
+from knet.config import Profile
+from knet.records import Document, SearchReply, SearchRequest
+from knet_indexer.wire import DAG_CBOR
+
+from .clients import own_network
+from .support import WORD_SPACE, RunningNode, WordEmbedder, start_nodes
+
+TOPICS = ["herons", "bridges", "comets", "cheeses", "glaciers", "violins"]
+COLLECTIONS = [
+    {f"{topic}.md": " ".join(f"Fact {number} about {topic} is told here." for number in range(30))} for topic in TOPICS
+]
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def profile(devnet: Profile) -> Profile:
+    return own_network(devnet, "many")
+
+
+@pytest.fixture(scope="module")
+def nodes(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunningNode]]:
+    with start_nodes(tmp_path_factory.mktemp("many"), profile, COLLECTIONS) as running:
+        yield running
+
+
+def ask(node: RunningNode, question: str) -> SearchReply:
+    vector = WordEmbedder().encode([question], query=True)[0].astype("<f4").tobytes()
+    asked = SearchRequest(question=question, client=b"c" * 20, salt=b"s" * 16, space=cid_of(WORD_SPACE), vector=vector)
+    response = httpx.post(
+        f"{node.endpoint}/v1/search", content=encode(asked), headers={"Content-Type": DAG_CBOR}, timeout=30
+    )
+    assert response.status_code == 200
+    return decode(response.content, SearchReply)
+
+
+def test_the_chain_tells_where_every_node_is_and_what_it_holds(nodes: list[RunningNode], profile: Profile) -> None:
+    directory = EvmChain(profile.rpc, profile.deployment).directory().nodes
+    assert {number: entry.endpoint for number, entry in directory.items()} == {
+        node.identity: node.endpoint for node in nodes
+    }
+    assert len({entry.wallet for entry in directory.values()}) == len(nodes)
+
+
+def test_each_node_answers_from_its_own_collection_in_its_own_name(nodes: list[RunningNode], profile: Profile) -> None:
+    deployment = profile.deployment
+    directory = EvmChain(profile.rpc, deployment).directory().nodes
+    for node, topic in zip(nodes, TOPICS, strict=True):
+        reply = ask(node, f"What is fact 7 about {topic}?")
+        assert topic in reply.hits[0].text
+        assert {decode(block, Document).uri for block in reply.documents} == {
+            f"folder:{node.documents.name}/{topic}.md"
+        }
+        assert recover(reply.receipt, deployment.chain_id, deployment.reliability) == directory[node.identity].wallet
+        head = directory[node.identity].head
+        assert head is not None
+        assert reply.manifest == head.manifest
+
+
+def test_a_whole_collection_can_be_fetched_from_its_nodes_gateway(nodes: list[RunningNode]) -> None: ...
+
+
+def test_what_happens_to_one_node_leaves_the_others_alone(nodes: list[RunningNode]) -> None:
+    before = [ask(node, "fact").manifest for node in nodes[1:]]
+    (nodes[0].documents / "herons.md").write_text("Herons were replaced by egrets.")
+    nodes[0].update()
+    assert [ask(node, "fact").manifest for node in nodes[1:]] == before
