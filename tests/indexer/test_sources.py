@@ -141,6 +141,7 @@ def test_what_nobody_meant_to_publish_is_left_out(docs: Path, tmp_path: Path) ->
     (tmp_path / "outside.txt").write_text("secret")
     (docs / "link.txt").symlink_to(tmp_path / "outside.txt")
     (docs / "loop").symlink_to(docs, target_is_directory=True)
+    os.mkfifo(docs / "pipe.txt")
     (docs / "kept.md").write_text("public")
     (docs / "old.md").write_text("superseded")
     (docs / ".knetignore").write_text("drafts/\n")
@@ -167,6 +168,18 @@ def test_a_bad_file_says_why_and_stops_no_other(docs: Path) -> None:
     assert "OCR" in reasons["scan.pdf"]
     assert "is not a notebook" in reasons["broken.ipynb"]
     assert all(str(docs) in reason for reason in reasons.values())
+
+
+def test_odd_names_and_odd_pages_are_read_like_any_other(docs: Path) -> None:
+    Path(os.fsdecode(os.fsencode(docs) + b"/caf\xe9?.txt")).write_text("latin")
+    (docs / "deep.html").write_text("<div>" * 3000 + "found")
+    (docs / "old.xhtml").write_text('<?xml version="1.0"?><html><body><p>strict</p></body></html>')
+    texts = {uri: item.read().text for uri, item in listed(f"folder:{docs}").items()}
+    assert texts == {
+        "folder:docs/caf%E9%3F.txt": "latin",
+        "folder:docs/deep.html": "found",
+        "folder:docs/old.xhtml": "strict",
+    }
 
 
 def test_a_file_that_vanishes_or_is_too_large_is_a_source_error(docs: Path) -> None:

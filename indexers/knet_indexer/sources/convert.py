@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 from knet.errors import MissingExtra, SourceError
@@ -18,7 +19,9 @@ def html_text(data: bytes, where: str) -> Text:
     """The main part of a page as Markdown. Raises SourceError."""
     from bs4 import BeautifulSoup
 
-    soup = BeautifulSoup(data, "html.parser")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a page looks like XML or like an address is no news to its owner
+        soup = BeautifulSoup(data, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     main = soup.select_one(MAIN) or soup.body or soup
     for element in main.select(FURNITURE):
@@ -48,7 +51,9 @@ def _convert(converter: str, data: bytes, suffix: str, where: str) -> str:
         raise MissingExtra("markitdown", "node") from error
     info = StreamInfo(extension=suffix, charset="utf-8")
     try:
-        found: Any = getattr(converters, converter)().convert(io.BytesIO(data), info)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a page too deeply nested for Markdown still gives its text
+            found: Any = getattr(converters, converter)().convert(io.BytesIO(data), info)
     except Exception as error:  # parsers of foreign formats raise whatever a broken file makes them stumble over
         raise _unreadable(error, suffix, where) from error
     return str(found.markdown)

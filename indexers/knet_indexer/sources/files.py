@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,33 +26,36 @@ def file_items(
 ) -> Iterator[Item]:
     """An item for each document under ``root``: its uri is ``base`` and its path, its fingerprint time and size.
 
-    Raises SourceError when the folder cannot be listed.
+    Links are not followed: what they lead to is either listed in its own place or lies outside of what the owner chose
+    to publish. Raises SourceError when the folder cannot be listed.
     """
-    for path in walk(root, suffixes, exclude):
-        relative = path.relative_to(root).as_posix()
-        status = path.stat(follow_symlinks=False)
-        yield Item(
-            uri=base + quote(relative),
-            fingerprint=f"{status.st_mtime_ns}-{status.st_size}",
-            title=relative,
-            reader=partial(_read_limited, path, reader),
-        )
+    for path in _walk(root, suffixes, exclude):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue  # gone since its folder was listed
+        if stat.S_ISREG(status.st_mode):  # a pipe would never end
+            name = os.fsencode(path.relative_to(root).as_posix())
+            yield Item(
+                uri=base + quote(name),
+                fingerprint=f"{status.st_mtime_ns}-{status.st_size}",
+                title=name.decode("utf-8", "replace"),
+                reader=partial(_read_limited, path, reader),
+            )
 
 
-def walk(root: Path, suffixes: Collection[str], exclude: Collection[str] = ()) -> Iterator[Path]:
+def _walk(root: Path, suffixes: Collection[str], exclude: Collection[str] = ()) -> Iterator[Path]:
     """Files with one of these suffixes, in path order.
 
-    Left out are hidden files and folders, virtual environments, installed and built things, and what ``exclude`` or
-    the folder's ``.knetignore`` matches. Symbolic links are never followed: what they lead to is either listed in its
-    own place or lies outside of what the owner chose to publish. Raises SourceError.
+    Left out are hidden files and folders, virtual environments, installed and built things, linked folders, and what
+    ``exclude`` or the folder's ``.knetignore`` matches. Raises SourceError.
     """
     ignored = _ignored(root, exclude)
     for folder, names, files in os.walk(root, onerror=_refuse):
         here = Path(folder)
         names[:] = sorted(name for name in names if _enters(here / name, ignored, root))
         for path in (here / name for name in sorted(files) if not name.startswith(".")):
-            listed = path.suffix.lower() in suffixes and not path.is_symlink()
-            if listed and not ignored.match_file(path.relative_to(root).as_posix()):
+            if path.suffix.lower() in suffixes and not ignored.match_file(path.relative_to(root).as_posix()):
                 yield path
 
 
@@ -71,7 +75,7 @@ def _ignored(root: Path, exclude: Collection[str]) -> GitIgnoreSpec:
 def _enters(path: Path, ignored: GitIgnoreSpec, root: Path) -> bool:
     if path.name.startswith(".") or path.name in SKIPPED_FOLDERS or path.is_symlink():
         return False
-    return not (path / "pyvenv.cfg").exists() and not ignored.match_file(f"{path.relative_to(root).as_posix()}/")
+    return not os.path.exists(path / "pyvenv.cfg") and not ignored.match_file(f"{path.relative_to(root).as_posix()}/")
 
 
 def _refuse(error: OSError) -> None:
@@ -81,7 +85,7 @@ def _refuse(error: OSError) -> None:
 def existing_folder(argument: str) -> Path:
     """The folder a spec names, absolute. Raises SourceError."""
     root = Path(argument).expanduser().absolute()
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise SourceError(f"{root} is not a folder.", hint="Name one that exists.")
     return root
 
