@@ -26,7 +26,7 @@ from ..errors import (
 from ..index.collection import results_root
 from ..index.shard import load_vector
 from ..merkle import included
-from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, Record, Space, chunk_leaf
+from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, Record, SearchRequest, Space, chunk_leaf
 from .answer import numbered
 from .verify import cosine_of, query_digest
 
@@ -84,10 +84,13 @@ def _checks(
     source_for: Callable[[int], BlockSource],
     embedder_for: Callable[[Space], Embedder] | None,
 ) -> Iterator[Check]:
-    digests = {query_digest(encode(request)) for request in answer.requests}
+    yield _try("question", "answer", partial(_asked, answer))
+    if embedder_for is not None:
+        for request in answer.requests:
+            yield _try("vector fits question", f"space {request.space}", partial(_means, answer, request, embedder_for))
     for number, evidence in enumerate(answer.receipts, 1):
         node = evidence.signed.receipt.node
-        yield _try("receipt", f"receipt {number} of node {node}", partial(_receipt, answer, evidence, digests, chain))
+        yield _try("receipt", f"receipt {number} of node {node}", partial(_receipt, answer, evidence, chain))
     for number, passage in enumerate(answer.passages, 1):
         subject = f"passage {number} of node {passage.provenance.node}"
         source = source_for(passage.provenance.node)
@@ -112,6 +115,8 @@ def _try(claim: str, subject: str, check: Callable[[], None]) -> Check:
         return Check(claim=claim, subject=subject, ok=_unreachable(error), detail=str(error))
     except KnetError as error:
         return Check(claim=claim, subject=subject, ok=False, detail=str(error))
+    except ValueError as error:  # vectors of impossible sizes: the answer is a stranger's file
+        return Check(claim=claim, subject=subject, ok=False, detail=f"malformed: {error}.")
 
 
 def _unreachable(error: KnetError) -> bool | None:
@@ -124,14 +129,31 @@ def _require(holds: bool, why: str) -> None:
         raise VerificationError(why)
 
 
-def _receipt(answer: Answer, evidence: Evidence, digests: set[bytes], chain: Chain) -> None:
+def _asked(answer: Answer) -> None:
+    others = [request.question for request in answer.requests if request.question != answer.question]
+    _require(not others, f"the nodes were asked something else: {others[:1]}.")
+
+
+def _means(answer: Answer, request: SearchRequest, embedder_for: Callable[[Space], Embedder]) -> None:
+    space = next((space for space in answer.spaces if cid_of(space) == request.space), None)
+    _require(space is not None, "the answer does not hold the space.")
+    assert space is not None
+    again = embedder_for(space).encode([request.question], query=True)[0]
+    cosine = float(again @ np.frombuffer(request.vector, "<f4"))
+    _require(
+        abs(1 - cosine) <= 1 - TEXT_COSINE, f"the question's vector is not that of its text (cosine {cosine:.4f})."
+    )
+
+
+def _receipt(answer: Answer, evidence: Evidence, chain: Chain) -> None:
     receipt = evidence.signed.receipt
     deployment = chain.deployment
     _require(answer.chain_id == deployment.chain_id, f"for chain {answer.chain_id}, not {deployment.chain_id}.")
     _require(answer.contract.lower() == deployment.reliability.lower(), f"for another contract, {answer.contract}.")
     signer = recover(evidence.signed, answer.chain_id, answer.contract)
     _require(signer == chain.signer_of(receipt.node), f"signed by {signer}, who does not sign for node {receipt.node}.")
-    _require(receipt.query in digests, "for another question.")
+    request = next((r for r in answer.requests if query_digest(encode(r)) == receipt.query), None)
+    _require(request is not None, "for another question.")
     _require(results_root(evidence.leaves) == receipt.results, "its leaves do not give the signed root.")
 
 
@@ -171,7 +193,8 @@ def _in_manifest(passage: Passage, source: BlockSource) -> None:
 
 def _exact(passage: Passage, source: BlockSource) -> None:
     document = get_record(source, passage.provenance.document, Document)
-    _require(document.uri == passage.uri and document.title == passage.title, "the document has another title or uri.")
+    same = (passage.uri, passage.title, passage.licence) == (document.uri, document.title, document.licence)
+    _require(same, "the document has another uri, title or licence.")
     text = source.get(document.text).decode(errors="replace")
     _require(text[passage.start : passage.end] == passage.text, "the document says something else at this span.")
 
@@ -200,6 +223,7 @@ def _space_of(passage: Passage, source: BlockSource) -> Cid:
 
 
 def _says(answer: Answer) -> None:
+    _require(answer.found == bool(answer.sentences), "whether it found something contradicts its sentences.")
     _require(answer.text == numbered(answer.sentences), "the text is not that of its sentences.")
     if answer.writer == "extractive":
         for sentence in answer.sentences:

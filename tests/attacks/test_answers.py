@@ -1,0 +1,359 @@
+"""Somebody hands on an answer with something changed. Whatever it is, verifying the answer says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from knet.codec import Cid, from_json, to_json
+from knet.config import Profile
+from knet.content.dag import fetch_dag
+from knet.content.store import FileStore
+from knet.embed import Embedder
+from knet.errors import ModelNotFound
+from knet.query.network import Network
+from knet.query.recheck import VerificationReport
+from knet.records import Answer, Space
+from tests.content.support import gateway
+from tests.network.clients import PATIENT, open_client, own_network
+from tests.network.support import RunningNode, start_nodes
+
+from .conftest import HONEST, HOSTILE, QUESTION
+
+OTHER = Cid.from_digest(b"\7" * 32)
+
+
+@pytest.fixture(scope="module")
+def nodes(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunningNode]]:
+    root = tmp_path_factory.mktemp("answers")
+    with start_nodes(root, own_network(devnet, "answers"), [*HONEST, HOSTILE], licence="CC-BY-4.0") as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def net(nodes: list[RunningNode], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    with open_client(nodes[0].node.profile, tmp_path_factory.mktemp("client")) as net:
+        yield net
+
+
+@pytest.fixture(scope="module")
+def answer(net: Network) -> Answer:
+    """An honest answer of three nodes, as it comes back from a file."""
+    record = net.ask(QUESTION, deadline=PATIENT).record
+    assert len(record.receipts) == 3
+    assert record.sentences
+    return from_json(to_json(record, indent=2), Answer)
+
+
+@pytest.fixture(scope="module")
+def private(net: Network) -> Answer:
+    return from_json(net.ask(QUESTION, private=True).to_json(), Answer)
+
+
+def test_an_untouched_answer_verifies_after_its_journey_through_json(net: Network, answer: Answer) -> None:
+    report = net.verify(answer)
+    assert report.ok, [check for check in report.checks if not check.ok]
+    claims = {check.claim for check in report.checks}
+    assert claims == {
+        "question", "vector fits question", "receipt", "receipt covers it", "manifest on chain", "in its manifest",
+        "exact text and source", "similarity", "vector fits text", "answer text", "citation",
+    }  # fmt: skip
+
+
+def test_an_untouched_private_answer_verifies(net: Network, private: Answer) -> None:
+    assert not private.receipts
+    assert net.verify(private).ok
+
+
+# --- one thing changed ---------------------------------------------------------------------------------------------
+
+Change = Callable[[Answer], Answer]
+
+
+def at(items: Any, index: int, item: object) -> list[Any]:
+    return [item if number == index else other for number, other in enumerate(items)]
+
+
+def in_passage(index: int = 0, **changes: object) -> Change:
+    return lambda answer: replace(
+        answer, passages=at(answer.passages, index, replace(answer.passages[index], **changes))
+    )
+
+
+def in_provenance(**changes: object) -> Change:
+    return lambda answer: in_passage(provenance=replace(answer.passages[0].provenance, **changes))(answer)
+
+
+def in_receipt(**changes: object) -> Change:
+    def change(answer: Answer) -> Answer:
+        first = answer.receipts[0]
+        signed = replace(first.signed, receipt=replace(first.signed.receipt, **changes))
+        return replace(answer, receipts=at(answer.receipts, 0, replace(first, signed=signed)))
+
+    return change
+
+
+def in_evidence(**changes: object) -> Change:
+    return lambda answer: replace(answer, receipts=at(answer.receipts, 0, replace(answer.receipts[0], **changes)))
+
+
+def in_request(**changes: object) -> Change:
+    return lambda answer: replace(answer, requests=at(answer.requests, 0, replace(answer.requests[0], **changes)))
+
+
+def in_citation(**changes: object) -> Change:
+    def change(answer: Answer) -> Answer:
+        first = answer.sentences[0]
+        sentence = replace(first, citations=[replace(first.citations[0], **changes)])
+        return replace(answer, sentences=at(answer.sentences, 0, sentence))
+
+    return change
+
+
+def in_answer(**changes: object) -> Change:
+    return lambda answer: replace(answer, **changes)
+
+
+def other_text(answer: Answer) -> Answer:
+    return in_passage(text=answer.passages[0].text.replace("heron", "crane"))(answer)
+
+
+def moved_span(answer: Answer) -> Answer:
+    first = answer.passages[0]
+    return in_passage(start=first.start + 1, end=first.end + 1)(answer)
+
+
+def higher_score(answer: Answer) -> Answer:
+    return in_passage(scores={**answer.passages[0].scores, "dense": 0.99})(answer)
+
+
+def turned(data: bytes, place: int = 0) -> bytes:
+    return data[:place] + bytes((data[place] ^ 1,)) + data[place + 1 :]
+
+
+def other_vector(answer: Answer) -> Answer:
+    return in_provenance(vector=turned(answer.passages[0].provenance.vector))(answer)
+
+
+def other_path(answer: Answer) -> Answer:
+    path = answer.passages[0].provenance.path
+    return in_provenance(path=[turned(path[0]), *path[1:]] if path else [bytes(32)])(answer)
+
+
+def another_nodes_receipt(answer: Answer) -> Answer:
+    mine = answer.passages[0].provenance.receipt
+    return in_provenance(receipt=next(n for n in range(len(answer.receipts)) if n != mine))(answer)
+
+
+def another_nodes_id(answer: Answer) -> Answer:
+    mine = answer.passages[0].provenance.node
+    return in_provenance(node=next(r.signed.receipt.node for r in answer.receipts if r.signed.receipt.node != mine))(
+        answer
+    )
+
+
+def other_signature(answer: Answer) -> Answer:
+    signed = answer.receipts[0].signed
+    return in_evidence(signed=replace(signed, signature=turned(signed.signature, 5)))(answer)
+
+
+def other_leaf(answer: Answer) -> Answer:
+    leaves = list(answer.receipts[0].leaves)
+    return in_evidence(leaves=[turned(leaves[0]), *leaves[1:]])(answer)
+
+
+def other_sentence(answer: Answer) -> Answer:
+    first = replace(answer.sentences[0], text="Herons do not eat fish at all.")
+    return replace(answer, sentences=at(answer.sentences, 0, first))
+
+
+def other_sentence_and_text(answer: Answer) -> Answer:
+    changed = other_sentence(answer)
+    return replace(changed, text=answer.text.replace(answer.sentences[0].text, changed.sentences[0].text))
+
+
+def other_quote_throughout(answer: Answer) -> Answer:
+    """Sentence, citation and text agree with each other, but not with the passage."""
+    said = answer.sentences[0].text
+    changed = in_citation(exact=said.replace("heron", "crane"))(answer)
+    first = replace(changed.sentences[0], text=said.replace("heron", "crane"))
+    text = answer.text.replace(said, first.text)
+    return replace(changed, sentences=at(changed.sentences, 0, first), text=text)
+
+
+def other_question_throughout(answer: Answer) -> Answer:
+    return in_request(question="What do cranes eat?")(replace(answer, question="What do cranes eat?"))
+
+
+def longer_vector(answer: Answer) -> Answer:
+    vector = np.frombuffer(answer.requests[0].vector, "<f4") * 2
+    return in_request(vector=vector.astype("<f4").tobytes())(answer)
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "question": (in_answer(question="What do cranes eat?"), "question"),
+    "question and request": (other_question_throughout, "vector fits question"),
+    "request's salt": (in_request(salt=bytes(16)), "receipt"),
+    "request's client": (in_request(client=bytes(20)), "receipt"),
+    "request's vector": (longer_vector, "vector fits question"),
+    "request's vector cut off": (in_request(vector=b"\0" * 7), "similarity"),
+    "request left out": (in_answer(requests=[]), "receipt"),
+    "space": (in_answer(spaces=[]), "vector fits question"),
+    "answer's text": (in_answer(text="Herons do not eat fish. [1]"), "answer text"),
+    "that it found something": (in_answer(found=False), "answer text"),
+    "sentence": (other_sentence, "answer text"),
+    "sentence and answer's text": (other_sentence_and_text, "answer text"),
+    "sentence left out": (in_answer(sentences=[]), "answer text"),
+    "quote": (in_citation(exact="Herons do not eat fish."), "citation"),
+    "quote throughout": (other_quote_throughout, "citation"),
+    "citation's passage": (in_citation(passage=99), "citation"),
+    "citation's passage, negative": (in_citation(passage=-1), "citation"),
+    "citation's start": (in_citation(start=0, end=3), "citation"),
+    "citation's end": (in_citation(end=10**6), "citation"),
+    "text": (other_text, "exact text and source"),
+    "span": (moved_span, "exact text and source"),
+    "end of the span": (in_passage(end=10**6), "receipt covers it"),
+    "title": (in_passage(title="The Royal Society"), "exact text and source"),
+    "uri": (in_passage(uri="https://example.org/"), "exact text and source"),
+    "licence": (in_passage(licence="public domain"), "exact text and source"),
+    "score": (higher_score, "similarity"),
+    "score that is no number": (in_passage(scores={"dense": float("nan")}), "similarity"),
+    "node": (another_nodes_id, "receipt covers it"),
+    "node and no receipt": (in_provenance(node=10**6, receipt=None), "receipt covers it"),
+    "node that does not exist": (in_provenance(node=10**6), "manifest on chain"),
+    "manifest": (in_provenance(manifest=OTHER), "manifest on chain"),
+    "document": (in_provenance(document=OTHER), "receipt covers it"),
+    "shard": (in_provenance(shard=7), "in its manifest"),
+    "shard, negative": (in_provenance(shard=-1), "in its manifest"),
+    "chunk": (in_provenance(chunk=10**6), "in its manifest"),
+    "proof": (other_path, "in its manifest"),
+    "proof left out": (in_provenance(path=[bytes(32)] * 60), "in its manifest"),
+    "vector": (other_vector, "in its manifest"),
+    "vector left out": (in_provenance(vector=b""), "similarity"),
+    "vector cut off": (in_provenance(vector=b"\0" * 7), "similarity"),
+    "which receipt": (another_nodes_receipt, "receipt covers it"),
+    "a receipt that is not there": (in_provenance(receipt=99), "receipt covers it"),
+    "no receipt": (in_provenance(receipt=None), "receipt covers it"),
+    "receipts left out": (in_answer(receipts=[]), "receipt covers it"),
+    "receipt's node": (in_receipt(node=10**6), "receipt"),
+    "receipt's manifest": (in_receipt(manifest=b"\7" * 32), "receipt"),
+    "receipt's manifest cut off": (in_receipt(manifest=b"\7"), "receipt"),
+    "receipt's question": (in_receipt(query=b"\7" * 32), "receipt"),
+    "receipt's results": (in_receipt(results=b"\7" * 32), "receipt"),
+    "receipt's client": (in_receipt(client=b"\7" * 20), "receipt"),
+    "receipt's date": (in_receipt(issued_at=1), "receipt"),
+    "receipt's date before time": (in_receipt(issued_at=-1), "receipt"),
+    "receipt's nonce": (in_receipt(nonce=b"\7" * 32), "receipt"),
+    "signature": (other_signature, "receipt"),
+    "leaf": (other_leaf, "receipt"),
+    "leaves left out": (in_evidence(leaves=[]), "receipt"),
+    "chain": (in_answer(chain_id=1), "receipt"),
+    "contract": (in_answer(contract="0x" + "11" * 20), "receipt"),
+    "contract that is none": (in_answer(contract="nonsense"), "receipt"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_found(net: Network, answer: Answer, name: str) -> None:
+    change, claim = CHANGES[name]
+    changed = change(answer)
+    assert changed != answer
+    report = net.verify(changed if "no number" in name else from_json(to_json(changed), Answer))
+    assert not report.ok
+    assert claim in {check.claim for check in report.failed}, report.checks
+
+
+IMPOSSIBLE = 1 << 300
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        in_provenance(node=IMPOSSIBLE), in_provenance(node=-1), in_provenance(chunk=IMPOSSIBLE),
+        in_passage(start=-IMPOSSIBLE), in_passage(start=IMPOSSIBLE, end=IMPOSSIBLE + 1), in_receipt(node=IMPOSSIBLE),
+        in_receipt(node=-1), in_receipt(issued_at=IMPOSSIBLE), in_request(k=IMPOSSIBLE), in_answer(chain_id=IMPOSSIBLE),
+        in_answer(chain_id=-1), in_citation(start=-IMPOSSIBLE),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_record_holds_are_found_too(net: Network, answer: Answer, change: Change) -> None:
+    report = net.verify(from_json(to_json(change(answer)), Answer))
+    assert report.failed
+
+
+@pytest.mark.parametrize("name", ["text", "title", "score", "manifest", "document", "proof", "vector", "question"])
+def test_a_change_to_a_private_answer_is_found_without_receipts(net: Network, private: Answer, name: str) -> None:
+    assert net.verify(CHANGES[name][0](private)).failed
+
+
+# --- what is checked with ------------------------------------------------------------------------------------------
+
+
+def unreachable(report: VerificationReport) -> set[str]:
+    assert not report.failed, report.failed
+    return {check.claim for check in report.unchecked}
+
+
+NEEDS_BLOCKS = {"in its manifest", "exact text and source", "similarity", "vector fits text"}
+NEEDS_CHAIN = {"receipt", "manifest on chain"}
+
+
+@pytest.fixture
+def silent(nodes: list[RunningNode]) -> Profile:
+    """The network as seen by somebody who reaches none of its nodes."""
+    return replace(nodes[0].node.profile, addresses="public")
+
+
+def test_blocks_that_nobody_has_leave_claims_unchecked_not_failed(
+    silent: Profile, answer: Answer, tmp_path: Path
+) -> None:
+    with open_client(silent, tmp_path) as net:
+        report = net.verify(answer)
+    assert unreachable(report) == NEEDS_BLOCKS
+    assert not report.ok
+    assert "could not be checked" in str(report)
+
+
+def test_a_silent_nodes_blocks_may_come_from_the_own_store(
+    silent: Profile, answer: Answer, nodes: list[RunningNode], tmp_path: Path
+) -> None:
+    owners = {node.identity: node.node.store for node in nodes}
+    store = FileStore(tmp_path / "blocks")
+    for passage in answer.passages:
+        fetch_dag(owners[passage.provenance.node], passage.provenance.manifest, store)
+    with open_client(silent, tmp_path) as net:
+        assert net.verify(answer).ok
+
+
+def test_a_dead_nodes_blocks_may_come_from_a_gateway(devnet: Profile, tmp_path: Path) -> None:
+    profile = own_network(devnet, "dead")
+    with (
+        start_nodes(tmp_path / "nodes", profile, [HONEST[0]]) as (node,),
+        open_client(profile, tmp_path / "asker") as net,
+    ):
+        answer = net.ask(QUESTION, deadline=PATIENT).record
+    with open_client(profile, tmp_path / "reader") as net:
+        assert unreachable(net.verify(answer)) == NEEDS_BLOCKS
+    with (
+        gateway(node.node.store) as url,
+        open_client(replace(profile, gateways=[url]), tmp_path / "reader") as net,
+    ):
+        assert net.verify(answer).ok
+
+
+def test_without_a_chain_what_it_knows_is_unchecked(nodes: list[RunningNode], answer: Answer, tmp_path: Path) -> None:
+    with open_client(replace(nodes[0].node.profile, rpc="http://127.0.0.1:9"), tmp_path) as net:
+        assert unreachable(net.verify(answer)) == NEEDS_BLOCKS | NEEDS_CHAIN
+
+
+def test_without_the_model_what_it_knows_is_unchecked(nodes: list[RunningNode], answer: Answer, tmp_path: Path) -> None:
+    def load(space: Space) -> Embedder:
+        raise ModelNotFound(f"{space.model} is not here.")
+
+    with open_client(nodes[0].node.profile, tmp_path, load=load) as net:
+        assert unreachable(net.verify(answer)) == {"vector fits text", "vector fits question"}
+        assert net.verify(answer, embed=False).ok
