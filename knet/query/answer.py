@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..index.lexical import Statistics, tokens
-from ..index.sentences import sentences
+from ..index.sentences import Span, sentences
 from ..records import Citation, Passage, Sentence
 
 MAX_SENTENCES = 3
@@ -30,46 +30,51 @@ _CITE = re.compile(r"\[(\d+)\]")
 
 def is_found(question: str, passages: Sequence[Passage], statistics: Statistics) -> bool:
     """Whether the best passages are good enough to answer from."""
+    weights = _weights(question, statistics)
     for passage in passages:
         cosine = passage.scores.get("dense", 0.0)
         if cosine >= FOUND_COSINE:
             return True
-        if cosine >= MAYBE_COSINE and _coverage(question, passage.text, statistics) >= FOUND_COVERAGE:
+        if cosine >= MAYBE_COSINE and _coverage(weights, tokens(passage.text)) >= FOUND_COVERAGE:
             return True
     return False
 
 
 def extract(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
     """Up to three sentences that cover most of the question, each citing the span it is."""
-    candidates: list[tuple[float, float, Citation]] = []
+    weights = _weights(question, statistics)
+    candidates: list[tuple[float, float, list[str], int, Span]] = []
     for number, passage in enumerate(passages):
         for span in sentences(passage.text):
-            exact = passage.text[span.start : span.end]
-            if len(tokens(exact)) < MIN_WORDS:
-                continue
-            covers = _coverage(question, exact, statistics)
-            start = passage.start + span.start
-            citation = Citation(passage=number, start=start, end=start + len(exact), exact=exact)
-            candidates.append((covers + LEAD_WEIGHT / (1 + number), covers, citation))
+            words = tokens(passage.text[span.start : span.end])
+            if len(words) >= MIN_WORDS:
+                covers = _coverage(weights, words)
+                candidates.append((covers + LEAD_WEIGHT / (1 + number), covers, words, number, span))
     candidates.sort(key=lambda item: -item[0])
     chosen: list[Sentence] = []
-    seen: set[tuple[str, ...]] = set()
-    for _, covers, citation in candidates:
-        words = tuple(tokens(citation.exact))
+    seen: list[list[str]] = []
+    for _, covers, words, number, span in candidates:
         if len(chosen) == MAX_SENTENCES:
             break
         if words not in seen and covers >= RUNNER_UP * candidates[0][1]:
-            seen.add(words)
-            chosen.append(Sentence(text=" ".join(citation.exact.split()), citations=[citation]))
+            seen.append(words)
+            chosen.append(_quoted(number, passages[number], span))
     return chosen
 
 
-def _coverage(question: str, text: str, statistics: Statistics) -> float:
-    terms = set(tokens(question))
-    weights = {term: statistics.idf(term) for term in terms}
-    total = sum(weights.values())
-    present = terms & set(tokens(text))
-    return sum(weights[term] for term in present) / total if total else 0.0
+def _quoted(number: int, passage: Passage, span: Span) -> Sentence:
+    exact = passage.text[span.start : span.end]
+    citation = Citation(passage=number, start=passage.start + span.start, end=passage.start + span.end, exact=exact)
+    return Sentence(text=" ".join(exact.split()), citations=[citation])
+
+
+def _weights(question: str, statistics: Statistics) -> dict[str, float]:
+    return {term: statistics.idf(term) for term in tokens(question)}
+
+
+def _coverage(weights: Mapping[str, float], words: Iterable[str]) -> float:
+    total, present = sum(weights.values()), set(words)
+    return sum(weight for term, weight in weights.items() if term in present) / total if total else 0.0
 
 
 def prompt(question: str, passages: Sequence[Passage]) -> str:
