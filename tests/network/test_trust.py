@@ -1,0 +1,141 @@
+"""What users make of answers reaches the chain, and comes back as the order of passages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from knet.chain.keys import new_key
+from knet.config import Profile
+from knet.errors import ChainUnreachable, ConfigError
+from knet.query.network import Network
+from tests.attacks.support import Exchange, Impostor, honest, impostor
+
+from .clients import PATIENT, open_client, own_network, status_of
+from .support import RunningNode, start_nodes
+
+RIGHT = {
+    "tower.md": "The tower of iron in Paris is 330 metres tall, antennas included, says its keeper.",
+    "bridge.md": "The oldest bridge of the town was built of stone four hundred years ago.",
+    "lifts.md": "Lifts have taken visitors up since the first summer, and they are painted yellow.",
+}
+WRONG = {
+    "tower.md": "The tower of iron in Paris is 630 metres tall, and many metres of it are antennas.",
+    "museum.md": "The museum opens at nine and closes at six except on the first Monday of a month.",
+    "river.md": "Boats on the river leave every half hour and pass below eleven bridges.",
+}
+QUESTION = "How many metres tall is the tower of iron in Paris?"
+
+
+@pytest.fixture
+def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
+    with start_nodes(tmp_path / "nodes", own_network(devnet), [RIGHT, WRONG]) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def line(nodes: list[RunningNode]) -> Iterator[Impostor]:
+    """The way to the chain, which a test may cut."""
+    with impostor(nodes[0].node.profile.rpc) as line:
+        yield line
+
+
+@pytest.fixture
+def profile(nodes: list[RunningNode], line: Impostor) -> Profile:
+    return replace(nodes[0].node.profile, rpc=line.url)
+
+
+def cut(line: Impostor) -> None:
+    line.behave = Exchange.hang_up
+
+
+def rate_down(net: Network, text: str) -> None:
+    """Ask, and rate the passage that says this."""
+    answer = net.ask(QUESTION, deadline=PATIENT)
+    answer.rate(-1, passage=next(n for n, passage in enumerate(answer.passages, 1) if passage.text == text))
+
+
+def test_a_wrong_passage_that_is_rated_down_sinks(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
+    right, wrong = nodes
+    wrong_text, right_text = WRONG["tower.md"], RIGHT["tower.md"]
+    with open_client(profile, tmp_path) as net:
+        answer = net.ask(QUESTION, deadline=PATIENT)
+        assert answer.passages[0].text == wrong_text, "it says more of what the question says"
+        for _ in range(4):
+            rate_down(net, wrong_text)
+        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer.rate(1, passage=next(n for n, p in enumerate(answer.passages, 1) if p.text == right_text))
+        assert len(net.pending_ratings()) == 5
+        assert len(net.flush_ratings()) == 1, "one transaction carries them all"
+        assert net.pending_ratings() == []
+        rated = {info.node: info for info in net.nodes()}
+        assert (rated[wrong.identity].ratings, rated[right.identity].ratings) == (4, 1)
+        assert rated[wrong.identity].reliability == pytest.approx(1 / 6)
+        assert rated[right.identity].reliability == pytest.approx(2 / 3)
+        answer = net.ask(QUESTION, deadline=PATIENT)
+        assert answer.passages[0].text == right_text
+        assert answer.sentences[0].text == right_text
+        assert {p.reliability.count for p in answer.passages if p.provenance.node == wrong.identity} == {4}
+        chosen = net.ask(QUESTION, deadline=PATIENT, min_reliability=0.5)
+        assert {passage.provenance.node for passage in chosen.passages} == {right.identity}
+    with open_client(profile, tmp_path / "another") as other:
+        answer = other.ask(QUESTION, deadline=PATIENT)
+        assert answer.passages[0].text == right_text, "everybody profits"
+
+
+def test_ratings_wait_for_the_chain_and_survive_the_client(profile: Profile, line: Impostor, tmp_path: Path) -> None:
+    key = new_key()
+    with open_client(profile, tmp_path, signer=key) as net:
+        rate_down(net, WRONG["tower.md"])
+        cut(line)
+        with pytest.raises(ChainUnreachable):
+            net.flush_ratings()
+    with open_client(profile, tmp_path, signer=key) as net:
+        assert [rating.value for rating in net.pending_ratings()] == [-100]
+        with pytest.raises(ChainUnreachable):
+            net.flush_ratings()
+        line.behave = honest
+        assert len(net.flush_ratings()) == 1
+        assert net.pending_ratings() == []
+        assert sum(info.ratings for info in net.nodes()) == 1
+
+
+def test_a_client_goes_on_without_the_chain(
+    nodes: list[RunningNode], profile: Profile, line: Impostor, tmp_path: Path
+) -> None:
+    with open_client(profile, tmp_path) as net:
+        before = net.ask(QUESTION, deadline=PATIENT)
+        cut(line)
+        for _ in range(2):
+            answer = net.ask(QUESTION, deadline=PATIENT)
+            assert [p.text for p in answer.passages] == [p.text for p in before.passages]
+        assert answer.verify().failed == []
+        with pytest.raises(ChainUnreachable, match="does not answer"):
+            net.nodes()
+    with open_client(profile, tmp_path) as net:
+        answer = net.ask(QUESTION, deadline=PATIENT)
+        assert answer.found, "a new process begins with what the last one knew"
+        for node in nodes:
+            assert status_of(answer.nodes, node.identity).status == "success"
+
+
+def test_a_client_that_never_reached_the_chain_says_what_to_do(
+    profile: Profile, line: Impostor, tmp_path: Path
+) -> None:
+    cut(line)
+    with open_client(profile, tmp_path) as net:
+        for _ in range(2):
+            with pytest.raises(ChainUnreachable, match="Check the network's RPC URL"):
+                net.ask(QUESTION)
+        line.behave = honest
+        assert net.ask(QUESTION, deadline=PATIENT).found, "and works as soon as it is there"
+
+
+def test_a_network_without_nodes_says_so(devnet: Profile, tmp_path: Path) -> None:
+    with open_client(own_network(devnet), tmp_path) as net:
+        assert net.nodes() == []
+        with pytest.raises(ConfigError, match="no nodes yet"):
+            net.ask(QUESTION)
