@@ -11,7 +11,7 @@ from rich.table import Table
 
 from knet.cli_support import AsJson, ProfileName, command, console, out, print_json
 from knet.config import DEFAULT_MODEL
-from knet.errors import ChainError, ConfigError
+from knet.errors import ChainError, ConfigError, KnetError
 
 from .cli_support import Bars, HomeOption, JsonLines, NodeArgument, NodeOption, open_node, stop_with_parent
 from .config import NodeConfig, SourceConfig, free_port, node_home
@@ -150,6 +150,7 @@ def up(
     home: HomeOption = None,
     port: Port = 0,
     retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
+    every: Annotated[float, typer.Option(help="Sync and publish again every so many seconds; 0 never.")] = 0,
     attached: Annotated[bool, typer.Option(help="Stop when standard input closes.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -169,7 +170,7 @@ def up(
         print_json({"phase": "publish", **_plain(published)})
     else:
         _show_publish(published)
-    _serve(node, as_json)
+    _serve(node, as_json, every)
 
 
 @app.command()
@@ -237,9 +238,19 @@ def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
         return publish(node, progress=progress, compact=compact)
 
 
-def _serve(node: Node, as_json: bool) -> None:
+def _serve(node: Node, as_json: bool, every: float = 0) -> None:
     from .identity import announce
     from .serve import serve
+    from .watch import watching
+
+    def published(report: PublishReport) -> None:
+        if as_json:
+            print_json({"phase": "publish", **_plain(report)})
+        else:
+            _show_publish(report)
+
+    def failed(error: KnetError) -> None:
+        console.print(f"[yellow]warning:[/] {escape(str(error))}")
 
     def ready() -> None:
         if as_json:
@@ -251,8 +262,9 @@ def _serve(node: Node, as_json: bool) -> None:
         with node.open_state() as state:
             announce(node, state)
     except ChainError as error:
-        console.print(f"[yellow]warning:[/] {escape(str(error))}")
-    serve(node, ready)
+        failed(error)
+    with watching(node, every, on_publish=published, on_error=failed):
+        serve(node, ready)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ HomeOption = Annotated[Path | None, typer.Option("--home", help="The node's fold
 
 PHASES = {
     "list": "listing sources",
+    "model": "loading the model",
     "read": "reading documents",
     "embed": "embedding passages",
     "chain": "talking to the chain",

@@ -65,6 +65,7 @@ class Node:
         self.folder = folder
         self.config = load_config(folder)
         self._load = load
+        self._questions: tuple[str, Embedder] | None = None
         self._cut = cut
         self._connect = connect
         self._profile = profile
@@ -91,10 +92,14 @@ class Node:
     def chain(self) -> Chain:
         return self._connect(self.profile.rpc, self.profile.deployment)
 
-    @cached_property
+    @property
     def embedder(self) -> Embedder:
-        """The embedder of the node's model, for questions. Raises ModelNotFound."""
-        return self._load(self.config.model)
+        """The embedder of the node's model, for questions; loaded on first use. Raises ModelNotFound."""
+        model, embedder = self._questions or ("", None)
+        if embedder is None or model != self.config.model:
+            embedder = self._load(self.config.model)
+            self._questions = (self.config.model, embedder)
+        return embedder
 
     def embedder_for(self, texts: int) -> Embedder:
         """An embedder of the same space that suits so many passages. Raises ModelNotFound."""
@@ -107,6 +112,10 @@ class Node:
     def open_state(self) -> State:
         """A connection of its own to the node's state."""
         return State(self.folder / "state.db")
+
+    def reload(self) -> None:
+        """Take up settings that another process changed. Raises ConfigError."""
+        self.config = load_config(self.folder)
 
     def configure(self, **changes: object) -> None:
         """Change settings in ``node.json``. Raises NodeBusy while another process works on the node."""

@@ -76,6 +76,7 @@ class _Sync:
         space = self._remembered_space()
         todo = self._todo(listed, space, retry)
         if todo:
+            self.progress("model", 0, 0)
             embedder = self.node.embedder_for(len(todo))
             if embedder.space != space:
                 todo = self._todo(listed, self._remember(embedder.space), retry)

@@ -19,12 +19,16 @@ from knet.chain.evm import EvmChain
 from knet.chain.receipts import recover
 from knet.codec import Cid, cid_of, decode, encode, from_json, to_json
 from knet.config import Profile
+from knet.errors import NodeBusy
 from knet.index.collection import results_root
 from knet.merkle import included
 from knet.records import Card, Document, SearchReply, SearchRequest, chunk_leaf
+from knet_indexer.config import SourceConfig
 from knet_indexer.head import MAX_QUESTION
+from knet_indexer.node import Node
 from knet_indexer.serve import listen, serving
 from knet_indexer.views import ChangesReply, ManifestReply
+from knet_indexer.watch import watching
 from knet_indexer.wire import DAG_CBOR, JSON, MAX_BODY
 from tests.network.support import (
     WORD_SPACE,
@@ -331,6 +335,29 @@ def test_a_new_publication_is_served_soon_and_listed_as_changes(tmp_path: Path, 
         assert len(everything.changes) == 4
         raw = {"Accept": "application/vnd.ipld.raw"}
         assert client.get(f"/ipfs/{before.cid}?format=raw", headers=raw).status_code == 200, "receipts of it are abroad"
+
+
+def configure_patiently(node: Node, **changes: object) -> None:
+    """As another process would, between two rounds of a watcher."""
+    for _ in range(600):
+        try:
+            return node.configure(**changes)
+        except NodeBusy:
+            time.sleep(0.05)
+    raise AssertionError("the node was never free")
+
+
+def test_what_is_added_while_a_node_is_watched_reaches_its_answers(tmp_path: Path, devnet: Profile) -> None:
+    with (
+        start_nodes(tmp_path, devnet, [TEXTS]) as (node,),
+        httpx.Client(base_url=node.endpoint, timeout=30) as client,
+        watching(node.node, 0.1),
+    ):
+        write_documents(tmp_path / "more", {"trees.md": "# Trees\n\nA tree is a graph without a cycle."})
+        sources = [*node.node.config.sources, SourceConfig(spec=f"folder:{tmp_path / 'more'}")]
+        configure_patiently(open_node(node.node.folder, devnet), sources=sources)
+        wait_for_sequence(client, 2)
+        assert "cycle" in search(client, request("Which graph has no cycle?")).hits[0].text
 
 
 def test_a_gated_collection_shows_its_card_and_nothing_of_its_content(tmp_path: Path, devnet: Profile) -> None:
