@@ -74,7 +74,7 @@ class Service:
             raise NodeBusy("this node has more searches waiting than it can answer in time.")
         self.waiting += 1
         try:
-            return served.answer(request)
+            return await asyncio.get_running_loop().run_in_executor(self.pool, served.answer, request)
         finally:
             self.waiting -= 1
 
