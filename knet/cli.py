@@ -12,7 +12,7 @@ from rich.table import Table
 
 from . import __version__
 from .cli_network import app as network_app
-from .cli_support import AsJson, ProfileName, command, console, out, print_json
+from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .config import home, write_atomically
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def ask(
     with _connect(profile) as net, console.status("reading the network from the chain ...") as status:
 
         def tell(node: NodeStatus) -> None:
-            status.update(f"asking: {escape(node.title)} {node.status} in {node.milliseconds:.0f} ms")
+            status.update(f"asking: {shown(node.title)} {node.status} in {node.milliseconds:.0f} ms")
 
         answer = net.ask(question, k=k, ask=nodes_asked, nodes=node or [], private=private, on_status=tell)
     for path in (save, _last_answer()):
@@ -138,13 +138,13 @@ def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
     for info in found:
         table.add_row(
             str(info.node),
-            escape(info.title),
+            shown(info.title),
             str(info.documents),
             str(info.chunks),
             str(info.sequence),
             f"{info.reliability:.2f} ± {info.deviation:.2f}",
             str(info.ratings),
-            escape(info.problem),
+            shown(info.problem),
         )
     out.print(table)
 
@@ -166,8 +166,9 @@ def _load(path: Path | None) -> Answer:
 
 
 def _show(answer: LiveAnswer, explain: bool) -> None:
-    out.print(f"[bold]{escape(answer.text)}[/]\n" if answer.found else f"[yellow]{escape(answer.text)}[/]\n")
-    out.print(escape("\n".join(str(answer).splitlines()[2:])))
+    text, _, facts = str(answer).partition("\n\n")
+    out.print(f"[{'bold' if answer.found else 'yellow'}]{escape(text)}[/]\n")
+    out.print(escape(facts))
     if not explain:
         return
     table = Table("passage", "score", "cosine", "bm25", "node", title="what each retriever gave")
@@ -182,14 +183,14 @@ def _show(answer: LiveAnswer, explain: bool) -> None:
         )
     out.print(table)
     for node in answer.nodes:
-        out.print(f"node {node.node} {escape(node.title)}: {node.status} ({escape(node.why)})")
+        out.print(f"node {node.node} {shown(node.title)}: {node.status} ({escape(node.why)})")
 
 
 def _show_report(report: VerificationReport) -> None:
     marks = {True: "[green]holds[/]", False: "[red]FAILS[/]", None: "[yellow]unreachable[/]"}
     table = Table("claim", "about", "", "detail")
     for check in report.checks:
-        table.add_row(check.claim, escape(check.subject), marks[check.ok], escape(check.detail))
+        table.add_row(check.claim, escape(check.subject), marks[check.ok], shown(check.detail))
     out.print(table)
     out.print(str(report))
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from .codec import to_json
 from .errors import KnetError
+from .query.display import plain
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +36,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except KnetError as error:
-            console.print(f"[bold red]error:[/] {_escape(str(error))}")
+            console.print(f"[bold red]error:[/] {shown(str(error))}", soft_wrap=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             console.print("stopped.")
@@ -48,5 +50,6 @@ def print_json(value: Any) -> None:
     print(to_json(value) if hasattr(value, "__struct_fields__") else json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def shown(text: str) -> str:
+    """Text of another machine for the terminal: without control characters, and no markup to Rich."""
+    return escape(plain(text))

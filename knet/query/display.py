@@ -13,17 +13,17 @@ SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of 
 
 def answer_text(answer: Answer) -> str:
     """The answer, its sources and what happened at each node, as plain text."""
-    lines = [answer.text, ""]
+    lines = [plain(answer.text), ""]
     for number, passage in enumerate(answer.passages, 1):
         lines.append(
-            f"[{number}] {_plain(passage.title or passage.uri)} {passage.start}-{passage.end}  {_facts(passage)}"
+            f"[{number}] {plain(passage.title or passage.uri)} {passage.start}-{passage.end}  {_facts(passage)}"
         )
     counts = answer.counts
     lines.append(
         f"{counts['answered']} of {counts['asked']} nodes asked answered, {counts['skipped']} skipped, "
         f"{answer.milliseconds:.0f} ms" + (" (partial)" if answer.is_partial else "")
     )
-    lines += [f"  node {n.node} {_plain(n.title)}: {n.status} {_plain(n.detail)}".rstrip() for n in _troubles(answer)]
+    lines += [f"  node {n.node} {plain(n.title)}: {n.status} {plain(n.detail)}".rstrip() for n in _troubles(answer)]
     return "\n".join(lines)
 
 
@@ -56,9 +56,16 @@ def _passage_html(number: int, passage: Passage) -> str:
 
 def _source_html(passage: Passage) -> str:
     title = escape(passage.title or passage.uri)
-    if urlsplit(passage.uri).scheme in SAFE_SCHEMES:
+    if _is_link(passage.uri):
         return f'<a href="{escape(passage.uri)}" rel="noopener noreferrer nofollow" target="_blank">{title}</a>'
     return f"{title} <code>{escape(passage.uri)}</code>"
+
+
+def _is_link(uri: str) -> bool:
+    try:
+        return urlsplit(uri).scheme in SAFE_SCHEMES
+    except ValueError:  # no URL at all
+        return False
 
 
 def _facts(passage: Passage) -> str:
@@ -85,6 +92,6 @@ def _troubles(answer: Answer) -> list[NodeStatus]:
     return [node for node in answer.nodes if node.status not in ("success", "skipped")]
 
 
-def _plain(text: str) -> str:
-    """Without control characters, so that a title cannot drive the terminal."""
+def plain(text: str) -> str:
+    """Without control and formatting characters, so that no foreign word drives the terminal or turns its direction."""
     return "".join(c if c.isprintable() else " " for c in text)
