@@ -12,7 +12,7 @@ class Owner(Record, frozen=True):
     title: str
     spec: str = ""
     include: str = ""
-    limit: int = 60
+    limit: int = 40
     mirrors: str = ""
 
     @property
@@ -27,16 +27,17 @@ OWNERS = [
         name="stdlib",
         title="Python standard library",
         spec="python:stdlib",
-        include="heapq*, json*, itertools*, statistics*, bisect*, random*, tempfile*, shelve*, difflib*, functools*",
+        include="heapq*, json*, random*, statistics*, bisect*, tempfile*, shelve*",
     ),
     Owner(
         name="numpy",
         title="NumPy",
         spec="python:numpy",
-        include="numpy.linalg.*, numpy.fft.*, numpy.sort, numpy.unique, numpy.pad, numpy.std, numpy.quantile",
+        include="numpy.linalg.*, numpy.sort, numpy.unique, numpy.pad, numpy.std",
+        limit=20,
     ),
-    Owner(name="faiss", title="Faiss", spec="python:faiss", limit=70),
-    Owner(name="web3", title="web3.py", spec="python:web3"),
+    Owner(name="faiss", title="Faiss", spec="python:faiss", limit=30),
+    Owner(name="web3", title="web3.py", spec="python:web3", limit=30),
     Owner(name="jupyterlab", title="JupyterLab", spec="python:jupyterlab"),
     Owner(name="mirror", title="Unofficial Python mirror", mirrors="stdlib"),
 ]

@@ -30,6 +30,11 @@ class Reader:
         """Whether an installed package's documentation contains the passage word for word."""
         return any(passage.text in original for original in self._originals)
 
+    def is_right(self, answer: LiveAnswer) -> bool:
+        """Whether every passage that the answer quotes is true."""
+        quoted = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
+        return all(self.says_so(answer.passages[number]) for number in quoted)
+
     def verdicts(self, answer: LiveAnswer) -> dict[int, float]:
         """One passage a node (counted from 1), with 1 if all that was read from that node is true, else -1."""
         verdicts: dict[int, tuple[int, float]] = {}
