@@ -19,8 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Progress and errors go to stderr, so that --json leaves stdout to the result alone.
-console = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 ProfileName = Annotated[
