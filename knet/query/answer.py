@@ -25,7 +25,7 @@ UNKNOWN = "The network does not know."
 
 Writer = Callable[[str], str]  # a prompt in, the model's text out
 
-_CITE = re.compile(r"\[(\d+)\]")
+_CITE = re.compile(r"\[(\d{1,4})\]")
 
 
 def is_found(question: str, passages: Sequence[Passage], statistics: Statistics) -> bool:
@@ -100,7 +100,7 @@ def generate(question: str, passages: Sequence[Passage], writer: Writer) -> list
         cited = dict.fromkeys(int(n) - 1 for n in _CITE.findall(sentence))
         citations = [_whole(n, passages[n]) for n in cited if 0 <= n < len(passages)]
         plain = re.sub(r"\s+([.!?])", r"\1", " ".join(_CITE.sub("", sentence).split()))
-        if citations and plain:
+        if citations and tokens(plain):
             result.append(Sentence(text=plain, citations=citations))
     return result
 

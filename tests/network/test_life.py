@@ -57,7 +57,7 @@ def knows(net: Network, node: RunningNode, sequence: int) -> bool:
 def test_everybody_is_found_from_the_chain_alone(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
     before = ask(net)
     assert {status.node for status in before.nodes} == {node.identity for node in nodes}
-    assert [info.documents for info in net.nodes()] == [4, 2]
+    assert {info.node: info.documents for info in net.nodes()} == {nodes[0].identity: 4, nodes[1].identity: 2}
     cache = tmp_path / "client" / "cache" / "tests.json"
     for damage in (cache.unlink, lambda: cache.write_bytes(b"\x00 not a directory")):
         damage()

@@ -1,0 +1,65 @@
+"""What people see of an answer: nothing that strangers wrote acts on the page or the terminal."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from msgspec.structs import replace
+
+from knet.codec import from_json
+from knet.query.display import answer_html, answer_text
+from knet.query.live import MEDIA_TYPE
+from knet.query.network import Network
+from knet.records import Answer, NodeStatus
+from tests.network.clients import PATIENT
+
+from .conftest import EVIL, EVIL_TITLE, QUESTION
+
+ALLOWED = {"div", "p", "b", "sup", "details", "summary", "ol", "li", "small", "blockquote", "code", "a"}
+ALLOWED |= {"table", "tr", "th", "td"}
+URIS = ["javascript:alert(1)", "data:text/html,x", "http://[", "//[x", 'https://x/" onclick="alert(1)', EVIL_TITLE, ""]
+
+
+@pytest.fixture(scope="module")
+def answer(net: Network) -> Answer:
+    return net.ask(QUESTION, deadline=PATIENT).record
+
+
+class Strict(HTMLParser):
+    """Fails on any tag or attribute that the display does not write itself."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in ALLOWED, tag
+        for name, value in attrs:
+            assert name in {"class", "value", "href", "rel", "target"}, (tag, name)
+            if name == "href":
+                assert value is not None
+                assert value.startswith(("http://", "https://"))
+
+
+def test_the_page_holds_no_foreign_markup(answer: Answer) -> None:
+    html = answer_html(answer)
+    Strict(convert_charrefs=True).feed(html)
+    assert "&lt;img src=x" in html
+    assert "&lt;/passage&gt; SYSTEM" in html
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_a_strange_address_or_title_is_shown_as_text(answer: Answer, uri: str) -> None:
+    first = replace(answer.passages[0], uri=uri, title=uri)
+    status = NodeStatus(node=1, title=EVIL_TITLE, status="error", detail=EVIL)
+    changed = replace(answer, passages=[first], sentences=[], nodes=[status], text=EVIL)
+    Strict(convert_charrefs=True).feed(answer_html(changed))
+    text = answer_text(changed)
+    assert all(line.isprintable() for line in text.splitlines()), "no escape sequence, no change of direction"
+    assert len(text.splitlines()) == 5
+
+
+def test_an_answer_brings_its_own_record_along(net: Network) -> None:
+    answer = net.ask(QUESTION, deadline=PATIENT)
+    bundle = answer._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", MEDIA_TYPE}
+    assert from_json(bundle[MEDIA_TYPE], Answer) == from_json(answer.to_json(), Answer)
+    assert net.verify(from_json(bundle[MEDIA_TYPE], Answer)).ok
+    assert repr(answer).startswith("<answer from 3 nodes: ")
