@@ -233,7 +233,10 @@ class Network:
         return self._ratings.pending()
 
     def flush_ratings(self) -> list[str]:
-        """Submit queued ratings: the transaction hashes. Raises TransactionFailed or ChainUnreachable; none is lost."""
+        """Submit queued ratings: the transaction hashes. Raises ChainUnreachable or TransactionFailed.
+
+        What could not be sent stays queued; what the contract will never take is named and dropped.
+        """
         if self._ratings.pending() and self.profile.addresses == "loopback":
             fund(self.profile.rpc, self.address)
         sent = self._ratings.flush(self.chain, self._signer)

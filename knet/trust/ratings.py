@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from filelock import FileLock
@@ -10,11 +11,16 @@ from ..chain.base import Chain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of, from_json, to_json
 from ..config import write_atomically
-from ..errors import ConfigError
+from ..errors import ConfigError, TransactionFailed
 from ..records import Answer, Rating, Record, SignedReceipt
 from .attribution import receipt_of, shares
 
 BATCH = 50  # ratings a transaction: about 3 million gas, a tenth of an Ethereum block
+
+# Errors of `Reliability.submit` that no waiting mends, with the index of the rating they are about.
+_REFUSED = re.compile(
+    r"(?:NotClient|ReceiptExpired|NoAgentWallet|SelfRating|ReceiptUsed|InvalidReceiptSignature)\(index=(\d+)"
+)
 
 
 class _Journal(Record, frozen=True):
@@ -58,20 +64,40 @@ class RatingQueue:
     def flush(self, chain: Chain, signer: Signer) -> list[str]:
         """Submit everything in batches: the transaction hashes. What was not submitted stays queued.
 
-        Receipts that are on chain already (a crash between sending and noting it) are dropped, not sent twice.
+        Receipts that are on chain already (a crash between sending and noting it) are dropped, not sent twice. So are
+        ratings that the contract will never take, which must not hold up the others: TransactionFailed names them
+        once the others are sent.
         """
-        sent = []
+        sent: list[str] = []
+        refused: list[str] = []
         with self._lock:
             while batch := self.pending()[:BATCH]:
                 rated = chain.rated([rating.receipt for rating in batch])
                 fresh = [rating for rating, done in zip(batch, rated, strict=True) if not done]
-                if fresh:
-                    sent.append(chain.submit(signer, fresh))
+                sent += _submit(chain, signer, fresh, refused)
                 self._write(self.pending()[len(batch) :])
+        if refused:
+            raise TransactionFailed(
+                f"{len(refused)} ratings were refused and dropped: {refused[0]}", hint=f"{len(sent)} batches were sent."
+            )
         return sent
 
     def _write(self, ratings: list[Rating]) -> None:
         write_atomically(self._path, to_json(_Journal(ratings=ratings)).encode())
+
+
+def _submit(chain: Chain, signer: Signer, ratings: list[Rating], refused: list[str]) -> list[str]:
+    """Submit what the contract takes, and note why it refused the rest: the transaction's hash, if there was one."""
+    while ratings:
+        try:
+            return [chain.submit(signer, ratings)]
+        except TransactionFailed as error:
+            named = _REFUSED.search(str(error))
+            if named is None or int(named[1]) >= len(ratings):
+                raise
+            refused.append(str(error))
+            ratings = [rating for index, rating in enumerate(ratings) if index != int(named[1])]
+    return []
 
 
 def _percent(value: float) -> int:

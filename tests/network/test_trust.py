@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
 from knet.config import Profile
-from knet.errors import ChainUnreachable, ConfigError
+from knet.errors import ChainUnreachable, ConfigError, TransactionFailed
 from knet.query.network import Network
 from tests.attacks.support import Exchange, Impostor, honest, impostor
 
@@ -101,6 +102,37 @@ def test_ratings_wait_for_the_chain_and_survive_the_client(profile: Profile, lin
         assert len(net.flush_ratings()) == 1
         assert net.pending_ratings() == []
         assert sum(info.ratings for info in net.nodes()) == 1
+
+
+def test_ratings_that_the_contract_refuses_do_not_hold_up_the_others(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    right, wrong = nodes
+    with open_client(profile, tmp_path, signer=wrong.node.signer) as net:
+        rate_down(net, WRONG["tower.md"])
+        rate_down(net, RIGHT["tower.md"])
+        with pytest.raises(TransactionFailed, match=r"1 ratings were refused and dropped: .*SelfRating"):
+            net.flush_ratings()
+        assert net.pending_ratings() == []
+        assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
+
+
+def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    right, wrong = nodes
+    with open_client(profile, tmp_path) as net:
+        rate_down(net, WRONG["tower.md"])
+        rate_down(net, RIGHT["tower.md"])
+        EvmChain(profile.rpc, profile.deployment).set_wallet(wrong.node.signer, wrong.identity, new_key())
+        with pytest.raises(TransactionFailed, match="InvalidReceiptSignature"):
+            net.flush_ratings()
+        assert net.flush_ratings() == []
+        assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
+        answer = net.ask(QUESTION, deadline=PATIENT)
+        status = status_of(answer.nodes, wrong.identity)
+        assert status.status == "unverified", "it signs with a key that is no longer its wallet"
+        assert "not by the node's wallet" in status.detail
 
 
 def test_a_client_goes_on_without_the_chain(
