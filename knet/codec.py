@@ -172,19 +172,37 @@ def _is_canonical(block: bytes, plain: Any, tags: list[int]) -> bool:
     return _encode_plain(plain) == block  # bytes that begin like a CID
 
 
+def _size(head: int) -> int:
+    """Bytes of an item by its first byte; 0 where more must be read: longer strings, lists, maps, tags."""
+    major, count = divmod(head, 32)
+    if major in (0, 1, 7) and count < 28:
+        return 1 + (1 << (count - 24) if count >= 24 else 0)
+    return 1 + count if major in (2, 3) and count < 24 else 0
+
+
+_SIZES = bytes(map(_size, range(256)))
+
+
 def _scan(block: bytes) -> list[int]:
     """Where the tags are in what is nested no deeper than `MAX_NESTING`. Raises CodecError.
 
     libipld goes by the interpreter's recursion limit, which importing web3 lifts to ten million.
     """
-    pending, at, tags = [1], 0, []  # items still to come at each level, where the next one begins
+    left = 1  # items still to come at this level
+    pending: list[int] = []  # and at those around it
+    at = 0
+    tags = []
     try:
-        while pending:
-            if not pending[-1]:
-                pending.pop()
+        while left or pending:
+            if not left:
+                left = pending.pop()
                 continue
-            pending[-1] -= 1
-            major, count = divmod(block[at], 32)
+            left -= 1
+            head = block[at]
+            if size := _SIZES[head]:
+                at += size
+                continue
+            major, count = head >> 5, head & 31
             if major == 6:
                 tags.append(at)
             at += 1
@@ -195,8 +213,9 @@ def _scan(block: bytes) -> list[int]:
             if major in (2, 3):
                 at += count
             elif major in (4, 5, 6):
-                pending.append((count, 2 * count, 1)[major - 4])
-                if len(pending) > MAX_NESTING:
+                pending.append(left)
+                left = (count, 2 * count, 1)[major - 4]
+                if len(pending) >= MAX_NESTING:
                     raise CodecError(f"not a record: it nests more than {MAX_NESTING} deep.")
     except IndexError as error:
         raise CodecError(f"not dag-cbor: it is cut short ({len(block)} bytes).") from error
