@@ -25,6 +25,7 @@ UNKNOWN = "The network does not know."
 
 Writer = Callable[[str], str]  # a prompt in, the model's text out
 
+_CODE = re.compile(r"\s*(>>>|@|(async )?def |class |import |from \w+ import |[\w.]+\s*(\(|\[.*\] =|=[^=]))")
 _CITE = re.compile(r"\[(\d{1,4})\]")
 
 
@@ -70,6 +71,11 @@ def _quoted(number: int, passage: Passage, span: Span) -> Sentence:
 
 def _weights(question: str, statistics: Statistics) -> dict[str, float]:
     return {term: statistics.idf(term) for term in tokens(question)}
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a reader would take this for a sentence, and not for a heading, a signature or a line of code."""
+    return len(text.split()) >= MIN_WORDS and not _CODE.match(text)
 
 
 def _coverage(weights: Mapping[str, float], words: Iterable[str]) -> float:

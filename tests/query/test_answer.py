@@ -52,6 +52,11 @@ def test_the_best_sentence_is_quoted_with_its_exact_span() -> None:
     assert source.text[citation.start - source.start : citation.end - source.start] == citation.exact == first.text
 
 
+def test_code_and_headings_are_not_sentences() -> None:
+    text = "capital.of(france, the, is)\n\ncapital = france of the is what\n\nFrance\n\nThe capital of France is Paris."
+    assert [s.text for s in extract(QUESTION, [passage(text)], STATISTICS)] == ["The capital of France is Paris."]
+
+
 def test_weak_passages_are_not_an_answer() -> None:
     assert not is_found(QUESTION, [passage("Cats sleep a lot.", cosine=0.2)], STATISTICS)
     assert not is_found(QUESTION, [passage("Cats sleep a lot.", cosine=0.35)], STATISTICS)
