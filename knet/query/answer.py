@@ -47,8 +47,9 @@ def extract(question: str, passages: Sequence[Passage], statistics: Statistics) 
     candidates: list[tuple[float, float, list[str], int, Span]] = []
     for number, passage in enumerate(passages):
         for span in sentences(passage.text):
-            words = tokens(passage.text[span.start : span.end])
-            if len(words) >= MIN_WORDS:
+            exact = passage.text[span.start : span.end]
+            if _is_prose(exact):
+                words = tokens(exact)
                 covers = _coverage(weights, words)
                 candidates.append((covers + LEAD_WEIGHT / (1 + number), covers, words, number, span))
     candidates.sort(key=lambda item: -item[0])
