@@ -329,6 +329,7 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     milliseconds: float
     private: bool = False
     writer: str = "extractive"  # or the name of the chat model that wrote the sentences
+    problem: str = ""  # why the chat model that was wanted did not write them
 
     @property
     def counts(self) -> dict[str, int]:

@@ -27,6 +27,7 @@ from .view import NodeView
 
 ASKED = 5  # nodes a question goes to; keeps about 98 % of central recall at 100 nodes (docs/papers.md)
 PASSAGES = 8
+MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
 
 OnStatus = Callable[[NodeStatus], None]
@@ -150,6 +151,10 @@ class Gatherer:
         views: dict[Future[Collection], NodeView] = {}
         for view in inquiry.asked:
             assert view.entry.head is not None  # only nodes with a head have a view
+            if len(view.manifest.shards) > MAX_FETCHED_SHARDS:
+                detail = f"{len(view.manifest.shards)} shards are more than private search fetches"
+                inquiry.note(view.entry.node, "error", _since(started), detail=detail)
+                continue
             views[self._shelf.load(view.entry.head.manifest, source_for(view))] = view
         waiting = dict(views)
         with suppress(TimeoutError):

@@ -62,3 +62,10 @@ def test_a_gateway_that_takes_its_time_is_not_waited_for(
     assert status.status == "timeout"
     assert "did not arrive within 1.5 s" in status.detail
     assert answer.milliseconds < PATIENT * 1000
+
+
+def test_a_collection_too_large_for_this_machine_is_not_fetched(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "MAX_FETCHED_SHARDS", 0)
+    answer = net.ask(QUESTION, private=True).record
+    assert not answer.found
+    assert {"0" if "more than private search fetches" in node.detail else node.detail for node in answer.nodes} == {"0"}
