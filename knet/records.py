@@ -240,6 +240,11 @@ class Reputation(Record, frozen=True):
         total = 2 + self.positive + self.negative
         return math.sqrt(self.mean * (1 - self.mean) / (total + 1))
 
+    @property
+    def is_distrusted(self) -> bool:
+        """Whether it is more likely wrong than right by more than a standard deviation."""
+        return self.mean + self.deviation < 0.5
+
 
 class Rating(Record, frozen=True):
     """One verdict on what one receipt stands for: -100 (wrong) to 100 (right)."""

@@ -42,10 +42,15 @@ def is_found(question: str, passages: Sequence[Passage], statistics: Statistics)
 
 
 def extract(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
-    """Up to three sentences that cover most of the question, each citing the span it is."""
+    """Up to three sentences that cover most of the question, each citing the span it is.
+
+    Sources that have proven unreliable are quoted only where no other has a passage.
+    """
     weights = _weights(question, statistics)
     candidates: list[tuple[float, float, list[str], int, Span]] = []
-    for number, passage in enumerate(passages):
+    trusted = [number for number, passage in enumerate(passages) if not passage.reliability.is_distrusted]
+    for number in trusted or range(len(passages)):
+        passage = passages[number]
         for span in sentences(passage.text):
             exact = passage.text[span.start : span.end]
             if _is_prose(exact):
