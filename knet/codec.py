@@ -158,18 +158,26 @@ def decode_plain(block: bytes) -> Any:
     return _read(block)[0]
 
 
-def _read(block: bytes) -> tuple[Any, list[int]]:
-    tags = _scan(block)
+def _read(block: bytes) -> tuple[Any, list[int] | None]:
+    """What is in a block, and where its tags are if that had to be found out."""
+    may_nest = len(block) - len(block.translate(None, _CONTAINERS)) >= MAX_NESTING
+    tags = _scan(block) if may_nest else None
     try:
         return libipld.decode_dag_cbor(block), tags
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"not dag-cbor: {error}") from error
 
 
-def _is_canonical(block: bytes, plain: Any, tags: list[int]) -> bool:
-    if libipld.encode_dag_cbor(plain) == block and all(_LINK.match(block, at) for at in tags):
+def _is_canonical(block: bytes, plain: Any, tags: list[int] | None) -> bool:
+    if libipld.encode_dag_cbor(plain) == block and _has_only_links(block, tags):
         return True
     return _encode_plain(plain) == block  # bytes that begin like a CID
+
+
+def _has_only_links(block: bytes, tags: list[int] | None) -> bool:
+    if tags is None:
+        return block.count(_TAG) == len(_LINK.findall(block))
+    return all(_LINK.match(block, at) for at in tags)
 
 
 def _size(head: int) -> int:
@@ -181,6 +189,7 @@ def _size(head: int) -> int:
 
 
 _SIZES = bytes(map(_size, range(256)))
+_CONTAINERS = bytes(range(0x80, 0xE0))  # first bytes of lists, maps and tags, which also occur inside other items
 
 
 def _scan(block: bytes) -> list[int]:
