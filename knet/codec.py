@@ -20,6 +20,7 @@ MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse m
 MAX_NESTING = 64  # records nest 6 deep; the decoder recurses, and a block of "[[[[..." would overflow the C stack
 _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
+_TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
 _LINK = re.compile(rb"\xd8\x2a\x58\x25\x00\x01[\x55\x71]\x12\x20")  # a link to a CID that `Cid` can hold
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ def _encode_plain(plain: Any) -> bytes:
     libipld makes a link of whatever begins like some CID, as one in 2,500 random digests does; others cannot read that.
     """
     data = bytes(libipld.encode_dag_cbor(plain))
-    if data.count(_TAG) == len(_LINK.findall(data)):
+    if len(_TAGGED.findall(data)) == len(_LINK.findall(data)):
         return data
     pieces, done = [], 0
     for at in _scan(data):
