@@ -11,6 +11,7 @@ from threading import Lock, Thread
 from ..codec import DAG_CBOR, Cid, decode
 from ..content.base import BlockSource
 from ..index.collection import Collection
+from ..index.lexical import tokens
 from ..index.shard import Vectors
 from ..records import Document
 from .verify import Checked, cosine_of
@@ -66,6 +67,7 @@ def search_fetched(collection: Collection, view: NodeView, question: str, vector
             document_cid=Cid.of(documents[hit.document], DAG_CBOR),
             hit=hit,
             cosine=cosine_of(hit.vector, vector),
+            words=tokens(hit.text),
         )
         for hit in hits
     ]

@@ -19,6 +19,7 @@ from ..chain.receipts import recover
 from ..codec import DAG_CBOR, Cid, decode
 from ..errors import BadReceipt, NotIncluded, ScoreInflated, SpaceMismatch, StaleManifest
 from ..index.collection import results_root
+from ..index.lexical import tokens
 from ..index.shard import Vectors
 from ..merkle import included
 from ..records import VECTOR_DTYPE, Document, Evidence, Hit, Manifest, Receipt, Record, SearchReply, chunk_leaf
@@ -39,6 +40,7 @@ class Checked(Record, frozen=True):
     document_cid: Cid
     hit: Hit
     cosine: float
+    words: list[str]  # its tokens, read while other nodes are still answering
 
 
 class Nonces:
@@ -98,6 +100,7 @@ def verify_reply(
             document_cid=documents[hit.document][0],
             hit=hit,
             cosine=cosine,
+            words=tokens(hit.text),
         )
         for hit, cosine in zip(reply.hits, check_scores(reply.hits, vector), strict=True)
     ]
