@@ -5,6 +5,7 @@ BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections import Counter
@@ -19,16 +20,33 @@ from ..records import Lexical
 K1 = 1.2
 B = 0.75
 _TOKEN = re.compile(r"[^\W_]+")
-_ASCII = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
+_GAP = re.compile(r"[\W_]+")
+_LOWER = bytes(
+    byte if byte > 127 else ord(chr(byte).lower()) if chr(byte).isalnum() else ord(" ") for byte in range(256)
+)
+_FOREIGN = 1 / 8  # bytes beyond one a character, from which on `_fold` would be called for most words
 
 Counts = npt.NDArray[np.uint32]
 
 
 def tokens(text: str) -> list[str]:
-    """Runs of letters and digits, case folded."""
-    if text.isascii():  # the same, three times as fast
-        return text.translate(_ASCII).split()
-    return _TOKEN.findall(text.casefold())
+    """Runs of letters and digits, case folded.
+
+    Every passage of every reply is read this way, so what is mostly ASCII goes byte by byte, which is 2 to 3 times as
+    fast, and only the characters beyond it through `_fold`.
+    """
+    if len(text.encode(errors="replace")) > (1 + _FOREIGN) * len(text):
+        return _TOKEN.findall(text.casefold())
+    return text.encode("ascii", "knet-fold").translate(_LOWER).decode().split()
+
+
+def _fold(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    run = error.object[error.start : error.end]
+    return _GAP.sub(" ", run.casefold()).encode(), error.end
+
+
+codecs.register_error("knet-fold", _fold)
 
 
 def term_hash(term: str) -> int:
