@@ -6,8 +6,7 @@ document-frequency sketch covers (what it says), the two facts that together kee
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -45,14 +44,13 @@ def route(question: str, vectors: Mapping[Cid, Vectors], nodes: Iterable[NodeVie
     views = list(nodes)
     terms = list(dict.fromkeys(tokens(question)))
     statistics = pooled_statistics(views, terms)
-    idf = {term_hash(term): statistics.idf(term) for term in terms}
-    routes = [_score(view, vectors.get(view.card.space), idf) for view in views]
+    covered = _coverages(views, {term_hash(term): statistics.idf(term) for term in terms})
+    routes = [_score(view, vectors.get(view.card.space), words) for view, words in zip(views, covered, strict=True)]
     return sorted(routes, key=lambda r: (-r.score, r.node))
 
 
-def _score(view: NodeView, vector: Vectors | None, idf: Mapping[int, float]) -> Route:
+def _score(view: NodeView, vector: Vectors | None, words: float) -> Route:
     topic = float(np.max(view.centroids @ vector)) if vector is not None and len(view.centroids) else 0.0
-    words = _coverage(view, idf)
     rated = view.reputation
     reliability = RELIABILITY_WEIGHT * (rated.mean - 0.5)
     exploration = EXPLORATION * rated.deviation
@@ -63,14 +61,14 @@ def _score(view: NodeView, vector: Vectors | None, idf: Mapping[int, float]) -> 
     )
 
 
-def _coverage(view: NodeView, idf: Mapping[int, float]) -> float:
-    """CORI-like belief in 0..1: idf-weighted share of the question's terms, each saturating with its frequency.
+def _coverages(views: Sequence[NodeView], idf: Mapping[int, float]) -> list[float]:
+    """CORI-like belief in 0..1 of each node: idf-weighted share of the question's terms, saturating with frequency.
 
     ``idf`` is by term hash.
     """
-    total = sum(idf.values())
-    if not total:
-        return 0.0
-    common = 1.0 + math.log1p(view.card.chunks / 50)
-    frequencies = ((view.df.get(term, 0), weight) for term, weight in idf.items())
-    return sum(weight * df / (df + common) for df, weight in frequencies) / total
+    weights = np.array(list(idf.values()))
+    df = np.array([[view.df.get(term, 0) for term in idf] for view in views]).reshape(len(views), len(idf))
+    common = 1.0 + np.log1p(np.array([view.card.chunks for view in views]) / 50)
+    covered = (df / (df + common[:, None])) @ weights / max(float(weights.sum()), 1e-9)
+    beliefs: list[float] = covered.tolist()
+    return beliefs
