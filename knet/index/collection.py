@@ -82,8 +82,8 @@ class Collection:
         _, nearest = self._dense.search(vector[None, :], min(k, len(self)))
         lexical = self._lexical(question)
         top = np.argpartition(-lexical, min(k, len(self)) - 1)[:k]
-        rows = np.unique(np.concatenate((nearest[0], top[lexical[top] > 0])))
-        cosine = np.array([self._dense.reconstruct(int(row)) for row in rows]) @ vector
+        rows = sorted({*nearest[0].tolist(), *top[lexical[top] > 0].tolist()})
+        cosine = self._dense.reconstruct_batch(np.array(rows)) @ vector
         return [
             Found(
                 shard=self._place[rows[i]][0],
