@@ -18,8 +18,11 @@ from .merkle import leaf_hash
 VECTOR_DTYPE = "<f2"
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every record; keyword-only, hashable, immutable."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base of every record; keyword-only, hashable, immutable.
+
+    Records are trees, so the garbage collector, which looks for cycles, need not visit the thousands behind an answer.
+    """
 
 
 # --- what a node publishes ---------------------------------------------------------------------------------------
