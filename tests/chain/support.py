@@ -6,17 +6,16 @@ import os
 import time
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from knet.chain.base import Deployment
-from knet.chain.batches import Batch
+from knet.chain.batches import Batch, Delta, Leaf
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
 from knet.chain.receipts import sign_receipt
+from knet.codec import cid_of
 from knet.content.base import BlockStore
 from knet.content.store import MemoryStore
 from knet.records import Rating, Receipt, SignedReceipt
-from knet.trust.batch import Folded, fold, publish_batch
+from knet.trust.batch import Folded, RatingBlock, RatingIndex, fold, publish_batch, tree_of
 
 STAKE = 10**18  # 1,000 full verdicts an epoch
 
@@ -61,6 +60,8 @@ def submit(chain: EvmChain, rater: Signer, ratings: Sequence[Rating], store: Blo
     return send(chain, rater, fold(ratings), store)
 
 
-def tampered(folded: Folded, **changes: object) -> Folded:
-    """A batch with something changed after its root and content were made of the honest leaves."""
-    return replace(folded, **changes)
+def rebuilt(leaves: list[Leaf], deltas: list[Delta]) -> Folded:
+    """A batch of any leaves, whatever they say, under a root and content that fit them."""
+    blocks = [RatingBlock(leaves=leaves)]
+    index = RatingIndex(blocks=[cid_of(block) for block in blocks])
+    return Folded(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=cid_of(index))
