@@ -36,7 +36,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
     /// @notice What was witnessed so shortly before a batch cannot be held against it: it may have been under way.
     uint256 public constant NOTICE = 1 hours;
     /// @notice Time to reveal a leaf. A demand must leave a day more of the window to challenge what is revealed.
-    uint256 public constant RESPONSE = 2 days;
+    uint256 public constant RESPONSE = 4 days;
     /// @notice Pays for the gas of revealing a leaf, so that demands cost an honest rater nothing.
     uint256 public constant DEMAND_FEE = 0.001 ether;
     /// @notice The verdict that counts as a weight of 1.

@@ -278,7 +278,7 @@ contract ReputationRegistry is IReputationRegistry {
         return (includeRevoked || !given.isRevoked) && _matches(given.tag1, tag1) && _matches(given.tag2, tag2);
     }
 
-    function _matches(string storage tag, string memory wanted) private view returns (bool) {
+    function _matches(string memory tag, string memory wanted) private pure returns (bool) {
         return bytes(wanted).length == 0 || keccak256(bytes(wanted)) == keccak256(bytes(tag));
     }
 
