@@ -15,7 +15,7 @@ import {ScoreLib} from "./libraries/ScoreLib.sol";
 import {Batch, Fault, Proof, Rating} from "./types/Batch.sol";
 import {Tenure} from "./types/Rater.sol";
 import {Receipt} from "./types/Receipt.sol";
-import {Score} from "./types/Score.sol";
+import {PackedScore, Score} from "./types/Score.sol";
 
 /// @notice One slot a node, one a batch, one a rater. Nobody owns it; nothing in it can be replaced.
 contract Reliability is IReliability, Bonds, Witness, EIP712 {
@@ -42,7 +42,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
     /// @notice The verdict that counts as a weight of 1.
     uint256 public constant MAX_VALUE = 100;
 
-    mapping(uint256 node => uint256) private _scores;
+    mapping(uint256 node => PackedScore) private _scores;
     mapping(address rater => mapping(uint32 number => bytes32)) private _commitments;
     mapping(bytes32 demand => uint256 deadline) private _demands;
 
@@ -135,7 +135,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
 
     /// @inheritdoc IReliability
     function score(uint256 node) external view returns (Score memory) {
-        return _scores[node].read(currentEpoch());
+        return _scores[node].word.read(currentEpoch());
     }
 
     /// @inheritdoc IReliability
@@ -144,7 +144,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         found = new Score[](nodes.length);
         uint256 epoch = currentEpoch();
         for (uint256 i = 0; i < nodes.length; ++i) {
-            found[i] = _scores[nodes[i]].read(epoch);
+            found[i] = _scores[nodes[i]].word.read(epoch);
         }
     }
 
@@ -171,8 +171,8 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
                 weight += own;
                 ratings += count;
             }
-            uint256 node = delta >> 128;
-            _scores[node] = _scores[node].add(delta, epoch);
+            PackedScore storage score_ = _scores[delta >> 128];
+            score_.word = score_.word.add(delta, epoch);
         }
         if (ratings > MAX_RATINGS) revert TooManyRatings(ratings, MAX_RATINGS);
     }
@@ -183,8 +183,8 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         uint256 epoch = currentEpoch();
         uint256 since = batch.submittedAt / EPOCH;
         for (uint256 i = 0; i < batch.deltas.length; ++i) {
-            uint256 node = batch.deltas[i] >> 128;
-            _scores[node] = _scores[node].remove(batch.deltas[i], since, epoch);
+            PackedScore storage score_ = _scores[batch.deltas[i] >> 128];
+            score_.word = score_.word.remove(batch.deltas[i], since, epoch);
         }
         uint256 reward = _seize(batch.rater);
         emit Slashed(batch.rater, batch.number, msg.sender, fault, reward);

@@ -37,7 +37,7 @@ library RatingLib {
         bytes32 value = sha256(abi.encodePacked(bytes1(0x00), abi.encode(proof.rating)));
         uint256 used = 0;
         for (; total > 1; total = (total + 1) >> 1) {
-            if (index ^ 1 < total) {
+            if (index & 1 == 1 || index + 1 < total) {
                 if (used == proof.path.length) return false;
                 bytes32 sibling = proof.path[used++];
                 value = index & 1 == 1

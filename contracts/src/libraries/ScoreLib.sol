@@ -55,17 +55,23 @@ library ScoreLib {
 
     /// @notice The share of a weight that is left after some epochs, with 64 binary places.
     function keptAfter(uint256 epochs) internal pure returns (uint256 share) {
-        share = 1 << 64;
+        if (epochs == 1) return KEPT;
         if (epochs >= FORGOTTEN) return 0;
-        for (uint256 power = KEPT; epochs > 0; epochs >>= 1) {
-            if (epochs & 1 == 1) share = (share * power) >> 64;
-            power = (power * power) >> 64;
+        share = 1 << 64;
+        unchecked {
+            for (uint256 power = KEPT; epochs > 0; epochs >>= 1) {
+                if (epochs & 1 == 1) share = share * power >> 64;
+                power = power * power >> 64;
+            }
         }
     }
 
+    /// @dev 80 bits times at most 65: nothing runs over. Epochs only grow.
     function faded(uint256 score, uint256 epoch) private pure returns (uint256) {
-        uint256 kept = keptAfter(epoch - uint32(score));
-        return pack((score >> 176) * kept >> 64, (score >> 96 & WEIGHT) * kept >> 64, score >> 32 & COUNT, epoch);
+        unchecked {
+            uint256 kept = keptAfter(epoch - uint32(score));
+            return pack((score >> 176) * kept >> 64, (score >> 96 & WEIGHT) * kept >> 64, score >> 32 & COUNT, epoch);
+        }
     }
 
     function pack(uint256 positive, uint256 negative, uint256 count, uint256 epoch) private pure returns (uint256) {

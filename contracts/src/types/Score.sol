@@ -9,3 +9,8 @@ struct Score {
     uint64 count;
     uint32 epoch;
 }
+
+/// @notice How `ScoreLib` packs one, as a struct so that its place is computed once.
+struct PackedScore {
+    uint256 word;
+}
