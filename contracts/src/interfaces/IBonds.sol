@@ -47,6 +47,6 @@ interface IBonds {
     /// @notice Wei that must be at stake for one hundredth of influence an epoch: 1 ether for 1,000 full verdicts.
     function WEI_PER_INFLUENCE() external view returns (uint256);
 
-    /// @notice Least bond to rate with: half of it pays the gas of a challenge several times over.
+    /// @notice Least bond to rate with. Half of it must pay for the gas of a challenge: 100,000, and 5,000 more a node.
     function MIN_BOND() external view returns (uint256);
 }
