@@ -271,7 +271,7 @@ def test_rater_books_ratings_to_another_node(world: World) -> None:
 
 @pytest.mark.parametrize("value", [0, 101, -101, 127, -128])
 def test_verdict_is_out_of_range(world: World, value: int) -> None:
-    filler = [world.rating(1 if value < 0 else -1) for _ in range(3)]
+    filler = [world.rating(2 if value < 0 else -2) for _ in range(3)]
     world.cheats(world.client, fold([*filler, world.rating(value)]), "leaf", rf"is not 0: {value}")
 
 
