@@ -20,6 +20,7 @@ MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse m
 MAX_NESTING = 64  # records nest 6 deep; the decoder recurses, and a block of "[[[[..." would overflow the C stack
 _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
+_TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
 _LINK = re.compile(rb"\xd8\x2a\x58\x25\x00\x01[\x55\x71]\x12\x20")  # a link to a CID that `Cid` can hold
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ def _encode_plain(plain: Any) -> bytes:
     libipld makes a link of whatever begins like some CID, as one in 2,500 random digests does; others cannot read that.
     """
     data = bytes(libipld.encode_dag_cbor(plain))
-    if data.count(_TAG) == len(_LINK.findall(data)):
+    if len(_TAGGED.findall(data)) == len(_LINK.findall(data)):
         return data
     pieces, done = [], 0
     for at in _scan(data):
@@ -158,18 +159,38 @@ def decode_plain(block: bytes) -> Any:
     return _read(block)[0]
 
 
-def _read(block: bytes) -> tuple[Any, list[int]]:
-    tags = _scan(block)
+def _read(block: bytes) -> tuple[Any, list[int] | None]:
+    """What is in a block, and where its tags are if that had to be found out."""
+    may_nest = len(block) - len(block.translate(None, _CONTAINERS)) >= MAX_NESTING
+    tags = _scan(block) if may_nest else None
     try:
         return libipld.decode_dag_cbor(block), tags
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"not dag-cbor: {error}") from error
 
 
-def _is_canonical(block: bytes, plain: Any, tags: list[int]) -> bool:
-    if libipld.encode_dag_cbor(plain) == block and all(_LINK.match(block, at) for at in tags):
+def _is_canonical(block: bytes, plain: Any, tags: list[int] | None) -> bool:
+    if libipld.encode_dag_cbor(plain) == block and _has_only_links(block, tags):
         return True
     return _encode_plain(plain) == block  # bytes that begin like a CID
+
+
+def _has_only_links(block: bytes, tags: list[int] | None) -> bool:
+    if tags is None:
+        return block.count(_TAG) == len(_LINK.findall(block))
+    return all(_LINK.match(block, at) for at in tags)
+
+
+def _size(head: int) -> int:
+    """Bytes of an item by its first byte; 0 where more must be read: longer strings, lists, maps, tags."""
+    major, count = divmod(head, 32)
+    if major in (0, 1, 7) and count < 28:
+        return 1 + (1 << (count - 24) if count >= 24 else 0)
+    return 1 + count if major in (2, 3) and count < 24 else 0
+
+
+_SIZES = bytes(map(_size, range(256)))
+_CONTAINERS = bytes(range(0x80, 0xE0))  # first bytes of lists, maps and tags, which also occur inside other items
 
 
 def _scan(block: bytes) -> list[int]:
@@ -177,14 +198,21 @@ def _scan(block: bytes) -> list[int]:
 
     libipld goes by the interpreter's recursion limit, which importing web3 lifts to ten million.
     """
-    pending, at, tags = [1], 0, []  # items still to come at each level, where the next one begins
+    left = 1  # items still to come at this level
+    pending: list[int] = []  # and at those around it
+    at = 0
+    tags = []
     try:
-        while pending:
-            if not pending[-1]:
-                pending.pop()
+        while left or pending:
+            if not left:
+                left = pending.pop()
                 continue
-            pending[-1] -= 1
-            major, count = divmod(block[at], 32)
+            left -= 1
+            head = block[at]
+            if size := _SIZES[head]:
+                at += size
+                continue
+            major, count = head >> 5, head & 31
             if major == 6:
                 tags.append(at)
             at += 1
@@ -195,8 +223,9 @@ def _scan(block: bytes) -> list[int]:
             if major in (2, 3):
                 at += count
             elif major in (4, 5, 6):
-                pending.append((count, 2 * count, 1)[major - 4])
-                if len(pending) > MAX_NESTING:
+                pending.append(left)
+                left = (count, 2 * count, 1)[major - 4]
+                if len(pending) >= MAX_NESTING:
                     raise CodecError(f"not a record: it nests more than {MAX_NESTING} deep.")
     except IndexError as error:
         raise CodecError(f"not dag-cbor: it is cut short ({len(block)} bytes).") from error

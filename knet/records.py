@@ -240,6 +240,11 @@ class Reputation(Record, frozen=True):
         total = 2 + self.positive + self.negative
         return math.sqrt(self.mean * (1 - self.mean) / (total + 1))
 
+    @property
+    def is_distrusted(self) -> bool:
+        """Whether it is more likely wrong than right by more than a standard deviation."""
+        return self.mean + self.deviation < 0.5
+
 
 class Rating(Record, frozen=True):
     """One verdict on what one receipt stands for: -100 (wrong) to 100 (right)."""
@@ -329,6 +334,7 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     milliseconds: float
     private: bool = False
     writer: str = "extractive"  # or the name of the chat model that wrote the sentences
+    problem: str = ""  # why the chat model that was wanted did not write them
 
     @property
     def counts(self) -> dict[str, int]:

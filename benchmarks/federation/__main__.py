@@ -64,7 +64,7 @@ def main() -> None:
         "scores": scores,
         "load_average": os.getloadavg(),
     }
-    report("federation", figures, details, picture(scores))
+    report("federation-quick" if quick else "federation", figures, details, picture(scores))
 
 
 def ask_network(profile: Profile, questions: Sequence[Question], nodes: int, routed: int) -> dict[str, Rankings]:

@@ -71,7 +71,7 @@ def main() -> None:
     }
     for name, line in [*summaries.items(), *stages.items()]:
         print(name, line)
-    report("query_latency", figures, details, picture(milliseconds, stages))
+    report("query_latency-quick" if quick else "query_latency", figures, details, picture(milliseconds, stages))
 
 
 def the_runs(net: Network, embedder: Embedder, passages: Sequence[Passage], vectors: Vectors) -> dict[str, Ask]:

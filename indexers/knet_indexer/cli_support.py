@@ -97,7 +97,7 @@ def stop_with_parent() -> None:
 
     def wait() -> None:
         with suppress(OSError):
-            while sys.stdin.buffer.read(4096):
+            while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a lock on stdin would disturb the shutdown
                 pass
         os.kill(os.getpid(), signal.SIGINT)
 

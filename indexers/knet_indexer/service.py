@@ -28,6 +28,7 @@ from .views import ManifestReply
 
 POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of SQLite
 SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
+QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
 MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
 
 
@@ -67,11 +68,13 @@ class Service:
         return self.keeper.current is not None and cid in self.keeper.current.blocks
 
     async def search(self, request: SearchRequest) -> SearchReply:
-        """One search, in a thread; at most `MAX_WAITING` are taken on."""
+        """One search, in a thread unless it is quick; at most `MAX_WAITING` are taken on."""
         check_request(request)
         served = self.public
         if self.waiting >= MAX_WAITING:
             raise NodeBusy("this node has more searches waiting than it can answer in time.")
+        if request.vector and len(served.collection) < QUICK_CHUNKS:
+            return served.answer(request)
         self.waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, served.answer, request)

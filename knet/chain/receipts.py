@@ -72,8 +72,18 @@ def receipt_digest(receipt: Receipt, chain_id: int, contract: str) -> bytes:
 def sign_receipt(signer: Signer, receipt: Receipt, chain_id: int, contract: str) -> SignedReceipt:
     """Sign a receipt for one deployment; ``contract`` is its `Deployment.reliability`. Raises BadReceipt."""
     digest = receipt_digest(receipt, chain_id, contract)
-    compact = PrivateKey(bytes(signer.key)).sign_recoverable(digest, hasher=None)
+    compact = _private_key(bytes(signer.key)).sign_recoverable(digest, hasher=None)
     return SignedReceipt(receipt=receipt, signature=compact[:64] + bytes((27 + compact[64],)))
+
+
+@lru_cache(maxsize=16)
+def _private_key(secret: bytes) -> PrivateKey:
+    return PrivateKey(secret)  # derives the public key, which costs as much as signing
+
+
+@lru_cache(maxsize=1024)
+def _checksum_address(address: bytes) -> str:
+    return to_checksum_address(address)  # hashes
 
 
 def recover(signed: SignedReceipt, chain_id: int, contract: str) -> str:
@@ -93,4 +103,4 @@ def recover(signed: SignedReceipt, chain_id: int, contract: str) -> str:
         ).format(compressed=False)
     except ValueError as error:
         raise BadReceipt(f"the receipt of node {signed.receipt.node} is signed by no possible key.") from error
-    return to_checksum_address(keccak(key[1:])[-20:])
+    return _checksum_address(keccak(key[1:])[-20:])

@@ -21,7 +21,7 @@ from web3.exceptions import (
     Web3Exception,
     Web3RPCError,
 )
-from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
+from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt, Wei
 
 from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed, TransactionPending
 from .abi import artifact, describe_revert
@@ -32,6 +32,10 @@ READ_SECONDS = 20.0  # a page of logs from a public RPC can take this long
 MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
 GAS_MARGIN = 1.2  # state may change between the estimate and the block
 FIRST_POLL, SLOWEST_POLL = 0.004, 1.0  # seconds; a development chain has the receipt at once
+
+READS = frozenset({"eth_call", "eth_estimateGas", "eth_getLogs", "eth_getBlockByNumber"})
+BETWEEN_BLOCKS = ("BlockOutOfRange", "header not found")
+READ_PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds; a development chain is through at once, a lagging node within a block
 
 _nonces = threading.Lock()  # two threads with one key must not draw the same nonce
 
@@ -54,6 +58,21 @@ def _reason(error: Web3Exception) -> str:
     return str(error)
 
 
+class _Provider(HTTPProvider):
+    """Asks again when the chain refuses a read because a block arrived between naming the newest one and reading it.
+
+    Anvil says so when others write at the same moment; behind a load balancer a node may be a block behind.
+    """
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        for pause in READ_PAUSES:
+            response = super().make_request(method, params)
+            if method not in READS or not any(words in str(response.get("error", "")) for words in BETWEEN_BLOCKS):
+                return response
+            time.sleep(pause)
+        return super().make_request(method, params)
+
+
 class Rpc:
     """A chain's JSON-RPC over HTTP. Usable from many threads."""
 
@@ -64,7 +83,7 @@ class Rpc:
             raise ConfigError(f"{url!r} is not the URL of a chain's RPC.") from error
         if not self.origin.startswith(("http://", "https://")):
             raise ConfigError(f"{self.origin!r} is not the http(s) URL of a chain's RPC.")
-        provider = HTTPProvider(
+        provider = _Provider(
             url, request_kwargs={"timeout": (CONNECT_SECONDS, READ_SECONDS)}, exception_retry_configuration=None
         )
         self.web3 = Web3(provider, middleware=[])

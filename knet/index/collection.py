@@ -17,8 +17,6 @@ from ..records import Card, Hit, Manifest, Record, Space
 from .lexical import K1, B, tokens
 from .shard import LoadedShard, Vectors, check_space, read_shard
 
-faiss.omp_set_num_threads(1)  # a collection answers many clients at once; one search is under a millisecond
-
 
 class Found(Record, frozen=True):
     """One chunk and what each retriever gave it."""
@@ -80,6 +78,7 @@ class Collection:
             )
         if not self._place:
             return []
+        faiss.omp_set_num_threads(1)  # of this thread: a node answers many at once, and threads would wait by spinning
         _, nearest = self._dense.search(vector[None, :], min(k, len(self)))
         lexical = self._lexical(question)
         top = np.argpartition(-lexical, min(k, len(self)) - 1)[:k]

@@ -71,6 +71,9 @@ class Statistics:
 
     def score(self, weights: Mapping[str, float], words: Sequence[str]) -> float:
         """BM25 of one text's tokens; ``weights`` holds the idf of each of the question's tokens."""
-        counts = Counter(filter(weights.__contains__, words))
+        counts: dict[str, int] = {}
+        for word in words:
+            if word in weights:
+                counts[word] = counts.get(word, 0) + 1
         norm = K1 * (1 - B + B * len(words) / self.average_length)
         return sum(weights[term] * count * (K1 + 1) / (count + norm) for term, count in counts.items())

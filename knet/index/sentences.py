@@ -63,6 +63,7 @@ def trimmed(text: str, start: int, end: int) -> Iterator[Span]:
 
 # --- layout ------------------------------------------------------------------------------------------------------
 
+STRAY = 1  # spaces that a first line may be indented by more than its paragraph; some docstrings begin with one
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _HEADING = re.compile(r"#{1,6} ")
@@ -117,7 +118,7 @@ def _lines(text: str) -> Iterator[tuple[int, int, Kind, bool]]:
             yield start, end, "code", joins
         else:
             item = bool(_ITEM.match(stripped))
-            joins = adjacent and last == "prose" and not item and indent <= depth <= below
+            joins = adjacent and last == "prose" and not item and indent - STRAY <= depth <= below
             if not joins:
                 last, indent, below = "prose", depth, len(text) if item else depth
             yield start, end, "prose", joins

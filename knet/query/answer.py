@@ -25,6 +25,7 @@ UNKNOWN = "The network does not know."
 
 Writer = Callable[[str], str]  # a prompt in, the model's text out
 
+_CODE = re.compile(r"\s*(>>>|@|(async )?def |class |import |from \w+ import |[\w.]+\s*(\(|\[.*\] =|=[^=]))")
 _CITE = re.compile(r"\[(\d{1,4})\]")
 
 
@@ -41,13 +42,19 @@ def is_found(question: str, passages: Sequence[Passage], statistics: Statistics)
 
 
 def extract(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
-    """Up to three sentences that cover most of the question, each citing the span it is."""
+    """Up to three sentences that cover most of the question, each citing the span it is.
+
+    Sources that have proven unreliable are quoted only where no other has a passage.
+    """
     weights = _weights(question, statistics)
     candidates: list[tuple[float, float, list[str], int, Span]] = []
-    for number, passage in enumerate(passages):
+    trusted = [number for number, passage in enumerate(passages) if not passage.reliability.is_distrusted]
+    for number in trusted or range(len(passages)):
+        passage = passages[number]
         for span in sentences(passage.text):
-            words = tokens(passage.text[span.start : span.end])
-            if len(words) >= MIN_WORDS:
+            exact = passage.text[span.start : span.end]
+            if _is_prose(exact):
+                words = tokens(exact)
                 covers = _coverage(weights, words)
                 candidates.append((covers + LEAD_WEIGHT / (1 + number), covers, words, number, span))
     candidates.sort(key=lambda item: -item[0])
@@ -70,6 +77,11 @@ def _quoted(number: int, passage: Passage, span: Span) -> Sentence:
 
 def _weights(question: str, statistics: Statistics) -> dict[str, float]:
     return {term: statistics.idf(term) for term in tokens(question)}
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a reader would take this for a sentence, and not for a heading, a signature or a line of code."""
+    return len(text.split()) >= MIN_WORDS and not _CODE.match(text)
 
 
 def _coverage(weights: Mapping[str, float], words: Iterable[str]) -> float:

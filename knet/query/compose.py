@@ -31,10 +31,15 @@ def compose(
     statistics = pooled_statistics(inquiry.views.values(), tokens(inquiry.question))
     passages = _passages(inquiry, statistics)
     sentences: list[Sentence] = []
+    problem = ""
     if is_found(inquiry.question, passages, statistics):
-        sentences = (
-            generate(inquiry.question, passages, writer) if writer else extract(inquiry.question, passages, statistics)
-        )
+        try:
+            sentences = generate(inquiry.question, passages, writer) if writer else []
+        except Exception as error:  # each model raises its own kinds; the passages must not be lost to any of them
+            writer, writer_name = None, EXTRACTIVE
+            problem = f"the chat model failed ({type(error).__name__}: {error}), so the answer quotes instead."
+        if writer is None:
+            sentences = extract(inquiry.question, passages, statistics)
     return Answer(
         question=inquiry.question,
         found=bool(sentences),
@@ -51,6 +56,7 @@ def compose(
         milliseconds=round((time.perf_counter() - started) * 1000, 2),
         private=inquiry.options.private,
         writer=writer_name,
+        problem=problem,
     )
 
 

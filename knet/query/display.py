@@ -13,7 +13,7 @@ SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of 
 
 def answer_text(answer: Answer) -> str:
     """The answer, its sources and what happened at each node, as plain text."""
-    lines = [plain(answer.text), ""]
+    lines = [plain(answer.text), "", *([f"note: {plain(answer.problem)}"] if answer.problem else [])]
     for number, passage in enumerate(answer.passages, 1):
         lines.append(
             f"[{number}] {plain(passage.title or passage.uri)} {passage.start}-{passage.end}  {_facts(passage)}"
@@ -35,8 +35,9 @@ def answer_html(answer: Answer) -> str:
     passages = "".join(_passage_html(n, passage) for n, passage in enumerate(answer.passages, 1))
     nodes = "".join(_node_html(node) for node in answer.nodes)
     counts = answer.counts
+    problem = f"<p>{escape(answer.problem)}</p>" if answer.problem else ""
     return (
-        f'<div class="knet-answer"><p><b>{sentences or escape(answer.text)}</b></p>'
+        f'<div class="knet-answer"><p><b>{sentences or escape(answer.text)}</b></p>{problem}'
         f"<details><summary>{len(answer.passages)} passages, each proven to be in its node's published collection"
         f"</summary><ol>{passages}</ol></details>"
         f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, "

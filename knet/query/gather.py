@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -13,6 +15,7 @@ from ..codec import Cid, encode
 from ..content.base import BlockSource
 from ..errors import KnetError
 from ..http import HttpClient
+from ..index.collection import Collection
 from ..index.shard import Vectors
 from ..records import Evidence, NodeStatus, Record, SearchRequest
 from .ask import DEADLINE_SECONDS, Reply, ask_nodes
@@ -24,6 +27,8 @@ from .view import NodeView
 
 ASKED = 5  # nodes a question goes to; keeps about 98 % of central recall at 100 nodes (docs/papers.md)
 PASSAGES = 8
+MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
+FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
 
 OnStatus = Callable[[NodeStatus], None]
 
@@ -138,18 +143,37 @@ class Gatherer:
         )
 
     def fetch(self, inquiry: Inquiry, source_for: Callable[[NodeView], BlockSource]) -> None:
-        """Fetch the chosen nodes' published shards and search them here: no node learns the question."""
+        """Fetch the chosen nodes' published shards, all at once, and search them here: no node learns the question.
+
+        A collection that takes longer than `FETCH_SECONDS` is left out of this answer, and goes on being fetched.
+        """
+        started = time.perf_counter()
+        views: dict[Future[Collection], NodeView] = {}
         for view in inquiry.asked:
-            started = time.perf_counter()
-            head = view.entry.head
-            assert head is not None  # only nodes with a head have a view
+            assert view.entry.head is not None  # only nodes with a head have a view
+            if len(view.manifest.shards) > MAX_FETCHED_SHARDS:
+                detail = f"{len(view.manifest.shards)} shards are more than private search fetches"
+                inquiry.note(view.entry.node, "error", _since(started), detail=detail)
+                continue
+            views[self._shelf.load(view.entry.head.manifest, source_for(view))] = view
+        waiting = dict(views)
+        with suppress(TimeoutError):
+            for future in as_completed(views, timeout=FETCH_SECONDS):
+                self._search(inquiry, waiting.pop(future), future, started)
+        for view in waiting.values():
+            detail = f"its collection did not arrive within {FETCH_SECONDS:g} s; it is still being fetched"
+            inquiry.note(view.entry.node, "timeout", _since(started), detail=detail)
+
+    def _search(self, inquiry: Inquiry, view: NodeView, fetched: Future[Collection], started: float) -> None:
+        try:
             vector = inquiry.vectors[view.card.space]
-            try:
-                collection = self._shelf.load(head.manifest, source_for(view))
-                found = search_fetched(collection, view, inquiry.question, vector, inquiry.options.k)
-                status, detail = "success", "searched here"
-            except KnetError as error:
-                found, status, detail = [], "error", str(error)
-            inquiry.hits += found
-            milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            inquiry.note(view.entry.node, status, milliseconds, hits=len(found), detail=detail)
+            found = search_fetched(fetched.result(), view, inquiry.question, vector, inquiry.options.k)
+        except KnetError as error:
+            inquiry.note(view.entry.node, "error", _since(started), detail=f"{type(error).__name__}: {error}")
+            return
+        inquiry.hits += found
+        inquiry.note(view.entry.node, "success", _since(started), hits=len(found), detail="searched here")
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)

@@ -51,15 +51,14 @@ def merge(
     """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which scores count."""
     if not hits:
         return []
-    words = [tokens(hit.hit.text) for hit in hits]
     dense = np.array([hit.cosine for hit in hits])
-    bm25 = _bm25(question, words, statistics)
+    bm25 = _bm25(question, hits, statistics)
     columns = {"dense": _calibrated(dense, [spaces[hit.node] for hit in hits]), "bm25": _z(bm25)}
     relevance: Scores = np.mean([columns[name] for name in RETRIEVERS if name in retrievers], axis=0)
     final = _gate(relevance, np.array([reputations.get(hit.node, Reputation()).mean for hit in hits]))
     keys = list(zip((-final).tolist(), (-dense).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
-    chosen = _collapse(order, hits, words, k) if collapse else {i: [] for i in order[:k]}
+    chosen = _collapse(order, hits, k) if collapse else {i: [] for i in order[:k]}
     return [
         Ranked(
             checked=hits[i],
@@ -76,9 +75,9 @@ def _tie(hit: Checked) -> tuple[bytes, int, int]:
     return hit.document_cid.raw, hit.hit.start, hit.node
 
 
-def _bm25(question: str, words: Sequence[Sequence[str]], statistics: Statistics) -> Scores:
+def _bm25(question: str, hits: Sequence[Checked], statistics: Statistics) -> Scores:
     weights = {term: statistics.idf(term) for term in tokens(question)}
-    return np.array([statistics.score(weights, text) for text in words])
+    return np.array([statistics.score(weights, hit.words) for hit in hits])
 
 
 def _z(values: Scores) -> Scores:
@@ -102,9 +101,7 @@ def _gate(relevance: Scores, reliability: Scores) -> Scores:
     return np.where(shift < 0, relevance + shift, relevance + shift * competes)
 
 
-def _collapse(
-    order: Sequence[int], hits: Sequence[Checked], words: Sequence[Sequence[str]], k: int
-) -> dict[int, list[int]]:
+def _collapse(order: Sequence[int], hits: Sequence[Checked], k: int) -> dict[int, list[int]]:
     """The best ``k`` of an order, each with the other nodes that hold the same words.
 
     Equal texts become one passage with several sources; a node's near-copies of its own passage are dropped.
@@ -113,7 +110,7 @@ def _collapse(
     vectors: dict[int, list[Vectors]] = {}
     for i in order:
         node = hits[i].node
-        same = next((j for j in chosen if words[j] == words[i]), None)
+        same = next((j for j in chosen if hits[j].words == hits[i].words), None)
         if same is not None:
             if node != hits[same].node and node not in chosen[same]:
                 chosen[same].append(node)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from threading import Lock, Thread
 
 from ..codec import DAG_CBOR, Cid, decode
 from ..content.base import BlockSource
 from ..index.collection import Collection
+from ..index.lexical import tokens
 from ..index.shard import Vectors
 from ..records import Document
 from .verify import Checked, cosine_of
@@ -17,19 +21,39 @@ KEPT_COLLECTIONS = 64  # loaded collections held in memory; blocks stay in the s
 
 
 class Shelf:
-    """Collections fetched by CID, the most recently used kept loaded."""
+    """Collections fetched by CID, the most recently used kept loaded. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._loaded: OrderedDict[Cid, Collection] = OrderedDict()
+        self._loaded: OrderedDict[Cid, Future[Collection]] = OrderedDict()
+        self._lock = Lock()
 
-    def load(self, cid: Cid, source: BlockSource, progress: Callable[[int], None] | None = None) -> Collection:
-        """A node's collection, checked whole. Raises what `Collection.load` raises."""
-        if cid not in self._loaded:
-            self._loaded[cid] = Collection.load(source, cid, progress=progress)
+    def load(self, cid: Cid, source: BlockSource) -> Future[Collection]:
+        """A node's collection, checked whole: loaded, being loaded, or begun now; what failed is begun anew.
+
+        The future raises what `Collection.load` raises.
+        """
+        with self._lock:
+            known = self._loaded.get(cid)
+            if known is None or (known.done() and known.exception()):
+                self._loaded[cid] = _in_thread(partial(Collection.load, source, cid))
+            self._loaded.move_to_end(cid)
             while len(self._loaded) > KEPT_COLLECTIONS:
                 self._loaded.popitem(last=False)
-        self._loaded.move_to_end(cid)
-        return self._loaded[cid]
+            return self._loaded[cid]
+
+
+def _in_thread(work: Callable[[], Collection]) -> Future[Collection]:
+    """A daemon, unlike an executor's threads: a node that drips for hours must not keep the process from ending."""
+    future: Future[Collection] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, name="knet-fetch", daemon=True).start()
+    return future
 
 
 def search_fetched(collection: Collection, view: NodeView, question: str, vector: Vectors, k: int) -> list[Checked]:
@@ -43,6 +67,7 @@ def search_fetched(collection: Collection, view: NodeView, question: str, vector
             document_cid=Cid.of(documents[hit.document], DAG_CBOR),
             hit=hit,
             cosine=cosine_of(hit.vector, vector),
+            words=tokens(hit.text),
         )
         for hit in hits
     ]

@@ -35,7 +35,8 @@ def pooled_statistics(nodes: Iterable[NodeView], terms: Iterable[str]) -> Statis
     views = list(nodes)
     chunks = sum(view.card.chunks for view in views)
     tokens_in_all = sum(view.card.average_length * view.card.chunks for view in views)
-    df = {term: sum(view.df.get(term_hash(term), 0) for view in views) for term in terms}
+    hashes = {term: term_hash(term) for term in terms}
+    df = {term: sum(view.df.get(key, 0) for view in views) for term, key in hashes.items()}
     return Statistics(chunks, tokens_in_all / max(chunks, 1), df)
 
 
@@ -44,12 +45,12 @@ def route(question: str, vectors: Mapping[Cid, Vectors], nodes: Iterable[NodeVie
     views = list(nodes)
     terms = list(dict.fromkeys(tokens(question)))
     statistics = pooled_statistics(views, terms)
-    idf = {term: statistics.idf(term) for term in terms}
+    idf = {term_hash(term): statistics.idf(term) for term in terms}
     routes = [_score(view, vectors.get(view.card.space), idf) for view in views]
     return sorted(routes, key=lambda r: (-r.score, r.node))
 
 
-def _score(view: NodeView, vector: Vectors | None, idf: Mapping[str, float]) -> Route:
+def _score(view: NodeView, vector: Vectors | None, idf: Mapping[int, float]) -> Route:
     topic = float(np.max(view.centroids @ vector)) if vector is not None and len(view.centroids) else 0.0
     words = _coverage(view, idf)
     rated = view.reputation
@@ -62,13 +63,14 @@ def _score(view: NodeView, vector: Vectors | None, idf: Mapping[str, float]) -> 
     )
 
 
-def _coverage(view: NodeView, idf: Mapping[str, float]) -> float:
-    """CORI-like belief in 0..1: idf-weighted share of the question's terms, each saturating with its frequency."""
+def _coverage(view: NodeView, idf: Mapping[int, float]) -> float:
+    """CORI-like belief in 0..1: idf-weighted share of the question's terms, each saturating with its frequency.
+
+    ``idf`` is by term hash.
+    """
     total = sum(idf.values())
     if not total:
         return 0.0
-    covered = 0.0
-    for term, weight in idf.items():
-        df = view.df.get(term_hash(term), 0)
-        covered += weight * df / (df + 1.0 + math.log1p(view.card.chunks / 50))
-    return covered / total
+    common = 1.0 + math.log1p(view.card.chunks / 50)
+    frequencies = ((view.df.get(term, 0), weight) for term, weight in idf.items())
+    return sum(weight * df / (df + common) for df, weight in frequencies) / total

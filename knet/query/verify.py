@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..chain.receipts import recover
 from ..codec import DAG_CBOR, Cid, decode
 from ..errors import BadReceipt, NotIncluded, ScoreInflated, SpaceMismatch, StaleManifest
 from ..index.collection import results_root
+from ..index.lexical import tokens
 from ..index.shard import Vectors
 from ..merkle import included
 from ..records import VECTOR_DTYPE, Document, Evidence, Hit, Manifest, Receipt, Record, SearchReply, chunk_leaf
@@ -38,6 +40,7 @@ class Checked(Record, frozen=True):
     document_cid: Cid
     hit: Hit
     cosine: float
+    words: list[str]  # its tokens, read while other nodes are still answering
 
 
 class Nonces:
@@ -96,9 +99,10 @@ def verify_reply(
             document=documents[hit.document][1],
             document_cid=documents[hit.document][0],
             hit=hit,
-            cosine=check_score(hit, vector),
+            cosine=cosine,
+            words=tokens(hit.text),
         )
-        for hit in reply.hits
+        for hit, cosine in zip(reply.hits, check_scores(reply.hits, vector), strict=True)
     ]
     return checked, Evidence(signed=reply.receipt, leaves=leaves)
 
@@ -133,26 +137,35 @@ def check_hit(hit: Hit, documents: list[tuple[Cid, Document]], manifest: Manifes
     return leaf
 
 
-def check_score(hit: Hit, vector: Vectors | None) -> float:
-    """The cosine from the committed vector. Raises ScoreInflated if the node claimed another."""
-    if vector is None:
-        return 0.0
-    cosine = cosine_of(hit.vector, vector)
-    claimed = hit.scores.get("dense", cosine)
-    if not abs(claimed - cosine) <= SCORE_TOLERANCE:
-        raise ScoreInflated(f"claimed a similarity of {claimed:.4f}; the committed vector gives {cosine:.4f}.")
-    return cosine
+def check_scores(hits: Sequence[Hit], vector: Vectors | None) -> list[float]:
+    """The cosines of the committed vectors. Raises SpaceMismatch, and ScoreInflated if the node claimed others."""
+    if vector is None or not hits:
+        return [0.0] * len(hits)
+    cosines = cosines_of([hit.vector for hit in hits], vector)
+    for hit, cosine in zip(hits, cosines, strict=True):
+        claimed = hit.scores.get("dense", cosine)
+        if not abs(claimed - cosine) <= SCORE_TOLERANCE:
+            raise ScoreInflated(f"claimed a similarity of {claimed:.4f}; the committed vector gives {cosine:.4f}.")
+    return cosines
+
+
+def cosines_of(stored: Sequence[bytes], vector: Vectors) -> list[float]:
+    """Cosines of stored vectors (float16) and a unit query vector. Raises SpaceMismatch, ScoreInflated."""
+    size = len(vector) * np.dtype(VECTOR_DTYPE).itemsize
+    for one in stored:
+        if len(one) != size:
+            raise SpaceMismatch(f"a vector of {len(one)} bytes in a space of {len(vector)} dimensions.")
+    rows = np.frombuffer(b"".join(stored), VECTOR_DTYPE).reshape(-1, len(vector)).astype(np.float32)
+    for norm in np.einsum("ij,ij->i", rows, rows).tolist():
+        if not 0.98 < norm < 1.02:
+            raise ScoreInflated(f"a committed vector of squared length {norm:.3f}; unit length is the rule.")
+    cosines: list[float] = np.einsum("ij,j->i", rows, vector).tolist()  # row by row: equal vectors, equal cosines
+    return cosines
 
 
 def cosine_of(stored: bytes, vector: Vectors) -> float:
-    """Cosine of a stored vector (float16) and a unit query vector. Raises SpaceMismatch, ScoreInflated."""
-    if len(stored) != len(vector) * np.dtype(VECTOR_DTYPE).itemsize:
-        raise SpaceMismatch(f"a vector of {len(stored)} bytes in a space of {len(vector)} dimensions.")
-    row = np.frombuffer(stored, VECTOR_DTYPE).astype(np.float32)
-    norm = float(row @ row)
-    if not 0.98 < norm < 1.02:
-        raise ScoreInflated(f"a committed vector of squared length {norm:.3f}; unit length is the rule.")
-    return float(row @ vector)
+    """The same for one vector."""
+    return cosines_of([stored], vector)[0]
 
 
 def query_digest(block: bytes) -> bytes:

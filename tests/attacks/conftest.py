@@ -15,7 +15,7 @@ from knet.records import Answer, NodeStatus
 from tests.network.clients import open_client, own_network, status_of
 from tests.network.support import RunningNode, start_nodes
 
-from .support import Behaviour, Impostor, Liar, honest, impostor
+from .support import Impostor, Liar, honest, impostor
 
 QUESTION = "How long does a heron stand still before it strikes a fish?"
 HONEST = [
@@ -80,6 +80,3 @@ def net(stage: Stage, tmp_path: Path) -> Iterator[Network]:
     with open_client(stage.profile, tmp_path) as net:
         net.nodes()
         yield net
-
-
-__all__ = ["HONEST", "QUESTION", "Behaviour", "Stage"]

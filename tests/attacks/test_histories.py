@@ -56,9 +56,7 @@ def answering_from(stage: Stage, collection: Collection, mouth: Impostor) -> Non
 
 
 def head_of(node: RunningNode) -> Collection:
-    with node.node.open_state():
-        head = node.node.chain.heads(node.identity)[-1]
-    return Collection.load(node.node.store, head.manifest)
+    return Collection.load(node.node.store, node.node.chain.heads(node.identity)[-1].manifest)
 
 
 def rewrite(stage: Stage, text: str) -> None:

@@ -105,3 +105,7 @@ def test_sentences_are_ordered_spans_that_hold_everything_but_white_space(text: 
         ends.append(end)
     assert text[ends[-1] :].strip() == ""
     assert all(block.start < block.end for block in blocks(text))
+
+
+def test_a_stray_space_before_a_paragraph_does_not_cut_its_first_line_off() -> None:
+    assert split(" The index has a\nlink structure.\n\nNext") == ["The index has a\nlink structure.", "Next"]

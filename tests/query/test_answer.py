@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from knet.index.lexical import Statistics
 from knet.query.answer import extract, generate, is_found, numbered, prompt
 from knet.query.display import answer_html, answer_text
@@ -50,6 +52,18 @@ def test_the_best_sentence_is_quoted_with_its_exact_span() -> None:
     citation = first.citations[0]
     source = PASSAGES[citation.passage]
     assert source.text[citation.start - source.start : citation.end - source.start] == citation.exact == first.text
+
+
+def test_code_and_headings_are_not_sentences() -> None:
+    text = "capital.of(france, the, is)\n\ncapital = france of the is what\n\nFrance\n\nThe capital of France is Paris."
+    assert [s.text for s in extract(QUESTION, [passage(text)], STATISTICS)] == ["The capital of France is Paris."]
+
+
+def test_a_source_that_proved_unreliable_is_quoted_only_when_alone() -> None:
+    liar = Reputation(negative=3, count=3)
+    lie = msgspec.structs.replace(passage("The capital of France is Lyon."), reliability=liar)
+    assert [s.citations[0].passage for s in extract(QUESTION, [lie, *PASSAGES], STATISTICS)] == [1]
+    assert extract(QUESTION, [lie], STATISTICS)[0].text == "The capital of France is Lyon."
 
 
 def test_weak_passages_are_not_an_answer() -> None:

@@ -139,3 +139,19 @@ def test_a_model_is_not_asked_when_nothing_was_found(net: Network) -> None:
     answer = net.ask("Zymurgy quaternions xylophone?", deadline=PATIENT, model=model)
     assert not answer.found
     assert model.heard == []
+
+
+class Broken(Listening):
+    """A chat model whose service refuses."""
+
+    def _call(self, *args: Any, **kwargs: Any) -> str:
+        raise ConnectionError("429 too many requests")
+
+
+def test_a_model_that_fails_costs_neither_passages_nor_answer(net: Network) -> None:
+    answer = net.ask(QUESTION, deadline=PATIENT, model=Broken(responses=[""]))
+    assert answer.found
+    assert answer.record.writer == "extractive"
+    assert "429 too many requests" in answer.record.problem
+    assert "429 too many requests" in str(answer)
+    assert answer.verify().ok

@@ -86,13 +86,13 @@ class DemoNetwork:
         )
         log.close()
         self._processes[owner.name] = process
-        ready = threading.Event()
+        serving, ended = threading.Event(), threading.Event()
         assert process.stdout is not None
-        reader = threading.Thread(target=_read, args=(process.stdout, owner.title, tell, ready), daemon=True)
+        reader = threading.Thread(target=_read, args=(process.stdout, owner.title, tell, serving, ended), daemon=True)
         reader.start()
 
         def wait() -> None:
-            if not ready.wait(READY_SECONDS) or process.poll() is not None:
+            if not ended.wait(READY_SECONDS) or not serving.is_set():
                 reason = (folder / "node.log").read_text()[-500:].strip()
                 raise IndexerError(f"the demo node {owner.title} did not start: {reason or 'no word from it'}.")
 
@@ -165,12 +165,14 @@ def _write_falsified(owner: Owner, target: Path) -> None:
         (target / f"{item.title}.md").write_text(falsify(item.read().text))
 
 
-def _read(stream: IO[str], title: str, tell: Tell, ready: threading.Event) -> None:
+def _read(stream: IO[str], title: str, tell: Tell, serving: threading.Event, ended: threading.Event) -> None:
+    """Pass on what a node says; ``ended`` is set when its start is over, ``serving`` before that if it succeeded."""
     for event in _events(stream):
         tell(title, event["phase"], event.get("done", 0), event.get("total", 0))
         if event["phase"] == SERVING:
-            ready.set()
-    ready.set()  # the process ended; who waits looks at why
+            serving.set()
+            ended.set()
+    ended.set()
 
 
 def _events(stream: IO[str]) -> Iterator[dict[str, Any]]:

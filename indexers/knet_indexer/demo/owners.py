@@ -33,20 +33,25 @@ OWNERS = [
         name="numpy",
         title="NumPy",
         spec="python:numpy",
-        include="numpy.linalg.*, numpy.sort, numpy.unique, numpy.pad, numpy.std",
+        include="numpy.sort, numpy.unique, numpy.linalg.norm, numpy.linalg.svd, numpy.linalg.lstsq, numpy.linalg",
+    ),
+    Owner(
+        name="faiss",
+        title="Faiss",
+        spec="python:faiss",
+        include="faiss.IndexHNSW*, faiss.HNSW*, faiss.IndexIVF*, faiss.Clustering*, faiss.Kmeans, faiss.Index",
         limit=20,
     ),
-    Owner(name="faiss", title="Faiss", spec="python:faiss", limit=30),
     Owner(name="web3", title="web3.py", spec="python:web3", limit=30),
     Owner(name="jupyterlab", title="JupyterLab", spec="python:jupyterlab"),
     Owner(name="mirror", title="Unofficial Python mirror", mirrors="stdlib"),
 ]
 
 QUESTIONS = [
-    "What is the heap invariant that heapq maintains?",
+    "Which of the two middle values does statistics.median_low return?",
     "How does json.dump handle NaN and infinity?",
     "How are nan values ordered by numpy.sort?",
-    "What does the efSearch parameter of the HNSW index control?",
-    "Which function selects a random sample without replacement?",
+    "What is a HNSW index in faiss?",
+    "What does heapq.heapreplace pop and return?",
     "How do I bake sourdough bread at high altitude?",
 ]

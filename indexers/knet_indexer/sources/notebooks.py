@@ -10,9 +10,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
-from nbformat.reader import reads
-
 from knet.errors import SourceError
 
 from .base import Item, Text, patterns
@@ -36,6 +33,9 @@ class NotebooksSource:
 
 def read_notebook(path: Path) -> Text:
     """The cells of a notebook of any format version. Raises SourceError."""
+    import nbformat  # 1.6 s of processor time, which a folder without notebooks need not pay
+    from nbformat.reader import reads
+
     try:
         written = reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
         notebook = nbformat.convert(written, 4)  # type: ignore[no-untyped-call]

@@ -60,7 +60,7 @@ class PythonSource:
 
     def items(self) -> Iterator[Item]:
         package = self._package
-        documents = _documents(entries_of(package.roots))
+        documents = _documents(entries_of([root for root in package.roots if self._may_include(root)]))
         if self._include:
             documents = [document for document in documents if self._includes(document.path)]
         elif package.description:
@@ -70,6 +70,11 @@ class PythonSource:
         documents.sort(key=lambda entry: (entry.path.count("."), bool(entry.path), -len(entry.doc), entry.path))
         for entry in sorted(documents[: self._limit], key=lambda entry: entry.path):
             yield self._item(entry)
+
+    def _may_include(self, root: str) -> bool:
+        """Whether a path under a top-level name can match; the standard library has hundreds that need not be read."""
+        first = [pattern.partition(".")[0] for pattern in self._include]
+        return not first or any(fnmatch.fnmatchcase(root, pattern) for pattern in first)
 
     def _includes(self, path: str) -> bool:
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._include)

@@ -1,0 +1,71 @@
+"""Asked privately, a node can lie only in the blocks it hands out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from knet.query import gather
+from knet.query.network import Network
+from tests.network.clients import PATIENT
+
+from .conftest import QUESTION, Stage
+from .support import Behaviour, Exchange, drip, hang, honest
+
+SHORT = 1.5  # seconds: the honest nodes' few blocks need a tenth of it
+
+
+def turns_a_bit(exchange: Exchange) -> None:
+    status, body = exchange.forward()
+    exchange.send(body[:-1] + bytes((body[-1] ^ 1,)), status)
+
+
+def has_nothing(exchange: Exchange) -> None:
+    exchange.send(b"", 404)
+
+
+def has_too_much(exchange: Exchange) -> None:
+    exchange.send(bytes((1 << 20) + 1))
+
+
+@pytest.mark.parametrize(
+    ("behave", "named"),
+    [
+        pytest.param(turns_a_bit, "BlockTampered: .*does not match its CID", id="turns a bit"),
+        pytest.param(has_nothing, "BlockNotFound: .*does not have block", id="has nothing"),
+        pytest.param(has_too_much, "TooLarge: .*more than 1048576 bytes", id="has too much"),
+        pytest.param(Exchange.hang_up, "Unreachable: .*cannot be reached", id="hangs up"),
+    ],
+)
+def test_a_lying_gateway_is_named_and_the_others_are_searched(
+    stage: Stage, net: Network, behave: Behaviour, named: str
+) -> None:
+    stage.mouth.behave = behave
+    status = stage.check(net.ask(QUESTION, private=True).record)
+    assert status.status == "error"
+    assert re.search(named, status.detail), status.detail
+    stage.mouth.behave = honest
+    again = net.ask(QUESTION, private=True)
+    assert {node.status for node in again.nodes} == {"success"}, "a failed fetch is tried again"
+    assert again.verify().ok
+
+
+@pytest.mark.parametrize("behave", [hang, drip])
+def test_a_gateway_that_takes_its_time_is_not_waited_for(
+    stage: Stage, net: Network, behave: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "FETCH_SECONDS", SHORT)
+    stage.mouth.behave = behave
+    answer = net.ask(QUESTION, private=True).record
+    status = stage.check(answer)
+    assert status.status == "timeout"
+    assert "did not arrive within 1.5 s" in status.detail
+    assert answer.milliseconds < PATIENT * 1000
+
+
+def test_a_collection_too_large_for_this_machine_is_not_fetched(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "MAX_FETCHED_SHARDS", 0)
+    answer = net.ask(QUESTION, private=True).record
+    assert not answer.found
+    assert {"0" if "more than private search fetches" in node.detail else node.detail for node in answer.nodes} == {"0"}

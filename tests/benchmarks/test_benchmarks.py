@@ -1,0 +1,119 @@
+"""Benchmarks are listed, say what they lack, and measure what they claim to: on a little of everything."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from benchmarks import harness
+from benchmarks.federation.central import bm25_top, dense_top
+from benchmarks.indexing.resync import three_syncs
+from benchmarks.passages import Passage, Question, at_random, by_article
+from knet.chain.anvil import find_anvil
+from knet.config import DEFAULT_MODEL
+from knet.embed import find_model
+from knet.errors import ModelNotFound
+from tests.conftest import NO_ANVIL
+from tests.network.support import make_node
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("federation", "indexing", "query_latency")
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_benchmarks_are_listed_with_a_line_each() -> None:
+    listed = run("benchmarks").stdout.splitlines()
+    for name in NAMES:
+        assert any(line.startswith(f"python -m benchmarks.{name} ") and len(line.split()) > 6 for line in listed)
+
+
+def test_a_benchmark_without_its_data_says_how_to_get_it(tmp_path: Path) -> None:
+    ended = run("benchmarks.federation", KNET_DATA=str(tmp_path))
+    assert ended.returncode != 0
+    assert "KNET_DATA" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_report_is_a_file_a_picture_and_a_last_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
+    harness.report("some", {"ratio": 1.5}, {"rounds": 3}, Figure())
+    kept = json.loads((tmp_path / "results" / "some.json").read_text())
+    assert (kept["figures"], kept["details"]) == ({"ratio": 1.5}, {"rounds": 3})
+    assert (tmp_path / "results" / "some.png").read_bytes().startswith(b"\x89PNG")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert json.loads(last) == {"bench": "some", "figures": {"ratio": 1.5}}
+
+
+def test_articles_stay_whole_and_every_passage_has_a_node() -> None:
+    passages = [Passage(f"p{n}", f"article {n % 7}", f"text {n}") for n in range(100)]
+    whole, mixed = by_article(passages, 4), at_random(passages, 4)
+    assert sorted(p for collection in whole for p in collection) == sorted(passages)
+    assert sorted(p for collection in mixed for p in collection) == sorted(passages)
+    homes = {(passage.article, number) for number, collection in enumerate(whole) for passage in collection}
+    assert len(homes) == 7
+    assert max(map(len, whole)) <= 30
+
+
+def test_the_central_indexes_find_what_is_nearest() -> None:
+    vectors = np.eye(5, 8, dtype=np.float32)
+    assert dense_top(vectors, vectors[[3, 1]], 1).tolist() == [[3], [1]]
+    passages = [Passage(f"p{n}", "", text) for n, text in enumerate(["red apples", "green pears", "blue plums"])]
+    assert bm25_top(passages, [Question("Are pears green?", "p1"), Question("nothing", "")], 1)[0].tolist() == [1]
+
+
+def test_a_second_sync_does_nothing_and_a_third_reads_one_edit(tmp_path: Path) -> None:
+    node = make_node(tmp_path / "node", {f"{n}.txt": f"Document {n} is about number {n}." for n in range(5)})
+    syncs = three_syncs(node, tmp_path / "node-documents")
+    assert [report.embedded for report in syncs.values()] == [5, 0, 1]
+
+
+def write_squad(folder: Path) -> None:
+    """A set of the form the benchmarks read: a hundred passages of twenty articles, a question about each."""
+    things = ["apple", "bridge", "comet", "desert", "engine", "forest", "glacier", "harbour", "island", "jungle"]
+    colours = ["red", "green", "blue", "white", "golden", "silver", "purple", "orange", "grey", "black"]
+    passages, questions = [], []
+    for n, (thing, colour) in enumerate((thing, colour) for thing in things for colour in colours):
+        text = f"The {colour} {thing} was first described in {1700 + n}. Travellers came from afar to see it."
+        passages.append({"id": f"p{n}", "title": f"{thing} {n % 2}", "text": text})
+        questions.append({"id": f"q{n}", "text": f"When was the {colour} {thing} described?", "relevant": {f"p{n}": 1}})
+    for name, records in (("docs", passages), ("queries", questions)):
+        with gzip.open(folder / f"squad_dev.{name}.jsonl.gz", "wt") as lines:
+            lines.writelines(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.network
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["federation", "query_latency"])
+def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> None:
+    if find_anvil() is None:
+        pytest.skip(NO_ANVIL)
+    try:
+        find_model(DEFAULT_MODEL)
+    except ModelNotFound as error:
+        pytest.skip(str(error))
+    write_squad(tmp_path)
+    ended = run(f"benchmarks.{name}", "--quick", KNET_DATA=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["bench"] == f"{name}-quick"
+    if name == "federation":
+        assert last["figures"]["same_top10"] == 1.0
