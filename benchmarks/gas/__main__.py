@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
+from benchmarks.fleet import network
 from benchmarks.harness import report
 from knet.chain.batches import Delta
-from knet.chain.devchain import fund, start_network, stop_network
+from knet.chain.devchain import fund
 from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
 from knet.codec import DAG_CBOR, Cid
@@ -49,20 +44,9 @@ class Ours:
         return int(self._chain.rpc.web3.eth.get_transaction_receipt(transaction)["gasUsed"])  # type: ignore[arg-type]
 
 
-@contextmanager
-def network() -> Iterator[EvmChain]:
-    """A chain of its own, gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["KNET_HOME"] = str(Path(folder))
-        profile = start_network("gas", default=False)
-        try:
-            yield EvmChain(profile.rpc, profile.deployment)
-        finally:
-            stop_network("gas")
-
-
 def main() -> None:
-    with network() as chain:
+    with network() as profile:
+        chain = EvmChain(profile.rpc, profile.deployment)
         ours = Ours(chain)
         signer = new_key()
         fund(chain.rpc.web3.provider.endpoint_uri, signer.address)  # type: ignore[attr-defined]
