@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-CONTRACTS = ("IdentityRegistry", "ManifestRegistry", "Reliability")
+CONTRACTS = ("IdentityRegistry", "ManifestRegistry", "Reliability", "ReputationRegistry")
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "knet" / "chain" / "artifacts"
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from . import __version__
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
+from .cli_trust import app as trust_app
 from .config import home, write_atomically
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(network_app, name="network")
+app.add_typer(trust_app, name="trust")
 
 AnswerFile = Annotated[
     Path | None, typer.Option("--answer", "-a", help="A saved answer (JSON); the last one asked if not given.")

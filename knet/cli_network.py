@@ -58,6 +58,7 @@ def join(
     manifests: Annotated[str, typer.Option(help="Address of the manifest registry.")],
     reliability: Annotated[str, typer.Option(help="Address of the reliability contract.")],
     chain_id: Annotated[int, typer.Option(help="The chain's id.")],
+    reputation: Annotated[str, typer.Option(help="Address of an ERC-8004 reputation registry, if there is one.")] = "",
     block: Annotated[int, typer.Option(help="Where the contracts' events begin.")] = 0,
     addresses: Annotated[str, typer.Option(help=f"Endpoints allowed: {', '.join(ADDRESS_POLICIES)}.")] = "public",
     as_json: AsJson = False,
@@ -66,7 +67,12 @@ def join(
     if addresses not in ADDRESS_POLICIES:
         raise ConfigError(f"--addresses is one of {', '.join(ADDRESS_POLICIES)}.")
     deployment = Deployment(
-        chain_id=chain_id, identity=identity, manifests=manifests, reliability=reliability, block=block
+        chain_id=chain_id,
+        identity=identity,
+        manifests=manifests,
+        reliability=reliability,
+        block=block,
+        reputation=reputation,
     )
     profile = Profile(name=name, rpc=rpc, deployment=deployment, addresses=addresses)
     path = save_profile(profile, default=True)

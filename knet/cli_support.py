@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -46,8 +45,8 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout; records by the project's codec."""
-    print(to_json(value) if hasattr(value, "__struct_fields__") else json.dumps(value, ensure_ascii=False), flush=True)
+    """One JSON value on stdout, by the project's codec."""
+    print(to_json(value), flush=True)
 
 
 def shown(text: str) -> str:

@@ -19,6 +19,7 @@
     ├── ChainError
     │   ├── ChainUnreachable   the RPC does not answer
     │   ├── TransactionFailed  reverted, dropped or out of funds
+    │   │   └── TransactionPending  sent, and not mined in time; it may still be
     │   └── NotRegistered      the registry does not know the node
     ├── SpaceError
     │   ├── ModelNotFound      no weights here, and none could be fetched
@@ -105,6 +106,9 @@ class ChainUnreachable(ChainError): ...
 
 
 class TransactionFailed(ChainError): ...
+
+
+class TransactionPending(TransactionFailed): ...
 
 
 class NotRegistered(ChainError): ...

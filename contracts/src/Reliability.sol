@@ -1,73 +1,156 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
+import {Bonds} from "./abstract/Bonds.sol";
+import {Witness} from "./abstract/Witness.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {IReliability} from "./interfaces/IReliability.sol";
+import {RatingLib} from "./libraries/RatingLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
-import {Item, Receipt} from "./types/Receipt.sol";
-import {Score} from "./types/Score.sol";
+import {ScoreLib} from "./libraries/ScoreLib.sol";
+import {Batch, Fault, Proof, Rating} from "./types/Batch.sol";
+import {Tenure} from "./types/Rater.sol";
+import {Receipt} from "./types/Receipt.sol";
+import {PackedScore, Score} from "./types/Score.sol";
 
-/// @notice Sums of receipt-bound ratings, one slot a node.
-/// @dev A node can still sign receipts to accounts of its own and be praised by them: sums say what was rated, not by
-/// whom it is worth believing. `Rated` names each rater, so that clients weigh ratings by their own trust in raters.
-/// Only the present wallet's receipts count: a stolen key is worthless once rotated away, at the price that a node can
-/// rotate to escape the ratings of answers it gave before.
-contract Reliability is IReliability, EIP712 {
+/// @notice One slot a node, one a batch, one a rater. Nobody owns it; nothing in it can be replaced.
+contract Reliability is IReliability, Bonds, Witness, EIP712 {
+    using RatingLib for *;
     using ReceiptLib for Receipt;
+    using ScoreLib for uint256;
 
-    /// @notice Keeps a full batch near 6 million gas, well inside EIP-7825's 16.7 million a transaction.
-    uint256 public constant MAX_BATCH = 128;
-    /// @notice Keeps a full question near 2.5 million gas, which every RPC grants a call.
+    /// @notice Keeps a full question near 3 million gas, which every RPC grants a call.
     uint256 public constant MAX_QUESTION = 1000;
-    /// @notice Long enough to rate after using an answer; a leaked key or an old receipt ends with it.
-    uint64 public constant VALIDITY = 30 days;
+    /// @notice About 20 MB of ratings; what an auditor can be asked to read.
+    uint256 public constant MAX_RATINGS = 65_536;
+    /// @notice Long enough to rate after using an answer; an old receipt ends with it.
+    uint256 public constant VALIDITY = 30 days;
     /// @notice Clocks of nodes and of block producers differ.
-    uint64 public constant CLOCK_SKEW = 2 minutes;
+    uint256 public constant CLOCK_SKEW = 2 minutes;
+    /// @notice How long receipts of a replaced wallet are still good for: time to submit what was rated before.
+    uint256 public constant GRACE = 2 days;
+    /// @notice What was witnessed so shortly before a batch cannot be held against it: it may have been under way.
+    uint256 public constant NOTICE = 1 hours;
+    /// @notice Time to reveal a leaf. A demand must leave a day more of the window to challenge what is revealed.
+    uint256 public constant RESPONSE = 4 days;
+    /// @notice Pays for the gas of revealing a leaf, so that demands cost an honest rater nothing.
+    uint256 public constant DEMAND_FEE = 0.001 ether;
     /// @notice The verdict that counts as a weight of 1.
-    int8 public constant MAX_VALUE = 100;
+    uint256 public constant MAX_VALUE = 100;
+
+    mapping(uint256 node => PackedScore) private _scores;
+    mapping(address rater => mapping(uint32 number => bytes32)) private _commitments;
+    mapping(bytes32 demand => uint256 deadline) private _demands;
+
+    constructor(IIdentityRegistry identity_) Witness(identity_) EIP712("knet", "1") {}
 
     /// @inheritdoc IReliability
-    IIdentityRegistry public immutable identity;
-    /// @inheritdoc IReliability
-    mapping(bytes32 receipt => bool) public used;
-
-    mapping(uint256 node => Score) private _scores;
-
-    constructor(IIdentityRegistry identity_) EIP712("knet", "1") {
-        identity = identity_;
+    function submit(bytes32 root, bytes32 content, uint256[] calldata deltas, uint256 deadline)
+        external
+        returns (uint32 number)
+    {
+        if (block.timestamp > deadline) revert TooLate(block.timestamp, deadline);
+        if (deltas.length == 0 || deltas.length > MAX_NODES) revert BatchSize(deltas.length, MAX_NODES);
+        number = _spend(_add(deltas));
+        _commitments[msg.sender][number] = _hash(uint64(block.timestamp), root, content, deltas);
+        emit Submitted(msg.sender, number, root, content, deltas);
     }
 
     /// @inheritdoc IReliability
-    function submit(Item[] calldata items) external {
-        if (items.length == 0 || items.length > MAX_BATCH) revert BatchSize(items.length, MAX_BATCH);
-        for (uint256 i = 0; i < items.length; ++i) {
-            _submit(i, items[i]);
+    function challengeLeaf(Batch calldata batch, Proof calldata proof) external {
+        _requireOpen(batch, WINDOW);
+        _requireLeaf(batch, proof);
+        Fault fault = _faultOf(batch, proof);
+        if (fault == Fault.None) revert Blameless(batch.rater, batch.number, proof.index);
+        _punish(batch, fault, 0);
+    }
+
+    /// @inheritdoc IReliability
+    function challengeSum(Batch calldata batch, Proof calldata before, Proof calldata proof) external {
+        _requireOpen(batch, WINDOW);
+        _requireLeaf(batch, before);
+        _requireLeaf(batch, proof);
+        (, uint256 first,) = batch.deltas.deltaOf(proof.index);
+        if (before.index + 1 != proof.index || proof.index == first) revert NotNeighbours(before.index, proof.index);
+        if (proof.rating.follows(before.rating.positive, before.rating.negative)) {
+            revert Blameless(batch.rater, batch.number, proof.index);
         }
+        _punish(batch, Fault.Sum, 0);
+    }
+
+    /// @inheritdoc IReliability
+    function challengeDuplicate(Batch calldata batch, Proof calldata proof, Batch calldata other, Proof calldata again)
+        external
+    {
+        _requireOpen(batch, WINDOW);
+        _requireLeaf(batch, proof);
+        _requireKnown(other);
+        _requireLeaf(other, again);
+        bool same = batch.number == other.number && proof.index == again.index;
+        if (batch.rater != other.rater || same || proof.rating.receipt.hash() != again.rating.receipt.hash()) {
+            revert Blameless(batch.rater, batch.number, proof.index);
+        }
+        _punish(batch, Fault.Duplicate, 0);
+    }
+
+    /// @inheritdoc IReliability
+    function challengeSilence(Batch calldata batch, uint256 index) external {
+        _requireOpen(batch, WINDOW);
+        uint256 deadline = _close(_key(batch.rater, batch.number, index, msg.sender), msg.sender, index);
+        if (block.timestamp <= deadline) revert StillTime(deadline);
+        _punish(batch, Fault.Silence, DEMAND_FEE);
+    }
+
+    /// @inheritdoc IReliability
+    function demand(Batch calldata batch, uint256 index) external payable {
+        if (msg.value != DEMAND_FEE) revert WrongFee(msg.value, DEMAND_FEE);
+        _requireOpen(batch, WINDOW - RESPONSE - 1 days);
+        if (index >= batch.deltas.size()) revert NotInBatch(batch.rater, batch.number, index);
+        bytes32 key = _key(batch.rater, batch.number, index, msg.sender);
+        if (_demands[key] != 0) revert AlreadyDemanded(msg.sender, index);
+        uint256 deadline = block.timestamp + RESPONSE;
+        _demands[key] = deadline;
+        emit Demanded(batch.rater, batch.number, msg.sender, index, deadline);
+    }
+
+    /// @inheritdoc IReliability
+    function reveal(Batch calldata batch, Proof calldata proof, address by) external {
+        _requireKnown(batch);
+        _requireLeaf(batch, proof);
+        _close(_key(batch.rater, batch.number, proof.index, by), by, proof.index);
+        emit Revealed(batch.rater, batch.number, by, proof.index);
+        Address.sendValue(payable(msg.sender), DEMAND_FEE);
+    }
+
+    /// @inheritdoc IReliability
+    function reclaim(address rater, uint32 number, uint256 index) external {
+        if (_commitments[rater][number] != 0) revert BatchStands(rater, number);
+        _close(_key(rater, number, index, msg.sender), msg.sender, index);
+        Address.sendValue(payable(msg.sender), DEMAND_FEE);
     }
 
     /// @inheritdoc IReliability
     function score(uint256 node) external view returns (Score memory) {
-        return _scores[node];
+        return _scores[node].word.read(currentEpoch());
     }
 
     /// @inheritdoc IReliability
     function scores(uint256[] calldata nodes) external view returns (Score[] memory found) {
         if (nodes.length > MAX_QUESTION) revert QuestionSize(nodes.length, MAX_QUESTION);
         found = new Score[](nodes.length);
+        uint256 epoch = currentEpoch();
         for (uint256 i = 0; i < nodes.length; ++i) {
-            found[i] = _scores[nodes[i]];
+            found[i] = _scores[nodes[i]].word.read(epoch);
         }
     }
 
     /// @inheritdoc IReliability
-    function areUsed(bytes32[] calldata receipts) external view returns (bool[] memory found) {
-        if (receipts.length > MAX_QUESTION) revert QuestionSize(receipts.length, MAX_QUESTION);
-        found = new bool[](receipts.length);
-        for (uint256 i = 0; i < receipts.length; ++i) {
-            found[i] = used[receipts[i]];
-        }
+    function commitmentOf(address rater, uint32 number) external view returns (bytes32) {
+        return _commitments[rater][number];
     }
 
     /// @inheritdoc IReliability
@@ -75,44 +158,102 @@ contract Reliability is IReliability, EIP712 {
         return _hashTypedDataV4(receipt.hash());
     }
 
-    function _submit(uint256 index, Item calldata item) private {
-        Receipt calldata receipt = item.receipt;
-        if (item.value == 0 || item.value > MAX_VALUE || item.value < -MAX_VALUE) {
-            revert ValueOutOfRange(index, item.value);
+    /// @dev Add each delta to its node: the influence that takes. 256 numbers of 48 bits cannot run over.
+    function _add(uint256[] calldata deltas) private returns (uint256 weight) {
+        uint256 epoch = currentEpoch();
+        uint256 ratings = 0;
+        for (uint256 i = 0; i < deltas.length; ++i) {
+            uint256 delta = deltas[i];
+            uint256 count = uint32(delta);
+            unchecked {
+                uint256 own = uint256(uint48(delta >> 80)) + uint48(delta >> 32);
+                if (own < count || own > count * MAX_VALUE || count == 0) revert WrongDelta(i, delta);
+                weight += own;
+                ratings += count;
+            }
+            PackedScore storage score_ = _scores[delta >> 128];
+            score_.word = score_.word.add(delta, epoch);
         }
-        if (receipt.client != msg.sender) revert NotClient(index, receipt.client, msg.sender);
-        _checkTime(index, receipt.issuedAt);
-        bytes32 digest = digestOf(receipt);
-        if (used[digest]) revert ReceiptUsed(index, digest);
-        _checkNode(index, receipt.node, digest, item.signature);
-        used[digest] = true;
-        _add(_scores[receipt.node], item.value);
-        emit Rated(receipt.node, msg.sender, digest, item.value);
+        if (ratings > MAX_RATINGS) revert TooManyRatings(ratings, MAX_RATINGS);
     }
 
-    function _checkTime(uint256 index, uint64 issuedAt) private view {
-        if (issuedAt > block.timestamp + CLOCK_SKEW) revert IssuedInFuture(index, issuedAt, block.timestamp);
-        uint256 expiry = uint256(issuedAt) + VALIDITY;
-        if (block.timestamp > expiry) revert ReceiptExpired(index, issuedAt, expiry);
+    /// @dev Take a batch back, and its rater's bond.
+    function _punish(Batch calldata batch, Fault fault, uint256 fee) private {
+        delete _commitments[batch.rater][batch.number];
+        uint256 epoch = currentEpoch();
+        uint256 since = batch.submittedAt / EPOCH;
+        for (uint256 i = 0; i < batch.deltas.length; ++i) {
+            PackedScore storage score_ = _scores[batch.deltas[i] >> 128];
+            score_.word = score_.word.remove(batch.deltas[i], since, epoch);
+        }
+        uint256 reward = _seize(batch.rater);
+        emit Slashed(batch.rater, batch.number, msg.sender, fault, reward);
+        Address.sendValue(payable(msg.sender), reward + fee);
     }
 
-    function _checkNode(uint256 index, uint256 node, bytes32 digest, bytes calldata signature) private view {
-        address wallet = identity.getAgentWallet(node);
-        if (wallet == address(0)) revert NoAgentWallet(index, node);
-        if (wallet == msg.sender || identity.isAuthorizedOrOwner(msg.sender, node)) {
-            revert SelfRating(index, node, msg.sender);
+    function _faultOf(Batch calldata batch, Proof calldata proof) private view returns (Fault) {
+        Rating calldata rating = proof.rating;
+        Receipt calldata receipt = rating.receipt;
+        if (rating.value == 0 || SignedMath.abs(rating.value) > MAX_VALUE) return Fault.Value;
+        if (receipt.client != batch.rater) return Fault.Client;
+        if (
+            receipt.issuedAt > batch.submittedAt + CLOCK_SKEW
+                || batch.submittedAt > uint256(receipt.issuedAt) + VALIDITY
+        ) return Fault.Time;
+        (uint256 delta, uint256 first, uint256 last) = batch.deltas.deltaOf(proof.index);
+        if (receipt.node != delta >> 128) return Fault.Sum;
+        if (proof.index == first && !rating.follows(0, 0)) return Fault.Sum;
+        if (proof.index == last && (rating.positive != uint48(delta >> 80) || rating.negative != uint48(delta >> 32))) {
+            return Fault.Sum;
         }
-        if (!SignatureChecker.isValidSignatureNowCalldata(wallet, digest, signature)) {
-            revert InvalidReceiptSignature(index, node, wallet);
-        }
+        return _faultOfSigner(batch, rating);
     }
 
-    function _add(Score storage sums, int8 value) private {
-        // forge-lint: disable-next-line(unsafe-typecast) -- submit admits 1 to 100 either way
-        uint8 weight = uint8(value > 0 ? value : -value);
-        if (value > 0) sums.positive += weight;
-        else sums.negative += weight;
-        sums.count += 1;
-        sums.updatedAt = uint64(block.timestamp);
+    function _faultOfSigner(Batch calldata batch, Rating calldata rating) private view returns (Fault) {
+        uint256 node = rating.receipt.node;
+        (address signer, ECDSA.RecoverError problem,) =
+            ECDSA.tryRecover(digestOf(rating.receipt), rating.v, rating.r, rating.s);
+        uint64 until = tenure(node, signer).walletUntil;
+        if (problem != ECDSA.RecoverError.NoError || until == 0) return Fault.Signature;
+        if (until != LASTING && batch.submittedAt > until + GRACE) return Fault.Signature;
+        Tenure memory own = tenure(node, batch.rater);
+        bool isWallet =
+            own.walletSince != 0 && own.walletSince <= batch.submittedAt && batch.submittedAt <= own.walletUntil;
+        bool isOwner =
+            own.ownerSince != 0 && own.ownerSince + NOTICE <= batch.submittedAt && batch.submittedAt <= own.ownerUntil;
+        return signer == batch.rater || isWallet || isOwner ? Fault.SelfRating : Fault.None;
+    }
+
+    function _requireOpen(Batch calldata batch, uint256 window) private view {
+        _requireKnown(batch);
+        uint256 closed = batch.submittedAt + window;
+        if (block.timestamp > closed) revert WindowClosed(batch.rater, batch.number, closed);
+    }
+
+    function _requireKnown(Batch calldata batch) private view {
+        bytes32 hash = _hash(batch.submittedAt, batch.root, batch.content, batch.deltas);
+        if (_commitments[batch.rater][batch.number] != hash) revert UnknownBatch(batch.rater, batch.number);
+    }
+
+    function _requireLeaf(Batch calldata batch, Proof calldata proof) private pure {
+        if (!proof.isIn(batch.deltas.size(), batch.root)) revert NotInBatch(batch.rater, batch.number, proof.index);
+    }
+
+    function _close(bytes32 key, address by, uint256 index) private returns (uint256 deadline) {
+        deadline = _demands[key];
+        if (deadline == 0) revert NotDemanded(by, index);
+        delete _demands[key];
+    }
+
+    function _hash(uint64 submittedAt, bytes32 root, bytes32 content, uint256[] calldata deltas)
+        private
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(submittedAt, root, content, deltas));
+    }
+
+    function _key(address rater, uint32 number, uint256 index, address by) private pure returns (bytes32) {
+        return keccak256(abi.encode(rater, number, index, by));
     }
 }

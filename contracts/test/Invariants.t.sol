@@ -1,37 +1,151 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Item, Receipt} from "../src/types/Receipt.sol";
+import {Batch, Proof, Rating} from "../src/types/Batch.sol";
 import {Score} from "../src/types/Score.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
-/// @dev Whatever honest and hostile callers do, in any order: what the contracts must then hold is counted beside them.
+/// @dev Whatever honest and hostile raters, auditors and nodes do, in any order, with a fixed amount of capital between
+/// them that they pass around as they like: what must then hold is counted beside the contracts.
 contract Network is Fixture {
-    uint256 public positive;
-    uint256 public negative;
-    uint256 public count;
-    uint64 public sequence;
-    bytes32 public digest;
+    uint256 public constant CAPITAL = 3 ether;
+    uint256 internal constant RATERS = 3;
+    uint256 internal constant FEE = 0.001 ether;
+
+    uint256[RATERS] internal keys = [CLIENT_KEY, 0xC11E18, 0xC11E19];
+    Batch[] internal batches;
+    mapping(uint256 index => Rating) internal leaves; // each batch has one
+    mapping(uint256 index => bool) internal isForged;
+    mapping(uint256 index => bool) internal isTakenBack;
+    mapping(uint256 epoch => uint256) internal influence;
+    uint256 internal fees;
+    uint256 internal nonces;
+    uint256 internal time = START;
+    uint64 internal sequence;
+    bytes32 internal digest;
 
     constructor() {
         super.setUp();
+        vm.deal(vm.addr(keys[0]), CAPITAL);
+        vm.deal(address(this), 0);
+        witnessNode();
     }
 
     /// @dev The fuzzer calls every public function; a second deployment would forget the first.
     function setUp() public override {}
 
-    function rate(uint8 nonce, int8 value, bool forged) external {
-        Receipt memory receipt = receiptOf(nonce);
-        Item[] memory items = batchOf(sign(receipt, forged ? STRANGER_KEY : OWNER_KEY, value));
-        vm.prank(client);
-        try reliability.submit(items) {
-            assert(!forged && value != 0);
-            // forge-lint: disable-next-item(unsafe-typecast) -- the sign was looked at
-            if (value > 0) positive += uint256(int256(value));
-            // forge-lint: disable-next-item(unsafe-typecast)
-            else negative += uint256(-int256(value));
-            ++count;
+    function stake(uint8 who, uint256 amount) external {
+        address rater = vm.addr(keys[who % RATERS]);
+        amount = rater.balance < 0.3 ether ? rater.balance : 0.3 ether + amount % (rater.balance - 0.3 ether + 1);
+        vm.prank(rater);
+        reliability.bond{value: amount}();
+    }
+
+    function unstake(uint8 who) external {
+        address rater = vm.addr(keys[who % RATERS]);
+        uint256 amount = reliability.raterOf(rater).bond;
+        uint256 last = reliability.raterOf(rater).lastBatchAt;
+        vm.prank(rater);
+        try reliability.unbond(amount) {
+            assert(time > last + 10 days);
+        } catch {
+            assert(time <= last + 10 days);
+        }
+    }
+
+    function pass(uint8 from, uint8 to) external {
+        address sender = vm.addr(keys[from % RATERS]);
+        uint256 amount = sender.balance;
+        vm.deal(sender, 0);
+        address receiver = vm.addr(keys[to % RATERS]);
+        vm.deal(receiver, receiver.balance + amount);
+    }
+
+    function wait(uint256 howLong) external {
+        time += howLong % 6 days;
+        vm.warp(time);
+    }
+
+    /// @dev As much as the bond still buys at a stroke, over one leaf, right or forged.
+    function rate(uint8 who, int8 value, bool forged) external {
+        vm.warp(time);
+        uint256 key = keys[who % RATERS];
+        address rater = vm.addr(key);
+        Rating memory rating = honest(++nonces, value);
+        rating.receipt.client = rater;
+        rating.receipt.issuedAt = uint64(time);
+        rating = rateAgain(rating, forged ? STRANGER_KEY : OWNER_KEY);
+        Rating[] memory list = one(rating);
+        uint256[] memory deltas = deltasOf(list);
+        bytes32 root = rootOf(list);
+        vm.prank(rater);
+        try reliability.submit(root, CONTENT, deltas, time) returns (uint32 number) {
+            influence[time / 1 weeks] += uint256(list[0].positive) + list[0].negative;
+            leaves[batches.length] = list[0];
+            isForged[batches.length] = forged || value > 100 || value < -100;
+            batches.push(Batch(rater, number, uint64(time), root, CONTENT, deltas));
         } catch {}
+    }
+
+    function rateMuch(uint8 who, uint32 weight) external {
+        vm.warp(time);
+        address rater = vm.addr(keys[who % RATERS]);
+        uint256 most = reliability.influenceOf(rater);
+        uint256 used = weight % 3 == 0 ? most + 1 : most;
+        uint256[] memory deltas = new uint256[](1);
+        deltas[0] = deltaOf(5, used, 0, (used + 99) / 100);
+        vm.prank(rater);
+        try reliability.submit(CONTENT, CONTENT, deltas, time) {
+            assert(used <= most);
+            influence[time / 1 weeks] += used;
+        } catch {}
+    }
+
+    function accuse(uint256 index, uint8 who) external {
+        if (batches.length == 0) return;
+        vm.warp(time);
+        index = index % batches.length;
+        Batch memory batch = batches[index];
+        Proof memory proof = Proof(0, leaves[index], new bytes32[](0));
+        address auditor = vm.addr(keys[who % RATERS]);
+        vm.prank(auditor);
+        try reliability.challengeLeaf(batch, proof) {
+            assert(isForged[index] && !isTakenBack[index] && time <= batch.submittedAt + 10 days);
+            isTakenBack[index] = true;
+        } catch {
+            assert(!isForged[index] || isTakenBack[index] || time > batch.submittedAt + 10 days);
+        }
+    }
+
+    function demand(uint256 index, uint8 who) external {
+        address auditor = vm.addr(keys[who % RATERS]);
+        if (batches.length == 0 || auditor.balance < FEE) return;
+        Batch memory batch = batches[index % batches.length];
+        vm.prank(auditor);
+        try reliability.demand{value: FEE}(batch, 0) {
+            fees += FEE;
+        } catch {}
+    }
+
+    function endDemand(uint256 index, uint8 who, uint8 how) external {
+        if (batches.length == 0) return;
+        index = index % batches.length;
+        Batch memory batch = batches[index];
+        address auditor = vm.addr(keys[who % RATERS]);
+        vm.prank(auditor);
+        if (how % 3 == 0) {
+            try reliability.challengeSilence(batch, 0) {
+                (fees, isTakenBack[index]) = (fees - FEE, true);
+            } catch {}
+        } else if (how % 3 == 1) {
+            try reliability.reveal(batch, Proof(0, leaves[index], new bytes32[](0)), auditor) {
+                fees -= FEE;
+            } catch {}
+        } else {
+            try reliability.reclaim(batch.rater, batch.number, 0) {
+                fees -= FEE;
+            } catch {}
+        }
     }
 
     function publish(uint64 given, bytes32 manifest, bool hostile) external {
@@ -43,11 +157,42 @@ contract Network is Fixture {
         } catch {}
     }
 
-    function check() external view {
+    /// @dev Wei are neither made nor lost, wherever they are.
+    function checkBonds() external view {
+        uint256 bonds = 0;
+        uint256 purses = 0;
+        for (uint256 i = 0; i < RATERS; ++i) {
+            bonds += reliability.raterOf(vm.addr(keys[i])).bond;
+            purses += vm.addr(keys[i]).balance;
+        }
+        assert(address(reliability).balance == bonds + reliability.burnt() + fees);
+        assert(address(reliability).balance + purses == CAPITAL);
+    }
+
+    /// @dev However the capital moved, nobody got more out of it in any epoch than it buys.
+    function checkInfluence() external view {
+        for (uint256 epoch = START / 1 weeks; epoch <= time / 1 weeks; ++epoch) {
+            assert(influence[epoch] <= CAPITAL / 1e13);
+        }
+    }
+
+    /// @dev A score is never more than what stands behind it.
+    function checkScores() external view {
+        uint256 positive = 0;
+        uint256 negative = 0;
+        uint256 count = 0;
+        for (uint256 i = 0; i < batches.length; ++i) {
+            if (isTakenBack[i]) continue;
+            (positive, negative, count) = (positive + leaves[i].positive, negative + leaves[i].negative, count + 1);
+        }
         Score memory sums = reliability.score(node);
-        assert(sums.positive == positive && sums.negative == negative && sums.count == count);
+        assert(sums.positive <= positive && sums.negative <= negative && sums.count == count);
+        assert(reliability.score(5).positive <= 34 * CAPITAL / 1e13);
         assert(manifests.head(node).sequence == sequence && manifests.head(node).digest == digest);
-        assert(count <= 256); // one receipt a nonce
+    }
+
+    function rateAgain(Rating memory rating, uint256 key) private view returns (Rating memory) {
+        return rate(rating.receipt, key, rating.value);
     }
 }
 
@@ -63,7 +208,15 @@ contract InvariantTest {
         targets[0] = address(network);
     }
 
-    function invariant_sumsAndHeadsAreWhatWasAdmitted() public view {
-        network.check();
+    function invariant_bondsAreConserved() public view {
+        network.checkBonds();
+    }
+
+    function invariant_influenceNeverExceedsTheBudget() public view {
+        network.checkInfluence();
+    }
+
+    function invariant_scoresAreInRange() public view {
+        network.checkScores();
     }
 }

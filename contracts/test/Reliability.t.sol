@@ -1,229 +1,243 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {IBonds} from "../src/interfaces/IBonds.sol";
 import {IReliability} from "../src/interfaces/IReliability.sol";
-import {Reliability} from "../src/Reliability.sol";
-import {Item, Receipt} from "../src/types/Receipt.sol";
+import {Batch, Rating} from "../src/types/Batch.sol";
+import {Rater} from "../src/types/Rater.sol";
 import {Score} from "../src/types/Score.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
-/// @dev A contract wallet that signs one digest.
-contract Wallet is IERC1271 {
-    bytes32 public agreed;
-
-    function agree(bytes32 digest) external {
-        agreed = digest;
-    }
-
-    function isValidSignature(bytes32 digest, bytes calldata) external view returns (bytes4) {
-        return digest == agreed ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
-    }
-}
-
 contract ReliabilityTest is Fixture {
-    function submit(Item[] memory items) internal {
-        vm.prank(client);
-        reliability.submit(items);
+    uint256 internal constant BOND = 1 ether; // 100,000 hundredths an epoch
+
+    function setUp() public override {
+        super.setUp();
+        bond(client, BOND);
+        witnessNode();
     }
 
-    function submitExpecting(Item memory item, bytes memory reason) internal {
+    function submitDeltas(address rater, uint256[] memory deltas) internal {
+        vm.prank(rater);
+        reliability.submit(CONTENT, CONTENT, deltas, block.timestamp);
+    }
+
+    function submitExpecting(uint256 delta, bytes memory reason) internal {
         vm.expectRevert(reason);
-        vm.prank(client);
-        reliability.submit(batchOf(item));
+        submitDeltas(client, listOf(delta));
+    }
+
+    function listOf(uint256 delta) internal pure returns (uint256[] memory list) {
+        list = new uint256[](1);
+        list[0] = delta;
+    }
+
+    /// @dev Two of three verdicts good: what a batch of `each` ratings a node looks like.
+    function manyNodes(uint256 count, uint256 each) internal pure returns (uint256[] memory list) {
+        list = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            list[i] = deltaOf(1000 + i, each * 60, each * 20, each);
+        }
+    }
+
+    function sumOf(uint256 node_) internal view returns (uint256, uint256, uint256) {
+        Score memory sums = reliability.score(node_);
+        return (sums.positive, sums.negative, sums.count);
+    }
+
+    function requireSum(uint256 node_, uint256 positive, uint256 negative, uint256 count) internal view {
+        (uint256 p, uint256 n, uint256 c) = sumOf(node_);
+        assert(p == positive && n == negative && c == count);
     }
 
     function test_submit_addsToTheSums() public {
-        Item memory good = sign(receiptOf(1), OWNER_KEY, 100);
-        bytes32 digest = reliability.digestOf(good.receipt);
+        Rating[] memory list = ratings(3, 0);
         vm.expectEmit();
-        emit IReliability.Rated(node, client, digest, 100);
-        submit(batchOf(good));
-        submit(batchOf(sign(receiptOf(2), OWNER_KEY, -40)));
-        Score memory sums = reliability.score(node);
-        assert(sums.positive == 100 && sums.negative == 40 && sums.count == 2 && sums.updatedAt == START);
-        assert(reliability.used(digest));
+        emit IReliability.Submitted(client, 0, rootOf(list), CONTENT, deltasOf(list));
+        Batch memory batch = submit(list);
+        submit(one(honest(9, -5)));
+        requireSum(node, 200, 45, 4);
+        bytes32 kept = keccak256(abi.encode(batch.submittedAt, batch.root, batch.content, batch.deltas));
+        assert(reliability.commitmentOf(client, 0) == kept && reliability.raterOf(client).batches == 2);
+        assert(reliability.influenceOf(client) == 100_000 - 245);
     }
 
     function test_submit_costs() public {
-        submit(batch(1, 0));
-        vm.snapshotGasLastCall("submit 1, first of the node");
-        submit(batch(1, 100));
-        vm.snapshotGasLastCall("submit 1");
-        submit(batch(20, 200));
-        vm.snapshotGasLastCall("submit 20");
-        submit(batch(128, 300));
-        vm.snapshotGasLastCall("submit 128");
-    }
-
-    function test_submit_takesContractWallets() public {
-        Wallet wallet = new Wallet();
-        vm.prank(owner);
-        identity.transferFrom(owner, address(this), node);
-        identity.setApprovalForAll(address(wallet), false);
-        uint256 deadline = block.timestamp;
-        wallet.agree(_consentDigest(address(wallet), deadline));
-        identity.setAgentWallet(node, address(wallet), deadline, "");
-        Item memory item = Item({receipt: receiptOf(1), signature: "", value: 1});
-        submitExpecting(
-            item, abi.encodeWithSelector(IReliability.InvalidReceiptSignature.selector, 0, node, address(wallet))
-        );
-        wallet.agree(reliability.digestOf(item.receipt));
-        submit(batchOf(item));
-        assert(reliability.score(node).positive == 1);
-    }
-
-    function _consentDigest(address wallet, uint256 deadline) internal view returns (bytes32) {
-        (, string memory name, string memory version, uint256 chain, address verifier,,) = identity.eip712Domain();
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256(bytes(name)),
-                keccak256(bytes(version)),
-                chain,
-                verifier
-            )
-        );
-        bytes32 typehash = keccak256("AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256 deadline)");
-        bytes32 consent = keccak256(abi.encode(typehash, node, wallet, address(this), deadline));
-        return keccak256(abi.encodePacked("\x19\x01", domain, consent));
+        bond(client, 99 ether);
+        submitDeltas(client, manyNodes(256, 2));
+        submitDeltas(client, manyNodes(1, 2));
+        vm.snapshotGasLastCall("submit 1 node");
+        submitDeltas(client, manyNodes(20, 2));
+        uint256 small = vm.snapshotGasLastCall("submit 20 nodes");
+        submitDeltas(client, manyNodes(20, 50));
+        vm.snapshotGasLastCall("submit 20 nodes, 50 ratings each");
+        submitDeltas(client, manyNodes(21, 2));
+        uint256 larger = vm.snapshotGasLastCall("submit 21 nodes");
+        submitDeltas(client, manyNodes(256, 2));
+        vm.snapshotGasLastCall("submit 256 nodes");
+        assert(small / 20 <= 9000 && larger - small <= 7000);
+        vm.warp(START + 1 weeks);
+        submitDeltas(client, manyNodes(20, 2));
+        uint256 next = vm.snapshotGasLastCall("submit 20 nodes, in the next epoch");
+        assert(next / 20 <= 9000);
+        vm.warp(START + 31 weeks);
+        submitDeltas(client, manyNodes(20, 2));
+        vm.snapshotGasLastCall("submit 20 nodes, 30 epochs later");
     }
 
     function test_submit_revertsWhenEmpty() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.BatchSize.selector, 0, 128));
-        submit(new Item[](0));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.BatchSize.selector, 0, 256));
+        submitDeltas(client, new uint256[](0));
     }
 
-    function test_submit_revertsWhenTooLarge() public {
-        Item[] memory items = new Item[](129);
-        vm.expectRevert(abi.encodeWithSelector(IReliability.BatchSize.selector, 129, 128));
-        submit(items);
+    function test_submit_revertsWhenAboutTooManyNodes() public {
+        vm.expectRevert(abi.encodeWithSelector(IReliability.BatchSize.selector, 257, 256));
+        submitDeltas(client, manyNodes(257, 1));
     }
 
-    function testFuzz_submit_revertsWhenValueIsOutOfRange(int8 value) public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, value);
-        if (value != 0 && value >= -100 && value <= 100) return submit(batchOf(item));
-        submitExpecting(item, abi.encodeWithSelector(IReliability.ValueOutOfRange.selector, 0, value));
+    function test_submit_revertsWhenItCarriesTooManyRatings() public {
+        submitExpecting(
+            deltaOf(node, 65_537, 0, 65_537),
+            abi.encodeWithSelector(IReliability.TooManyRatings.selector, 65_537, 65_536)
+        );
     }
 
-    function test_submit_revertsWhenSenderIsNotTheClient() public {
-        Item[] memory items = batch(1, 0);
-        vm.expectRevert(abi.encodeWithSelector(IReliability.NotClient.selector, 0, client, stranger));
-        vm.prank(stranger);
-        reliability.submit(items);
-    }
-
-    function test_submit_revertsWhenReplayed() public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        submit(batchOf(item));
-        bytes memory reason =
-            abi.encodeWithSelector(IReliability.ReceiptUsed.selector, 0, reliability.digestOf(item.receipt));
-        submitExpecting(item, reason);
-        item.value = -100;
-        submitExpecting(item, reason);
-    }
-
-    function test_submit_revertsWhenReceiptIsTwiceInOneBatch() public {
-        Item[] memory items = batch(3, 0);
-        items[2] = items[0];
-        bytes32 digest = reliability.digestOf(items[0].receipt);
-        vm.expectRevert(abi.encodeWithSelector(IReliability.ReceiptUsed.selector, 2, digest));
-        submit(items);
-        assert(reliability.score(node).count == 0);
-    }
-
-    function test_submit_revertsWhenReceiptIsForAnotherContract() public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        Reliability other = new Reliability(identity);
-        vm.expectRevert(abi.encodeWithSelector(IReliability.InvalidReceiptSignature.selector, 0, node, owner));
+    function test_submit_revertsWhenDeadlinePassed() public {
+        vm.expectRevert(abi.encodeWithSelector(IReliability.TooLate.selector, START, START - 1));
         vm.prank(client);
-        other.submit(batchOf(item));
+        reliability.submit(CONTENT, CONTENT, listOf(deltaOf(node, 1, 0, 1)), START - 1);
     }
 
-    function test_submit_revertsWhenAnotherNodeSigned() public {
-        Item memory item = sign(receiptOf(1), STRANGER_KEY, 100);
-        submitExpecting(item, abi.encodeWithSelector(IReliability.InvalidReceiptSignature.selector, 0, node, owner));
+    function testFuzz_submit_revertsWhenWeightsAreNotOfSoManyRatings(uint48 positive, uint48 negative, uint16 count)
+        public
+    {
+        uint256 delta = deltaOf(node, positive, negative, count);
+        uint256 weight = uint256(positive) + negative;
+        if (count == 0 || weight < count || weight > uint256(count) * 100) {
+            return submitExpecting(delta, abi.encodeWithSelector(IReliability.WrongDelta.selector, 0, delta));
+        }
+        bond(client, 100 ether);
+        submitDeltas(client, listOf(delta));
+        requireSum(node, positive, negative, count);
     }
 
-    function test_submit_revertsWhenSignatureIsMalleated() public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(OWNER_KEY, reliability.digestOf(item.receipt));
-        uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
-        item.signature = abi.encodePacked(r, bytes32(n - uint256(s)), v == 27 ? uint8(28) : uint8(27));
-        submitExpecting(item, abi.encodeWithSelector(IReliability.InvalidReceiptSignature.selector, 0, node, owner));
+    function test_submit_revertsWhenBondIsTooSmall() public {
+        vm.expectRevert(abi.encodeWithSelector(IBonds.BondTooSmall.selector, stranger, 0, 0.01 ether));
+        submitDeltas(stranger, listOf(deltaOf(node, 100, 0, 1)));
     }
 
-    function test_submit_revertsWhenWalletWasRotatedAway() public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        rotateWallet(STRANGER_KEY);
-        submitExpecting(item, abi.encodeWithSelector(IReliability.InvalidReceiptSignature.selector, 0, node, stranger));
-        submit(batchOf(sign(receiptOf(1), STRANGER_KEY, 100)));
-        assert(reliability.score(node).count == 1);
+    function testFuzz_submit_revertsWhenOverBudget(uint256 stake, uint256 weight) public {
+        stake = 0.01 ether + stake % 10 ether;
+        weight = 1 + weight % 2_000_000;
+        bond(stranger, stake);
+        uint256 budget = stake / 1e13;
+        uint256[] memory deltas = listOf(deltaOf(node, weight, 0, (weight + 99) / 100));
+        if (weight > budget) {
+            vm.expectRevert(abi.encodeWithSelector(IBonds.OverBudget.selector, stranger, weight, budget));
+        }
+        submitDeltas(stranger, deltas);
+        (uint256 positive,,) = sumOf(node);
+        assert(positive == (weight > budget ? 0 : weight));
     }
 
-    function test_submit_revertsWhenNodeHasNoWallet() public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        item.receipt.node = 99;
-        submitExpecting(item, abi.encodeWithSelector(IReliability.NoAgentWallet.selector, 0, 99));
-    }
-
-    function test_submit_revertsWhenOwnerRatesItself() public {
-        Receipt memory receipt = receiptOf(1);
-        receipt.client = owner;
-        Item[] memory items = batchOf(sign(receipt, OWNER_KEY, 100));
-        vm.expectRevert(abi.encodeWithSelector(IReliability.SelfRating.selector, 0, node, owner));
-        vm.prank(owner);
-        reliability.submit(items);
-    }
-
-    function test_submit_revertsWhenOperatorRatesIt() public {
-        vm.prank(owner);
-        identity.setApprovalForAll(client, true);
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        submitExpecting(item, abi.encodeWithSelector(IReliability.SelfRating.selector, 0, node, client));
-    }
-
-    function test_submit_revertsWhenWalletRatesIt() public {
-        rotateWallet(CLIENT_KEY);
-        Item memory item = sign(receiptOf(1), CLIENT_KEY, 100);
-        submitExpecting(item, abi.encodeWithSelector(IReliability.SelfRating.selector, 0, node, client));
-    }
-
-    function test_submit_revertsWhenReceiptIsFromTheFuture() public {
-        Receipt memory receipt = receiptOf(1);
-        receipt.issuedAt = START + 2 minutes;
-        submit(batchOf(sign(receipt, OWNER_KEY, 100)));
-        receipt.issuedAt += 1;
+    function test_submit_revertsWhenEpochIsSpentAndNotInTheNext() public {
+        uint256[] memory all = listOf(deltaOf(node, 100_000, 0, 1000));
+        submitDeltas(client, all);
+        assert(reliability.influenceOf(client) == 0);
         submitExpecting(
-            sign(receipt, OWNER_KEY, 100),
-            abi.encodeWithSelector(IReliability.IssuedInFuture.selector, 0, receipt.issuedAt, START)
+            deltaOf(node, 1, 0, 1), abi.encodeWithSelector(IBonds.OverBudget.selector, client, 100_001, 100_000)
         );
+        vm.warp((START / 1 weeks + 1) * 1 weeks);
+        assert(reliability.influenceOf(client) == 100_000);
+        submitDeltas(client, all);
     }
 
-    function test_submit_revertsWhenReceiptExpired() public {
-        uint256 expiry = START + 30 days;
-        vm.warp(expiry);
-        submit(batchOf(sign(receiptOf(1), OWNER_KEY, 100)));
-        vm.warp(expiry + 1);
-        submitExpecting(
-            sign(receiptOf(2), OWNER_KEY, 100),
-            abi.encodeWithSelector(IReliability.ReceiptExpired.selector, 0, START, expiry)
-        );
+    /// @dev What n accounts can do together with one bond, over some epochs.
+    function influenceOfSplit(uint256 accounts) internal returns (uint256 total) {
+        uint256 target = 5000 + accounts;
+        for (uint256 i = 0; i < accounts; ++i) {
+            address account = address(uint160(0x5117 + 1000 * accounts + i));
+            bond(account, BOND / accounts);
+            uint256 influence = reliability.influenceOf(account);
+            submitDeltas(account, listOf(deltaOf(target, influence, 0, (influence + 99) / 100)));
+            assert(reliability.influenceOf(account) == 0);
+        }
+        return reliability.score(target).positive;
     }
 
-    function testFuzz_submit_revertsWhenAnyFieldChanges(uint256 field, bytes32 difference) public {
-        Item memory item = sign(receiptOf(1), OWNER_KEY, 100);
-        if (difference == 0) difference = bytes32(uint256(1));
-        field = field % 4;
-        if (field == 0) item.receipt.manifest ^= difference;
-        else if (field == 1) item.receipt.query ^= difference;
-        else if (field == 2) item.receipt.results ^= difference;
-        else item.receipt.nonce ^= difference;
-        submitExpecting(item, abi.encodeWithSelector(IReliability.InvalidReceiptSignature.selector, 0, node, owner));
+    function test_submit_splitBondGainsNothing() public {
+        uint256 whole = influenceOfSplit(1);
+        assert(whole == 100_000);
+        assert(influenceOfSplit(10) == whole && influenceOfSplit(100) == whole && influenceOfSplit(7) <= whole);
+    }
+
+    function test_unbond_capitalCannotServeTwoAccountsInOneEpoch() public {
+        vm.warp((START / 1 weeks + 1) * 1 weeks); // the first second of an epoch
+        submitDeltas(client, listOf(deltaOf(node, 100, 0, 1)));
+        uint256 free = block.timestamp + 10 days;
+        vm.warp((START / 1 weeks + 2) * 1 weeks - 1);
+        vm.expectRevert(abi.encodeWithSelector(IBonds.BondLocked.selector, client, free));
+        vm.prank(client);
+        reliability.unbond(1);
+    }
+
+    function test_unbond_paysAfterTheWindowOfTheLastBatch() public {
+        submitDeltas(client, listOf(deltaOf(node, 100, 0, 1)));
+        vm.warp(START + 10 days);
+        vm.expectRevert(abi.encodeWithSelector(IBonds.BondLocked.selector, client, START + 10 days));
+        vm.prank(client);
+        reliability.unbond(BOND);
+        vm.warp(START + 10 days + 1);
+        vm.prank(client);
+        reliability.unbond(BOND);
+        assert(client.balance == BOND && reliability.raterOf(client).bond == 0);
+    }
+
+    function test_unbond_revertsWhenMoreThanBonded() public {
+        vm.expectRevert(abi.encodeWithSelector(IBonds.BondTooSmall.selector, client, BOND, BOND + 1));
+        vm.prank(client);
+        reliability.unbond(BOND + 1);
+    }
+
+    function test_bond_addsUp() public {
+        vm.expectEmit();
+        emit IBonds.Bonded(client, 1, BOND + 1);
+        bond(client, 1);
+        Rater memory rater = reliability.raterOf(client);
+        assert(rater.bond == BOND + 1 && address(reliability).balance == BOND + 1);
+    }
+
+    function test_bond_revertsWhenTooLarge() public {
+        uint256 most = type(uint96).max;
+        vm.deal(stranger, most + 1);
+        vm.expectRevert(abi.encodeWithSelector(IBonds.BondTooLarge.selector, most + 1, most));
+        vm.prank(stranger);
+        reliability.bond{value: most + 1}();
+    }
+
+    function test_score_fadesByThreePercentAnEpoch() public {
+        submitDeltas(client, listOf(deltaOf(node, 10_000, 1000, 110)));
+        vm.warp(START + 1 weeks);
+        requireSum(node, 9699, 969, 110); // rounded down
+        vm.warp(START + 23 weeks);
+        requireSum(node, 4963, 496, 110);
+        vm.warp(START + 2000 weeks);
+        requireSum(node, 0, 0, 110);
+    }
+
+    function testFuzz_score_fadesAlikeHoweverOftenItIsTouched(uint8 epochs) public {
+        for (uint256 i = 0; i < epochs % 40; ++i) {
+            submitDeltas(client, listOf(i == 0 ? deltaOf(node, 50_000, 20_000, 700) : deltaOf(node, 1, 0, 1)));
+            if (i == 0) submitDeltas(client, listOf(deltaOf(77, 20_000, 0, 700)));
+            vm.warp(block.timestamp + 1 weeks);
+        }
+        uint256 touched = reliability.score(node).negative;
+        uint256 alone = reliability.score(77).positive;
+        assert(touched <= alone && alone - touched <= 1);
     }
 
     function test_scores_answersInTheOrderAsked() public {
-        submit(batch(1, 0));
+        submit(ratings(1, 0));
         uint256[] memory nodes = new uint256[](3);
         (nodes[0], nodes[1], nodes[2]) = (7, node, 0);
         Score[] memory found = reliability.scores(nodes);
@@ -233,20 +247,6 @@ contract ReliabilityTest is Fixture {
     function test_scores_revertsWhenTooMany() public {
         vm.expectRevert(abi.encodeWithSelector(IReliability.QuestionSize.selector, 1001, 1000));
         reliability.scores(new uint256[](1001));
-    }
-
-    function test_areUsed_answersInTheOrderAsked() public {
-        Item[] memory items = batch(2, 0);
-        submit(batchOf(items[1]));
-        bytes32[] memory receipts = new bytes32[](2);
-        (receipts[0], receipts[1]) = (reliability.digestOf(items[0].receipt), reliability.digestOf(items[1].receipt));
-        bool[] memory found = reliability.areUsed(receipts);
-        assert(!found[0] && found[1]);
-    }
-
-    function test_areUsed_revertsWhenTooMany() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.QuestionSize.selector, 1001, 1000));
-        reliability.areUsed(new bytes32[](1001));
     }
 
     function test_identity_isTheOneGiven() public view {

@@ -6,20 +6,22 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..codec import Cid
-from ..records import Head, NodeEntry, Rating, Record, Reputation, SignedReceipt
+from ..records import Head, NodeEntry, Record, Reputation
 
 if TYPE_CHECKING:
+    from .batches import Batch, Delta, Standing, Tenure
     from .keys import Signer
 
 
 class Deployment(Record, frozen=True):
-    """Where knet lives on one chain. ``block`` is where its events begin."""
+    """Where knet lives on one chain. ``block`` is where its events begin; a network may do without ``reputation``."""
 
     chain_id: int
     identity: str
     manifests: str
     reliability: str
     block: int = 0
+    reputation: str = ""  # ERC-8004 feedback
 
 
 class Directory(Record, frozen=True):
@@ -34,6 +36,14 @@ class Chain(Protocol):
 
     @property
     def deployment(self) -> Deployment: ...
+
+    def block_number(self) -> int:
+        """The newest block."""
+        ...
+
+    def time(self) -> int:
+        """The newest block's time (unix seconds)."""
+        ...
 
     def directory(self, known: Directory | None = None) -> Directory:
         """Nodes, endpoints, wallets and heads from events since ``known`` (or from the deployment on)."""
@@ -63,10 +73,30 @@ class Chain(Protocol):
         """Make a manifest the node's head: the transaction hash. ``sequence`` must be one above the last."""
         ...
 
-    def submit(self, signer: Signer, ratings: Sequence[Rating]) -> str:
-        """Put ratings on chain in one transaction: its hash. Each receipt counts once, for its client alone."""
+    def owner_of(self, node: int) -> str:
+        """Who owns a node now (checksum address). Raises NotRegistered."""
         ...
 
-    def rated(self, receipts: Sequence[SignedReceipt]) -> list[bool]:
-        """Which of the receipts were rated already."""
+    def standing(self, rater: str) -> Standing:
+        """What a rater has at stake, and how much influence is left to it."""
+        ...
+
+    def tenure(self, node: int, account: str) -> Tenure:
+        """What was witnessed of an account at a node."""
+        ...
+
+    def batches(self, rater: str | None = None, *, since: int = 0) -> list[Batch]:
+        """Every batch, or one rater's, from block ``since`` on, oldest first."""
+        ...
+
+    def bond(self, signer: Signer, wei: int) -> str:
+        """Put wei at stake, without which nobody can rate: the transaction hash."""
+        ...
+
+    def witness(self, signer: Signer, nodes: Sequence[int]) -> str:
+        """Have it noted who signs for and owns nodes now: the transaction hash."""
+        ...
+
+    def submit(self, signer: Signer, root: bytes, content: Cid, deltas: Sequence[Delta], deadline: int) -> str:
+        """Put a batch of ratings on chain, if it is included by ``deadline`` (unix seconds): the transaction hash."""
         ...

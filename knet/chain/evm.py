@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from eth_account.messages import encode_typed_data
-from eth_utils.address import to_checksum_address
-from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractLogicError
 
 from ..codec import Cid
 from ..errors import ChainError, ConfigError, NotRegistered
-from ..records import Head, Rating, Reputation, SignedReceipt
+from ..records import Head, Reputation
 from .base import Deployment, Directory
+from .bonded import BondedRatings
 from .events import (
     ENDPOINT_KEY,
     MANIFEST_PUBLISHED,
@@ -27,19 +26,16 @@ from .events import (
     head_of,
 )
 from .keys import Signer
-from .receipts import receipt_digest
 from .rpc import Rpc
 
-MAX_BATCH = 128  # ratings a transaction; `Reliability.MAX_BATCH`
-MAX_QUESTION = 1000  # nodes or receipts a call; `Reliability.MAX_QUESTION`
-VALIDITY_SECONDS = 30 * 86_400  # how long a receipt entitles to a rating; `Reliability.VALIDITY`
+MAX_QUESTION = 1000  # nodes a call; `Reliability.MAX_QUESTION`
 REORG_BLOCKS = 12  # read again on every update, in case the chain settled on other blocks
 WALLET_CONSENT_SECONDS = 240  # the registry admits 300
 
 T = TypeVar("T")
 
 
-class EvmChain:
+class EvmChain(BondedRatings):
     """`Chain` over HTTP. Safe to use from many threads.
 
     ``rpc_url`` is shown in errors without its path and credentials. Transactions are estimated against the pending
@@ -58,6 +54,13 @@ class EvmChain:
         return self._deployment
 
     # --- reading -----------------------------------------------------------------------------------------------
+
+    def block_number(self) -> int:
+        return self.rpc.block_number()
+
+    def time(self) -> int:
+        with self.rpc.errors("Asking for the time"):
+            return int(self.rpc.web3.eth.get_block("latest")["timestamp"])
 
     def directory(self, known: Directory | None = None) -> Directory:
         """Nodes as of the newest block. Entries without an endpoint are identities that serve nothing over HTTP."""
@@ -78,33 +81,34 @@ class EvmChain:
             logs = fetch_logs(self.rpc, addresses, topics, self._deployment.block, latest)
             found = [head_of(log, time_of) for log in logs]
         if not found:
-            self._owner_of(node)
+            self.owner_of(node)
         return found
 
     def signer_of(self, node: int) -> str:
         wallet: str = self.rpc.call(self._identity.functions.getAgentWallet(node), f"Asking who signs for node {node}")
         if int(wallet, 16) == 0:
-            self._owner_of(node)
+            self.owner_of(node)
             raise NotRegistered(
                 f"Node {node} has no signing wallet.", hint="Its owner must set one; a transfer takes it away."
             )
         return wallet
 
+    def owner_of(self, node: int) -> str:
+        try:
+            owner: str = self.rpc.call(self._identity.functions.ownerOf(node), f"Looking up node {node}")
+            return owner
+        except ChainError as error:
+            if isinstance(error.__cause__, ContractLogicError):
+                raise NotRegistered(f"The registry {self._deployment.identity} knows no node {node}.") from error
+            raise
+
     def reputations(self, nodes: Iterable[int]) -> dict[int, Reputation]:
-        """One round trip per thousand nodes."""
+        """As of now, faded by the epochs since each was last rated; one round trip per thousand nodes."""
         found = {}
         for batch in _batches(list(dict.fromkeys(nodes)), MAX_QUESTION):
             sums = self.rpc.call(self._reliability.functions.scores(batch), "Asking for reliability")
             for node, (positive, negative, count, _) in zip(batch, sums, strict=True):
                 found[node] = Reputation(positive=positive / 100, negative=negative / 100, count=count)
-        return found
-
-    def rated(self, receipts: Sequence[SignedReceipt]) -> list[bool]:
-        """One round trip per thousand receipts. Raises BadReceipt for one that cannot be a receipt."""
-        digests = [self._digest(signed) for signed in receipts]
-        found: list[bool] = []
-        for batch in _batches(digests, MAX_QUESTION):
-            found += self.rpc.call(self._reliability.functions.areUsed(batch), "Asking which receipts were rated")
         return found
 
     # --- writing -----------------------------------------------------------------------------------------------
@@ -128,10 +132,8 @@ class EvmChain:
 
     def set_wallet(self, owner: Signer, node: int, wallet: Signer) -> str:
         """Let another key sign for a node from now on: the transaction hash. Both keys must consent."""
-        with self.rpc.errors("Asking for the time"):
-            now = max(int(time.time()), self.rpc.web3.eth.get_block("latest")["timestamp"])
-        deadline = now + WALLET_CONSENT_SECONDS
-        consent = self._wallet_consent(node, wallet, self._owner_of(node), deadline)
+        deadline = max(int(time.time()), self.time()) + WALLET_CONSENT_SECONDS
+        consent = self._wallet_consent(node, wallet, self.owner_of(node), deadline)
         call = self._identity.functions.setAgentWallet(node, wallet.address, deadline, consent)
         return self._send(owner, call, f"Changing the wallet of node {node}")
 
@@ -139,29 +141,32 @@ class EvmChain:
         call = self._manifests.functions.publish(node, sequence, manifest.digest)
         return self._send(signer, call, f"Publishing manifest {sequence} of node {node}")
 
-    def submit(self, signer: Signer, ratings: Sequence[Rating]) -> str:
-        """At most `MAX_BATCH` ratings; one that the contract refuses is named by its index and stops them all."""
-        for rating in ratings:
-            self._digest(rating.receipt)
-        call = self._reliability.functions.submit([_item(rating) for rating in ratings])
-        return self._send(signer, call, f"Submitting {len(ratings)} ratings")
+    def give_feedback(
+        self,
+        signer: Signer,
+        node: int,
+        value: int,
+        *,
+        decimals: int = 0,
+        tags: tuple[str, str] = ("", ""),
+        endpoint: str = "",
+        uri: str = "",
+        digest: bytes = bytes(32),
+    ) -> str:
+        """ERC-8004 feedback, which other tools read: the transaction hash. knet itself ranks by receipts alone.
+
+        ``value`` has ``decimals`` (at most 18) decimal places; ``digest`` is the keccak-256 of what ``uri`` names.
+        Raises TransactionFailed for one's own node, ConfigError where the network has no reputation registry.
+        """
+        if not self._deployment.reputation:
+            raise ConfigError(
+                "This network has no ERC-8004 reputation registry.", hint="Name it with `knet network join`."
+            )
+        registry = self.rpc.contract("ReputationRegistry", self._deployment.reputation)
+        call = registry.functions.giveFeedback(node, value, decimals, *tags, endpoint, uri, digest)
+        return self._send(signer, call, f"Giving feedback on node {node}")
 
     # --- parts -------------------------------------------------------------------------------------------------
-
-    def _send(self, signer: Signer, call: ContractFunction, doing: str) -> str:
-        return self.rpc.transact(signer, call, doing)["transactionHash"].to_0x_hex()
-
-    def _digest(self, signed: SignedReceipt) -> bytes:
-        return receipt_digest(signed.receipt, self._deployment.chain_id, self._deployment.reliability)
-
-    def _owner_of(self, node: int) -> str:
-        try:
-            owner: str = self.rpc.call(self._identity.functions.ownerOf(node), f"Looking up node {node}")
-            return owner
-        except ChainError as error:
-            if isinstance(error.__cause__, ContractLogicError):
-                raise NotRegistered(f"The registry {self._deployment.identity} knows no node {node}.") from error
-            raise
 
     def _wallet_consent(self, node: int, wallet: Signer, owner: str, deadline: int) -> bytes:
         fields = {"agentId": "uint256", "newWallet": "address", "owner": "address", "deadline": "uint256"}
@@ -192,17 +197,3 @@ def _checked_endpoint(endpoint: str) -> str:
 
 def _registration_url(endpoint: str) -> str:
     return endpoint + "/.well-known/agent-registration.json"
-
-
-def _item(rating: Rating) -> tuple[Any, ...]:
-    receipt = rating.receipt.receipt
-    fields = (
-        receipt.node,
-        receipt.manifest,
-        receipt.query,
-        receipt.results,
-        to_checksum_address(receipt.client),
-        receipt.issued_at,
-        receipt.nonce,
-    )
-    return fields, rating.receipt.signature, rating.value

@@ -55,7 +55,7 @@ def domain_separator(chain_id: int, contract: str) -> bytes:
 
 
 def receipt_digest(receipt: Receipt, chain_id: int, contract: str) -> bytes:
-    """The 32 bytes that are signed, and that `Reliability.used` knows the receipt by. Raises BadReceipt."""
+    """The 32 bytes that are signed. Raises BadReceipt."""
     struct_hash = keccak(
         _RECEIPT_TYPEHASH
         + _word(receipt.node, 256, "node")

@@ -23,7 +23,7 @@ from web3.exceptions import (
 )
 from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt, Wei
 
-from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
+from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed, TransactionPending
 from .abi import artifact, describe_revert
 from .keys import Signer
 
@@ -148,10 +148,16 @@ class Rpc:
         with self.errors("Asking for the newest block"):
             return int(self.request("eth_blockNumber", []), 16)
 
-    def transact(self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str) -> TxReceipt:
-        """Estimate, sign here, send, and wait until it is mined. Raises TransactionFailed, ChainUnreachable."""
+    def transact(
+        self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str, *, value: int = 0
+    ) -> TxReceipt:
+        """Estimate, sign here, send, and wait until it is mined; ``value`` in wei goes with it.
+
+        Raises TransactionFailed if it will never be mined or did nothing, TransactionPending if it may yet be, and
+        ChainUnreachable, after which nobody knows.
+        """
         with self.errors(doing, TransactionFailed):
-            gas = int(call.estimate_gas({"from": signer.address}, "pending") * GAS_MARGIN)
+            gas = int(call.estimate_gas({"from": signer.address, "value": Wei(value)}, "pending") * GAS_MARGIN)
             with _nonces:
                 fields = self._fees() | TxParams(
                     {
@@ -159,7 +165,7 @@ class Rpc:
                         "nonce": self.web3.eth.get_transaction_count(signer.address, "pending"),
                         "gas": gas,
                         "chainId": self.web3.eth.chain_id,
-                        "value": Wei(0),
+                        "value": Wei(value),
                     }
                 )
                 signed = signer.sign_transaction(call.build_transaction(fields))  # type: ignore[arg-type]
@@ -187,7 +193,7 @@ class Rpc:
                 return self.web3.eth.get_transaction_receipt(transaction)
             except TransactionNotFound as error:
                 if time.monotonic() > deadline:
-                    raise TransactionFailed(
+                    raise TransactionPending(
                         f"{doing}: transaction {transaction.to_0x_hex()} was not mined in {MINED_SECONDS:.0f} s.",
                         hint="It may still be; look it up before sending another.",
                     ) from error

@@ -19,7 +19,7 @@ from ..chain.evm import EvmChain
 from ..chain.keys import Signer, load_or_create_key
 from ..codec import Cid, cid_of, from_json
 from ..config import Profile, home, load_profile
-from ..content.base import BlockSource
+from ..content.base import BlockSource, BlockStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
 from ..content.layered import Layered
@@ -233,13 +233,18 @@ class Network:
         return self._ratings.pending()
 
     def flush_ratings(self) -> list[str]:
-        """Submit queued ratings: the transaction hashes. Raises ChainUnreachable or TransactionFailed.
+        """Submit queued ratings: the transaction hashes. Raises ChainUnreachable, TransactionFailed or ConfigError.
 
-        What could not be sent stays queued; what the contract will never take is named and dropped.
+        What could not be sent stays queued; what the contract would punish is named and dropped. On a development
+        chain what has to be at stake is put up from nothing.
         """
-        if self._ratings.pending() and self.profile.addresses == "loopback":
+        development = self.profile.addresses == "loopback"
+        if self._ratings.pending() and development:
             fund(self.profile.rpc, self.address)
-        sent = self._ratings.flush(self.chain, self._signer)
+        stores: list[BlockStore] = [self._store]
+        if self.profile.kubo:
+            stores.append(KuboStore(self.profile.kubo))
+        sent = self._ratings.flush(self.chain, self._signer, *stores, bond=development)
         if sent:
             self._view.refresh()
         return sent

@@ -1,34 +1,51 @@
-"""Ratings on their way to the chain: kept on disk until a transaction carries them, one verdict a receipt."""
+"""Ratings on their way to the chain: kept on disk until a batch carries them, one verdict a receipt, ever."""
 
 from __future__ import annotations
 
-import re
+import time
 from pathlib import Path
 
 from filelock import FileLock
+from msgspec.structs import replace
 
 from ..chain.base import Chain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of, from_json, to_json
 from ..config import write_atomically
-from ..errors import ConfigError, TransactionFailed
+from ..content.base import BlockStore
+from ..errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
 from ..records import Answer, Rating, Record, SignedReceipt
+from .admit import admit, chain_time
 from .attribution import receipt_of, shares
+from .batch import Folded, fitting, fold, publish_batch
+from .faults import VALIDITY_SECONDS
+from .stake import ensure_stake, waiting_for_influence
 
-BATCH = 50  # ratings a transaction: about 3 million gas, a tenth of an Ethereum block
+DEADLINE_SECONDS = 600  # a batch not included by then never is: what it carried may be sent again
+CLOCK_ERROR_SECONDS = 3600  # by which this machine may be ahead of a chain on which nothing happens
+REORG_BLOCKS = 12  # by which a batch may move
 
-# Errors of `Reliability.submit` that no waiting mends, with the index of the rating they are about.
-_REFUSED = re.compile(
-    r"(?:NotClient|ReceiptExpired|NoAgentWallet|SelfRating|ReceiptUsed|InvalidReceiptSignature)\(index=(\d+)"
-)
+
+class _Sent(Record, frozen=True):
+    """A batch that was sent, and of which nobody has said yet whether it arrived."""
+
+    root: bytes
+    deadline: int
+    block: int  # it is in none before this one
+    receipts: list[str]
 
 
 class _Journal(Record, frozen=True):
     ratings: list[Rating] = []
+    used: dict[str, int] = {}  # receipts that a batch carried, and when they were issued
+    sent: _Sent | None = None
 
 
 class RatingQueue:
-    """Verdicts not yet on chain. Rating the same receipt again replaces the earlier verdict; a crash loses nothing."""
+    """Verdicts not yet on chain. Rating a receipt again replaces the earlier verdict until a batch carried it.
+
+    A crash loses nothing, and sends nothing twice: the same receipt in two batches would cost the bond.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,67 +54,121 @@ class RatingQueue:
 
     def pending(self) -> list[Rating]:
         """What `flush` would submit."""
-        if not self._path.exists():
-            return []
-        return from_json(self._path.read_bytes(), _Journal).ratings
+        return self._read().ratings
 
     def rate(self, answer: Answer, value: float, *, passage: int | None = None) -> list[Rating]:
         """Queue a verdict from -1 (wrong) to 1 (right) on an answer, or on one passage (counted from 1).
 
-        Raises ConfigError for a value out of range, an unknown passage, or when no node gave a receipt.
+        Raises ConfigError for a value out of range, an unknown passage, when no node gave a receipt, or when the
+        receipts were rated with before.
         """
         if not -1 <= value <= 1 or value == 0:
             raise ConfigError(f"a rating lies between -1 and 1 and is not 0: {value}.")
         parts = shares(answer) if passage is None else {receipt_of(answer, passage): 1.0}
         if not parts:
             raise ConfigError("this answer cites no passage with a receipt, so there is nobody to rate.")
-        ratings = [
+        given = [
             Rating(receipt=answer.receipts[number].signed, value=_percent(value * share))
             for number, share in parts.items()
         ]
         with self._lock:
-            kept = {_key(rating.receipt): rating for rating in self.pending()}
-            kept |= {_key(rating.receipt): rating for rating in ratings}
-            self._write(list(kept.values()))
+            journal = self._read()
+            ratings = [rating for rating in given if _key(rating.receipt) not in _carried(journal)]
+            if not ratings:
+                raise ConfigError(
+                    "this was rated before, and the verdict is on chain.", hint="Ask again to rate again."
+                )
+            kept = {_key(rating.receipt): rating for rating in (*journal.ratings, *ratings)}
+            self._write(replace(journal, ratings=list(kept.values())))
         return ratings
 
-    def flush(self, chain: Chain, signer: Signer) -> list[str]:
-        """Submit everything in batches: the transaction hashes. What was not submitted stays queued.
+    def flush(self, chain: Chain, signer: Signer, *stores: BlockStore, bond: bool = False) -> list[str]:
+        """Fold everything into batches, keep what is behind them in ``stores``, and submit: the transaction hashes.
 
-        Receipts that are on chain already (a crash between sending and noting it) are dropped, not sent twice. So are
-        ratings that the contract will never take, which must not hold up the others: TransactionFailed names them
-        once the others are sent.
+        ``bond`` puts up whatever stake is missing, which is for chains whose money is free. What was not submitted
+        stays queued. What the contract would punish is dropped, and must not hold up the others: TransactionFailed
+        names it once the others are sent. Raises TransactionPending while an earlier batch may still arrive, and
+        ConfigError when more has to be at stake.
         """
-        sent: list[str] = []
+        transactions: list[str] = []
         refused: list[str] = []
         with self._lock:
-            while batch := self.pending()[:BATCH]:
-                rated = chain.rated([rating.receipt for rating in batch])
-                fresh = [rating for rating, done in zip(batch, rated, strict=True) if not done]
-                sent += _submit(chain, signer, fresh, refused)
-                self._write(self.pending()[len(batch) :])
+            self._settle(chain, signer.address)
+            while pending := self.pending():
+                now = chain_time(chain)
+                admitted = admit(chain, signer, pending, now, now + DEADLINE_SECONDS)
+                refused += admitted.refused
+                self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting))
+                if not admitted.ratings:
+                    break
+                influence = ensure_stake(chain, signer, admitted.ratings, bond=bond)
+                chosen = fitting(admitted.ratings, influence)
+                if not chosen:
+                    raise waiting_for_influence(chain, signer.address, admitted.ratings, len(transactions))
+                transactions.append(self._send(chain, signer, chosen, now + DEADLINE_SECONDS, stores))
         if refused:
             raise TransactionFailed(
-                f"{len(refused)} ratings were refused and dropped: {refused[0]}", hint=f"{len(sent)} batches were sent."
+                f"{len(refused)} ratings were refused and dropped: {refused[0]}.",
+                hint=f"{len(transactions)} batches were sent.",
             )
-        return sent
+        return transactions
 
-    def _write(self, ratings: list[Rating]) -> None:
-        write_atomically(self._path, to_json(_Journal(ratings=ratings)).encode())
-
-
-def _submit(chain: Chain, signer: Signer, ratings: list[Rating], refused: list[str]) -> list[str]:
-    """Submit what the contract takes, and note why it refused the rest: the transaction's hash, if there was one."""
-    while ratings:
+    def _send(
+        self, chain: Chain, signer: Signer, ratings: list[Rating], deadline: int, stores: tuple[BlockStore, ...]
+    ) -> str:
+        folded = fold(ratings)
+        for store in stores:
+            publish_batch(folded, store)
+        keys = [_key(rating.receipt) for rating in ratings]
+        sent = _Sent(root=folded.root, deadline=deadline, block=chain.block_number(), receipts=keys)
+        self._write(replace(self._read(), sent=sent))
         try:
-            return [chain.submit(signer, ratings)]
-        except TransactionFailed as error:
-            named = _REFUSED.search(str(error))
-            if named is None or int(named[1]) >= len(ratings):
-                raise
-            refused.append(str(error))
-            ratings = [rating for index, rating in enumerate(ratings) if index != int(named[1])]
-    return []
+            transaction = _submit(chain, signer, folded, deadline)
+        except (TransactionPending, ChainUnreachable):
+            raise  # it may arrive: `_settle` will see
+        except TransactionFailed:
+            self._write(replace(self._read(), sent=None))
+            raise
+        self._arrived(sent)
+        return transaction
+
+    def _settle(self, chain: Chain, rater: str) -> None:
+        """Find out what became of a batch that was sent before a crash or a broken connection."""
+        sent = self._read().sent
+        if sent is None:
+            return
+        if any(batch.root == sent.root for batch in chain.batches(rater, since=max(0, sent.block - REORG_BLOCKS))):
+            self._arrived(sent)
+        elif chain.time() > sent.deadline or time.time() > sent.deadline + CLOCK_ERROR_SECONDS:
+            self._write(replace(self._read(), sent=None))
+        else:
+            raise TransactionPending(
+                f"A batch of {len(sent.receipts)} ratings was sent and is not on chain yet.",
+                hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent anew.",
+            )
+
+    def _arrived(self, sent: _Sent) -> None:
+        journal, carried = self._read(), set(sent.receipts)
+        used = {_key(r.receipt): r.receipt.receipt.issued_at for r in journal.ratings if _key(r.receipt) in carried}
+        newest = max([*journal.used.values(), *used.values()], default=0)
+        known = {key: issued for key, issued in journal.used.items() if issued > newest - 2 * VALIDITY_SECONDS}
+        left = [rating for rating in journal.ratings if _key(rating.receipt) not in carried]
+        self._write(_Journal(ratings=left, used=known | used))
+
+    def _read(self) -> _Journal:
+        return from_json(self._path.read_bytes(), _Journal) if self._path.exists() else _Journal()
+
+    def _write(self, journal: _Journal) -> None:
+        write_atomically(self._path, to_json(journal).encode())
+
+
+def _submit(chain: Chain, signer: Signer, folded: Folded, deadline: int) -> str:
+    return chain.submit(signer, folded.root, folded.content, folded.deltas, deadline)
+
+
+def _carried(journal: _Journal) -> set[str]:
+    """Receipts that were, or may have been, carried by a batch."""
+    return {*journal.used, *(journal.sent.receipts if journal.sent else ())}
 
 
 def _percent(value: float) -> int:
@@ -105,5 +176,6 @@ def _percent(value: float) -> int:
     return round(value * 100) or (1 if value > 0 else -1)
 
 
-def _key(signed: SignedReceipt) -> Cid:
-    return cid_of(signed.receipt)
+def _key(signed: SignedReceipt) -> str:
+    key: Cid = cid_of(signed.receipt)
+    return str(key)

@@ -1,14 +1,23 @@
-"""Receipts as nodes issue them, for tests of what the chain admits."""
+"""Receipts as nodes issue them, and batches as raters send them, for tests of what the chain admits."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from knet.chain.base import Deployment
+from knet.chain.batches import Batch, Delta, Leaf
+from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
 from knet.chain.receipts import sign_receipt
+from knet.codec import cid_of
+from knet.content.base import BlockStore
+from knet.content.store import MemoryStore
 from knet.records import Rating, Receipt, SignedReceipt
+from knet.trust.batch import Folded, RatingBlock, RatingIndex, fold, publish_batch, tree_of
+
+STAKE = 10**18  # 1,000 full verdicts an epoch
 
 
 def new_receipt(node: int, client: str) -> Receipt:
@@ -29,3 +38,30 @@ def issue(signer: Signer, receipt: Receipt, deployment: Deployment) -> SignedRec
 
 def rating(signer: Signer, node: int, client: Signer, deployment: Deployment, value: int = 100) -> Rating:
     return Rating(receipt=issue(signer, new_receipt(node, client.address), deployment), value=value)
+
+
+def stake(chain: EvmChain, rater: Signer, wei: int = STAKE) -> None:
+    if chain.standing(rater.address).bond < wei:
+        chain.bond(rater, wei)
+
+
+def send(chain: EvmChain, rater: Signer, folded: Folded, store: BlockStore | None = None) -> Batch:
+    """Submit a batch without any of the checks that honest raters make."""
+    stake(chain, rater)
+    publish_batch(folded, store if store is not None else MemoryStore())
+    deadline = int(time.time()) + 600
+    transaction = chain.submit(rater, folded.root, folded.content, folded.deltas, deadline)
+    return next(batch for batch in chain.batches(rater.address) if batch.transaction == transaction)
+
+
+def submit(chain: EvmChain, rater: Signer, ratings: Sequence[Rating], store: BlockStore | None = None) -> Batch:
+    """Submit ratings as an honest rater would fold them."""
+    chain.witness(rater, sorted({item.receipt.receipt.node for item in ratings}))
+    return send(chain, rater, fold(ratings), store)
+
+
+def rebuilt(leaves: list[Leaf], deltas: list[Delta]) -> Folded:
+    """A batch of any leaves, whatever they say, under a root and content that fit them."""
+    blocks = [RatingBlock(leaves=leaves)]
+    index = RatingIndex(blocks=[cid_of(block) for block in blocks])
+    return Folded(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=cid_of(index))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from knet.chain import evm
+from knet.chain import batches, bonded, evm
 from knet.chain.abi import CONTRACTS, describe_revert
 from knet.chain.evm import EvmChain
+from knet.trust import faults, ratings, stake
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS_FOLDER = ROOT / "contracts"
@@ -32,9 +33,23 @@ def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> 
 
 def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
     functions = chain.rpc.contract("Reliability", chain.deployment.reliability).functions
-    assert functions.MAX_BATCH().call() == evm.MAX_BATCH
-    assert functions.MAX_QUESTION().call() == evm.MAX_QUESTION
-    assert functions.VALIDITY().call() == evm.VALIDITY_SECONDS
+    limits = {
+        "MAX_QUESTION": evm.MAX_QUESTION,
+        "MAX_NODES": batches.MAX_NODES,
+        "MAX_RATINGS": batches.MAX_RATINGS,
+        "MAX_VALUE": batches.MAX_VALUE,
+        "WINDOW": bonded.WINDOW_SECONDS,
+        "DEMAND_FEE": bonded.DEMAND_FEE,
+        "VALIDITY": faults.VALIDITY_SECONDS,
+        "GRACE": faults.GRACE_SECONDS,
+        "NOTICE": faults.NOTICE_SECONDS,
+        "CLOCK_SKEW": faults.CLOCK_SKEW_SECONDS,
+        "EPOCH": stake.EPOCH_SECONDS,
+        "MIN_BOND": stake.MIN_BOND,
+        "WEI_PER_INFLUENCE": stake.WEI_PER_INFLUENCE,
+    }
+    assert {name: functions[name]().call() for name in limits} == limits
+    assert ratings.DEADLINE_SECONDS < faults.NOTICE_SECONDS, "what happens while a batch is under way is no fault"
     identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity).functions
     assert identity.MAX_DEADLINE_DELAY().call() > evm.WALLET_CONSENT_SECONDS
 

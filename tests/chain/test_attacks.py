@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,113 +11,304 @@ import pytest
 from msgspec.structs import replace
 
 from knet.chain.base import Deployment
+from knet.chain.batches import Batch
 from knet.chain.deploy import deploy
-from knet.chain.evm import VALIDITY_SECONDS, EvmChain
+from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
 from knet.chain.receipts import sign_receipt
 from knet.codec import DAG_CBOR, Cid
 from knet.config import Profile
+from knet.content.store import MemoryStore
 from knet.errors import TransactionFailed
 from knet.records import Rating, Reputation
+from knet.trust.audit import audit_batch, challenge
+from knet.trust.batch import Folded, fetch_leaves, fold, prove, publish_batch, tree_of
+from knet.trust.reveal import reveal_demanded
 
-from .support import issue, new_receipt, rating
+from .support import STAKE, issue, new_receipt, rating, rebuilt, send, stake, submit
 
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 NewAccount = Callable[[], Signer]
 ENDPOINT = "http://127.0.0.1:8080"
 MANIFEST = Cid.of(b"manifest", DAG_CBOR)
 
 
 class World(NamedTuple):
-    """An honest node, its client, and somebody with other plans."""
+    """An honest node, its client, somebody with other plans, and an auditor."""
 
     chain: EvmChain
     deployment: Deployment
     owner: Signer
     client: Signer
     stranger: Signer
+    auditor: Signer
     node: int
-
-    def refuses(self, sender: Signer, item: Rating, error: str) -> None:
-        before = self.chain.reputations([self.node])
-        with pytest.raises(TransactionFailed, match=error):
-            self.chain.submit(sender, [item])
-        assert self.chain.reputations([self.node]) == before
+    store: MemoryStore
 
     def rating(self, value: int = 100) -> Rating:
         return rating(self.owner, self.node, self.client, self.deployment, value)
 
+    def cheats(self, rater: Signer, folded: Folded, kind: str, reason: str) -> None:
+        """A batch is taken on trust, found out by an auditor, taken back, and its rater's bond with it."""
+        self.chain.witness(self.auditor, [self.node])
+        nodes = [delta.node for delta in folded.deltas]
+        before = self.chain.reputations(nodes)
+        batch = send(self.chain, rater, folded, self.store)
+        assert self.chain.reputations(nodes) != before
+        self.is_caught(batch, kind, reason)
+        assert self.chain.reputations(nodes) == before
+
+    def is_caught(self, batch: Batch, kind: str, reason: str) -> None:
+        stake, wealth = self.chain.standing(batch.rater).bond, self.wealth(self.auditor)
+        assert stake > 0
+        finding = audit_batch(self.chain, self.store, batch, self.chain.batches(batch.rater))
+        assert finding is not None, "the auditor sees nothing wrong"
+        assert finding.kind == kind
+        assert re.search(reason, finding.reason)
+        challenge(self.chain, self.auditor, finding)
+        assert not self.chain.stands(batch)
+        assert self.chain.standing(batch.rater).bond == 0
+        assert self.wealth(self.auditor) - wealth > stake // 2 - 10**16, "half of it pays for the auditor's work"
+        with pytest.raises(TransactionFailed, match="UnknownBatch"):
+            challenge(self.chain, self.auditor, finding)
+
+    def wealth(self, account: Signer) -> int:
+        return int(self.chain.rpc.web3.eth.get_balance(account.address))
+
 
 @pytest.fixture
 def world(chain: EvmChain, new_account: NewAccount) -> World:
-    owner = new_account()
+    owner, client, stranger, auditor = (new_account() for _ in range(4))
     node = chain.register(owner, ENDPOINT)
-    return World(chain, chain.deployment, owner, new_account(), new_account(), node)
+    return World(chain, chain.deployment, owner, client, stranger, auditor, node, MemoryStore())
+
+
+def test_honest_batches_are_blameless(world: World) -> None:
+    """Whatever an auditor tries to prove of it, the contract disagrees."""
+    other = world.chain.register(world.stranger, ENDPOINT)
+    ratings = [world.rating(value) for value in (100, -100, 1)]
+    ratings += [rating(world.stranger, other, world.client, world.deployment, -7)]
+    batch = submit(world.chain, world.client, ratings, world.store)
+    again = submit(world.chain, world.client, [world.rating()], world.store)
+    for sent in (batch, again):
+        assert audit_batch(world.chain, world.store, sent, [batch, again]) is None
+    leaves = fetch_leaves(batch, world.store)
+    proofs = [prove(leaves, tree_of(leaves), index) for index in range(4)]
+    for proof in proofs:
+        with pytest.raises(TransactionFailed, match="Blameless"):
+            world.chain.challenge_leaf(world.auditor, batch, proof)
+    with pytest.raises(TransactionFailed, match="Blameless"):
+        world.chain.challenge_sum(world.auditor, batch, proofs[0], proofs[1])
+    with pytest.raises(TransactionFailed, match="NotNeighbours"):
+        world.chain.challenge_sum(world.auditor, batch, proofs[2], proofs[3])
+    with pytest.raises(TransactionFailed, match="Blameless"):
+        world.chain.challenge_duplicate(world.auditor, batch, proofs[0], batch, proofs[0])
+    with pytest.raises(TransactionFailed, match="NotInBatch"):
+        world.chain.challenge_leaf(world.auditor, batch, replace(proofs[0], index=1))
+    with pytest.raises(TransactionFailed, match="UnknownBatch"):
+        world.chain.challenge_leaf(world.auditor, replace(batch, number=1), proofs[0])
+
+
+def test_rater_without_a_bond_has_no_influence(world: World) -> None:
+    folded = fold([world.rating()])
+    with pytest.raises(TransactionFailed, match="BondTooSmall"):
+        world.chain.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
+
+
+def test_rater_spends_more_than_its_bond_buys(world: World) -> None:
+    stake(world.chain, world.client, 10**16)  # ten full verdicts
+    folded = fold([world.rating() for _ in range(11)])
+    with pytest.raises(TransactionFailed, match="OverBudget"):
+        world.chain.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
+
+
+@pytest.mark.parametrize("identities", [1, 10, 100])
+def test_rater_splits_its_bond_over_many_identities(chain: EvmChain, new_account: NewAccount, identities: int) -> None:
+    """All of them together have the influence of the one bond, to the last hundredth."""
+    influence = 0
+    for _ in range(identities):
+        account = new_account()
+        chain.bond(account, STAKE // identities)
+        influence += chain.standing(account.address).influence
+    assert influence == 100_000
 
 
 def test_rater_who_was_not_asked_signs_the_receipt_itself(world: World) -> None:
     forged = rating(world.stranger, world.node, world.client, world.deployment)
-    world.refuses(world.client, forged, r"InvalidReceiptSignature\(index=0")
+    world.cheats(world.client, fold([world.rating(), forged]), "leaf", "never known to sign for")
 
 
 def test_rater_uses_a_receipt_that_another_node_signed(world: World) -> None:
     other = world.chain.register(world.stranger, ENDPOINT)
     theirs = issue(world.stranger, new_receipt(other, world.client.address), world.deployment)
     moved = replace(theirs, receipt=replace(theirs.receipt, node=world.node))
-    world.refuses(world.client, Rating(receipt=moved, value=-100), "InvalidReceiptSignature")
+    world.cheats(world.client, fold([Rating(receipt=moved, value=-100)]), "leaf", "never known to sign for")
 
 
-def test_rater_replays_a_receipt(world: World) -> None:
+def test_rater_mirrors_a_signature(world: World) -> None:
+    honest = world.rating()
+    r, s, v = (honest.receipt.signature[part] for part in (slice(32), slice(32, 64), 64))
+    mirrored = r + (ORDER - int.from_bytes(s)).to_bytes(32) + bytes((55 - v,))
+    forged = replace(honest, receipt=replace(honest.receipt, signature=mirrored))
+    world.cheats(world.client, fold([forged]), "leaf", "malleable")
+
+
+def test_rater_replays_a_receipt_in_a_second_batch(world: World) -> None:
     first = world.rating()
-    world.chain.submit(world.client, [first])
-    world.refuses(world.client, first, "ReceiptUsed")
-    world.refuses(world.client, replace(first, value=-100), "ReceiptUsed")
-    assert world.chain.reputations([world.node])[world.node] == Reputation(positive=1.0, count=1)
+    kept = submit(world.chain, world.client, [world.rating(), first], world.store)
+    world.cheats(world.client, fold([replace(first, value=-100)]), "duplicate", "rated with twice")
+    assert world.chain.stands(kept), "the honest batch stays"
 
 
 def test_rater_doubles_a_receipt_in_one_batch(world: World) -> None:
     first = world.rating()
-    with pytest.raises(TransactionFailed, match=r"ReceiptUsed\(index=2"):
-        world.chain.submit(world.client, [first, world.rating(), first])
-    assert world.chain.rated([first.receipt]) == [False]
+    world.cheats(world.client, fold([first, world.rating(), first]), "duplicate", "rated with twice")
 
 
-def test_rater_takes_a_receipt_from_the_pool_and_sends_it_as_its_own(world: World) -> None:
+def test_rater_takes_a_receipt_of_another_account(world: World) -> None:
     seen = world.rating()
-    world.refuses(world.stranger, replace(seen, value=-100), "NotClient")
+    world.cheats(world.stranger, fold([replace(seen, value=-100)]), "leaf", "issued to")
     receipt = replace(seen.receipt.receipt, client=bytes.fromhex(world.stranger.address[2:]))
     renamed = replace(seen.receipt, receipt=receipt)
-    world.refuses(world.stranger, Rating(receipt=renamed, value=-100), "InvalidReceiptSignature")
+    world.cheats(world.stranger, fold([Rating(receipt=renamed, value=-100)]), "leaf", "never known to sign for")
 
 
-def test_rater_replays_a_receipt_of_another_network(world: World, devnet: Profile, new_account: NewAccount) -> None:
-    elsewhere = deploy(devnet.rpc, new_account())
+def test_rater_copies_the_batch_of_another_account(world: World) -> None:
+    """Root and deltas are public; sent again by another account they are that account's, and wrong."""
+    folded = fold([world.rating()])
+    original = send(world.chain, world.client, folded, world.store)
+    world.cheats(world.stranger, folded, "leaf", "issued to")
+    assert world.chain.stands(original)
+
+
+@pytest.mark.parametrize("other", ["contract", "chain"])
+def test_rater_replays_a_receipt_of_another_network(world: World, devnet: Profile, other: str) -> None:
+    elsewhere = deploy(devnet.rpc, world.stranger) if other == "contract" else replace(world.deployment, chain_id=1)
     receipt = new_receipt(world.node, world.client.address)
-    for deployment in (elsewhere, replace(world.deployment, chain_id=1)):
-        signed = sign_receipt(world.owner, receipt, deployment.chain_id, deployment.reliability)
-        world.refuses(world.client, Rating(receipt=signed, value=100), "InvalidReceiptSignature")
+    signed = sign_receipt(world.owner, receipt, elsewhere.chain_id, elsewhere.reliability)
+    world.cheats(world.client, fold([Rating(receipt=signed, value=100)]), "leaf", "never known to sign for")
 
 
 def test_node_rates_itself(world: World) -> None:
     own = rating(world.owner, world.node, world.owner, world.deployment)
-    world.refuses(world.owner, own, "SelfRating")
+    world.cheats(world.owner, fold([own]), "leaf", "would rate itself")
 
 
-def test_node_rates_itself_from_its_wallet_or_an_operator(world: World, new_account: NewAccount) -> None:
-    wallet, operator = new_account(), new_account()
+def test_node_rates_itself_from_its_wallet(world: World, new_account: NewAccount) -> None:
+    wallet = new_account()
+    world.chain.set_wallet(world.owner, world.node, wallet)
+    own = rating(wallet, world.node, wallet, world.deployment)
+    world.cheats(wallet, fold([own]), "leaf", "would rate itself")
+
+
+def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> None:
+    """Becoming its owner makes nobody's earlier rating a self-rating, and no rating already under way."""
+    batch = submit(world.chain, world.client, [world.rating(-100)], world.store)
     identity = world.chain.rpc.contract("IdentityRegistry", world.deployment.identity)
-    approve = identity.functions.setApprovalForAll(operator.address, True)
-    world.chain.rpc.transact(world.owner, approve, "Approving an operator")
-    world.chain.set_wallet(world.owner, world.node, wallet)
-    for account in (wallet, operator, world.owner):
-        world.refuses(account, rating(wallet, world.node, account, world.deployment), "SelfRating")
+    give = identity.functions.transferFrom(world.owner.address, world.client.address, world.node)
+    world.chain.rpc.transact(world.owner, give, "Giving the node away")
+    world.chain.witness(world.owner, [world.node])
+    under_way = send(world.chain, world.client, fold([world.rating(-100)]), world.store)
+    for sent in (batch, under_way):
+        assert audit_batch(world.chain, world.store, sent) is None
+        leaves = fetch_leaves(sent, world.store)
+        with pytest.raises(TransactionFailed, match="Blameless"):
+            world.chain.challenge_leaf(world.owner, sent, prove(leaves, tree_of(leaves), 0))
 
 
-def test_stolen_wallet_is_worthless_once_rotated_away(world: World, new_account: NewAccount) -> None:
-    before, wallet = world.rating(), new_account()
+def test_node_has_its_critic_punished_by_changing_its_key(world: World, new_account: NewAccount) -> None:
+    """Ratings with receipts of the key before stay good for two days, and one with the new key is good at once."""
+    critical, wallet = world.rating(-100), new_account()
+    batch = submit(world.chain, world.client, [critical], world.store)
     world.chain.set_wallet(world.owner, world.node, wallet)
-    world.refuses(world.client, before, "InvalidReceiptSignature")
-    world.refuses(world.client, world.rating(), "InvalidReceiptSignature")
-    world.chain.submit(world.client, [rating(wallet, world.node, world.client, world.deployment)])
+    world.chain.witness(world.owner, [world.node])
+    late = send(world.chain, world.client, fold([world.rating(-100)]), world.store)
+    new = rating(wallet, world.node, world.client, world.deployment)
+    for sent in (batch, late, send(world.chain, world.client, fold([new]), world.store)):
+        assert audit_batch(world.chain, world.store, sent) is None
+
+
+def test_stranger_squats_a_node_that_nobody_registered(world: World) -> None:
+    """Scores belong to identities that exist: nobody can fill a record before its owner comes."""
+    squatted = 10**12 + world.node
+    own = rating(world.stranger, squatted, world.stranger, world.deployment)
+    world.cheats(world.stranger, fold([own]), "leaf", "never known to sign for")
+
+
+def test_raters_do_not_overwrite_each_other(world: World) -> None:
+    """Deltas, not scores, are written: whoever comes last takes nothing from those before."""
+    submit(world.chain, world.client, [world.rating(-100)] * 1)
+    theirs = rating(world.owner, world.node, world.stranger, world.deployment)
+    submit(world.chain, world.stranger, [theirs])
+    assert world.chain.reputations([world.node])[world.node] == Reputation(positive=1, negative=1, count=2)
+
+
+def changed(folded: Folded, index: int, **changes: object) -> Folded:
+    """The batch with one leaf changed, and a root and content that fit."""
+    leaves = [replace(leaf, **changes) if at == index else leaf for at, leaf in enumerate(folded.leaves)]
+    return rebuilt(leaves, folded.deltas)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_rater_adds_up_wrongly(world: World, index: int) -> None:
+    folded = fold([world.rating(value) for value in (100, -50, 100)])
+    wrong = changed(folded, index, positive=folded.leaves[index].positive + 100)
+    world.cheats(world.client, wrong, "sum" if index == 1 else "leaf", "do not add up")
+
+
+def test_rater_says_more_in_the_batch_than_its_ratings_do(world: World) -> None:
+    folded = fold([world.rating(100), world.rating(10)])
+    inflated = replace(folded, deltas=[replace(folded.deltas[0], positive=200)])
+    world.cheats(world.client, inflated, "leaf", "do not add up")
+
+
+def test_rater_books_ratings_to_another_node(world: World) -> None:
+    other = world.chain.register(world.stranger, ENDPOINT)
+    folded = fold([world.rating()])
+    moved = replace(folded, deltas=[replace(folded.deltas[0], node=other)])
+    world.cheats(world.client, moved, "leaf", f"is about node {world.node}, not node {other}")
+
+
+@pytest.mark.parametrize("value", [0, 101, -101, 127, -128])
+def test_verdict_is_out_of_range(world: World, value: int) -> None:
+    filler = [world.rating(2 if value < 0 else -2) for _ in range(3)]
+    world.cheats(world.client, fold([*filler, world.rating(value)]), "leaf", rf"is not 0: {value}")
+
+
+@pytest.mark.parametrize(("age", "reason"), [(31 * 86_400, "expired"), (-86_400, "from the future")])
+def test_receipt_is_too_old_or_not_yet_issued(world: World, age: int, reason: str) -> None:
+    receipt = replace(new_receipt(world.node, world.client.address), issued_at=int(time.time()) - age)
+    signed = issue(world.owner, receipt, world.deployment)
+    world.cheats(world.client, fold([Rating(receipt=signed, value=1)]), "leaf", reason)
+
+
+def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -> None:
+    secret = MemoryStore()
+    batch = submit(world.chain, world.client, [world.rating(), world.rating()], secret)
+    finding = audit_batch(world.chain, world.store, batch)
+    assert finding is not None
+    assert (finding.kind, finding.index) == ("withheld", 0)
+    challenge(world.chain, world.auditor, finding)
+    (demand,) = world.chain.demands(world.client.address)
+    assert (demand.number, demand.index, demand.by) == (0, 0, world.auditor.address)
+    with pytest.raises(TransactionFailed, match="StillTime"):
+        world.chain.challenge_silence(world.auditor, batch, 0)
+    with pytest.raises(TransactionFailed, match="AlreadyDemanded"):
+        challenge(world.chain, world.auditor, finding)
+    assert len(reveal_demanded(world.chain, world.client, world.client.address, secret)) == 1
+    assert world.chain.demands(world.client.address) == []
+    with pytest.raises(TransactionFailed, match="NotDemanded"):
+        world.chain.challenge_silence(world.auditor, batch, 0)
+
+
+def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> None:
+    honest, hidden = fold([world.rating()]), fold([world.rating(-100)])
+    publish_batch(honest, world.store)
+    batch = send(world.chain, world.client, replace(hidden, content=honest.content))
+    finding = audit_batch(world.chain, world.store, batch)
+    assert finding is not None
+    assert finding.kind == "withheld"
+    assert "not what its root is over" in finding.reason
 
 
 def test_wallet_cannot_be_set_without_its_consent_or_by_a_stranger(world: World, new_account: NewAccount) -> None:
@@ -127,19 +319,6 @@ def test_wallet_cannot_be_set_without_its_consent_or_by_a_stranger(world: World,
     take = identity.functions.setAgentWallet(world.node, new_account().address, deadline, bytes(65))
     with pytest.raises(TransactionFailed, match="InvalidWalletSignature"):
         world.chain.rpc.transact(world.owner, take, "Taking a wallet")
-
-
-@pytest.mark.parametrize("value", [0, 101, -101, 127, -128])
-def test_verdict_is_out_of_range(world: World, value: int) -> None:
-    world.refuses(world.client, world.rating(value), rf"ValueOutOfRange\(index=0, value={value}\)")
-
-
-def test_receipt_is_too_old_or_not_yet_issued(world: World) -> None:
-    now = int(time.time())
-    for issued_at, error in ((now - VALIDITY_SECONDS - 3600, "ReceiptExpired"), (now + 86_400, "IssuedInFuture")):
-        receipt = replace(new_receipt(world.node, world.client.address), issued_at=issued_at)
-        signed = issue(world.owner, receipt, world.deployment)
-        world.refuses(world.client, Rating(receipt=signed, value=1), error)
 
 
 def test_stranger_publishes_for_a_node(world: World) -> None:

@@ -56,7 +56,7 @@ def test_a_network_comes_up_as_the_default_profile_and_goes_down() -> None:
     assert profile.addresses == "loopback"
     status = network_status()
     assert status.running
-    assert (status.rpc, status.block) == (profile.rpc, 3)
+    assert (status.rpc, status.block) == (profile.rpc, 4)
     assert stop_network()
     assert not network_status().running
     assert not psutil.pid_exists(status.pid)

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
 from knet.chain.base import Deployment, Directory
+from knet.chain.bonded import WINDOW_SECONDS
 from knet.chain.evm import MAX_QUESTION, EvmChain
 from knet.chain.keys import Signer, new_key
 from knet.codec import DAG_CBOR, Cid
 from knet.config import Profile
-from knet.errors import BadReceipt, ChainError, ConfigError, NotRegistered, TransactionFailed
-from knet.records import NodeEntry, Rating, Reputation, SignedReceipt
+from knet.errors import ChainError, ConfigError, NotRegistered, TransactionFailed
+from knet.records import NodeEntry, Reputation
 
-from .support import new_receipt, rating
+from .support import STAKE, rating, submit
 
 NewAccount = Callable[[], Signer]
 ENDPOINT = "http://127.0.0.1:8080"
@@ -99,22 +101,56 @@ def test_ratings_add_up(chain: EvmChain, new_account: NewAccount) -> None:
     owner, first, second = new_account(), new_account(), new_account()
     node, other = chain.register(owner, ENDPOINT), chain.register(owner, ENDPOINT)
     verdicts = [rating(owner, node, first, chain.deployment, value) for value in (100, -40)]
-    chain.submit(first, [*verdicts, rating(owner, other, first, chain.deployment, -1)])
-    chain.submit(second, [rating(owner, node, second, chain.deployment, 50)])
+    submit(chain, first, [*verdicts, rating(owner, other, first, chain.deployment, -1)])
+    submit(chain, second, [rating(owner, node, second, chain.deployment, 50)])
     assert chain.reputations([node, other, 10**6, node]) == {
         node: Reputation(positive=1.5, negative=0.4, count=3),
         other: Reputation(negative=0.01, count=1),
         10**6: Reputation(),
     }
-    fresh = rating(owner, node, first, chain.deployment)
-    assert chain.rated([verdicts[0].receipt, fresh.receipt, verdicts[1].receipt]) == [True, False, True]
+
+
+def test_batches_are_told_as_they_were_submitted(chain: EvmChain, new_account: NewAccount) -> None:
+    owner, rater = new_account(), new_account()
+    node = chain.register(owner, ENDPOINT)
+    before = chain.standing(rater.address)
+    assert (before.bond, before.influence, before.batches, before.free_at) == (0, 0, 0, 0)
+    sent = [submit(chain, rater, [rating(owner, node, rater, chain.deployment, value)]) for value in (100, -100)]
+    assert chain.batches(rater.address) == sent
+    assert chain.batches(rater.address, since=sent[1].block) == sent[1:]
+    assert [batch.number for batch in sent] == [0, 1]
+    assert [batch.deltas[0].node for batch in chain.batches()][-2:] == [node, node]
+    standing = chain.standing(rater.address)
+    assert (standing.bond, standing.influence, standing.batches) == (STAKE, 100_000 - 200, 2)
+    assert standing.free_at == sent[1].submitted_at + WINDOW_SECONDS
+    with pytest.raises(TransactionFailed, match="BondLocked"):
+        chain.unbond(rater, 1)
+
+
+def test_a_bond_without_batches_comes_back(chain: EvmChain, new_account: NewAccount) -> None:
+    rater = new_account()
+    chain.bond(rater, STAKE)
+    chain.unbond(rater, STAKE)
+    assert chain.standing(rater.address).bond == 0
+
+
+def test_feedback_is_given_where_other_tools_read_it(chain: EvmChain, new_account: NewAccount) -> None:
+    owner, client = new_account(), new_account()
+    node = chain.register(owner, ENDPOINT)
+    chain.give_feedback(client, node, 9950, decimals=2, tags=("quality", "knet"), uri="ipfs://x", digest=b"d" * 32)
+    registry = chain.rpc.contract("ReputationRegistry", chain.deployment.reputation)
+    assert registry.functions.getSummary(node, [client.address], "", "").call() == [1, 9950, 2]
+    with pytest.raises(TransactionFailed, match="SelfFeedback"):
+        chain.give_feedback(owner, node, 100)
+    without = EvmChain(chain.rpc.web3.provider.endpoint_uri, replace(chain.deployment, reputation=""))  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="no ERC-8004 reputation registry"):
+        without.give_feedback(client, node, 1)
 
 
 def test_many_nodes_are_asked_about_at_once(chain: EvmChain) -> None:
     nodes = range(10**6, 10**6 + MAX_QUESTION + 5)
     assert chain.reputations(nodes) == dict.fromkeys(nodes, Reputation())
     assert chain.reputations([]) == {}
-    assert chain.rated([]) == []
 
 
 def test_an_unknown_node_is_not_registered(chain: EvmChain) -> None:
@@ -146,13 +182,6 @@ def test_an_endpoint_must_be_a_url(chain: EvmChain) -> None:
     for endpoint in ("", "ftp://host", "127.0.0.1:80", "http://" + "a" * 3000):
         with pytest.raises(ConfigError, match="endpoint"):
             chain.register(new_key(), endpoint)
-
-
-def test_a_malformed_receipt_is_refused_before_it_costs_gas(chain: EvmChain, new_account: NewAccount) -> None:
-    client = new_account()
-    bad = SignedReceipt(receipt=new_receipt(1, "0x00"), signature=bytes(65))
-    with pytest.raises(BadReceipt):
-        chain.submit(client, [Rating(receipt=bad, value=1)])
 
 
 def test_a_profile_of_another_chain_is_told_apart(devnet: Profile) -> None:

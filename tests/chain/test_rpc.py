@@ -59,7 +59,9 @@ def everything(chain: EvmChain) -> list[Callable[[], object]]:
         lambda: chain.set_endpoint(key, 1, "http://127.0.0.1:1"),
         lambda: chain.set_wallet(key, 1, key),
         lambda: chain.publish(key, 1, 1, Cid.of(b"", DAG_CBOR)),
-        lambda: chain.submit(key, []),
+        lambda: chain.submit(key, bytes(32), Cid.of(b"", DAG_CBOR), [], 0),
+        lambda: chain.standing(key.address),
+        lambda: chain.batches(key.address),
     ]
 
 

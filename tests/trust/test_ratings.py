@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from knet.chain.keys import Signer, new_key
-from knet.codec import cid_of
-from knet.errors import ChainUnreachable, ConfigError
+from knet.chain.evm import EvmChain
+from knet.chain.keys import Signer
+from knet.content.store import MemoryStore
+from knet.errors import ChainUnreachable, ConfigError, TransactionPending
 from knet.records import (
     Answer,
     Citation,
@@ -23,10 +27,14 @@ from knet.records import (
     Sentence,
     SignedReceipt,
 )
-from knet.trust.ratings import BATCH, RatingQueue
+from knet.trust.audit import audit_batch
+from knet.trust.batch import fetch_leaves, fitting, fold
+from knet.trust.ratings import CLOCK_ERROR_SECONDS, DEADLINE_SECONDS, RatingQueue
+from tests.chain.support import issue, new_receipt, rating
 from tests.query.support import Owner
 
 HEAD = Owner(1, ["a b c"]).head
+SAMPLE = [(1, 1, 100), (2, 2, -5), (1, 3, -30)]  # node, nonce, verdict
 
 
 def receipt(node: int, nonce: int = 0) -> SignedReceipt:
@@ -48,34 +56,58 @@ def passage(node: int, index: int | None) -> Passage:
     )  # fmt: skip
 
 
-def answer(nonce: int = 0) -> Answer:
+def answer(nonce: int = 0, signed: Sequence[SignedReceipt] = ()) -> Answer:
     """Three sentences: two rest on node 1, one on node 2; passage 3 was found privately."""
     cites = [0, 0, 1]
     return Answer(
         question="q", found=True, text="t",
         sentences=[Sentence(text="t", citations=[Citation(passage=p, start=0, end=4, exact="text")]) for p in cites],
         passages=[passage(1, 0), passage(2, 1), passage(3, None)],
-        nodes=[], receipts=[Evidence(signed=receipt(n, nonce), leaves=[]) for n in (1, 2)],
+        nodes=[], receipts=[Evidence(signed=one, leaves=[]) for one in signed or [receipt(n, nonce) for n in (1, 2)]],
         requests=[], spaces=[], chain_id=1, contract="0x", time=1, milliseconds=1.0,
     )  # fmt: skip
 
 
-class Ledger:
-    """The part of a chain that ratings touch. ``broken`` makes it lose the connection after taking a batch."""
+class Party(NamedTuple):
+    """Two nodes on a real chain, and somebody who asked them."""
 
-    def __init__(self) -> None:
-        self.taken: list[Rating] = []
-        self.broken = False
+    chain: EvmChain
+    rater: Signer
+    owners: dict[int, Signer]
 
-    def rated(self, receipts: Sequence[SignedReceipt]) -> list[bool]:
-        done = {cid_of(rating.receipt.receipt) for rating in self.taken}
-        return [cid_of(signed.receipt) in done for signed in receipts]
+    def answer(self) -> Answer:
+        """An answer that both nodes signed receipts for."""
+        signed = [rating(owner, node, self.rater, self.chain.deployment).receipt for node, owner in self.owners.items()]
+        return answer(signed=signed)
 
-    def submit(self, signer: Signer, ratings: Sequence[Rating]) -> str:
-        self.taken += ratings
-        if self.broken:
-            raise ChainUnreachable("the connection broke after sending.")
-        return f"0x{len(self.taken)}"
+    def counts(self) -> list[int]:
+        return [found.count for found in self.chain.reputations(self.owners).values()]
+
+
+class Broken:
+    """A chain whose connection breaks after it took a batch, or before."""
+
+    def __init__(self, chain: EvmChain, *, before: bool) -> None:
+        self._chain, self._before = chain, before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chain, name)
+
+    def submit(self, *arguments: Any) -> str:
+        if not self._before:
+            self._chain.submit(*arguments)
+        raise ChainUnreachable("the connection broke.")
+
+
+@pytest.fixture
+def party(chain: EvmChain, new_account: Callable[[], Signer]) -> Party:
+    owners = [new_account(), new_account()]
+    return Party(chain, new_account(), {chain.register(owner, "http://127.0.0.1:1"): owner for owner in owners})
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> RatingQueue:
+    return RatingQueue(tmp_path / "ratings.json")
 
 
 def test_a_verdict_on_an_answer_falls_on_its_sources_by_their_share(tmp_path: Path) -> None:
@@ -96,27 +128,92 @@ def test_the_last_verdict_on_a_receipt_counts(tmp_path: Path) -> None:
     assert [r.value for r in queue.pending()] == [-100]
 
 
-def test_ratings_survive_a_restart_and_go_out_in_batches(tmp_path: Path) -> None:
-    for nonce in range(BATCH + 3):
-        RatingQueue(tmp_path / "ratings.json").rate(answer(nonce), 1, passage=1)
-    ledger = Ledger()
-    sent = RatingQueue(tmp_path / "ratings.json").flush(ledger, new_key())  # type: ignore[arg-type]
-    assert len(sent) == 2
-    assert len(ledger.taken) == BATCH + 3
-    assert RatingQueue(tmp_path / "ratings.json").pending() == []
+def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: RatingQueue, tmp_path: Path) -> None:
+    for _ in range(5):
+        queue.rate(party.answer(), 1)
+    store = MemoryStore()
+    again = RatingQueue(tmp_path / "ratings.json")
+    assert len(again.flush(party.chain, party.rater, store, bond=True)) == 1
+    assert again.pending() == []
+    assert party.counts() == [5, 5]
+    (batch,) = party.chain.batches(party.rater.address)
+    assert len(fetch_leaves(batch, store)) == 10
+    assert audit_batch(party.chain, store, batch) is None
 
 
-def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(tmp_path: Path) -> None:
-    queue, ledger = RatingQueue(tmp_path / "ratings.json"), Ledger()
-    queue.rate(answer(), 1)
-    ledger.broken = True
+def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(party: Party, queue: RatingQueue) -> None:
+    queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(ledger, new_key())  # type: ignore[arg-type]
+        queue.flush(Broken(party.chain, before=False), party.rater, bond=True)  # type: ignore[arg-type]
     assert len(queue.pending()) == 2, "nothing is lost"
-    ledger.broken = False
-    assert queue.flush(ledger, new_key()) == []  # type: ignore[arg-type]
-    assert len(ledger.taken) == 2
+    assert queue.flush(party.chain, party.rater) == []
+    assert party.counts() == [1, 1]
     assert queue.pending() == []
+
+
+def test_a_batch_that_may_still_arrive_is_waited_for(
+    party: Party, queue: RatingQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.rate(party.answer(), 1)
+    with pytest.raises(ChainUnreachable):
+        queue.flush(Broken(party.chain, before=True), party.rater, bond=True)  # type: ignore[arg-type]
+    with pytest.raises(TransactionPending, match="2 ratings was sent"):
+        queue.flush(party.chain, party.rater)
+    later = time.time() + DEADLINE_SECONDS + CLOCK_ERROR_SECONDS + 60
+    with monkeypatch.context() as patch:
+        patch.setattr("knet.trust.ratings.time.time", lambda: later)
+        assert len(queue.flush(party.chain, party.rater)) == 1
+    assert party.counts() == [1, 1]
+
+
+def test_a_receipt_that_a_batch_carried_cannot_be_rated_again(party: Party, queue: RatingQueue) -> None:
+    """It would cost the bond."""
+    rated = party.answer()
+    queue.rate(rated, 1)
+    queue.flush(party.chain, party.rater, bond=True)
+    with pytest.raises(ConfigError, match="the verdict is on chain"):
+        queue.rate(rated, -1)
+    assert queue.flush(party.chain, party.rater) == []
+    assert party.counts() == [1, 1]
+
+
+def test_without_a_bond_ratings_wait_and_the_command_is_told(party: Party, queue: RatingQueue) -> None:
+    queue.rate(party.answer(), 1)
+    with pytest.raises(ConfigError, match=r"0 ether at stake.*knet trust bond 0\.01"):
+        queue.flush(party.chain, party.rater)
+    assert len(queue.pending()) == 2
+    party.chain.bond(party.rater, 10**16)
+    assert len(queue.flush(party.chain, party.rater)) == 1
+
+
+def test_what_a_bond_does_not_buy_waits_for_more(party: Party, queue: RatingQueue) -> None:
+    for _ in range(12):
+        queue.rate(party.answer(), 1, passage=1)
+    party.chain.bond(party.rater, 10**16)  # ten full verdicts
+    with pytest.raises(ConfigError, match=r"1 batches were sent; 2 ratings wait.*knet trust bond 0\.002"):
+        queue.flush(party.chain, party.rater)
+    assert (party.counts(), len(queue.pending())) == ([10, 0], 2)
+    party.chain.bond(party.rater, 2 * 10**15)
+    assert len(queue.flush(party.chain, party.rater)) == 1
+    assert party.counts() == [12, 0]
+
+
+def test_a_receipt_that_is_not_in_force_yet_waits(party: Party, queue: RatingQueue) -> None:
+    """Clocks differ; a rating must not be older than its receipt by the chain's."""
+    (node, owner), *_ = party.owners.items()
+    ahead = replace(new_receipt(node, party.rater.address), issued_at=int(time.time()) + 100)
+    queue.rate(answer(signed=[issue(owner, ahead, party.chain.deployment)] * 2), 1, passage=1)
+    assert queue.flush(party.chain, party.rater, bond=True) == []
+    assert len(queue.pending()) == 1
+
+
+def test_folding_keeps_every_rating_and_sums_them_by_node() -> None:
+    ratings = [Rating(receipt=receipt(node, nonce), value=value) for node, nonce, value in SAMPLE]
+    folded = fold(ratings)
+    assert [(d.node, d.positive, d.negative, d.count) for d in folded.deltas] == [(1, 100, 30, 2), (2, 0, 5, 1)]
+    assert [(leaf.positive, leaf.negative) for leaf in folded.leaves] == [(100, 0), (100, 30), (0, 5)]
+    assert folded.weight == 135
+    assert [rating.value for rating in fitting(ratings, 106)] == [100, -5]
 
 
 @pytest.mark.parametrize("value", [0, 2, -1.5, float("nan")])

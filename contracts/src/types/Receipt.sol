@@ -11,10 +11,3 @@ struct Receipt {
     uint64 issuedAt;
     bytes32 nonce;
 }
-
-/// @notice One verdict with the receipt that entitles to it: -100 (wrong) to 100 (right), never 0.
-struct Item {
-    Receipt receipt;
-    bytes signature;
-    int8 value;
-}

@@ -1,0 +1,156 @@
+"""The part of a chain that bonded raters and their auditors use: `Reliability`, but for reading scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eth_utils.crypto import keccak
+from web3.contract.contract import Contract, ContractFunction
+
+from ..codec import Cid
+from .base import Deployment
+from .batches import (
+    Batch,
+    Delta,
+    Demand,
+    LeafProof,
+    Standing,
+    Tenure,
+    batch_of,
+    batch_words,
+    proof_words,
+)
+from .events import block_times, fetch_logs
+from .keys import Signer
+from .rpc import Rpc
+
+WINDOW_SECONDS = 10 * 86_400  # in which a batch can be challenged; `Reliability.WINDOW`
+DEMAND_FEE = 10**15  # wei; `Reliability.DEMAND_FEE`
+SUBMITTED = "0x" + keccak(text="Submitted(address,uint32,bytes32,bytes32,uint256[])").hex()
+DEMANDED = "0x" + keccak(text="Demanded(address,uint32,address,uint256,uint256)").hex()
+REVEALED = "0x" + keccak(text="Revealed(address,uint32,address,uint256)").hex()
+
+
+class BondedRatings:
+    """Bonds, batches and challenges; `EvmChain` is one."""
+
+    rpc: Rpc
+    _deployment: Deployment
+    _reliability: Contract
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def standing(self, rater: str) -> Standing:
+        doing = f"Asking what {rater} has at stake"
+        bond, _, _, batches, last = self.rpc.call(self._reliability.functions.raterOf(rater), doing)
+        influence = self.rpc.call(self._reliability.functions.influenceOf(rater), doing)
+        return Standing(bond=bond, influence=influence, batches=batches, free_at=last + WINDOW_SECONDS if last else 0)
+
+    def tenure(self, node: int, account: str) -> Tenure:
+        found = self.rpc.call(self._reliability.functions.tenure(node, account), f"Asking who signed for node {node}")
+        return Tenure(wallet_since=found[0], wallet_until=found[1], owner_since=found[2], owner_until=found[3])
+
+    def batches(self, rater: str | None = None, *, since: int = 0) -> list[Batch]:
+        """Batches from block ``since`` on, oldest first, whether they still stand or not."""
+        topics = [SUBMITTED, *([_topic(rater)] if rater else [])]
+        start, time_of = max(since, self._deployment.block), block_times(self.rpc)
+        with self.rpc.errors("Reading the batches of ratings"):
+            logs = fetch_logs(self.rpc, [self._reliability.address], topics, start, self.rpc.block_number())
+            return [batch_of(log, time_of(log)) for log in logs]
+
+    def stands(self, batch: Batch) -> bool:
+        """Whether a batch was not taken back."""
+        call = self._reliability.functions.commitmentOf(batch.rater, batch.number)
+        return bool(int.from_bytes(self.rpc.call(call, f"Asking for batch {batch.number} of {batch.rater}")))
+
+    def demands(self, rater: str) -> list[Demand]:
+        """Leaves of a rater's batches that were demanded and not revealed, oldest first."""
+        found: dict[tuple[str, str, int], Demand] = {}
+        topics = [[DEMANDED, REVEALED], _topic(rater)]
+        with self.rpc.errors("Reading demands"):
+            latest = self.rpc.block_number()
+            for log in fetch_logs(self.rpc, [self._reliability.address], topics, self._deployment.block, latest):
+                kind, _, number, by = log["topics"]
+                data = bytes.fromhex(log["data"][2:])
+                key = (number, by, int.from_bytes(data[:32]))
+                if kind == REVEALED:
+                    found.pop(key, None)
+                else:
+                    found[key] = Demand(
+                        rater=rater,
+                        number=int(number, 16),
+                        by=self.rpc.web3.to_checksum_address("0x" + by[-40:]),
+                        index=key[2],
+                        deadline=int.from_bytes(data[32:64]),
+                    )
+        return list(found.values())
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    def bond(self, signer: Signer, wei: int) -> str:
+        """Put wei at stake: the transaction hash."""
+        return self._send(signer, self._reliability.functions.bond(), f"Bonding {wei} wei", value=wei)
+
+    def unbond(self, signer: Signer, wei: int) -> str:
+        """Take wei back: the transaction hash. Raises TransactionFailed while a batch can still be challenged."""
+        return self._send(signer, self._reliability.functions.unbond(wei), f"Taking back {wei} wei")
+
+    def witness(self, signer: Signer, nodes: Sequence[int]) -> str:
+        """Have it noted who signs for and owns nodes (256 at most) now: the transaction hash."""
+        return self._send(signer, self._reliability.functions.witness(list(nodes)), f"Witnessing {len(nodes)} nodes")
+
+    def submit(self, signer: Signer, root: bytes, content: Cid, deltas: Sequence[Delta], deadline: int) -> str:
+        """Put a batch of ratings on chain: the transaction hash. It counts only if included by ``deadline``.
+
+        One wrong leaf under ``root`` costs the whole bond; `knet.trust.batch` builds what is right.
+        """
+        words = [delta.word for delta in deltas]
+        call = self._reliability.functions.submit(root, content.digest, words, deadline)
+        return self._send(signer, call, f"Submitting ratings of {len(deltas)} nodes")
+
+    def challenge_leaf(self, signer: Signer, batch: Batch, proof: LeafProof) -> str:
+        """Prove one leaf wrong by itself and take half the bond: the transaction hash."""
+        call = self._reliability.functions.challengeLeaf(batch_words(batch), proof_words(proof))
+        return self._send(signer, call, _challenging(batch))
+
+    def challenge_sum(self, signer: Signer, batch: Batch, before: LeafProof, proof: LeafProof) -> str:
+        """Prove that a leaf does not add up with its neighbour."""
+        words = (batch_words(batch), proof_words(before), proof_words(proof))
+        return self._send(signer, self._reliability.functions.challengeSum(*words), _challenging(batch))
+
+    def challenge_duplicate(
+        self, signer: Signer, batch: Batch, proof: LeafProof, other: Batch, again: LeafProof
+    ) -> str:
+        """Prove that one receipt stands behind two leaves."""
+        words = (batch_words(batch), proof_words(proof), batch_words(other), proof_words(again))
+        return self._send(signer, self._reliability.functions.challengeDuplicate(*words), _challenging(batch))
+
+    def challenge_silence(self, signer: Signer, batch: Batch, index: int) -> str:
+        """Punish a rater that did not reveal a leaf that ``signer`` demanded."""
+        call = self._reliability.functions.challengeSilence(batch_words(batch), index)
+        return self._send(signer, call, _challenging(batch))
+
+    def demand(self, signer: Signer, batch: Batch, index: int) -> str:
+        """Have a leaf revealed, at the price of `DEMAND_FEE` if it is: the transaction hash."""
+        call = self._reliability.functions.demand(batch_words(batch), index)
+        return self._send(signer, call, f"Demanding leaf {index} of {_name(batch)}", value=DEMAND_FEE)
+
+    def reveal(self, signer: Signer, batch: Batch, proof: LeafProof, by: str) -> str:
+        """Reveal a leaf that ``by`` demanded: the transaction hash."""
+        call = self._reliability.functions.reveal(batch_words(batch), proof_words(proof), by)
+        return self._send(signer, call, f"Revealing leaf {proof.index} of {_name(batch)}")
+
+    def _send(self, signer: Signer, call: ContractFunction, doing: str, *, value: int = 0) -> str:
+        return self.rpc.transact(signer, call, doing, value=value)["transactionHash"].to_0x_hex()
+
+
+def _topic(address: str) -> str:
+    return "0x" + address[2:].lower().rjust(64, "0")
+
+
+def _name(batch: Batch) -> str:
+    return f"batch {batch.number} of {batch.rater}"
+
+
+def _challenging(batch: Batch) -> str:
+    return f"Challenging {_name(batch)}"

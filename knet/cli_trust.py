@@ -1,0 +1,177 @@
+"""`knet trust`: what is at stake behind one's ratings, and checking the ratings of others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
+from .config import Profile, load_profile
+from .errors import ConfigError, TransactionFailed
+
+if TYPE_CHECKING:
+    from .chain.batches import Batch
+    from .chain.evm import EvmChain
+    from .chain.keys import Signer
+    from .content.base import BlockSource
+    from .trust.audit import Finding
+
+app = typer.Typer(help="Bond what your ratings stand on; audit the ratings of others.", no_args_is_help=True)
+
+Ether = Annotated[str, typer.Argument(help="Ether, such as 0.1.")]
+
+
+@app.command()
+@command
+def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Show what is at stake, the influence left this week, and leaves that you must reveal."""
+    from .trust.stake import ether
+
+    chain, signer = _chain(load_profile(profile))
+    standing, demands = chain.standing(signer.address), chain.demands(signer.address)
+    if as_json:
+        print_json({"rater": signer.address, "standing": standing, "demands": demands})
+        return
+    out.print(f"{signer.address}: {ether(standing.bond)} ether at stake, {standing.batches} batches submitted")
+    out.print(f"influence left in this epoch: {standing.influence / 100:g} full verdicts")
+    if standing.free_at > time.time():
+        out.print(f"the bond is free again on {time.strftime('%Y-%m-%d %H:%M', time.gmtime(standing.free_at))} UTC")
+    for demand in demands:
+        until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(demand.deadline))
+        out.print(f"[yellow]leaf {demand.index} of batch {demand.number} must be revealed by {until} UTC[/]")
+    if demands:
+        out.print("run `knet trust reveal`, or lose the bond")
+
+
+@app.command()
+@command
+def bond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Put ether at stake: 1 ether buys 1,000 full verdicts a week. It is yours again, unless you cheat."""
+    loaded = load_profile(profile)
+    chain, signer = _chain(loaded)
+    _told(chain.bond(signer, _wei(amount)), f"{amount} ether bonded", as_json)
+
+
+@app.command()
+@command
+def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Take ether back, once your last batch can no longer be challenged."""
+    chain, signer = _chain(load_profile(profile))
+    _told(chain.unbond(signer, _wei(amount)), f"{amount} ether taken back", as_json)
+
+
+@app.command()
+@command
+def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Reveal the leaves of your batches that somebody demanded."""
+    from .trust.reveal import reveal_demanded
+
+    loaded = load_profile(profile)
+    chain, signer = _chain(loaded)
+    with _source(loaded) as source:
+        sent = reveal_demanded(chain, signer, signer.address, source)
+    if as_json:
+        print_json(sent)
+    else:
+        out.print(f"{len(sent)} leaves revealed" if sent else "nothing was demanded of you")
+
+
+@app.command()
+@command
+def audit(
+    rater: Annotated[str, typer.Option(help="Only this rater's batches.")] = "",
+    challenge: Annotated[bool, typer.Option(help="Prove each fault on chain, and take half the bond.")] = False,
+    demand: Annotated[bool, typer.Option(help="Demand a leaf of each batch that cannot be read.")] = False,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every batch that can still be challenged, down to each receipt. Exit 1 if one is wrong."""
+    loaded = load_profile(profile)
+    chain, signer = _chain(loaded)
+    with _source(loaded) as source, console.status("checking every rating ..."):
+        checked, findings = _audited(chain, source, rater)
+    transactions = [_act(chain, signer, found, challenge, demand) for found in findings]
+    if as_json:
+        print_json({"batches": checked, "findings": findings, "transactions": [t for t in transactions if t]})
+    else:
+        for found, transaction in zip(findings, transactions, strict=True):
+            batch = found.batch
+            said = f"; {transaction}" if transaction else ""
+            out.print(f"batch {batch.number} of {batch.rater}: [red]{shown(found.reason)}[/]{said}")
+        out.print(f"{checked} batches checked, {len(findings)} wrong or withheld")
+    if findings:
+        raise typer.Exit(1)
+
+
+def _audited(chain: EvmChain, source: BlockSource, rater: str) -> tuple[int, list[Finding]]:
+    from .chain.bonded import WINDOW_SECONDS
+    from .trust.audit import audit_batch
+
+    standing: list[Batch] = [batch for batch in chain.batches(rater or None) if chain.stands(batch)]
+    closed = max(int(time.time()), chain.time()) - WINDOW_SECONDS
+    recent = [batch for batch in standing if batch.submitted_at >= closed]
+    findings = [audit_batch(chain, source, batch, standing) for batch in recent]
+    return len(recent), [found for found in findings if found]
+
+
+def _act(chain: EvmChain, signer: Signer, found: Finding, challenge: bool, demand: bool) -> str:
+    """Challenge or demand, where asked to: the transaction, or why there is none."""
+    from .trust.audit import challenge as act
+
+    if not (demand if found.kind == "withheld" else challenge):
+        return ""
+    try:
+        return act(chain, signer, found)
+    except TransactionFailed as error:  # somebody was faster, perhaps
+        return str(error)
+
+
+def _chain(profile: Profile) -> tuple[EvmChain, Signer]:
+    from .chain.devchain import fund
+    from .chain.evm import EvmChain
+    from .chain.keys import load_or_create_key
+
+    signer = load_or_create_key(profile.path("key"))
+    if profile.addresses == "loopback":
+        fund(profile.rpc, signer.address)
+    return EvmChain(profile.rpc, profile.deployment), signer
+
+
+@contextmanager
+def _source(profile: Profile) -> Iterator[BlockSource]:
+    from .content.gateway import GatewaySource
+    from .content.kubo import KuboStore
+    from .content.layered import Layered
+    from .content.store import FileStore
+    from .http import HttpClient
+
+    http = HttpClient(addresses=profile.addresses)
+    further: list[BlockSource] = [GatewaySource(http, profile.gateways)] if profile.gateways else []
+    if profile.kubo:
+        further.append(KuboStore(profile.kubo))
+    try:
+        yield Layered(FileStore(profile.path("blocks")), *further)
+    finally:
+        http.close()
+
+
+def _wei(amount: str) -> int:
+    try:
+        wei = Decimal(amount) * 10**18
+    except InvalidOperation:
+        wei = Decimal(-1)
+    if not wei.is_finite() or wei <= 0 or wei != wei.to_integral_value():
+        raise ConfigError(f"{amount!r} is no amount of ether.")
+    return int(wei)
+
+
+def _told(transaction: str, done: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"transaction": transaction})
+    else:
+        out.print(f"{done} in transaction {transaction}")

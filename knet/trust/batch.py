@@ -1,0 +1,114 @@
+"""Ratings folded into one batch: leaves in the order of their nodes with running sums, their Merkle tree, their blocks.
+
+Many ratings of one node cost what one costs on chain; all of them can be checked by whoever fetches the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..chain.batches import MAX_NODES, MAX_RATINGS, Batch, Delta, Leaf, LeafProof, hash_of_leaf
+from ..codec import Cid, block_of
+from ..content.base import BlockSource, BlockStore, get_record, put_record
+from ..errors import CodecError
+from ..merkle import Tree
+from ..records import Rating, Record
+
+LEAVES_PER_BLOCK = 2000  # about 700 KB: under the 1 MiB that every IPFS implementation carries
+
+
+class RatingBlock(Record, frozen=True, tag_field="type", tag="knet/ratings/1"):
+    """A run of a batch's leaves."""
+
+    leaves: list[Leaf]
+
+
+class RatingIndex(Record, frozen=True, tag_field="type", tag="knet/rating-batch/1"):
+    """The blocks of a batch in order. Its CID is the batch's ``content`` on chain."""
+
+    blocks: list[Cid]
+
+
+class Folded(Record, frozen=True):
+    """A batch before it is sent: at most 256 nodes and 65,536 ratings."""
+
+    leaves: list[Leaf]
+    deltas: list[Delta]
+    root: bytes
+    content: Cid
+
+    @property
+    def weight(self) -> int:
+        """The influence it takes, in hundredths."""
+        return sum(delta.positive + delta.negative for delta in self.deltas)
+
+
+def fold(ratings: Iterable[Rating]) -> Folded:
+    """The batch that carries these ratings, each receipt once. Raises BadReceipt for fields that do not fit."""
+    by_node: dict[int, list[Rating]] = {}
+    for rating in ratings:
+        by_node.setdefault(rating.receipt.receipt.node, []).append(rating)
+    leaves: list[Leaf] = []
+    deltas: list[Delta] = []
+    for node, own in sorted(by_node.items()):
+        positive = negative = 0
+        for rating in own:
+            positive, negative = positive + max(rating.value, 0), negative + max(-rating.value, 0)
+            leaves.append(Leaf(receipt=rating.receipt, value=rating.value, positive=positive, negative=negative))
+        deltas.append(Delta(node=node, positive=positive, negative=negative, count=len(own)))
+    index, _ = _blocks(leaves)
+    return Folded(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=block_of(index)[0])
+
+
+def fitting(ratings: Sequence[Rating], influence: int) -> list[Rating]:
+    """The first ratings that one batch and this much influence (hundredths) have room for."""
+    chosen: list[Rating] = []
+    nodes: set[int] = set()
+    for rating in ratings[:MAX_RATINGS]:
+        influence -= abs(rating.value)
+        nodes.add(rating.receipt.receipt.node)
+        if influence < 0 or len(nodes) > MAX_NODES:
+            break
+        chosen.append(rating)
+    return chosen
+
+
+def publish_batch(folded: Folded, store: BlockStore) -> None:
+    """Keep the batch's blocks, so that auditors can read what stands behind its sums. Raises StoreError."""
+    index, blocks = _blocks(folded.leaves)
+    for block in (*blocks, index):
+        put_record(store, block)
+
+
+def fetch_leaves(batch: Batch, source: BlockSource) -> list[Leaf]:
+    """The leaves of a batch, held against its root.
+
+    Raises CodecError when what is there is not what the root is over, and what `BlockSource.get` raises.
+    """
+    index = get_record(source, batch.content, RatingIndex)
+    if len(index.blocks) > MAX_RATINGS // LEAVES_PER_BLOCK + 1:
+        raise CodecError(f"batch {batch.number} of {batch.rater} spreads its ratings over {len(index.blocks)} blocks.")
+    leaves = [leaf for cid in index.blocks for leaf in get_record(source, cid, RatingBlock).leaves]
+    if len(leaves) != batch.size or tree_of(leaves).root != batch.root:
+        raise CodecError(f"what batch {batch.number} of {batch.rater} points at is not what its root is over.")
+    return leaves
+
+
+def tree_of(leaves: Iterable[Leaf]) -> Tree:
+    """The Merkle tree of a batch. Raises BadReceipt for fields that do not fit."""
+    return Tree([hash_of_leaf(leaf) for leaf in leaves])
+
+
+def prove(leaves: Sequence[Leaf], tree: Tree, index: int) -> LeafProof:
+    """One leaf with what shows it to be in the batch."""
+    return LeafProof(index=index, leaf=leaves[index], path=tree.path(index))
+
+
+def _blocks(leaves: list[Leaf]) -> tuple[RatingIndex, list[RatingBlock]]:
+    blocks = list(_runs(leaves))
+    return RatingIndex(blocks=[block_of(block)[0] for block in blocks]), blocks
+
+
+def _runs(leaves: list[Leaf]) -> Iterator[RatingBlock]:
+    for start in range(0, len(leaves), LEAVES_PER_BLOCK):
+        yield RatingBlock(leaves=leaves[start : start + LEAVES_PER_BLOCK])

@@ -1,0 +1,59 @@
+"""What has to be at stake for ratings to be sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..chain.base import Chain
+from ..chain.keys import Signer
+from ..errors import ConfigError
+from ..records import Rating
+
+WEI = 10**18
+WEI_PER_INFLUENCE = 10**13  # `Reliability.WEI_PER_INFLUENCE`
+MIN_BOND = 10**16  # `Reliability.MIN_BOND`
+EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
+
+
+def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bond: bool) -> int:
+    """The influence (hundredths) there is for ratings; ``bond`` puts up what they lack.
+
+    Raises ConfigError, with the command to run, when nothing is at stake.
+    """
+    standing = chain.standing(signer.address)
+    missing = missing_wei(standing.bond, standing.influence, ratings)
+    if missing and bond:
+        chain.bond(signer, missing)
+        return chain.standing(signer.address).influence
+    if standing.bond < MIN_BOND:
+        raise ConfigError(
+            f"{signer.address} has {ether(standing.bond)} ether at stake, and rating needs {ether(MIN_BOND)}; "
+            f"{len(ratings)} ratings wait.",
+            hint=f"Run `knet trust bond {ether(missing)}`; it is yours again ten days after your last batch.",
+        )
+    return standing.influence
+
+
+def missing_wei(bond: int, influence: int, ratings: Sequence[Rating]) -> int:
+    """What has to be added to a bond for ratings to be sent in this epoch."""
+    weight = sum(abs(rating.value) for rating in ratings)
+    return max(MIN_BOND - bond, (weight - influence) * WEI_PER_INFLUENCE, 0)
+
+
+def waiting_for_influence(chain: Chain, rater: str, ratings: Sequence[Rating], sent: int) -> ConfigError:
+    """The error that says why ratings stay queued."""
+    standing = chain.standing(rater)
+    missing = missing_wei(standing.bond, standing.influence, ratings)
+    new_epoch = time.strftime("%Y-%m-%d", time.gmtime((int(time.time()) // EPOCH_SECONDS + 1) * EPOCH_SECONDS))
+    return ConfigError(
+        f"{sent} batches were sent; {len(ratings)} ratings wait, since {ether(standing.bond)} ether at stake buys no "
+        "more influence in this epoch.",
+        hint=f"Wait until {new_epoch}, or run `knet trust bond {ether(missing)}`.",
+    )
+
+
+def ether(wei: int) -> str:
+    """Wei as a decimal number of ether."""
+    whole, rest = divmod(wei, WEI)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")

@@ -1,0 +1,93 @@
+"""What only time shows: scores fade, bonds come free, silence is punished. On a chain whose clock can be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from knet.chain.anvil import find_anvil
+from knet.chain.bonded import DEMAND_FEE, WINDOW_SECONDS
+from knet.chain.devchain import fund, start_network, stop_network
+from knet.chain.evm import EvmChain
+from knet.chain.keys import Signer, new_key
+from knet.content.store import MemoryStore
+from knet.errors import TransactionFailed
+from knet.trust.audit import audit_batch, challenge
+
+from ..conftest import NO_ANVIL
+from .support import STAKE, rating, submit
+
+pytestmark = [pytest.mark.chain, pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)]
+ENDPOINT = "http://127.0.0.1:8080"
+DAY, WEEK = 86_400, 7 * 86_400
+Wait = Callable[[int], None]
+
+
+@pytest.fixture
+def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EvmChain]:
+    """A chain that nobody else looks at the clock of."""
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    profile = start_network("time", default=False)
+    yield EvmChain(profile.rpc, profile.deployment)
+    stop_network("time")
+
+
+@pytest.fixture
+def wait(lone: EvmChain) -> Wait:
+    def until_later(seconds: int) -> None:
+        lone.rpc.request("evm_increaseTime", [seconds])
+        lone.rpc.request("evm_mine", [])
+
+    return until_later
+
+
+def account(chain: EvmChain) -> Signer:
+    key = new_key()
+    fund(chain.rpc.web3.provider.endpoint_uri, key.address)  # type: ignore[attr-defined]
+    return key
+
+
+def test_scores_fade_from_epoch_to_epoch(lone: EvmChain, wait: Wait) -> None:
+    owner, rater = account(lone), account(lone)
+    node = lone.register(owner, ENDPOINT)
+    submit(lone, rater, [rating(owner, node, rater, lone.deployment, value) for value in (100, 100, -100)])
+    fresh = lone.reputations([node])[node]
+    wait(WEEK)
+    later = lone.reputations([node])[node]
+    assert (fresh.positive, fresh.negative, fresh.count) == (2.0, 1.0, 3)
+    assert (later.positive, later.negative, later.count) == (1.93, 0.96, 3), "3 % less, rounded down"
+    wait(22 * WEEK)
+    old = lone.reputations([node])[node]
+    assert old.positive == pytest.approx(1.0, abs=0.02), "half of it after 23 weeks"
+    assert old.deviation > fresh.deviation, "what is long ago says less"
+
+
+def test_a_bond_is_free_after_the_window(lone: EvmChain, wait: Wait) -> None:
+    owner, rater = account(lone), account(lone)
+    node = lone.register(owner, ENDPOINT)
+    batch = submit(lone, rater, [rating(owner, node, rater, lone.deployment)])
+    wait(WINDOW_SECONDS - 60)
+    with pytest.raises(TransactionFailed, match="BondLocked"):
+        lone.unbond(rater, STAKE)
+    wait(120)
+    lone.unbond(rater, STAKE)
+    assert lone.standing(rater.address).bond == 0
+    assert lone.stands(batch)
+
+
+def test_a_rater_that_does_not_reveal_loses_its_bond(lone: EvmChain, wait: Wait) -> None:
+    owner, rater, auditor = (account(lone) for _ in range(3))
+    node = lone.register(owner, ENDPOINT)
+    batch = submit(lone, rater, [rating(owner, node, rater, lone.deployment)])
+    finding = audit_batch(lone, MemoryStore(), batch)
+    assert finding is not None
+    challenge(lone, auditor, finding)
+    wait(4 * DAY + 60)
+    before = lone.rpc.web3.eth.get_balance(auditor.address)
+    lone.challenge_silence(auditor, batch, finding.index)
+    assert lone.rpc.web3.eth.get_balance(auditor.address) - before > STAKE // 2 + DEMAND_FEE - 10**16
+    assert not lone.stands(batch)
+    assert lone.reputations([node])[node].count == 0
+    assert lone.standing(rater.address).bond == 0
