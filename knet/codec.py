@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from typing import Any, TypeVar, final
 
 import libipld
@@ -22,6 +23,9 @@ _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
 _TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
 _LINK = re.compile(rb"\xd8\x2a\x58\x25\x00\x01[\x55\x71]\x12\x20")  # a link to a CID that `Cid` can hold
+
+_learnt: set[Any] = set()
+_learning = threading.Lock()
 
 T = TypeVar("T")
 
@@ -232,12 +236,21 @@ def _scan(block: bytes) -> list[int]:
     return tags
 
 
+def _learn(kind: Any) -> None:
+    """Let msgspec look at a type once, by one thread: two at once have been seen to crash the process."""
+    if kind not in _learnt:
+        with _learning:
+            msgspec.json.Decoder(kind, dec_hook=_from_plain)
+            _learnt.add(kind)
+
+
 def decode(block: bytes, kind: type[T]) -> T:
     """The record in a block. Raises CodecError if it is not canonical dag-cbor or not a ``kind``."""
     plain, tags = _read(block)
     try:
         if not _is_canonical(block, plain, tags):
             raise CodecError(f"not canonical dag-cbor ({len(block)} bytes).")
+        _learn(kind)
         return msgspec.convert(plain, kind, builtin_types=(bytes,), dec_hook=_from_plain)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         if isinstance(error, CodecError):
@@ -264,6 +277,7 @@ def to_json(record: Any, *, indent: int = 0) -> str:
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """Inverse of `to_json`. Raises CodecError."""
     try:
+        _learn(kind)
         return msgspec.json.decode(text, type=kind, dec_hook=_from_plain)
     except (ValueError, RecursionError) as error:
         if isinstance(error, CodecError):
