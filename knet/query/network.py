@@ -126,7 +126,7 @@ class Network:
         vectors, views, missing = self._embed(question, known)
         inquiry = Inquiry(
             question=question,
-            routes=route(question, vectors, _eligible(views, chosen)),
+            routes=route(question, vectors, _eligible(views, chosen), asked=chosen.ask),
             views=views,
             vectors=vectors,
             options=chosen,
