@@ -16,6 +16,8 @@ from knet.trust.reliability import observed, passage_key
 class Learner(Protocol):
     """Answers questions, and learns from each while it is told to."""
 
+    network: Network
+
     def answer(self, question: int, *, learn: bool) -> list[tuple[int, int]]:
         """The (source, passage) pairs that the answer is written from."""
         ...
@@ -32,15 +34,15 @@ class Paper:
     STEP = 0.1  # against a beginning of 1; only its ratio to that matters
 
     def __init__(self, network: Network, seed: int) -> None:
-        self._network = network
+        self.network = network
         self._chance = np.random.default_rng(seed)
         self._numbers = sorted(network.sources)
         self.usefulness = dict.fromkeys(self._numbers, 1.0)
         self.reliability = dict.fromkeys(self._numbers, 1.0)
 
     def answer(self, question: int, *, learn: bool) -> list[tuple[int, int]]:
-        fetched = [(s, p) for s in self._sample() for p in self._network.fetch(question, s)]
-        ranked = self._network.merge(question, fetched, {}, k=len(fetched), collapse=False)
+        fetched = [(s, p) for s in self._sample() for p in self.network.fetch(question, s)]
+        ranked = self.network.merge(question, fetched, {}, k=len(fetched), collapse=False)
         relevance = _min_max([each.score for _, each in ranked])
         low, high = min(self.reliability.values()), max(self.reliability.values())
         trust = [(self.reliability[each.checked.node] - low) / max(high - low, 1e-9) for _, each in ranked]
@@ -58,7 +60,7 @@ class Paper:
         return self._chance.choice(self._numbers, count, replace=False, p=weights / weights.sum()).tolist()  # type: ignore[no-any-return]
 
     def _learn(self, question: int, shown: Sequence[tuple[int, int]]) -> None:
-        pool = self._network.pool
+        pool = self.network.pool
         wrong = {source for source, passage in shown if pool.is_planted(passage, question)}
         right = {source for source, passage in shown if pool.holds_gold(passage, question)} - wrong
         for source in {source for source, _ in shown}:
@@ -75,7 +77,7 @@ class Knet:
     AGREEMENT = 1.0  # evidence in one outcome without a label, against one with
 
     def __init__(self, network: Network, *, labels: bool, agreement: bool = True) -> None:
-        self._network = network
+        self.network = network
         self._labels = labels
         self._agreement = agreement
         self.reliability: dict[int, Reputation] = {}
@@ -83,15 +85,16 @@ class Knet:
         self.verdicts: dict[bytes, Reputation] = {}
 
     def answer(self, question: int, *, learn: bool) -> list[tuple[int, int]]:
-        asked = self._network.route(question, self.reliability, self.usefulness)
-        fetched = [(source, passage) for source in asked for passage in self._network.fetch(question, source)]
-        ranked = self._network.merge(question, fetched, self.reliability, verdicts=self.verdicts)
+        asked = self.network.route(question, self.reliability, self.usefulness)
+        fetched = [(source, passage) for source in asked for passage in self.network.fetch(question, source)]
+        ranked = self.network.merge(question, fetched, self.reliability, verdicts=self.verdicts)
         shown = [(each.checked.node, passage) for passage, each in ranked]
+        held = [(source, passage) for passage, each in ranked for source in (each.checked.node, *each.sources)]
         if learn:
             self._use(asked, {source for source, _ in shown})
             found = self._agreed(question, fetched) if self._agreement else {}
             if self._labels:
-                self._rate(question, shown)
+                self._rate(question, held)
             for source, outcome in found.items():
                 self._observe(source, outcome, self.AGREEMENT)
         return shown
@@ -102,12 +105,12 @@ class Knet:
             self.usefulness[source] = observed(known, 1.0 if source in used else -1.0)
 
     def _agreed(self, question: int, fetched: Sequence[tuple[int, int]]) -> dict[int, float]:
-        text, pool = self._network.pool.world.questions[question].text, self._network.pool
+        text, pool = self.network.pool.world.questions[question].text, self.network.pool
         return outcomes([said(source, text, pool.texts[passage]) for source, passage in fetched], self.reliability)
 
-    def _rate(self, question: int, shown: Sequence[tuple[int, int]]) -> None:
-        pool = self._network.pool
-        for source, passage in shown:
+    def _rate(self, question: int, held: Sequence[tuple[int, int]]) -> None:
+        pool = self.network.pool
+        for source, passage in held:
             if pool.is_planted(passage, question):
                 self._judge(source, passage, -1.0)
             elif pool.holds_gold(passage, question):
@@ -115,7 +118,7 @@ class Knet:
 
     def _judge(self, source: int, passage: int, outcome: float) -> None:
         self._observe(source, outcome)
-        key = passage_key(self._network.pool.words[passage])
+        key = passage_key(self.network.pool.words[passage])
         self.verdicts[key] = observed(self.verdicts.get(key, Reputation()), outcome)
 
     def _observe(self, source: int, outcome: float, weight: float = 1.0) -> None:

@@ -86,12 +86,11 @@ def load(name: str, embedder: Embedder) -> World:
     for number, question in enumerate(questions):
         about.setdefault(question.document, []).append(number)
     clean = [text for _, _, text in documents]
+    swaps = [[(raw[q][2], questions[q].planted) for q in about.get(row, [])] for row in range(len(clean))]
     texts = [clean]
     for source in range(1, SOURCES):
-        texts.append([
-            pollute(text, [(raw[q][2], questions[q].planted[source].strip()) for q in about.get(row, [])])
-            for row, text in enumerate(clean)
-        ])  # fmt: skip
+        told = [[(gold, planted[source].strip()) for gold, planted in swap] for swap in swaps]
+        texts.append([pollute(text, swap) for text, swap in zip(clean, told, strict=True)])
     vectors = [_embedded(version, embedder) for version in texts]
     asked = _embedded([question.text for question in questions], embedder, query=True)
     return World(name, questions, texts, vectors, asked)
@@ -120,7 +119,9 @@ Documents = list[tuple[str, str, str]]  # id, title, text
 
 
 def _documents(name: str) -> Documents:
-    found = [(d["id"], d["title"], canonical(d["text"])) for d in data(f"{'squad_dev' if name == 'squad' else name}.docs")]
+    found = [
+        (d["id"], d["title"], canonical(d["text"])) for d in data(f"{'squad_dev' if name == 'squad' else name}.docs")
+    ]
     if name == "medquad":
         found = [(key, title, _head(text)) for key, title, text in found if len(text) > 200]
     random.Random(SEED).shuffle(found)
@@ -178,4 +179,3 @@ def _plants(number: int, raw: Sequence[tuple[str, int, list[str]]]) -> Iterator[
                 break
         used.add(planted)
         yield planted
-

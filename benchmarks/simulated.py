@@ -35,7 +35,7 @@ Known = Mapping[int, Reputation]
 
 
 class Pool:
-    """Every passage that any source holds, by number. ``lies[i]`` maps a question's number to whether ``i`` is planted."""
+    """Every passage that any source may hold, by number: version by version, then what was added."""
 
     def __init__(self, world: World, space: Space) -> None:
         self.world = world
@@ -123,7 +123,9 @@ class Source:
         """Its best passages for a question, by its own fusion of dense scores and BM25."""
         world = self.pool.world
         dense = self.pool.vectors[self.held] @ world.asked[question]
-        known = [term for term in dict.fromkeys(tokens(world.questions[question].text)) if term in self._lexical.vocab_dict]
+        known = [
+            term for term in dict.fromkeys(tokens(world.questions[question].text)) if term in self._lexical.vocab_dict
+        ]
         lexical = self._lexical.get_scores(known) if known else np.zeros(len(self.held))
         best = np.argsort(-(_z(dense) + _z(lexical)), kind="stable")[:count]
         return [int(passage) for passage in self.held[best]]
@@ -136,11 +138,15 @@ def _z(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 class Network:
     """Some sources, asked as knet asks nodes."""
 
-    def __init__(self, pool: Pool, sources: Sequence[Source]) -> None:
+    def __init__(self, pool: Pool, sources: Sequence[Source], views: Mapping[int, NodeView] | None = None) -> None:
         self.pool = pool
         self.sources = {source.number: source for source in sources}
-        self.views = {source.number: source.view for source in sources}
+        self.views = views or {source.number: source.view for source in sources}
         self._fetched: dict[tuple[int, int], list[int]] = {}
+
+    def share(self, other: Network, numbers: Sequence[int]) -> None:
+        """Take over what sources that are the same in another network were found to send."""
+        self._fetched.update({key: found for key, found in other._fetched.items() if key[1] in numbers})
 
     def fetch(self, question: int, source: int) -> list[int]:
         key = question, source
@@ -182,6 +188,4 @@ class Network:
             vector=self.pool.stored[passage], path=[], scores={},
         )  # fmt: skip
         cosine = float(self.pool.vectors[passage] @ self.pool.world.asked[question])
-        return Checked(
-            node=source, manifest=self.pool.cid, document=document, document_cid=cid, hit=hit, cosine=cosine
-        )
+        return Checked(node=source, manifest=self.pool.cid, document=document, document_cid=cid, hit=hit, cosine=cosine)

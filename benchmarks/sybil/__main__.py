@@ -39,7 +39,9 @@ def main() -> None:
     }
     for (shape, alpha, beta), found in gains.items():
         print(f"{shape:6} alpha {alpha:4} beta {beta:3}: gain {np.mean(found):.3f} ± {interval(found):.3f}")
-    growth = {count: float(np.mean([gain("cycle", ALPHA, BETA, s, count) for s in range(seeds)])) for count in (1, 5, 50)}
+    growth = {
+        count: float(np.mean([gain("cycle", ALPHA, BETA, s, count) for s in range(seeds)])) for count in (1, 5, 50)
+    }
     figures = {"attacker_gain": round(max(float(np.mean(gains[shape, ALPHA, BETA])) for shape in SHAPES), 4)}
     details: dict[str, Any] = {
         "sybils": SYBILS,

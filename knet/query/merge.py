@@ -19,14 +19,15 @@ from ..codec import Cid
 from ..index.lexical import Statistics, tokens
 from ..index.shard import Vectors, load_vector
 from ..records import Record, Reputation
-from ..trust.agreement import contested
-from ..trust.reliability import gated, passage_key, passage_mean, weight
+from ..trust.agreement import contested, outvoted
+from ..trust.reliability import gated, hope, passage_key, weight
 from .verify import Checked
 
 RETRIEVERS = ("dense", "bm25")
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same thing; copies must not amplify it
 CONTEST = 6.0  # z-score units below which a version sinks that better backed ones contradict: under all that competes
 
+ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
 NO_VERDICTS: Mapping[bytes, Reputation] = {}
 
 Scores = npt.NDArray[np.float64]
@@ -64,8 +65,8 @@ def merge(
     relevance: Scores = np.mean([columns[name] for name in RETRIEVERS if name in retrievers], axis=0)
     known = [reputations.get(hit.node, Reputation()) for hit in hits]
     own = [verdicts.get(passage_key(text), Reputation()) for text in words] if verdicts else [Reputation()] * len(hits)
-    final = gated(relevance, np.array([passage_mean(*pair) for pair in zip(known, own, strict=True)]))
-    final -= CONTEST * _contested(question, hits, words, known)
+    final = gated(relevance, np.array([hope(*pair) for pair in zip(known, own, strict=True)]))
+    final -= CONTEST * _doubt(question, hits, words, known, relevance, statistics)
     keys = list(zip((-final).tolist(), (-dense).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
     chosen = _collapse(order, hits, words, k) if collapse else {i: [] for i in order[:k]}
@@ -104,14 +105,26 @@ def _calibrated(cosines: Scores, spaces: Sequence[Cid]) -> Scores:
     return result
 
 
-def _contested(
-    question: str, hits: Sequence[Checked], words: Sequence[Sequence[str]], known: Sequence[Reputation]
+def _doubt(
+    question: str,
+    hits: Sequence[Checked],
+    words: Sequence[Sequence[str]],
+    known: Sequence[Reputation],
+    relevance: Scores,
+    statistics: Statistics,
 ) -> Scores:
+    """0..1: how surely reliable nodes say otherwise. All 0 where no node is known to be reliable."""
     nodes = [hit.node for hit in hits]
     weights = {node: weight(each) for node, each in zip(nodes, known, strict=True)}
     if not any(weights.values()):
         return np.zeros(len(hits))
-    return contested(frozenset(tokens(question)), [frozenset(text) for text in words], nodes, weights)
+    asked = {term: statistics.idf(term) for term in tokens(question)}
+    texts = [frozenset(text) for text in words]
+    covered = np.array([sum(idf for term, idf in asked.items() if term in text) for text in texts])
+    answers = covered >= ANSWERS * covered.max()
+    return np.maximum(
+        contested(frozenset(asked), texts, nodes, weights), outvoted(relevance, answers, texts, nodes, weights)
+    )
 
 
 def _collapse(

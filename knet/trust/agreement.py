@@ -28,6 +28,7 @@ from .reliability import observed, open_weight
 
 SAME_TEXT = 0.5  # Jaccard similarity of words: versions with every answer changed keep more, other texts a quarter
 QUOTED = 0.6  # as an extractive answer quotes: sentences that cover this share of what the best one covers
+MAJORITY = 0.5
 ROUNDS = 20
 STILL = 1e-3  # change of a mean at which `settle` stops
 
@@ -51,7 +52,9 @@ def said(source: int, question: str, text: str) -> Said:
     best = max(covers, default=0)
     kept = [part for part, cover in zip(parts, covers, strict=True) if cover >= max(QUOTED * best, 1)]
     words = frozenset[str]().union(*parts)
-    return Said(source=source, words=words, quoted=frozenset[str]().union(*kept) if kept else words, covered=len(asked & words))
+    return Said(
+        source=source, words=words, quoted=frozenset[str]().union(*kept) if kept else words, covered=len(asked & words)
+    )
 
 
 def versions(texts: Sequence[frozenset[str]]) -> list[int]:
@@ -122,6 +125,30 @@ def contested(
     best = np.where(rivals, backing, 0.0).max(axis=1)
     doubt: Floats = 1 - np.exp(backing - best)
     return doubt
+
+
+def outvoted(
+    relevance: Floats,
+    answers: npt.NDArray[np.bool_],
+    texts: Sequence[frozenset[str]],
+    sources: Sequence[int],
+    weights: Mapping[int, float],
+) -> Floats:
+    """0..1 for each passage that outranks what most of the reliable sources say: the share of them it lacks.
+
+    What most say is a text that answers the question (``answers``) and that more than half of all sources, by number
+    and by weight, back. Where there is none, as among sources that hold different things, all are 0: a lone voice is
+    doubted only where the others had the same to say, and it claims to know better, as an answer planted for the very
+    question does, however often its source repeats it.
+    """
+    total = sum(weights.get(source, 0.0) for source in set(sources))
+    share = backed(texts, sources, weights) / total if total > 0 else np.zeros(len(texts))
+    voices = backed(texts, sources, dict.fromkeys(sources, 1.0)) / len(set(sources))
+    most = answers & (share > MAJORITY) & (voices > MAJORITY)
+    if not most.any():
+        return np.zeros(len(texts))
+    leader = int(np.where(most, relevance, -np.inf).argmax())
+    return np.where(relevance > relevance[leader], np.clip(1 - share / share[leader], 0, 1), 0.0)
 
 
 def backed(texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Mapping[int, float]) -> Floats:

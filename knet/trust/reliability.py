@@ -19,7 +19,9 @@ from ..records import Record, Reputation
 USEFULNESS_WEIGHT = 0.1  # in units of cosine: under the spread of relevance, so it decides between nodes on topic
 RELIABILITY_WEIGHT = 0.25
 GATE = 1.0  # z-score units below the best within which passages compete
-SHIFT = 1.0  # z-score units for each factor e in reliability
+SHIFT = 1.5  # z-score units for each factor e in reliability
+REMEMBERED = 100.0  # outcomes: the deviation is then 0.05 at most, enough to tell good sources from bad
+OPTIMISM = 1.0  # deviations
 PRIOR = 0.1  # verdicts that knowing the source is worth
 EXPLORE = 0.1  # share of questions on which a node that standing alone keeps out is asked all the same
 
@@ -34,10 +36,14 @@ class Standing(Record, frozen=True):
 
 
 def observed(known: Reputation, outcome: float, weight: float = 1.0) -> Reputation:
-    """The posterior after one more outcome, -1 (wrong, useless) to 1; 0 counts half for either side."""
+    """The posterior after one more outcome, -1 (wrong, useless) to 1; 0 counts half for either side.
+
+    No more than `REMEMBERED` outcomes count, so that whoever earned a name and then turns loses it soon.
+    """
+    kept = faded(known, min((REMEMBERED - weight) / max(known.positive + known.negative, 1e-9), 1.0))
     return Reputation(
-        positive=known.positive + weight * (1 + outcome) / 2,
-        negative=known.negative + weight * (1 - outcome) / 2,
+        positive=kept.positive + weight * (1 + outcome) / 2,
+        negative=kept.negative + weight * (1 - outcome) / 2,
         count=known.count + 1,
     )
 
@@ -56,13 +62,15 @@ def pooled(*parts: Reputation) -> Reputation:
     )
 
 
-def passage_mean(source: Reputation, verdicts: Reputation) -> float:
-    """How likely a passage is right: what is known of its source, and one's own verdicts on the very passage.
+def hope(source: Reputation, verdicts: Reputation) -> float:
+    """How likely a passage is right at best: what is known of its source, one deviation up, and one's own verdicts on
+    the very passage.
 
     A passage is mostly right or mostly wrong, so that one verdict on it says more than all that its source did.
+    Optimism keeps a source that was rated badly a few times in sight, where it can be found right.
     """
-    positive, negative = PRIOR * source.mean + verdicts.positive, PRIOR * (1 - source.mean) + verdicts.negative
-    return positive / (positive + negative)
+    mean = min(source.mean + OPTIMISM * source.deviation, 1.0)
+    return (PRIOR * mean + verdicts.positive) / (PRIOR + verdicts.positive + verdicts.negative)
 
 
 def passage_key(words: Sequence[str]) -> bytes:
@@ -109,13 +117,13 @@ def with_exploration(order: Sequence[int], relevant: Sequence[int], asked: int, 
     return [*rest[: asked - 1], chosen, *rest[asked - 1 :]]
 
 
-def gated(relevance: Scores, means: Scores) -> Scores:
-    """Relevance (z-scores) of passages, shifted by how reliable (``means``, 0..1) their sources are.
+def gated(relevance: Scores, hopes: Scores) -> Scores:
+    """Relevance (z-scores) of passages, shifted by how likely they are right (``hopes``, 0..1).
 
-    The shift is the log of the mean against that of an unknown source: ranking by the odds that a passage is about
+    The shift is the log of the hope against that of an unknown source: ranking by the odds that a passage is about
     the question *and* right. Distrust counts everywhere and has no floor. Trust counts as far as a passage competes:
     fully at the best, not at all `GATE` below it, so that no name lifts a text that is not about the question.
     """
-    shift = SHIFT * np.log(2 * means)
+    shift = SHIFT * np.log(hopes / hope(Reputation(), Reputation()))
     competes = np.clip(1 - (relevance.max(initial=-np.inf) - relevance) / GATE, 0, 1)
     return relevance + np.where(shift < 0, shift, shift * competes)

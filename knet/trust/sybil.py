@@ -42,8 +42,7 @@ class Trust(Record, frozen=True):
     def __str__(self) -> str:
         if not self.path:
             return f"nobody you trust has rated {self.node}."
-        steps = " trusts ".join(["you trust", *self.path[1:]]).replace("you trust trusts", "you trust")
-        because = f"{steps} (score {self.score:.3f})"
+        because = f"you trust {', who trusts '.join(self.path[1:])} (score {self.score:.3f})"
         if self.introducer is None:
             return f"{because}, and other ways lead there too."
         return f"{because}; it counts for little, because all you hear of it comes through {self.introducer}."
