@@ -21,7 +21,7 @@ SETS = ("squad", "medquad")
 LEVELS = ("token", "document")
 SEEDS = 5
 WARM_UP = 500
-TESTED = 700  # questions after that, none of which was asked before; fewer where the set has no more
+TESTED = {"token": 250, "document": 900}  # questions after that, none asked before; fewer where a set has no more
 POLLUTION = tuple(share / (SOURCES - 1) for share in range(SOURCES))
 WINDOW = 100  # questions over which the cleanest source's share is taken, as the paper does
 WANTED = 0.8
@@ -61,7 +61,7 @@ def run(world: World, embedder: Embedder, level: str, seed: int, shares: Shares)
     pool = Pool(world, embedder.space)
     network = polluted(pool, level, chance)
     order = chance.permutation(len(world.questions)).tolist()
-    warm_up, tested = order[:WARM_UP], order[WARM_UP : WARM_UP + TESTED]
+    warm_up, tested = order[:WARM_UP], order[WARM_UP : WARM_UP + TESTED[level]]
     clean = Network(pool, [Source(0, pool, np.arange(pool.count))])
 
     def central(network: Network, *, oracle: bool = False) -> Callable[[int], list[int]]:
