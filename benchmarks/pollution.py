@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
@@ -57,14 +56,6 @@ class World:
     texts: list[list[str]]
     vectors: list[Vectors] = field(repr=False)
     asked: Vectors = field(repr=False)
-
-    @cached_property
-    def words(self) -> list[list[list[str]]]:
-        return [[tokens(text) for text in version] for version in self.texts]
-
-    @cached_property
-    def framed(self) -> list[list[str]]:
-        return [[frame(words) for words in version] for version in self.words]
 
 
 def frame(words: Sequence[str]) -> str:
