@@ -70,6 +70,7 @@ def _passages(inquiry: Inquiry, statistics: Statistics) -> list[Passage]:
         k=inquiry.options.k,
         retrievers=inquiry.options.retrievers,
         collapse=inquiry.options.collapse,
+        verdicts=inquiry.verdicts,
     )
     receipts = {node: index for index, node in enumerate(inquiry.receipts)}
     return [_passage(item, inquiry.views, receipts) for item in ranked]

@@ -17,7 +17,7 @@ from ..errors import KnetError
 from ..http import HttpClient
 from ..index.collection import Collection
 from ..index.shard import Vectors
-from ..records import Evidence, NodeStatus, Record, SearchRequest
+from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
 from .ask import DEADLINE_SECONDS, Reply, ask_nodes
 from .merge import RETRIEVERS
 from .private import Shelf, search_fetched
@@ -56,6 +56,7 @@ class Inquiry:
     vectors: Mapping[Cid, Vectors]
     options: Options
     client: bytes
+    verdicts: Mapping[bytes, Reputation] = field(default_factory=dict)  # the user's own, see `knet.trust.verdicts`
     on_status: OnStatus | None = None
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
     hits: list[Checked] = field(default_factory=list)

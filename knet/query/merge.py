@@ -2,8 +2,9 @@
 
 Cosines of one space are comparable as they are. BM25 is computed here from the verified text with network-wide term
 statistics. The two are fused as z-scores over the candidates; per-node normalisation is never used, since it destroys
-the ranking (docs/papers.md). Reliability is a gate: it decides among passages that compete on relevance, and cannot
-lift an irrelevant one.
+the ranking (docs/papers.md). Reliability is a gate (`knet.trust.reliability.gated`): it decides among passages that
+compete on relevance, and cannot lift an irrelevant one. Where nodes hold different versions of one text, the version
+that reliable nodes back wins, and what it contradicts sinks. Nodes that nobody rated are ranked by relevance alone.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from ..codec import Cid
 from ..index.lexical import Statistics, tokens
 from ..index.shard import Vectors, load_vector
 from ..records import Record, Reputation
+from ..trust.agreement import contested, outvoted
+from ..trust.reliability import gated, hope, passage_key, weight
 from .verify import Checked
 
 RETRIEVERS = ("dense", "bm25")
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same thing; copies must not amplify it
-GATE = 1.0  # z-score units below the best within which passages compete
-RELIABILITY_WEIGHT = 3.0  # z-score units between reliability 0 and 1
+CONTEST = 6.0  # z-score units below which a version sinks that better backed ones contradict: under all that competes
+
+ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
+NO_VERDICTS: Mapping[bytes, Reputation] = {}
 
 Scores = npt.NDArray[np.float64]
 
@@ -47,15 +52,20 @@ def merge(
     k: int,
     retrievers: Names[str] = RETRIEVERS,
     collapse: bool = True,
+    verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
 ) -> list[Ranked]:
-    """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which scores count."""
+    """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which scores count; ``verdicts`` are
+    one's own on single passages, by `knet.trust.reliability.passage_key`."""
     if not hits:
         return []
     dense = np.array([hit.cosine for hit in hits])
     bm25 = _bm25(question, hits, statistics)
     columns = {"dense": _calibrated(dense, [spaces[hit.node] for hit in hits]), "bm25": _z(bm25)}
     relevance: Scores = np.mean([columns[name] for name in RETRIEVERS if name in retrievers], axis=0)
-    final = _gate(relevance, np.array([reputations.get(hit.node, Reputation()).mean for hit in hits]))
+    known = [reputations.get(hit.node, Reputation()) for hit in hits]
+    own = [verdicts.get(passage_key(hit.words), Reputation()) if verdicts else Reputation() for hit in hits]
+    final = gated(relevance, np.array([hope(*pair) for pair in zip(known, own, strict=True)]))
+    final -= CONTEST * _doubt(question, hits, known, relevance, statistics)
     keys = list(zip((-final).tolist(), (-dense).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
     chosen = _collapse(order, hits, k) if collapse else {i: [] for i in order[:k]}
@@ -94,11 +104,25 @@ def _calibrated(cosines: Scores, spaces: Sequence[Cid]) -> Scores:
     return result
 
 
-def _gate(relevance: Scores, reliability: Scores) -> Scores:
-    """Shift by reliability, as far as a passage competes: fully at the best, not at all ``GATE`` below it or lower."""
-    competes = np.clip(1 - (relevance.max() - relevance) / GATE, 0, 1)
-    shift = RELIABILITY_WEIGHT * (reliability - 0.5)
-    return np.where(shift < 0, relevance + shift, relevance + shift * competes)
+def _doubt(
+    question: str,
+    hits: Sequence[Checked],
+    known: Sequence[Reputation],
+    relevance: Scores,
+    statistics: Statistics,
+) -> Scores:
+    """0..1: how surely reliable nodes say otherwise. All 0 where no node is known to be reliable."""
+    nodes = [hit.node for hit in hits]
+    weights = {node: weight(each) for node, each in zip(nodes, known, strict=True)}
+    if not any(weights.values()):
+        return np.zeros(len(hits))
+    asked = {term: statistics.idf(term) for term in tokens(question)}
+    texts = [frozenset(hit.words) for hit in hits]
+    covered = np.array([sum(idf for term, idf in asked.items() if term in text) for text in texts])
+    answers = covered >= ANSWERS * covered.max()
+    return np.maximum(
+        contested(frozenset(asked), texts, nodes, weights), outvoted(relevance, answers, texts, nodes, weights)
+    )
 
 
 def _collapse(order: Sequence[int], hits: Sequence[Checked], k: int) -> dict[int, list[int]]:

@@ -31,6 +31,7 @@ from ..http import HttpClient
 from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
 from ..trust.ratings import RatingQueue
+from ..trust.verdicts import Verdicts
 from .compose import EXTRACTIVE, compose
 from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
 from .live import LiveAnswer
@@ -84,6 +85,7 @@ class Network:
         self._store = store
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
+        self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
         self._gatherer = Gatherer(http, chain.deployment)
         self._load_embedder = load_embedder
         self._embedders: dict[Cid, Embedder | SpaceError] = {}
@@ -126,11 +128,12 @@ class Network:
         vectors, views, missing = self._embed(question, known)
         inquiry = Inquiry(
             question=question,
-            routes=route(question, vectors, _eligible(views, chosen)),
+            routes=route(question, vectors, _eligible(views, chosen), asked=chosen.ask),
             views=views,
             vectors=vectors,
             options=chosen,
             client=bytes.fromhex(self.address[2:]),
+            verdicts=self._verdicts.known,
             on_status=on_status,
         )
         if private:
@@ -225,9 +228,15 @@ class Network:
         return verify_answer(record, self.chain, self._source_of_node, self._embedder_or_raise if embed else None)
 
     def rate(self, answer: Answer | LiveAnswer, value: float, *, passage: int | None = None) -> list[Rating]:
-        """Queue a verdict (-1 to 1) on an answer or on one of its passages; `flush_ratings` puts it on chain."""
+        """Queue a verdict (-1 to 1) on an answer or on one of its passages; `flush_ratings` puts it on chain.
+
+        One on a passage is also remembered here, where it counts for that passage from now on.
+        """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return self._ratings.rate(record, value, passage=passage)
+        queued = self._ratings.rate(record, value, passage=passage)
+        if passage is not None:
+            self._verdicts.add(record.passages[passage - 1].text, value)
+        return queued
 
     def pending_ratings(self) -> list[Rating]:
         return self._ratings.pending()

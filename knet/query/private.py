@@ -11,10 +11,9 @@ from threading import Lock, Thread
 from ..codec import DAG_CBOR, Cid, decode
 from ..content.base import BlockSource
 from ..index.collection import Collection
-from ..index.lexical import tokens
 from ..index.shard import Vectors
 from ..records import Document
-from .verify import Checked, cosine_of
+from .verify import Checked, cosine_of, words_of
 from .view import NodeView
 
 KEPT_COLLECTIONS = 64  # loaded collections held in memory; blocks stay in the store either way
@@ -67,7 +66,7 @@ def search_fetched(collection: Collection, view: NodeView, question: str, vector
             document_cid=Cid.of(documents[hit.document], DAG_CBOR),
             hit=hit,
             cosine=cosine_of(hit.vector, vector),
-            words=tokens(hit.text),
+            words=words_of(hit.text),
         )
         for hit in hits
     ]

@@ -13,12 +13,12 @@ import numpy as np
 from ..codec import Cid
 from ..index.lexical import Statistics, term_hash, tokens
 from ..index.shard import Vectors
-from ..records import Record
+from ..records import Record, Reputation
+from ..trust.reliability import Standing, bonus, with_exploration
 from .view import NodeView
 
 LEXICAL_WEIGHT = 0.5
-RELIABILITY_WEIGHT = 0.25  # under the spread of relevance, so it decides between nodes that are both on topic
-EXPLORATION = 0.1  # bonus of a node nobody has rated, shrinking with its ratings: newcomers and wronged nodes are heard
+NOBODY: Mapping[int, Reputation] = {}
 
 
 class Route(Record, frozen=True):
@@ -39,26 +39,41 @@ def pooled_statistics(nodes: Iterable[NodeView], terms: Iterable[str]) -> Statis
     return Statistics(chunks, tokens_in_all / max(chunks, 1), df)
 
 
-def route(question: str, vectors: Mapping[Cid, Vectors], nodes: Iterable[NodeView]) -> list[Route]:
-    """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone."""
+def route(
+    question: str,
+    vectors: Mapping[Cid, Vectors],
+    nodes: Iterable[NodeView],
+    *,
+    asked: int = 0,
+    usefulness: Mapping[int, Reputation] = NOBODY,
+) -> list[Route]:
+    """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone.
+
+    ``asked`` is how many will be asked (0: all); now and then one of those places goes to a node that only its
+    standing keeps out. ``usefulness`` is what this client found of use before.
+    """
     views = list(nodes)
     terms = list(dict.fromkeys(tokens(question)))
     statistics = pooled_statistics(views, terms)
     covered = _coverages(views, {term_hash(term): statistics.idf(term) for term in terms})
-    routes = [_score(view, vectors.get(view.card.space), words) for view, words in zip(views, covered, strict=True)]
-    return sorted(routes, key=lambda r: (-r.score, r.node))
+    routes: dict[int, Route] = {}
+    relevance: dict[int, float] = {}
+    for view, words in zip(views, covered, strict=True):
+        node, rated = view.entry.node, view.reputation
+        topic = _topic(view, vectors.get(view.card.space))
+        relevance[node] = topic + LEXICAL_WEIGHT * words
+        routes[node] = Route(
+            node=node,
+            score=relevance[node] + bonus(Standing(usefulness=usefulness.get(node, Reputation()), reliability=rated)),
+            why=f"topic {topic:.2f}, words {words:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}",
+        )
+    order = sorted(routes, key=lambda node: (-routes[node].score, node))
+    relevant = sorted(routes, key=lambda node: (-relevance[node], node))
+    return [routes[node] for node in with_exploration(order, relevant, asked or len(order), question)]
 
 
-def _score(view: NodeView, vector: Vectors | None, words: float) -> Route:
-    topic = float(np.max(view.centroids @ vector)) if vector is not None and len(view.centroids) else 0.0
-    rated = view.reputation
-    reliability = RELIABILITY_WEIGHT * (rated.mean - 0.5)
-    exploration = EXPLORATION * rated.deviation
-    return Route(
-        node=view.entry.node,
-        score=topic + LEXICAL_WEIGHT * words + reliability + exploration,
-        why=f"topic {topic:.2f}, words {words:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}",
-    )
+def _topic(view: NodeView, vector: Vectors | None) -> float:
+    return float(np.max(view.centroids @ vector)) if vector is not None and len(view.centroids) else 0.0
 
 
 def _coverages(views: Sequence[NodeView], idf: Mapping[int, float]) -> list[float]:

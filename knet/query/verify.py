@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -29,6 +30,8 @@ CLOCK_SKEW_SECONDS = 120  # receipts dated further off are refused; ordinary clo
 SCORE_TOLERANCE = 2e-3  # float16 vectors and summation order explain a tenth of this
 MAX_HITS_PER_K = 2  # the union of two retrievers' best k
 REMEMBERED_NONCES = 100_000
+KEPT_HITS = 2048  # passages come again from question to question; 20 MB spare half the work of reading them
+KEPT_SIZE = 4096  # of a document's block or a passage: nodes cut shorter, and nobody shall fill the memory
 
 
 class Checked(Record, frozen=True):
@@ -40,7 +43,7 @@ class Checked(Record, frozen=True):
     document_cid: Cid
     hit: Hit
     cosine: float
-    words: list[str]  # its tokens, read while other nodes are still answering
+    words: tuple[str, ...]  # its tokens, read while other nodes are still answering
 
 
 class Nonces:
@@ -86,7 +89,7 @@ def verify_reply(
         raise StaleManifest(f"answered from {reply.manifest}, which is not its head on chain.")
     if len(reply.hits) > question.k * MAX_HITS_PER_K:
         raise BadReceipt(f"{len(reply.hits)} hits for k = {question.k}.")
-    documents = [(Cid.of(block, DAG_CBOR), decode(block, Document)) for block in reply.documents]
+    documents = [_document(block) for block in reply.documents]
     leaves = [check_hit(hit, documents, manifest) for hit in reply.hits]
     if len(set(leaves)) != len(leaves):
         raise NotIncluded("the same passage is returned twice.")
@@ -100,11 +103,32 @@ def verify_reply(
             document_cid=documents[hit.document][0],
             hit=hit,
             cosine=cosine,
-            words=tokens(hit.text),
+            words=words_of(hit.text),
         )
         for hit, cosine in zip(reply.hits, check_scores(reply.hits, vector), strict=True)
     ]
     return checked, Evidence(signed=reply.receipt, leaves=leaves)
+
+
+def _document(block: bytes) -> tuple[Cid, Document]:
+    return _kept_document(block) if len(block) <= KEPT_SIZE else _read_document(block)
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The tokens of a passage."""
+    return _kept_words(text) if len(text) <= KEPT_SIZE else _read_words(text)
+
+
+def _read_document(block: bytes) -> tuple[Cid, Document]:
+    return Cid.of(block, DAG_CBOR), decode(block, Document)
+
+
+def _read_words(text: str) -> tuple[str, ...]:
+    return tuple(tokens(text))
+
+
+_kept_document = lru_cache(KEPT_HITS)(_read_document)
+_kept_words = lru_cache(KEPT_HITS)(_read_words)
 
 
 def check_receipt(receipt: Receipt, manifest: Cid, view: NodeView, question: Question) -> None:

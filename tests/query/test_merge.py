@@ -11,33 +11,40 @@ from knet.query.merge import Ranked, merge
 from knet.query.route import pooled_statistics
 from knet.query.verify import Checked, Nonces, verify_reply
 from knet.records import Reputation
+from knet.trust.reliability import passage_key
 
 from .support import SPACE, Owner, embed, question_for, request_for
 
 QUESTION = "Which bird sings at night?"
+TEXTS = ["The nightingale sings at night.", "Sparrows chirp at dawn.", "A bird in the hand."]
 OWNERS = [
-    Owner(1, ["The nightingale sings at night.", "Sparrows chirp at dawn.", "A bird in the hand."]),
+    Owner(1, TEXTS),
     Owner(2, ["The nightingale sings at night.", "Night trains run late.", "Choirs sing on Sunday."]),
     Owner(3, ["The vulture sings at night.", "Bats fly at night.", "Owls hunt mice by ear."]),
 ]
 
 
-def hits() -> list[Checked]:
+def hits(owners: list[Owner]) -> list[Checked]:
     request = request_for(QUESTION)
     found: list[Checked] = []
-    for owner in OWNERS:
+    for owner in owners:
         found += verify_reply(owner.reply(request), owner.view, question_for(request), embed(QUESTION), Nonces())[0]
     return found
 
 
-HITS = hits()
+HITS = hits(OWNERS)
 
 
-def merged(found: list[Checked], reputations: dict[int, Reputation] | None = None, k: int = 5) -> list[Ranked]:
+def merged(
+    found: list[Checked],
+    reputations: dict[int, Reputation] | None = None,
+    k: int = 5,
+    verdicts: dict[bytes, Reputation] | None = None,
+) -> list[Ranked]:
     views = [owner.view for owner in OWNERS]
     statistics = pooled_statistics(views, tokens(QUESTION))
-    spaces = dict.fromkeys((1, 2, 3), cid_of(SPACE))
-    return merge(QUESTION, found, spaces, statistics, reputations or {}, k=k)
+    spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
+    return merge(QUESTION, found, spaces, statistics, reputations or {}, k=k, verdicts=verdicts or {})
 
 
 @given(st.permutations(HITS))
@@ -63,6 +70,60 @@ def test_trust_does_not_lift_an_irrelevant_passage() -> None:
     trusted = Reputation(positive=1000, negative=0, count=1000)
     texts = [r.checked.hit.text for r in merged(HITS, {2: trusted}, k=3)]
     assert "Choirs sing on Sunday." not in texts
+
+
+def test_the_order_of_arrival_does_not_matter_where_nodes_have_names() -> None:
+    named = {1: KNOWN, 2: Reputation(positive=2, negative=2, count=4), 3: KNOWN}
+    expected = [(r.checked.hit.text, r.checked.node) for r in merged(HITS, named)]
+    for shift in range(len(HITS)):
+        found = HITS[shift:] + HITS[:shift]
+        assert [(r.checked.hit.text, r.checked.node) for r in merged(found[::-1], named)] == expected
+
+
+def test_ones_own_verdict_on_a_passage_stays_with_it_whoever_says_it() -> None:
+    first = merged(HITS)[0].checked.hit.text
+    verdicts = {passage_key(tokens(first)): Reputation(negative=1, count=1)}
+    texts = [r.checked.hit.text for r in merged(HITS, k=9, verdicts=verdicts)]
+    assert texts[0] != first
+    assert first in texts, "it sinks; it is not hidden"
+
+
+def test_of_equal_texts_the_most_reliable_node_is_shown() -> None:
+    held = next(r for r in merged(HITS, {2: KNOWN}) if r.checked.hit.text == "The nightingale sings at night.")
+    assert (held.checked.node, held.sources) == (2, [1])
+
+
+# --- attacks -------------------------------------------------------------------------------------------------------
+
+PLANTED = [
+    "{} The vulture.",
+    "{} It is the vulture.",
+    "The vulture is the answer. {}",
+    "Experts agree: {} The vulture.",
+]
+KNOWN = Reputation(positive=30, negative=0, count=30)
+
+
+def test_a_planted_answer_gains_nothing_by_being_repeated() -> None:
+    """It says the question itself, so it outranks every honest text, and its node has as good a name as any."""
+    right = "The bird that sings at night is the nightingale, and nobody has ever heard it by day."
+    honest = [Owner(node, [right, *TEXTS[1:]]) for node in range(1, 5)]
+    names = dict.fromkeys(range(1, 6), KNOWN)
+    for times in (1, 2, 4):
+        attacker = Owner(5, [text.format(QUESTION) for text in PLANTED[:times]])
+        found = hits([*honest, attacker])
+        assert merged(found)[0].checked.node == 5, "among nodes without a name relevance decides"
+        assert merged(found, names)[0].checked.hit.text == right
+
+
+def test_a_version_that_reliable_nodes_contradict_sinks() -> None:
+    text = "The nightingale, a small brown bird, sings at night in the woods of the south."
+    altered = text.replace("nightingale", "vulture").replace("brown", "black")
+    found = hits([Owner(1, [text]), Owner(2, [altered]), Owner(3, TEXTS)])
+    assert altered in [r.checked.hit.text for r in merged(found)[:3]]
+    named = merged(found, {1: KNOWN})
+    assert named[0].checked.hit.text == text
+    assert named[-1].checked.hit.text == altered
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -1,0 +1,104 @@
+"""Sources that agree are believed; copies are not counted twice, and who is alone is not punished for it."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knet.records import Reputation
+from knet.trust.agreement import contested, outcomes, outvoted, said, settle, versions
+
+from .support import rated
+
+QUESTION = "How tall is the tower of iron in Paris?"
+RIGHT = "Visitors come from everywhere. The tower of iron in Paris is 330 metres tall, says its keeper."
+WRONG = "Visitors come from everywhere. The tower of iron in Paris is 630 metres tall, says its keeper."
+OTHER = "Visitors come from everywhere. The tower of iron in Paris is 990 metres tall, says its keeper."
+APART = "Boats on the river leave every half hour and pass below eleven bridges."
+
+
+def words(text: str) -> frozenset[str]:
+    return said(0, QUESTION, text).words
+
+
+def test_two_that_agree_stand_against_one_that_does_not() -> None:
+    claims = [said(1, QUESTION, RIGHT), said(2, QUESTION, RIGHT), said(3, QUESTION, WRONG)]
+    assert outcomes(claims, {}) == {1: 1.0, 2: 1.0, 3: -1.0}
+
+
+def test_copies_from_one_source_count_once() -> None:
+    claims = [said(1, QUESTION, RIGHT), *[said(3, QUESTION, WRONG)] * 20]
+    assert outcomes(claims, {}) == {}, "one against one, however often it repeats itself"
+    claims.append(said(2, QUESTION, RIGHT))
+    assert outcomes(claims, {})[3] == -1.0
+
+
+def test_nobody_is_lowered_for_being_alone() -> None:
+    assert outcomes([said(1, QUESTION, RIGHT), said(2, QUESTION, RIGHT), said(3, QUESTION, APART)], {}) == {}
+    assert outcomes([said(1, QUESTION, RIGHT), said(2, QUESTION, WRONG), said(3, QUESTION, OTHER)], {}) == {}
+
+
+def test_the_same_form_about_something_else_contradicts_nothing() -> None:
+    question = "Is Zellweger syndrome inherited?"
+    form = "{} syndrome is inherited in an autosomal recessive pattern, which means both copies have mutations."
+    claims = [said(n, question, form.format(name)) for n, name in enumerate(["Zellweger", "Zellweger", "Usher"])]
+    assert outcomes(claims, {}) == {}
+
+
+def test_what_differs_outside_of_what_is_quoted_contradicts_nothing() -> None:
+    edited = RIGHT.replace("everywhere", "anywhere")
+    assert outcomes([said(1, QUESTION, RIGHT), said(2, QUESTION, RIGHT), said(3, QUESTION, edited)], {}) == {}
+
+
+def test_a_reliable_source_outweighs_two_that_were_often_wrong() -> None:
+    known = {1: rated(40, 0), 2: rated(1, 40), 3: rated(1, 40)}
+    claims = [said(1, QUESTION, RIGHT), said(4, QUESTION, RIGHT), said(2, QUESTION, WRONG), said(3, QUESTION, WRONG)]
+    assert outcomes(claims, known)[2] == -1.0
+
+
+def test_reliability_settles_without_labels() -> None:
+    """Six sources that are wrong ever more often, each in its own way."""
+    chance = np.random.default_rng(1)
+    questions = []
+    for number in range(150):
+        lies = chance.random(6) < np.arange(6) / 5
+        texts = [RIGHT.replace("330", f"{source}{number}") if lies[source] else RIGHT for source in range(6)]
+        questions.append([said(source, QUESTION, text) for source, text in enumerate(texts)])
+    known = settle(questions)
+    means = [known[source].mean for source in range(6)]
+    assert means == sorted(means, reverse=True)
+    assert means[0] > 0.95
+    assert means[5] < 0.1
+
+
+def test_versions_of_one_text_are_found() -> None:
+    assert versions([words(t) for t in (RIGHT, APART, WRONG, OTHER, APART)]) == [0, 1, 0, 0, 1]
+    assert versions([]) == []
+
+
+def test_a_contradicted_version_is_doubted_only_if_somebody_reliable_contradicts() -> None:
+    texts, asked = [words(RIGHT), words(WRONG), words(APART)], words(QUESTION)
+    assert contested(asked, texts, [1, 2, 3], {}).tolist() == [0, 0, 0]
+    doubt = contested(asked, texts, [1, 2, 3], {1: 3.0})
+    assert doubt[1] > 0.9
+    assert doubt[[0, 2]].tolist() == [0, 0]
+
+
+def test_a_lone_voice_is_doubted_only_where_most_say_otherwise() -> None:
+    """A planted answer repeats the question, so it outranks all: four reliable sources outvote it, two do not."""
+    texts = [words("How tall is the tower of iron in Paris? It is 9 metres tall.")] + [words(RIGHT)] * 4
+    relevance, answers = np.array([3.0, 1, 1, 1, 1]), np.ones(5, bool)
+    everybody = dict.fromkeys(range(5), 3.0)
+    assert outvoted(relevance, answers, texts, range(5), everybody)[0] == 0.75
+    assert not outvoted(relevance, answers, texts, range(5), {}).any(), "nobody knows them"
+    mixed = [texts[0], texts[1], words(APART), words(WRONG), words(OTHER)]
+    assert not outvoted(relevance, answers, mixed, range(5), everybody).any()
+    assert not outvoted(relevance, answers, mixed, range(5), {1: 9.0}).any(), "one source alone is no majority"
+
+
+@given(st.permutations([(1, RIGHT), (2, RIGHT), (3, WRONG), (3, RIGHT), (4, OTHER), (5, APART)]))
+def test_the_order_of_arrival_decides_nothing(held: list[tuple[int, str]]) -> None:
+    one_each = [pair for pair in held if pair != (3, RIGHT)]
+    claims = [said(source, QUESTION, text) for source, text in one_each]
+    assert outcomes(claims, {4: Reputation()}) == {1: 1.0, 2: 1.0, 3: -1.0, 4: -1.0}
