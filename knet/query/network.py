@@ -83,6 +83,7 @@ class Network:
         self._signer = signer
         self._http = http
         self._store = store
+        self._daemons = [KuboStore(profile.kubo)] if profile.kubo else []
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
@@ -200,10 +201,7 @@ class Network:
 
     def _source(self, entry: NodeEntry) -> BlockSource:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
-        further: list[BlockSource] = [GatewaySource(self._http, urls)]
-        if self.profile.kubo:
-            further.append(KuboStore(self.profile.kubo))
-        return Layered(self._store, *further)
+        return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
 
     def _source_of_node(self, node: int) -> BlockSource:
         try:
@@ -273,6 +271,8 @@ class Network:
 
     def close(self) -> None:
         """Close connections. Queued ratings stay on disk."""
+        for daemon in self._daemons:
+            daemon.close()
         self._http.close()
 
     def __enter__(self) -> Network:
