@@ -35,6 +35,7 @@ HOST = "127.0.0.1"
 STATE_INTERVAL = 5  # seconds of work that a power cut may cost
 START_SECONDS = 60.0  # loading a long chain's state on a slow disk
 STOP_SECONDS = 60.0  # writing it
+RELEASE_SECONDS = 2.0  # a busy machine takes that long to take a killed process down
 PORTS = range(20_000, 30_000)  # below those that systems lend to outgoing connections: it stays ours while down
 PORT_ATTEMPTS = 3  # a free port may be taken before Anvil binds it
 WEI = 10**18
@@ -156,7 +157,7 @@ def _running(folder: Path) -> Running | None:
 def _start(folder: Path, port: int, program: Path) -> Running:
     last = _last(folder)
     for attempt in range(PORT_ATTEMPTS):
-        chosen = port or (last.port if last and attempt == 0 and _is_free(last.port) else _free_port())
+        chosen = port or (last.port if last and attempt == 0 and _falls_free(last.port) else _free_port())
         if port and not _is_free(port):
             raise ConfigError(f"Port {port} of {HOST} is taken.", hint="Choose another, or none to let knet choose.")
         running = _spawn(folder, chosen, program)
@@ -241,6 +242,16 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _falls_free(port: int) -> bool:
+    """Whether a port is free, or will be at once: a killed process holds its own until its last thread is gone."""
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _free_port() -> int:
