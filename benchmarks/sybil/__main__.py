@@ -52,15 +52,7 @@ def main() -> None:
         "cycle_by_identities": growth,
         "published": {str(beta): value for beta, value in PUBLISHED.items()},
     }
-    split = split_bond_gain()
-    if split is not None:
-        figures["split_bond_gain"] = split
     report("sybil", figures, details, picture(gains))
-
-
-def split_bond_gain() -> float | None:
-    """What a rater gains on chain by splitting a bond over n identities; None while the contracts do not measure it."""
-    return None
 
 
 def gain(shape: str, alpha: float, beta: float, seed: int, count: int = SYBILS) -> float:

@@ -4,7 +4,7 @@
         nodes[0].endpoint, nodes[0].identity, nodes[0].node, nodes[0].documents
 
 Nodes run in threads of this process and are everything a node is, but for the model: `WordEmbedder` hashes words and
-loads in no time. `GivenEmbedder` hands out vectors computed elsewhere; any `knet.embed.Embedder` will do.
+loads in no time; any `knet.embed.Embedder` will do.
 """
 
 from __future__ import annotations
@@ -61,27 +61,9 @@ def _direction(model: str, dimension: int, word: str) -> Vectors:
     return np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)
 
 
-class GivenEmbedder:
-    """Vectors computed beforehand, by text: ``(dimension,)`` float32 unit vectors in ``space``."""
-
-    def __init__(self, space: Space, vectors: Mapping[str, Vectors]) -> None:
-        self.space = space
-        self._vectors = vectors
-
-    def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
-        if progress:
-            progress(len(texts))
-        return np.stack([self._vectors[text] for text in texts])
-
-
 def cut_words(text: str) -> list[Span]:
     """The node's own chunker, counting words as tokens."""
     return chunk(text, count_tokens=lambda texts: [len(text.split()) for text in texts], max_tokens=64, target=32)
-
-
-def cut_nothing(text: str) -> list[Span]:
-    """Every document is one chunk: for passages that were cut elsewhere."""
-    return [Span(0, len(text))]
 
 
 def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
@@ -153,7 +135,7 @@ def start_nodes(
 ) -> Iterator[list[RunningNode]]:
     """One published, answering node for each collection (file name to text), stopped when the block ends.
 
-    ``settings`` are fields of `NodeConfig`. Vectors given beforehand: `GivenEmbedder` with ``cut=cut_nothing``.
+    ``settings`` are fields of `NodeConfig`.
     """
     with ExitStack() as stack:
 
