@@ -26,17 +26,21 @@ from ..content.layered import Layered
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
-from ..errors import ChainError, ConfigError, SpaceError
+from ..errors import ChainError, ConfigError, NotRegistered, SpaceError
 from ..http import HttpClient
 from ..index.shard import Vectors
-from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
+from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Reputation, Space
+from ..trust.history import History
+from ..trust.personal import Person
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
-from .compose import EXTRACTIVE, compose
+from .answer import EXTRACTIVE, Writer
+from .compose import compose
 from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
 from .live import LiveAnswer
 from .recheck import VerificationReport, verify_answer
 from .route import route
+from .standing import Standings, Trusted
 from .view import NetworkView, NodeView
 
 if TYPE_CHECKING:
@@ -87,6 +91,7 @@ class Network:
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
+        self._standings = Standings(chain, self.address, folder / "learnt" / f"{profile.name}.db")
         self._gatherer = Gatherer(http, chain.deployment)
         self._load_embedder = load_embedder
         self._embedders: dict[Cid, Embedder | SpaceError] = {}
@@ -127,14 +132,17 @@ class Network:
         if not known and not self._view.unusable:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
         vectors, views, missing = self._embed(question, known)
+        beliefs, used = self._standings.beliefs(views), self._standings.usefulness
+        eligible = _eligible(views, chosen, beliefs)
         inquiry = Inquiry(
             question=question,
-            routes=route(question, vectors, _eligible(views, chosen), asked=chosen.ask),
+            routes=route(question, vectors, eligible, asked=chosen.ask, usefulness=used, beliefs=beliefs),
             views=views,
             vectors=vectors,
             options=chosen,
             client=bytes.fromhex(self.address[2:]),
             verdicts=self._verdicts.known,
+            beliefs=beliefs,
             on_status=on_status,
         )
         if private:
@@ -145,10 +153,11 @@ class Network:
             inquiry,
             self.chain.deployment,
             started,
-            writer=None if model is None else lambda prompt: str(model.invoke(prompt).text),
+            writer=_writer(model),
             writer_name=EXTRACTIVE if model is None else model.get_name(),
             further=[*missing, *self._unusable()],
         )
+        self._standings.learn(inquiry, answer)
         return LiveAnswer(answer, self)
 
     async def aask(self, question: str, **options: Any) -> LiveAnswer:
@@ -225,13 +234,22 @@ class Network:
         record = answer.record if isinstance(answer, LiveAnswer) else answer
         return verify_answer(record, self.chain, self._source_of_node, self._embedder_or_raise if embed else None)
 
-    def rate(self, answer: Answer | LiveAnswer, value: float, *, passage: int | None = None) -> list[Rating]:
+    def rate(
+        self,
+        answer: Answer | LiveAnswer,
+        value: float,
+        *,
+        passage: int | None = None,
+        model: BaseChatModel | None = None,
+    ) -> list[Rating]:
         """Queue a verdict (-1 to 1) on an answer or on one of its passages; `flush_ratings` puts it on chain.
 
-        One on a passage is also remembered here, where it counts for that passage from now on.
+        One on a passage is also remembered here, where it counts for that passage from now on. One on an answer falls
+        on its passages by how much each adds to it; where a chat model wrote it, ``model`` finds that out in one call a
+        cited passage, and citations are counted without. Raises ConfigError where there is nothing to rate.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        queued = self._ratings.rate(record, value, passage=passage)
+        queued = self._ratings.rate(record, value, passage=passage, writer=_writer(model))
         if passage is not None:
             self._verdicts.add(record.passages[passage - 1].text, value)
         return queued
@@ -254,7 +272,31 @@ class Network:
         sent = self._ratings.flush(self.chain, self._signer, *stores, bond=development)
         if sent:
             self._view.refresh()
+            self._standings.refresh(self._view.nodes)
         return sent
+
+    def trusted(self, node: int) -> Trusted:
+        """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""
+        self._view.refresh()
+        self._standings.refresh(self._view.nodes)
+        if node not in self._view.nodes:
+            raise NotRegistered(
+                f"There is no node {node} on this network that can be asked.", hint="`knet nodes` lists them."
+            )
+        return self._standings.trusted(self._view.nodes[node])
+
+    def people(self) -> list[Person]:
+        """The accounts this client trusts and why, by walks from its own ratings, most first. Raises
+        ChainUnreachable."""
+        return self._standings.people(self._view.current())
+
+    def histories(self) -> list[History]:
+        """Every node's reliability on chain and usefulness here over time. Raises ChainUnreachable."""
+        return self._standings.histories(self._view.current())
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is learnt from."""
+        self._standings.settle()
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
@@ -270,7 +312,8 @@ class Network:
         return KnetRetriever(network=self, k=k, options=options)
 
     def close(self) -> None:
-        """Close connections. Queued ratings stay on disk."""
+        """Finish learning, close connections. Queued ratings stay on disk."""
+        self._standings.close()
         for daemon in self._daemons:
             daemon.close()
         self._http.close()
@@ -320,14 +363,18 @@ def load_answer(source: str | Path) -> Answer:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
 
 
-def _eligible(views: Mapping[int, NodeView], options: Options) -> list[NodeView]:
+def _eligible(views: Mapping[int, NodeView], options: Options, beliefs: Mapping[int, Reputation]) -> list[NodeView]:
     return [
         view
         for node, view in views.items()
         if (not options.nodes or node in options.nodes)
-        and view.reputation.mean >= options.min_reliability
+        and beliefs.get(node, view.reputation).mean >= options.min_reliability
         and view.card.chunks > 0
     ]
+
+
+def _writer(model: BaseChatModel | None) -> Writer | None:
+    return None if model is None else lambda prompt: str(model.invoke(prompt).text)
 
 
 def _check(question: str, k: int) -> None:

@@ -74,5 +74,5 @@ def on_chain(batches: Iterable[Batch]) -> dict[int, list[Point]]:
 
 def points_of(known: Sequence[tuple[int, Reputation]]) -> list[Point]:
     """What this client knew after each of its own outcomes, at most one point a second (the last)."""
-    last = {time: after for time, after in known}
+    last = dict(known)
     return [Point(time=time, mean=after.mean, deviation=after.deviation) for time, after in last.items()]
