@@ -32,6 +32,7 @@ from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Reputation, Space
 from ..trust.history import History
 from ..trust.personal import Person
+from ..trust.probes import Judged, Probe, judge
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
@@ -131,6 +132,7 @@ class Network:
         known = self._view.current()
         if not known and not self._view.unusable:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
+        self._standings.begin(known)
         vectors, views, missing = self._embed(question, known)
         beliefs, used = self._standings.beliefs(views), self._standings.usefulness
         eligible = _eligible(views, chosen, beliefs)
@@ -274,6 +276,22 @@ class Network:
             self._view.refresh()
             self._standings.refresh(self._view.nodes)
         return sent
+
+    def probe(self, probe: Probe, *, rate: bool = False) -> Judged:
+        """Ask every node a question whose answer one knows, and learn who was right; ``rate`` queues the verdicts too.
+
+        Raises ConfigError for a question that cannot be asked.
+        """
+        answer = self.ask(probe.question, k=MAX_K, ask=0, collapse=False)
+        sent = [(passage.provenance.node, passage.text) for passage in answer.passages]
+        judged = judge(probe, sent)
+        self._standings.observe(judged)
+        if rate:
+            best = {node: number for number, (node, _) in reversed(list(enumerate(sent, 1)))}
+            for node, outcome in judged.outcomes.items():
+                if outcome:
+                    self._ratings.rate(answer.record, outcome, passage=best[node])
+        return judged
 
     def trusted(self, node: int) -> Trusted:
         """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from ..trust.agreement import outcomes, said
 from ..trust.history import History, on_chain, points_of
 from ..trust.memory import Memory, Outcome
 from ..trust.personal import Person, PersonalTrust
+from ..trust.probes import Judged
 from ..trust.ratings import REORG_BLOCKS
 from ..trust.reliability import Standing, pooled
 from .gather import Inquiry
 from .view import NodeView
 
+FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
 NOTHING = Reputation()
 
@@ -61,6 +63,7 @@ class Standings:
         self._asked_chain = 0.0
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "knet-learn")
+        self._first: Future[None] | None = None
         self._last: Future[None] | None = None
 
     # --- what is believed --------------------------------------------------------------------------------------
@@ -70,8 +73,15 @@ class Standings:
         """How often what each node sent was used, as `knet.query.route.route` takes it."""
         return {node: known.usefulness for node, known in list(self._memory.known.items())}
 
+    def begin(self, views: Mapping[int, NodeView]) -> None:
+        """Start reading who rated whom, if that was never read; `beliefs` waits for it a moment."""
+        if self._first is None:
+            self._first = self._worker.submit(self._refresh_quietly, views)
+
     def beliefs(self, views: Mapping[int, NodeView]) -> dict[int, Reputation]:
         """Reliability of the nodes of which more is known here than the chain's sums say."""
+        if self._first is not None:
+            wait([self._first], timeout=FIRST_SECONDS)
         weighed, learnt = self._weighed, self._memory.known
         nodes = [node for node in {*weighed, *learnt} if node in views]
         return {
@@ -130,9 +140,11 @@ class Standings:
         if self._last is not None:
             self._last.result()
 
-    def observe(self, found: Sequence[Outcome]) -> None:
-        """Learn outcomes that somebody else judged. Raises StoreError."""
-        self._memory.add(found)
+    def observe(self, judged: Judged) -> None:
+        """Learn what a probe showed. Raises StoreError."""
+        self._memory.add(
+            Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in judged.outcomes.items()
+        )
 
     def refresh(self, views: Mapping[int, NodeView]) -> None:
         """Read the batches that came since. Raises ChainUnreachable."""
@@ -157,10 +169,13 @@ class Standings:
         with suppress(StoreError):  # a full disk: what is learnt holds until the end of this process
             self._memory.add([*_used(answer), *self._agreed(inquiry)])
         if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
-            try:
-                self.refresh(inquiry.views)
-            except ChainError:  # away: the sums that the view has go on being used
-                self._asked_chain = time.monotonic()
+            self._refresh_quietly(inquiry.views)
+
+    def _refresh_quietly(self, views: Mapping[int, NodeView]) -> None:
+        try:
+            self.refresh(views)
+        except ChainError:  # away: the sums that the view has go on being used
+            self._asked_chain = time.monotonic()
 
     def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
         """What sources showed of each other, without anybody who knows."""

@@ -35,6 +35,7 @@ class PersonalTrust:
         self._walks = TrustWalks(me)
         self._seen: set[tuple[str, int]] = set()
         self._batches: list[Batch] = []
+        self._edges: list[tuple[str, str, float]] = []  # (rater, owner, verdicts), until walks get anywhere
         self._waiting: list[tuple[str, int, float]] = []  # ratings of nodes whose owner is not known yet
         self._owners: dict[int, str] = {}
         self._scores: dict[str, float] = {}
@@ -52,9 +53,14 @@ class PersonalTrust:
         ]
         known = [rating for rating in (*self._waiting, *ratings) if rating[1] in self._owners]
         self._waiting = [rating for rating in (*self._waiting, *ratings) if rating[1] not in self._owners]
-        for rater, node, value in known:
-            self._walks.rate(rater, self._owners[node], value)
-        if known:
+        edges = [(rater, self._owners[node], value) for rater, node, value in known]
+        if self._scores:
+            for edge in edges:
+                self._walks.rate(*edge)
+        elif edges:  # nobody was reached so far: one walk over everything is quicker than one a rating
+            self._edges += edges
+            self._walks = TrustWalks(self._walks.me, self._edges)
+        if edges:
             self._scores = self._walks.scores()
         return bool(fresh or known)
 
