@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -17,7 +16,7 @@ from ..chain.base import Chain
 from ..chain.devchain import fund
 from ..chain.evm import EvmChain
 from ..chain.keys import Signer, load_or_create_key
-from ..codec import Cid, cid_of, from_json
+from ..codec import from_json
 from ..config import Profile, home, load_profile
 from ..content.base import BlockSource, BlockStore
 from ..content.gateway import GatewaySource
@@ -26,9 +25,8 @@ from ..content.layered import Layered
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
-from ..errors import ChainError, ConfigError, NotRegistered, SpaceError
+from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
-from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Reputation, Space
 from ..trust.history import History
 from ..trust.personal import Person
@@ -41,6 +39,7 @@ from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
 from .live import LiveAnswer
 from .recheck import VerificationReport, verify_answer
 from .route import route
+from .spaces import Spaces
 from .standing import Standings, Trusted
 from .view import NetworkView, NodeView
 
@@ -94,9 +93,7 @@ class Network:
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
         self._standings = Standings(chain, self.address, folder / "learnt" / f"{profile.name}.db")
         self._gatherer = Gatherer(http, chain.deployment)
-        self._load_embedder = load_embedder
-        self._embedders: dict[Cid, Embedder | SpaceError] = {}
-        self._lock = threading.Lock()
+        self._spaces = Spaces(profile, load_embedder)
 
     @property
     def address(self) -> str:
@@ -133,7 +130,7 @@ class Network:
         if not known and not self._view.unusable:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
         self._standings.begin(known)
-        vectors, views, missing = self._embed(question, known)
+        vectors, views, missing = self._spaces.embed(question, known)
         beliefs, used = self._standings.beliefs(views), self._standings.usefulness
         eligible = _eligible(views, chosen, beliefs)
         inquiry = Inquiry(
@@ -166,50 +163,6 @@ class Network:
         """`ask` without blocking the running event loop."""
         return await asyncio.to_thread(self.ask, question, **options)
 
-    def _embed(
-        self, question: str, known: Mapping[int, NodeView]
-    ) -> tuple[dict[Cid, Vectors], dict[int, NodeView], list[NodeStatus]]:
-        """The question in every space there is an embedder for; nodes of other spaces are reported, not asked."""
-        vectors: dict[Cid, Vectors] = {}
-        failures: dict[Cid, SpaceError] = {}
-        for space in {view.card.space: view.space for view in known.values()}.values():
-            embedder = self._embedder(space)
-            if isinstance(embedder, SpaceError):
-                failures[cid_of(space)] = embedder
-            else:
-                vectors[cid_of(space)] = embedder.encode([question], query=True)[0]
-        views = {node: view for node, view in known.items() if view.card.space in vectors}
-        missing = [
-            NodeStatus(node=node, title=view.card.title, status="error", detail=str(failures[view.card.space]))
-            for node, view in known.items()
-            if view.card.space in failures
-        ]
-        return vectors, views, missing
-
-    def _embedder(self, space: Space) -> Embedder | SpaceError:
-        cid = cid_of(space)
-        with self._lock:
-            if cid not in self._embedders:
-                try:
-                    self._embedders[cid] = self._load(space)
-                except SpaceError as error:
-                    self._embedders[cid] = error
-            return self._embedders[cid]
-
-    def _load(self, space: Space) -> Embedder:
-        if space.model not in self.profile.models:
-            raise SpaceError(
-                f"it embeds with {space.model[:80]!r}, which this profile does not allow.",
-                hint=f"Add it to the models of profile {self.profile.name} to ask nodes of its space.",
-            )
-        return self._load_embedder(space)
-
-    def _embedder_or_raise(self, space: Space) -> Embedder:
-        embedder = self._embedder(space)
-        if isinstance(embedder, SpaceError):
-            raise embedder
-        return embedder
-
     def _source(self, entry: NodeEntry) -> BlockSource:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
         return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
@@ -234,7 +187,7 @@ class Network:
         ``embed`` also embeds each passage's text again, to hold its vector against it.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return verify_answer(record, self.chain, self._source_of_node, self._embedder_or_raise if embed else None)
+        return verify_answer(record, self.chain, self._source_of_node, self._spaces.embedder if embed else None)
 
     def rate(
         self,
