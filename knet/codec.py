@@ -274,6 +274,11 @@ def to_json(record: Any, *, indent: int = 0) -> str:
     return (msgspec.json.format(data, indent=indent) if indent else data).decode()
 
 
+def to_plain(record: Any) -> Any:
+    """The dicts, lists and scalars of `to_json`, as another JSON document holds them."""
+    return msgspec.json.decode(to_json(record))
+
+
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """Inverse of `to_json`. Raises CodecError."""
     try:
