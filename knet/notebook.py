@@ -1,8 +1,8 @@
 """Checking the answers that a notebook holds, on another machine: the records, and that they are what the reader sees.
 
-An answer in a notebook is three things at once: the record (`MEDIA_TYPE`), and the HTML and the text beside it, which are
-what people read. The record is verified like any other; what is shown must be exactly what knet shows of that record.
-The notebook is a stranger's file, and nothing in it is executed.
+An answer in a notebook is three things at once: the record (`MEDIA_TYPE`), and the HTML and the text beside it, which
+people read. The record is verified like any other; what is shown must be exactly what knet shows of that record. The
+notebook is a stranger's file, and nothing in it is executed.
 
 Source: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from .codec import from_json, to_plain
+from .codec import from_json, read_json, to_json, to_plain
 from .errors import CodecError, ConfigError
 from .query.display import answer_html, answer_text
 from .query.live import MEDIA_TYPE
@@ -56,11 +54,11 @@ def verify_notebook(
 def read_notebook(path: Path) -> Mapping[str, Any]:
     """The JSON of a notebook. Raises ConfigError."""
     try:
-        content = msgspec.json.decode(path.read_bytes())
+        content = read_json(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no notebook: {error}.") from error
+    except CodecError as error:
+        raise ConfigError(f"{path} is no notebook: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no notebook.")
     return content
@@ -110,7 +108,7 @@ def _checked(
 
 def _answer(value: Any) -> Answer:
     """A record as JSON object, or as the text (whole, or in lines) that early versions wrote. Raises CodecError."""
-    return from_json(msgspec.json.encode(value) if isinstance(value, dict) else _text(value), Answer)
+    return from_json(to_json(value) if isinstance(value, dict) else _text(value), Answer)
 
 
 def _shown_as_recorded(bundle: Mapping[str, Any], answer: Answer) -> Iterator[Check]:

@@ -11,7 +11,6 @@ import zipfile
 from hashlib import sha256
 from typing import Any
 
-from .. import __version__
 from ..codec import to_json
 from ..records import Answer, Passage
 from .live import MEDIA_TYPE
@@ -84,7 +83,7 @@ def _graph(answer: Answer, files: dict[str, bytes]) -> list[dict[str, Any]]:
             "object": [{"@id": _name(n)} for n in range(1, len(answer.passages) + 1)],
             "result": {"@id": "answer.json"},
         },
-        {"@id": "#knet", "@type": "SoftwareApplication", "name": "knet", "softwareVersion": __version__},
+        {"@id": "#knet", "@type": "SoftwareApplication", "name": "knet"},
         *(
             {"@id": f"#node-{node}", "@type": "Organization", "name": titles.get(node) or f"node {node}"}
             for node in sorted({passage.provenance.node for passage in answer.passages})
