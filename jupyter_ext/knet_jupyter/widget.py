@@ -50,7 +50,7 @@ class AskWidget(anywidget.AnyWidget):
         super().__init__(question=question, **traits)
         self._network = network
         self._profile = profile
-        self._working = threading.Lock()
+        self._switching = threading.Lock()  # between idle and busy
         self.live: LiveAnswer | None = None
         self.on_msg(self._on_message)
 
@@ -108,14 +108,15 @@ class AskWidget(anywidget.AnyWidget):
     @contextmanager
     def _work(self, message: str) -> Iterator[None]:
         """One thing at a time: shows what goes on, and that it is over, unless its outcome is shown by then."""
-        if not self._working.acquire(blocking=False):
-            raise ConfigError("The widget is busy.", hint="Wait until it is done.")
-        self._set(busy=True, error="", message=message)
+        with self._switching:
+            if self.busy:
+                raise ConfigError("The widget is busy.", hint="Wait until it is done.")
+            self._set(busy=True, error="", message=message)
         try:
             yield
         finally:
-            self._set(busy=False, message="" if self.message == message else self.message)
-            self._working.release()
+            with self._switching:
+                self._set(busy=False, message="" if self.message == message else self.message)
 
     def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
         """What the form asks for, off the kernel's main thread, so that cells can run meanwhile."""

@@ -112,7 +112,7 @@ def test_messages_that_no_form_sends_do_nothing(user: Kernel, comm: str) -> None
 
 
 def test_a_second_question_waits_its_turn(user: Kernel, comm: str) -> None:
-    user.run("w._working.acquire()")
+    user.run("w.set_trait('busy', True)")
     (failed,) = [message for message in user.run("w.ask('dams?')") if message["type"] == "error"]
     assert "busy" in failed["evalue"]
 
