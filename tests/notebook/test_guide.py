@@ -98,7 +98,7 @@ def test_the_mirror_loses_its_standing_and_the_answer_gets_right(executed: dict[
 
 
 def test_the_visitor_s_own_node_answers(executed: dict[str, Any]) -> None:
-    assert "squeaks when it is disturbed" in said(executed, "What sound does")
+    assert "squeaks when it is disturbed" in said(executed, "hawkmoth do when")
 
 
 def test_the_tour_is_kept_without_outputs() -> None:
