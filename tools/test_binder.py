@@ -1,6 +1,6 @@
 """Build and open what Binder would, without Docker: ``python tools/test_binder.py``.
 
-In a copy of the tree, as an ordinary user with an empty home and a new virtual environment: requirements, ``postBuild``,
+In a copy of the tree, as an ordinary user with an empty home and a new environment: requirements, ``postBuild``,
 ``start`` with JupyterLab, and the guided tour from its first cell to its last. Fails where Binder would fail its
 visitors: beyond 2 GiB of memory for everything that runs, or 60 s from start to the first answer.
 """
