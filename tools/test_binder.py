@@ -111,9 +111,18 @@ class Binder:
             if process.wait(BUILD_SECONDS):
                 sys.exit(f"knet binder: {command[0]} ended with exit status {process.returncode}")
 
+    def interpreter(self) -> str:
+        """A Python that is new enough and that the ordinary user may run; this one may lie in root's home."""
+        wanted = "import sys; sys.exit(sys.version_info < (3, 11))"
+        for candidate in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
+            with suppress(OSError), self.start([candidate, "-c", wanted]) as process:
+                if process.wait() == 0:
+                    return candidate
+        sys.exit(f"knet binder: {ORDINARY} may run no Python 3.11 or newer here")
+
     def build(self) -> float:
         """Requirements and `postBuild`: the seconds that took, without what Binder's base image brings."""
-        self.run([sys.executable, "tools/make_venv.py", self.venv])
+        self.run([self.interpreter(), "tools/make_venv.py", self.venv])
         self.run(["pip", "install", "--quiet", "-c", "constraints.txt", "jupyterlab", "nbclient"])
         started = time.monotonic()
         self.run(["pip", "install", "--quiet", "--no-cache-dir", "-r", "binder/requirements.txt"])
