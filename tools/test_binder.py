@@ -111,14 +111,16 @@ class Binder:
             if process.wait(BUILD_SECONDS):
                 sys.exit(f"knet binder: {command[0]} ended with exit status {process.returncode}")
 
-    def interpreter(self) -> str:
-        """A Python that is new enough and that the ordinary user may run; this one may lie in root's home."""
-        wanted = "import sys; sys.exit(sys.version_info < (3, 11))"
-        for candidate in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
-            with suppress(OSError), self.start([candidate, "-c", wanted]) as process:
-                if process.wait() == 0:
-                    return candidate
-        sys.exit(f"knet binder: {ORDINARY} may run no Python 3.11 or newer here")
+    def interpreter(self) -> Path:
+        """This Python, or a copy of it where it lies in a folder that the ordinary user may not enter."""
+        here = Path(sys.executable).resolve()
+        with suppress(OSError), self.start([here, "-c", ""]) as process:
+            if process.wait() == 0:
+                return here
+        base = Path(sys.base_prefix).resolve()
+        copy = self.home / "python"
+        shutil.copytree(base, copy, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "site-packages"))
+        return copy / here.relative_to(base)
 
     def build(self) -> float:
         """Requirements and `postBuild`: the seconds that took, without what Binder's base image brings."""
