@@ -86,6 +86,7 @@ class Binder:
 
     def __init__(self, folder: Path) -> None:
         self.tree, self.home, self.venv = folder / "tree", folder / "home", folder / "venv"
+        self.copied: Path | None = None  # of the interpreter
         self.user = pwd.getpwnam(ORDINARY) if os.getuid() == 0 else None
         for path in (folder, self.home):
             path.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,8 @@ class Binder:
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         path = os.pathsep.join([str(self.venv / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
+        if self.copied:
+            kept["LD_LIBRARY_PATH"] = str(self.copied / "lib")  # where its own libpython is
         return {**kept, "HOME": str(self.home), "PATH": path, "KNET_HOME": str(self.home / "knet")}
 
     def start(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
@@ -118,9 +121,10 @@ class Binder:
             if process.wait() == 0:
                 return here
         base = Path(sys.base_prefix).resolve()
-        copy = self.home / "python"
-        shutil.copytree(base, copy, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "site-packages"))
-        return copy / here.relative_to(base)
+        self.copied = self.home / "python"
+        left_out = shutil.ignore_patterns("__pycache__", "site-packages")
+        shutil.copytree(base, self.copied, symlinks=True, ignore=left_out)
+        return self.copied / here.relative_to(base)
 
     def build(self) -> float:
         """Requirements and `postBuild`: the seconds that took, without what Binder's base image brings."""
