@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
+from .cli_beliefs import app as beliefs_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(network_app, name="network")
+trust_app.add_typer(beliefs_app)
 app.add_typer(trust_app, name="trust")
 
 AnswerFile = Annotated[

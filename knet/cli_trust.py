@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from .content.base import BlockSource
     from .trust.audit import Finding
 
-app = typer.Typer(help="Bond what your ratings stand on; audit the ratings of others.", no_args_is_help=True)
+app = typer.Typer(
+    help="See whom you trust and why; bond what your ratings stand on; audit the ratings of others.",
+    no_args_is_help=True,
+)
 
 Ether = Annotated[str, typer.Argument(help="Ether, such as 0.1.")]
 

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from ..chain.base import Deployment
 from ..index.lexical import Statistics, tokens
 from ..records import Answer, NodeStatus, Passage, Provenance, Sentence
-from .answer import UNKNOWN, Writer, extract, generate, is_found, numbered
+from .answer import EXTRACTIVE, UNKNOWN, Writer, extract, generate, is_found, numbered
 from .gather import Inquiry
 from .merge import Ranked, merge
 from .route import pooled_statistics
 from .view import NodeView
-
-EXTRACTIVE = "extractive"
 
 
 def compose(
@@ -66,7 +64,7 @@ def _passages(inquiry: Inquiry, statistics: Statistics) -> list[Passage]:
         inquiry.hits,
         {view.entry.node: view.card.space for view in inquiry.asked},
         statistics,
-        {view.entry.node: view.reputation for view in inquiry.asked},
+        {view.entry.node: inquiry.beliefs.get(view.entry.node, view.reputation) for view in inquiry.asked},
         k=inquiry.options.k,
         retrievers=inquiry.options.retrievers,
         collapse=inquiry.options.collapse,

@@ -57,6 +57,7 @@ class Inquiry:
     options: Options
     client: bytes
     verdicts: Mapping[bytes, Reputation] = field(default_factory=dict)  # the user's own, see `knet.trust.verdicts`
+    beliefs: Mapping[int, Reputation] = field(default_factory=dict)  # see `knet.query.standing`
     on_status: OnStatus | None = None
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
     hits: list[Checked] = field(default_factory=list)

@@ -46,11 +46,13 @@ def route(
     *,
     asked: int = 0,
     usefulness: Mapping[int, Reputation] = NOBODY,
+    beliefs: Mapping[int, Reputation] = NOBODY,
 ) -> list[Route]:
     """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone.
 
     ``asked`` is how many will be asked (0: all); now and then one of those places goes to a node that only its
-    standing keeps out. ``usefulness`` is what this client found of use before.
+    standing keeps out. ``usefulness`` is what this client found of use before, ``beliefs`` what it holds of reliability
+    beyond the chain's sums.
     """
     views = list(nodes)
     terms = list(dict.fromkeys(tokens(question)))
@@ -59,17 +61,24 @@ def route(
     routes: dict[int, Route] = {}
     relevance: dict[int, float] = {}
     for view, words in zip(views, covered, strict=True):
-        node, rated = view.entry.node, view.reputation
+        node = view.entry.node
+        rated, used = beliefs.get(node, view.reputation), usefulness.get(node, Reputation())
         topic = _topic(view, vectors.get(view.card.space))
         relevance[node] = topic + LEXICAL_WEIGHT * words
         routes[node] = Route(
             node=node,
-            score=relevance[node] + bonus(Standing(usefulness=usefulness.get(node, Reputation()), reliability=rated)),
-            why=f"topic {topic:.2f}, words {words:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}",
+            score=relevance[node] + bonus(Standing(usefulness=used, reliability=rated)),
+            why=f"topic {topic:.2f}, words {words:.2f}, of use {used.mean:.2f}, {_reliability(rated, view)}",
         )
     order = sorted(routes, key=lambda node: (-routes[node].score, node))
     relevant = sorted(routes, key=lambda node: (-relevance[node], node))
     return [routes[node] for node in with_exploration(order, relevant, asked or len(order), question)]
+
+
+def _reliability(rated: Reputation, view: NodeView) -> str:
+    """Both, where this client holds other than the chain."""
+    chain = "" if rated == view.reputation else f" (on chain {view.reputation.mean:.2f})"
+    return f"reliability {rated.mean:.2f} ± {rated.deviation:.2f}{chain}"
 
 
 def _topic(view: NodeView, vector: Vectors | None) -> float:
