@@ -19,11 +19,12 @@ REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test pytest lint format contracts artifacts bench pins clean
+.PHONY: help demo setup test pytest test-binder lint format contracts artifacts bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
 	@echo "make test         everything CI does: lint, contracts, tests"
+	@echo "make test-binder  build and open what Binder would; memory, and time to the first answer"
 	@echo "make lint         ruff, mypy, forge fmt"
 	@echo "make format       rewrite the sources the way lint wants them"
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
@@ -75,6 +76,9 @@ test:
 pytest: $(VENV)/.dev $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
 	$(BIN)/python -m pytest -n $(WORKERS) --junitxml=$(REPORT)
+
+test-binder: $(VENV)/.runtime
+	$(BIN)/python tools/test_binder.py
 
 lint: $(VENV)/.dev $(NODE_MODULES)
 	$(BIN)/ruff check .
