@@ -203,7 +203,8 @@ class Network:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
         return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
 
-    def _source_of_node(self, node: int) -> BlockSource:
+    def source_of(self, node: int) -> BlockSource:
+        """Where this client reads a node's blocks, each checked: kept here, then the node, gateways and Kubo."""
         try:
             known = self._view.current()
         except ChainError:  # blocks may be here all the same
@@ -223,7 +224,7 @@ class Network:
         ``embed`` also embeds each passage's text again, to hold its vector against it.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return verify_answer(record, self.chain, self._source_of_node, self._embedder_or_raise if embed else None)
+        return verify_answer(record, self.chain, self.source_of, self._embedder_or_raise if embed else None)
 
     def rate(self, answer: Answer | LiveAnswer, value: float, *, passage: int | None = None) -> list[Rating]:
         """Queue a verdict (-1 to 1) on an answer or on one of its passages; `flush_ratings` puts it on chain.
