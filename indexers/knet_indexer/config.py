@@ -34,6 +34,7 @@ class NodeConfig(Record, frozen=True):
     cost: int = 0  # wei a query
     host: str = "127.0.0.1"
     port: int = FIRST_PORT
+    index: str = ""  # "module:function" that opens a LangChain vector store; empty: an exact index in memory
     endpoint: str = ""  # where others reach the node, if that is not http://host:port
 
     @property

@@ -111,7 +111,7 @@ class HeadKeeper:
             log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
 
     def _load(self, entries: list[Entry]) -> Served:
-        collection = Collection.load(self._node.store, entries[0].manifest)
+        collection = Collection.load(self._node.store, entries[0].manifest, index=self._node.index)
         blocks = frozenset(cid for entry in entries for cid in _public_blocks(self._node, entry.manifest))
         return Served(self._node, entries[0], collection, blocks)
 

@@ -73,7 +73,7 @@ class Service:
         served = self.public
         if self.waiting >= MAX_WAITING:
             raise NodeBusy("this node has more searches waiting than it can answer in time.")
-        if request.vector and len(served.collection) < QUICK_CHUNKS:
+        if request.vector and len(served.collection) < QUICK_CHUNKS and not self.node.config.index:
             return served.answer(request)
         self.waiting += 1
         try:
