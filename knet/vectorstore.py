@@ -117,8 +117,9 @@ class KnetVectorStore(VectorStore):
         found = []
         for number, shard in enumerate(self.collection.shards):
             cids = [str(cid) for cid, _ in shard.document_blocks]
-            alive = shard.alive() if names.intersection(cids) else []
-            for chunk in np.flatnonzero(alive).tolist():
+            if not names.intersection(cids):
+                continue
+            for chunk in np.flatnonzero(shard.alive()).tolist():
                 document, start, end = shard.spans[chunk].tolist()
                 if (cids[document], start, end) in wanted:
                     found.append(self._document(Found(shard=number, chunk=chunk, scores={})))

@@ -37,6 +37,7 @@ def init(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; the next free one if not given.")] = 0,
     endpoint: Annotated[str, typer.Option(help="URL under which others reach the node.")] = "",
+    rate: Annotated[float, typer.Option(min=0, help="Searches a second for one client; 0: any number.")] = 10.0,
     index: Annotated[str, typer.Option(help="module:function that opens a LangChain vector store.")] = "",
     profile: ProfileName = None,
     as_json: AsJson = False,
@@ -54,6 +55,7 @@ def init(
         port=port or free_port(),
         endpoint=endpoint,
         index=index,
+        rate=rate,
     )
     node = create_node(home or node_home(name), config)
     if as_json:

@@ -15,7 +15,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.searches = Counter(
             "knet_node_searches", "Searches by outcome.", ["outcome"], registry=self.registry
-        )  # ok | refused | busy | failed
+        )  # ok | refused | limited | busy | failed
         self.seconds = Histogram(
             "knet_node_search_seconds", "Time to answer a search.", buckets=_BUCKETS, registry=self.registry
         )

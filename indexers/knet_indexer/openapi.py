@@ -56,7 +56,8 @@ SEARCH = {
         _409="The query vector is in another space.",
         _413="The question or the body is too long.",
         _415="Neither dag-cbor nor JSON.",
-        _503=f"Too many searches are waiting. {_EMPTY}",
+        _429="This client asks more than its share; Retry-After says when to ask again.",
+        _503=f"Too many searches are waiting; Retry-After says when to ask again. {_EMPTY}",
     ),
     "openapi_extra": {"requestBody": {"required": True, "content": _content("SearchRequest")}},
 }

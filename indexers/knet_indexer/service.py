@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from math import ceil
 
 from fastapi import FastAPI, HTTPException, Request, Response
 
@@ -19,6 +20,7 @@ from . import openapi, wire
 from .feed import changes_since
 from .gateway import gateway_router
 from .head import HeadKeeper, Served, check_request
+from .limits import TokenBuckets, client_of
 from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .node import Node
@@ -29,6 +31,7 @@ from .views import ManifestReply
 POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of SQLite
 SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
 QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
+BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
 MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
 
 
@@ -41,6 +44,9 @@ class Service:
         self.keeper = HeadKeeper(node, self._on_change)
         self.pool = ThreadPoolExecutor(SEARCH_THREADS, "knet-search")
         self.waiting = 0
+        self.metrics.waiting.set_function(lambda: self.waiting)
+        rate = node.config.rate
+        self.buckets = TokenBuckets(rate, BURST_SECONDS * rate) if rate else None
 
     def _on_change(self, served: Served) -> None:
         manifest = served.collection.manifest
@@ -67,6 +73,13 @@ class Service:
         """Whether the gateway may hand out a block."""
         return self.keeper.current is not None and cid in self.keeper.current.blocks
 
+    def admit(self, request: Request) -> None:
+        """Answers 429 to a client address that asks more than its share. This machine's own programs may."""
+        client = client_of(request.client.host if request.client else "")
+        if self.buckets is not None and client and (wait := self.buckets.take(client)):
+            detail = f"This node answers {self.node.config.rate:g} searches a second for each client."
+            raise HTTPException(429, detail, {"Retry-After": str(ceil(wait))})
+
     async def search(self, request: SearchRequest) -> SearchReply:
         """One search, in a thread unless it is quick; at most `MAX_WAITING` are taken on."""
         check_request(request)
@@ -92,6 +105,8 @@ def outcome_of(error: Exception) -> str:
     """The metric label of a search that gave no reply."""
     if isinstance(error, NodeBusy):
         return "busy"
+    if isinstance(error, HTTPException) and error.status_code == 429:
+        return "limited"
     return "refused" if isinstance(error, CodecError | SpaceMismatch | TooLarge | HTTPException) else "failed"
 
 
@@ -131,6 +146,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
         started = time.perf_counter()
         outcome = "failed"
         try:
+            service.admit(request)
             encoding = wire.media_type(request)
             question = wire.parse(await wire.read_body(request), SearchRequest, encoding)
             response = wire.reply(await service.search(question), wire.wanted(request, encoding))

@@ -41,8 +41,8 @@ NOTES = ".langchain"  # hidden, so that the folder's source does not take it for
 class NodeVectorStore(KnetVectorStore):
     """The documents a node was given, indexed at once and searched before they are published.
 
-    A document longer than the node's passages is cut: its parts are found as ``id#start-end``, offsets into its canonical
-    text. `delete` and `get_by_ids` know what was added here, by whole documents.
+    A document longer than the node's passages is cut: its parts are found as ``id#start-end``, which are offsets into
+    its canonical text. `delete` and `get_by_ids` know what was added here, by whole documents.
     """
 
     def __init__(self, node: Node) -> None:
@@ -66,7 +66,7 @@ class NodeVectorStore(KnetVectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         node: Node | None = None,
-        ids: list[str | None] | None = None,
+        ids: Sequence[str | None] | None = None,
         **options: Any,
     ) -> NodeVectorStore:
         """A store over ``node`` that holds these texts too. The node's own model embeds: ``embedding`` stays None.
