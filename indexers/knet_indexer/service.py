@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from math import ceil
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 
 from knet import __version__
 from knet.codec import Cid
@@ -33,6 +34,9 @@ SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among the
 QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
 BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
 MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
+
+
+Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="What the follower has; 0: nothing.")]  # SQLite's
 
 
 class Service:
@@ -177,7 +181,7 @@ def _add_publication(app: FastAPI, service: Service) -> None:
         return response
 
     @app.get("/v1/changes", **openapi.CHANGES)
-    async def changes(request: Request, since: int = 0) -> Response:
+    async def changes(request: Request, since: Sequence = 0) -> Response:
         found = await asyncio.to_thread(changes_since, service.node, service.public, since)
         return wire.reply(found, wire.wanted(request, wire.JSON))
 
