@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
+from .cli_content import app as content_app
 from .cli_mcp import app as mcp_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
@@ -29,6 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(content_app)
 app.add_typer(mcp_app)
 app.add_typer(network_app, name="network")
 app.add_typer(trust_app, name="trust")

@@ -13,6 +13,7 @@ import numpy as np
 from knet.chain.receipts import sign_receipt
 from knet.codec import Cid, encode
 from knet.content.base import get_record
+from knet.content.bundle import bundle_blocks
 from knet.content.dag import reachable
 from knet.errors import CodecError, KnetError, SpaceMismatch, TooLarge
 from knet.index.collection import Collection, results_root
@@ -120,5 +121,5 @@ def _public_blocks(node: Node, cid: Cid) -> list[Cid]:
     """Everything under a manifest, or only what routing needs when the content is not public."""
     manifest = get_record(node.store, cid, Manifest)
     if manifest.access == "public":
-        return [*reachable(node.store, cid)]
+        return [*reachable(node.store, cid), *bundle_blocks(node.store, cid)]
     return [cid, manifest.space, manifest.card]
