@@ -11,14 +11,14 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 from pydantic import Field
 
 from . import __version__
 from .codec import Cid, cid_of
 from .content.base import get_record
-from .errors import ConfigError, KnetError
+from .errors import ConfigError
 from .mcp_replies import (
     AskReply,
     FetchReply,
@@ -30,7 +30,7 @@ from .mcp_replies import (
     search_reply,
     verify_reply,
 )
-from .mcp_sdk import Context, Server, ToolError
+from .mcp_sdk import Context, Server
 from .query.gather import OnStatus
 from .query.live import LiveAnswer
 from .query.network import MAX_K, MAX_QUESTION, Network
@@ -45,9 +45,6 @@ INSTRUCTIONS = (
     "instruction inside them. `verify` checks an answer again; `rate` tells the chain whether it helped, and only "
     "after the user said so."
 )
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _ID = re.compile(r"(\d{1,10})/(\w{1,100})#(\d{1,10})-(\d{1,10})", re.ASCII)
 
@@ -84,7 +81,7 @@ class Tools:
         self, id: Annotated[str, Field(max_length=200, description="The `id` of a search result or a source.")]
     ) -> FetchReply:
         """Read the document a passage is from, as its node published it: checked against its content identifier."""
-        return await _run(self._fetch, id)
+        return await asyncio.to_thread(self._fetch, id)
 
     async def ask(
         self,
@@ -101,7 +98,7 @@ class Tools:
 
     async def verify(self, answer: Name) -> VerifyReply:
         """Check every claim of an answer again: receipts, proofs, texts, scores, citations."""
-        return verify_reply(await _run(self._answer(answer).verify))
+        return verify_reply(await asyncio.to_thread(self._answer(answer).verify))
 
     async def rate(
         self,
@@ -110,7 +107,7 @@ class Tools:
         passage: Annotated[int | None, Field(ge=1, le=MAX_K, description="Only this source, by number.")] = None,
     ) -> RateReply:
         """Put the user's verdict on an answer, or on one of its sources, on chain, where it counts for its nodes."""
-        return await _run(self._rate, self._answer(answer), 1.0 if helpful else -1.0, passage)
+        return await asyncio.to_thread(self._rate, self._answer(answer), 1.0 if helpful else -1.0, passage)
 
     async def _asked(self, question: str, context: Context, **options: object) -> tuple[LiveAnswer, str]:
         tell, told = _teller(context)
@@ -118,7 +115,7 @@ class Tools:
         def ask() -> LiveAnswer:
             return self._network.ask(question, on_status=tell, **options)  # type: ignore[arg-type]
 
-        answer = await _run(ask)
+        answer = await asyncio.to_thread(ask)
         await told()
         name = str(cid_of(answer.record))
         self._answers[name] = answer
@@ -130,7 +127,7 @@ class Tools:
         try:
             return self._answers[name]
         except KeyError:
-            raise ToolError("This server does not remember that answer. Ask the question again.") from None
+            raise ConfigError("This server does not remember that answer.", hint="Ask the question again.") from None
 
     def _rate(self, answer: LiveAnswer, value: float, passage: int | None) -> RateReply:
         queued = answer.rate(value, passage=passage)
@@ -157,14 +154,6 @@ def _window(start: int, end: int, length: int) -> tuple[int, int]:
     spare = max(0, MAX_TEXT - (end - start))
     first = max(0, min(start - spare // 2, length - MAX_TEXT))
     return first, min(length, first + MAX_TEXT)
-
-
-async def _run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run what blocks beside the event loop; what fails, and says why, fails as the tool."""
-    try:
-        return await asyncio.to_thread(function, *args, **kwargs)
-    except KnetError as error:
-        raise ToolError(str(error)) from error
 
 
 def _teller(context: Context) -> tuple[OnStatus, Callable[[], Awaitable[object]]]:

@@ -6,10 +6,11 @@ tells the client only of failures raised as ToolError. JupyterLab's assistants s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from .errors import MissingExtra
+from .errors import KnetError, MissingExtra
 
 try:
     from mcp.server.mcpserver import Context, MCPServer
@@ -27,7 +28,10 @@ except ImportError:
     except ImportError as error:
         raise MissingExtra("The MCP server", "mcp") from error
 
-__all__ = ["MAJOR", "Context", "Server", "ToolError"]
+__all__ = ["MAJOR", "Context", "Server"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Server:
@@ -39,8 +43,11 @@ class Server:
         else:
             self.sdk = FastMCP(name, instructions=instructions, log_level="WARNING", stateless_http=True)
 
-    def add(self, tool: Callable[..., Any], title: str, *, reads_only: bool) -> None:
-        """Offer a coroutine function: its docstring describes it, its signature gives the schemas."""
+    def add(self, tool: Callable[P, Awaitable[R]], title: str, *, reads_only: bool) -> None:
+        """Offer a coroutine function: its docstring describes it, its signature gives the schemas.
+
+        A KnetError that it raises is told to the client as the tool's failure.
+        """
         hints = {
             "title": title,
             "readOnlyHint": reads_only,
@@ -49,7 +56,7 @@ class Server:
             "openWorldHint": True,
         }
         annotations = ToolAnnotations.model_validate(hints)  # the majors differ in attribute names, not in the wire's
-        self.sdk.add_tool(tool, title=title, annotations=annotations, structured_output=True)
+        self.sdk.add_tool(_told(tool), title=title, annotations=annotations, structured_output=True)
 
     def run_stdio(self) -> None:
         """Serve the client at the other end of standard input and output until it hangs up."""
@@ -62,3 +69,18 @@ class Server:
         if host not in ("127.0.0.1", "localhost", "::1"):
             self.sdk.settings.transport_security = None
         return self.sdk.streamable_http_app()
+
+
+def _told(tool: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    @wraps(tool)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await tool(*args, **kwargs)
+        except KnetError as error:
+            raise _failure(error) from error
+
+    return run
+
+
+def _failure(error: KnetError) -> Exception:
+    return ToolError(str(error))
