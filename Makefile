@@ -19,7 +19,7 @@ REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test pytest test-binder lint format contracts artifacts bench pins clean
+.PHONY: help demo setup test pytest test-binder lint format contracts artifacts openapi bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
@@ -29,6 +29,7 @@ help:
 	@echo "make format       rewrite the sources the way lint wants them"
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
 	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
+	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make setup        only install what development needs"
 	@echo "make pins         write constraints.txt from what is installed"
@@ -100,6 +101,9 @@ contracts: $(NODE_MODULES)
 artifacts: $(NODE_MODULES)
 	$(WITH_NODE) python contracts/build.py $(ARTIFACTS)
 	cd contracts && $(WITH_NODE) npm run --silent snapshot
+
+openapi: $(VENV)/.dev
+	$(BIN)/python tools/openapi.py
 
 pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from . import __version__
 from .cli_beliefs import app as beliefs_app
+from .cli_content import app as content_app
+from .cli_mcp import app as mcp_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
@@ -33,6 +35,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(content_app)
+app.add_typer(mcp_app)
 app.add_typer(network_app, name="network")
 trust_app.add_typer(beliefs_app)
 app.add_typer(trust_app, name="trust")

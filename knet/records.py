@@ -301,7 +301,7 @@ class Sentence(Record, frozen=True):
 
 
 class NodeStatus(Record, frozen=True):
-    """What happened at one node: success | timeout | error | access_denied | unverified | skipped."""
+    """What happened at one node: success | timeout | busy | error | access_denied | unverified | skipped."""
 
     node: int
     title: str

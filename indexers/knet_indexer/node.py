@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -18,6 +19,7 @@ from knet.config import Profile, load_profile
 from knet.content.store import FileStore
 from knet.embed import Embedder, find_model, is_bulk, load_embedder
 from knet.errors import ConfigError, NodeBusy, StoreError
+from knet.index.dense import ExactIndex, MakeIndex
 from knet.records import Space
 
 from .chunking import Chunker, chunker_for
@@ -40,6 +42,16 @@ def _evm_chain(rpc: str, deployment: Deployment) -> Chain:
     from knet.chain.evm import EvmChain  # importing web3 takes a second, and a sync needs no chain
 
     return EvmChain(rpc, deployment)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """What ``module:function`` names. Raises ConfigError."""
+    module, _, function = name.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"index {name!r} cannot be loaded: {error}.", hint="Write it as module:function.") from error
+    return found
 
 
 def quiet(phase: str, done: int, total: int) -> None:
@@ -91,6 +103,15 @@ class Node:
     @cached_property
     def chain(self) -> Chain:
         return self._connect(self.profile.rpc, self.profile.deployment)
+
+    @cached_property
+    def index(self) -> MakeIndex:
+        """What finds candidates by vector. Raises ConfigError when the function that the settings name is not there."""
+        if not self.config.index:
+            return ExactIndex
+        from knet.index.vectorstore import StoreEngine  # langchain-core takes a second to import
+
+        return StoreEngine(_function(self.config.index), self.folder / "index.keys")
 
     @property
     def embedder(self) -> Embedder:

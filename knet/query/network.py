@@ -167,7 +167,8 @@ class Network:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
         return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
 
-    def _source_of_node(self, node: int) -> BlockSource:
+    def source_of(self, node: int) -> BlockSource:
+        """Where this client reads a node's blocks, each checked: kept here, then the node, gateways and Kubo."""
         try:
             known = self._view.current()
         except ChainError:  # blocks may be here all the same
@@ -187,7 +188,7 @@ class Network:
         ``embed`` also embeds each passage's text again, to hold its vector against it.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return verify_answer(record, self.chain, self._source_of_node, self._spaces.embedder if embed else None)
+        return verify_answer(record, self.chain, self.source_of, self._spaces.embedder if embed else None)
 
     def rate(
         self,

@@ -25,7 +25,7 @@ from tests.conftest import NO_ANVIL
 from tests.network.support import make_node
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("federation", "gas", "indexing", "query_latency")
+NAMES = ("federation", "gas", "indexing", "node_load", "query_latency")
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
