@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from knet.chain.base import Chain, Deployment
 from knet.chain.keys import Signer, load_or_create_key
-from knet.config import Profile, load_profile
+from knet.config import JOURNALS, Profile, home, load_profile
 from knet.content.store import FileStore
 from knet.embed import Embedder, find_model, is_bulk, load_embedder
 from knet.errors import ConfigError, NodeBusy, StoreError
@@ -41,7 +41,7 @@ def _model_chunker(model: str, space: Space) -> Chunker:
 def _evm_chain(rpc: str, deployment: Deployment) -> Chain:
     from knet.chain.evm import EvmChain  # importing web3 takes a second, and a sync needs no chain
 
-    return EvmChain(rpc, deployment)
+    return EvmChain(rpc, deployment, journals=home() / JOURNALS)
 
 
 def _function(name: str) -> Callable[..., Any]:

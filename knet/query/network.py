@@ -17,7 +17,7 @@ from ..chain.devchain import fund
 from ..chain.evm import EvmChain
 from ..chain.keys import Signer, load_or_create_key
 from ..codec import from_json
-from ..config import Profile, home, load_profile
+from ..config import JOURNALS, Profile, home, load_profile
 from ..content.base import BlockSource, BlockStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
@@ -308,7 +308,7 @@ def connect(profile: str | Profile | None = None) -> Network:
         profile = _embedded(profile) or load_profile(profile)
     return Network(
         profile,
-        chain=EvmChain(profile.rpc, profile.deployment),
+        chain=EvmChain(profile.rpc, profile.deployment, journals=home() / JOURNALS),
         signer=load_or_create_key(profile.path("key")),
         http=HttpClient(addresses=profile.addresses),
         store=FileStore(profile.path("blocks")),
