@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
+from .cli_dsi import app as dsi_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(network_app, name="network")
 app.add_typer(trust_app, name="trust")
+app.add_typer(dsi_app, name="dsi")
 
 AnswerFile = Annotated[
     Path | None, typer.Option("--answer", "-a", help="A saved answer (JSON); the last one asked if not given.")
