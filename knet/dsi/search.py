@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ from .features import Hashes
 from .model import Floats, Model
 
 BEAM = 10
-_LEAST = 1e-9  # below, a probability is rounding
 
 
 class Beam(NamedTuple):
@@ -70,8 +68,9 @@ class Steps:
     @cached_property
     def null(self) -> float:
         """log p(the question is not this shard's)."""
-        _, _, log_p = self.after(np.array([-1]), 0)
-        return math.log1p(-min(float(np.exp(log_p).sum()), 1 - _LEAST))
+        root = self._model.trie.children(-1)
+        logits = self._model.rows[root.start : root.stop] @ self._hidden + self._lexical[root.start : root.stop]
+        return float(self._nulls[0] - np.logaddexp(np.logaddexp.reduce(logits), self._nulls[0]))
 
     def after(self, prefixes: Rows, level: int) -> tuple[Rows, Rows, Floats]:
         """The edges that follow some prefixes, one prefix after the other; how many each has; log p of each edge."""
