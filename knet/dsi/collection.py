@@ -23,7 +23,7 @@ from .examples import Settings
 from .files import MODEL, START, load_start, save_start
 from .jobs import Progress, quiet, train_folders
 from .model import Model
-from .shards import shard_of, start_shards
+from .shards import Start, shard_of, start_shards
 
 PLAN = "dsi.json"
 
@@ -109,8 +109,14 @@ def shard_folders(folder: Path, plan: Plan) -> list[Path]:
 
 def load_models(folder: Path) -> tuple[Space, list[Model]]:
     """The trained models of a folder and their space. Raises ConfigError when training has not finished, CodecError."""
+    space, starts = load_starts(folder)
+    return space, [start.model for start in starts]
+
+
+def load_starts(folder: Path) -> tuple[Space, list[Start]]:
+    """The trained models, with what they were trained on and go on from. Raises as `load_models`."""
     plan = load_plan(folder)
-    return plan.space, [load_start(shard, MODEL).model for shard in shard_folders(folder, plan)]
+    return plan.space, [load_start(shard, MODEL) for shard in shard_folders(folder, plan)]
 
 
 def _stands(folder: Path, digest: str) -> bool:

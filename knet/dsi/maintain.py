@@ -10,10 +10,10 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..records import Record
-from .collection import load_plan, save_plan, shard_folders
+from .collection import load_plan, load_starts, save_plan, shard_folders
 from .corpus import Passages, Questions
 from .docids import Vectors, nearest
-from .files import MODEL, load_start, save_start
+from .files import MODEL, save_start
 from .shards import Start
 from .update import add, fine_tune, remove
 
@@ -37,7 +37,7 @@ def update_collection(
     """
     plan = load_plan(folder)
     folders = shard_folders(folder, plan)
-    starts = [load_start(shard, MODEL) for shard in folders]
+    _, starts = load_starts(folder)
     before = {name for start in starts for name in start.model.ids}
     if new is not None and (known := (before - set(gone)) & set(new.ids)):
         raise ConfigError(f"{sorted(known)[0]!r} is in these models already.", hint="Remove it in the same update.")

@@ -100,10 +100,10 @@ class Trainer:
                 for name, parameter in self.parameters.items():
                     parameter.copy_(torch.from_numpy(arrays[name]))
                     state = self.optimizer.state[parameter]
-                    state["step"] = torch.tensor(float(arrays[f"{name}.step"]), device=self.device)
+                    state["step"] = torch.tensor(float(arrays[f"{name}.step"].item()), device=self.device)
                     for moment in ("exp_avg", "exp_avg_sq"):
                         state[moment] = torch.from_numpy(arrays[f"{name}.{moment}"].copy()).to(self.device)
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError) as error:
             raise CodecError(f"the checkpoint is of another model: {error}", hint="Delete it.") from error
 
     def _rate(self, name: str) -> float:

@@ -63,7 +63,7 @@ def add(start: Start, passages: Passages, questions: Questions, *, seed: int = 1
     rng = np.random.default_rng([seed, len(ids)])
     count = min(len(before), max(REPLAYED_MINIMUM, REPLAYED * len(new)))
     replay = rng.choice(len(before), count, replace=False)
-    tuned = joined([new, _some(before, replay, np.arange(len(ids) + 1))])
+    tuned = joined([new, _some(before, replay)])
     return start._replace(model=model, examples=joined([before, new])), tuned
 
 
@@ -77,12 +77,13 @@ def fine_tune(start: Start, examples: Examples, settings: Settings = FINE_TUNING
     return start._replace(model=trainer.result())
 
 
-def _some(examples: Examples, rows: Rows, moved: Rows) -> Examples:
-    """Some examples, their documents where ``moved`` says."""
+def _some(examples: Examples, rows: Rows, moved: Rows | None = None) -> Examples:
+    """Some examples; their documents are now where ``moved`` says, whose last entry is `FOREIGN`."""
+    places = examples.places[rows]
     return Examples(
         examples.vectors[rows],
         [examples.features[row] for row in rows],
-        moved[examples.places[rows]],
+        places if moved is None else moved[places],
         examples.weights[rows],
     )
 

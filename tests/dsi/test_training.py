@@ -70,14 +70,14 @@ def test_models_together_find_nearly_what_the_right_one_finds_alone(tmp_path: Pa
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from knet.dsi import Settings
 from knet.dsi.jobs import train_folder
-from tests.dsi.support import QUICK
 
 def die(done, total):
     if done == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-train_folder(Path(sys.argv[1]), QUICK, progress=die)
+train_folder(Path(sys.argv[1]), Settings(epochs=3, batch=32), progress=die)
 """
 
 
