@@ -15,6 +15,7 @@ from rich.table import Table
 from . import __version__
 from .cli_beliefs import app as beliefs_app
 from .cli_content import app as content_app
+from .cli_dsi import app as dsi_app
 from .cli_mcp import app as mcp_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
@@ -40,6 +41,7 @@ app.add_typer(mcp_app)
 app.add_typer(network_app, name="network")
 trust_app.add_typer(beliefs_app)
 app.add_typer(trust_app, name="trust")
+app.add_typer(dsi_app, name="dsi")
 
 AnswerFile = Annotated[
     Path | None, typer.Option("--answer", "-a", help="A saved answer (JSON); the last one asked if not given.")

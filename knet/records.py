@@ -111,6 +111,19 @@ class ShardRef(Record, frozen=True):
     removed: list[Tombstone] = []
 
 
+class DsiModel(Record, frozen=True, tag_field="type", tag="knet/dsi/1"):
+    """A trained model of some of a node's passages (`knet.dsi`), which finds their ids without their text.
+
+    ``weights`` are raw blocks, each a safetensors file; a tensor may go on in the next as ``name/1``, ``name/2``.
+    """
+
+    space: Cid
+    documents: int
+    dimension: int
+    levels: int
+    weights: list[Cid]
+
+
 class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     """Routing card: what a node is about, small and public even when its content is not.
 
@@ -148,6 +161,7 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
     time: int
     licence: str = ""
     access: str = "public"
+    models: list[Cid] | msgspec.UnsetType = msgspec.UNSET  # of `DsiModel`s; left out where there are none
 
 
 # --- what a client asks, and a node answers ----------------------------------------------------------------------
