@@ -18,7 +18,7 @@ from knet_indexer.demo.network import DemoNetwork
 from knet_indexer.demo.owners import OWNERS
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"
-NODES = ("stdlib", "numpy", "faiss", "mirror")  # those that `start` names
+NODES = ("stdlib", "numpy", "mirror")  # those that `start` names
 EXPORT = "from knet.embed import load_embedder; load_embedder()"
 
 
