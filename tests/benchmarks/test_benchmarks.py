@@ -160,7 +160,7 @@ def test_the_papers_merge_gives_every_model_the_same_vote() -> None:
 
 
 def test_the_fusion_interval_holds_the_mean_and_weights_prefer_what_is_right() -> None:
-    right, wrong = [2.0, -1.0, -1.0], [-1.0, 2.0, -1.0]
+    right, wrong = [2.0, -1.0, -1.0], [-1.0, 3.0, -1.0]
     two = [Pool(np.array([right, wrong]), 0)] * 20
     three = [Pool(np.array([wrong, wrong, right]), 0)] * 20
     weights = fitted(two, three)
