@@ -19,7 +19,7 @@ REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test pytest lint format contracts artifacts openapi bench pins clean
+.PHONY: help demo setup test pytest lint format contracts artifacts openapi docs bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
@@ -29,6 +29,7 @@ help:
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
 	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
 	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
+	@echo "make docs         build the documentation's pages into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make setup        only install what development needs"
 	@echo "make pins         write constraints.txt from what is installed"
@@ -101,10 +102,14 @@ artifacts: $(NODE_MODULES)
 openapi: $(VENV)/.dev
 	$(BIN)/python tools/openapi.py
 
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --quiet
+	@echo "knet: open site/index.html"
+
 pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@echo "knet: clean"
