@@ -19,17 +19,19 @@ REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test pytest test-binder lint format contracts artifacts openapi bench pins clean
+.PHONY: help demo setup test pytest mcp1 test-binder lint format contracts artifacts openapi docs bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
 	@echo "make test         everything CI does: lint, contracts, tests"
 	@echo "make test-binder  build and open what Binder would; memory, and time to the first answer"
+	@echo "make mcp1         the MCP tests once more, with version 1 of its SDK"
 	@echo "make lint         ruff, mypy, forge fmt"
 	@echo "make format       rewrite the sources the way lint wants them"
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
 	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
 	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
+	@echo "make docs         build the documentation's pages into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make setup        only install what development needs"
 	@echo "make pins         write constraints.txt from what is installed"
@@ -81,6 +83,12 @@ pytest: $(VENV)/.dev $(NODE_MODULES)
 test-binder: $(VENV)/.runtime
 	$(BIN)/python tools/test_binder.py
 
+# Packages of version 1 that version 2 does without; the others are the same for both.
+mcp1: $(VENV)/.dev $(NODE_MODULES)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade --no-deps --target .cache/mcp1 \
+		'mcp<2' httpx-sse pydantic-settings python-dotenv
+	PYTHONPATH=.cache/mcp1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py
+
 lint: $(VENV)/.dev $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -105,10 +113,14 @@ artifacts: $(NODE_MODULES)
 openapi: $(VENV)/.dev
 	$(BIN)/python tools/openapi.py
 
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --quiet
+	@echo "knet: open site/index.html"
+
 pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@echo "knet: clean"

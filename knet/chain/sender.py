@@ -107,7 +107,8 @@ class Sender:
                     hold(entries[number])
                     return entries[number]
             built["gas"] = int(call.estimate_gas({"from": signer.address, "value": Wei(value)}, "pending") * margin)
-            for pause in (*NONCE_PAUSES, None):
+            pauses = iter(NONCE_PAUSES)
+            while True:
                 sent = self._signed(signer, built, what, doing, self._nonce(signer, entries))
                 entries.append(sent)
                 journal.save(entries)
@@ -115,14 +116,12 @@ class Sender:
                     self._broadcast(sent.versions[-1])
                     hold(sent)
                     return sent
-                except _LOST:
-                    raise  # it may have arrived: it stays written down
-                except Web3RPCError as error:
+                except Web3RPCError as error:  # a broken connection leaves it written down: it may have arrived
                     entries.remove(sent)
+                    pause = next(pauses, None)
                     if pause is None or not _says(error, _TAKEN):
                         raise
                 time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
 
     def _nonce(self, signer: Signer, entries: list[Sent]) -> int:
         """The next one: what the RPC says, unless it has not yet heard of what was sent last."""
