@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from ..index.collection import Collection
 from ..index.shard import Vectors
 from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
 from .ask import DEADLINE_SECONDS, Reply, ask_nodes
-from .merge import RETRIEVERS
+from .merge import RETRIEVERS, Column
 from .private import Shelf, search_fetched
 from .route import Route
 from .verify import Checked, Nonces, Question, verify_reply
@@ -57,6 +57,9 @@ class Inquiry:
     options: Options
     client: bytes
     verdicts: Mapping[bytes, Reputation] = field(default_factory=dict)  # the user's own, see `knet.trust.verdicts`
+    known: Mapping[bytes, Sequence[str]] = field(default_factory=dict)  # questions the user found passages to answer
+    further: Mapping[str, Column] = field(default_factory=dict)  # see `knet.query.merge.merge`
+    closer: Mapping[str, Column] = field(default_factory=dict)
     on_status: OnStatus | None = None
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
     hits: list[Checked] = field(default_factory=list)

@@ -1,0 +1,165 @@
+"""Fusion: what each retriever makes of the candidates, as one number each.
+
+A convex combination of scores that the client computed itself, calibrated as z-scores over the candidates of all nodes
+together, with weights learnt once and shipped. Rank fusion throws the margins away and can be worse than its best
+member; calibration within a node would destroy the ranking across nodes (docs/papers.md).
+
+Columns: ``dense``, the cosine of question and passage; ``bm25`` over the passage and the questions it is known to
+answer; ``focus``, the most of the question's rare words that one sentence holds; ``phrase``, the neighbouring words of
+the question that are neighbours in the passage; ``dsi``, the log-likelihood that a De-DSI model gives the passage.
+Read closer, for the best few alone: ``sentence``, the cosine of the question and the passage's best sentence, which
+stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is not there leaves its share to the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ..index.lexical import Statistics, tokens
+from ..index.sentences import sentences
+
+WEIGHTS: Mapping[str, float] = {
+    "dense": 0.50,
+    "bm25": 0.26,
+    "focus": 0.18,
+    "phrase": 0.06,
+    "dsi": 0.10,
+    "sentence": 0.50,
+    "rerank": 1.0,
+}
+"""Learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter."""
+COLUMNS = tuple(WEIGHTS)
+STANDS_FOR = {"sentence": "dense"}  # where the first is known, the second has nothing to add
+NEWTON_STEPS = 50
+LONGEST_STEP = 0.5  # of one weight: far from the best weights, Newton's steps overshoot
+STRENGTH = 0.01  # how hard learnt weights hold on to those they begin with, in examples' worth of curvature
+EPSILON = 1e-9
+
+Scores = npt.NDArray[np.float64]
+
+
+def shares(columns: Mapping[str, Scores], weights: Mapping[str, float] = WEIGHTS) -> dict[str, Scores]:
+    """What each calibrated column ``(n,)`` adds to the relevance of ``n`` candidates, which is their sum.
+
+    NaN marks candidates that a retriever has no value for. A weighted mean, so the scale of the relevance does not
+    depend on which columns are there.
+    """
+    used = {name: weights.get(name, 0.0) * ~np.isnan(values) for name, values in columns.items()}
+    for closer, coarse in STANDS_FOR.items():
+        if closer in columns and coarse in used:
+            used[coarse] = used[coarse] * np.isnan(columns[closer])
+    total = np.maximum(sum(used.values()), EPSILON)
+    return {name: np.asarray(used[name] * np.nan_to_num(values) / total) for name, values in columns.items()}
+
+
+def relevance_of(parts: Mapping[str, Scores]) -> Scores:
+    """``(n,)``: the sum of `shares`."""
+    return np.asarray(np.sum(list(parts.values()), axis=0))
+
+
+def calibrated(values: Scores) -> Scores:
+    """z-scores over the candidates that have a value; NaN stays."""
+    there = values[~np.isnan(values)]
+    spread = float(there.std()) if len(there) else 0.0
+    return (values - there.mean()) / spread if spread > EPSILON else np.where(np.isnan(values), values, 0.0)
+
+
+def matched(values: Scores, like: Scores) -> Scores:
+    """``values``, which only some candidates have, with the mean and spread that ``like`` has over the same ones: read
+    closer, the best few change places among themselves, and keep theirs against the rest."""
+    there = ~np.isnan(values)
+    if not there.any():
+        return values
+    return calibrated(values) * float(like[there].std()) + float(like[there].mean())
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def lexical_columns(
+    question: str,
+    texts: Sequence[str],
+    words: Sequence[Sequence[str]],
+    statistics: Statistics,
+    known: Sequence[Sequence[str]] = (),
+) -> dict[str, Scores]:
+    """``bm25``, ``focus`` and ``phrase`` of passages. ``words`` are their tokens; ``known`` the tokens of questions that
+    each is known to answer, if that is known of any."""
+    asked = tokens(question)
+    weights = {term: statistics.idf(term) for term in asked}
+    pairs = set(zip(asked, asked[1:], strict=False))
+    extended = [[*own, *more] for own, more in zip(words, known, strict=True)] if any(known) else words
+    return {
+        "bm25": np.array([statistics.score(weights, each) for each in extended]),
+        "focus": np.array([_focus(weights, text) for text in texts]),
+        "phrase": np.array([_phrase(weights, pairs, each) for each in words]),
+    }
+
+
+def _focus(weights: Mapping[str, float], text: str) -> float:
+    asked = weights.keys()
+    return max((sum(weights[term] for term in asked & sentence) for sentence in sentence_words(text)), default=0.0)
+
+
+def _phrase(weights: Mapping[str, float], pairs: set[tuple[str, str]], words: Sequence[str]) -> float:
+    held = pairs.intersection(zip(words, words[1:], strict=False))
+    return sum(min(weights[left], weights[right]) for left, right in held)
+
+
+@lru_cache(4096)
+def sentence_words(text: str) -> tuple[frozenset[str], ...]:
+    """The words of each sentence; passages come again from question to question."""
+    return tuple(frozenset(tokens(text[start:end])) for start, end in sentences(text))
+
+
+# --- learning ----------------------------------------------------------------------------------------------------
+
+
+def learn_weights(
+    examples: Sequence[tuple[Mapping[str, Scores], npt.NDArray[np.float64]]],
+    start: Mapping[str, float] = WEIGHTS,
+    *,
+    strength: float = STRENGTH,
+) -> dict[str, float]:
+    """Weights that make what was of use likely: listwise softmax regression (ListNet, Cao et al. 2007) by Newton's
+    method, held to ``start`` so that a handful of ratings moves little.
+
+    An example is the calibrated columns of one question's candidates and how useful each was (0: not); examples
+    without a useful candidate say nothing. All examples have the same columns.
+    """
+    useful = [(columns, gains / gains.sum()) for columns, gains in examples if gains.sum() > 0]
+    if not useful:
+        return dict(start)
+    names = list(useful[0][0])
+    rows = [(np.nan_to_num(np.stack([columns[name] for name in names], 1)), gains) for columns, gains in useful]
+    begin = np.array([start.get(name, 0.0) for name in names])
+    scale = _fitted(rows, begin[:, None] / max(begin.sum(), EPSILON), np.zeros(1), 0.0)[0]
+    anchor = scale * begin / max(begin.sum(), EPSILON)
+    found = np.maximum(_fitted(rows, np.eye(len(names)), anchor, strength * len(rows)), 0.0)
+    return dict(zip(names, (found / max(found.sum(), EPSILON)).tolist(), strict=True))
+
+
+def _fitted(rows: Sequence[tuple[Scores, Scores]], basis: Scores, anchor: Scores, strength: float) -> Scores:
+    """Coefficients of ``basis (columns, n)`` at the maximum of the likelihood less ``strength`` times the squared
+    distance from ``anchor`` over two."""
+    weights = anchor.copy()
+    for _ in range(NEWTON_STEPS):
+        slope = -strength * (weights - anchor)
+        curve = (strength + EPSILON) * np.eye(len(weights))
+        for features, target in rows:
+            seen = features @ basis
+            likely = np.exp(seen @ weights - (seen @ weights).max())
+            likely /= likely.sum()
+            mean = seen.T @ likely
+            slope += seen.T @ (target - likely)
+            curve += (seen * likely[:, None]).T @ seen - np.outer(mean, mean)
+        step = np.linalg.solve(curve, slope)
+        step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), EPSILON))
+        weights += step
+        if np.abs(step).max() < 1e-5:
+            break
+    return weights
