@@ -12,6 +12,7 @@ from knet_indexer.chunking import canonical
 
 SETS = ("squad_dev", "scifact", "medquad", "liveqa")
 HEADED = ("scifact",)  # sets whose titles are part of the text; elsewhere they are names of articles
+LONGEST = {"medquad": 450}  # characters that are read: 16,000 answers of several pages would take hours to embed
 GOOD = 2  # from this grade on an answer that was judged in several grades counts
 
 
@@ -47,7 +48,8 @@ def corpus(name: str, *, documents: int = 0, questions: int = 0) -> Corpus:
     found = []
     for each in data(f"{name}.docs"):
         text = f"{each['title']}\n{each['text']}" if name in HEADED else each["text"]
-        found.append(Document(each["id"], each.get("source") or each.get("owner") or name, canonical(text)))
+        text = canonical(canonical(text)[: LONGEST.get(name)])
+        found.append(Document(each["id"], each.get("source") or each.get("owner") or name, text))
         if len(found) == documents:
             break
     held = {document.id for document in found}

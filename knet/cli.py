@@ -53,7 +53,9 @@ def _main(
 def ask(
     question: str,
     k: Annotated[int, typer.Option("--passages", "-k", help="Passages to return.")] = 8,
-    nodes_asked: Annotated[int, typer.Option("--ask", help="Nodes to ask at most; 0 asks all.")] = 5,
+    nodes_asked: Annotated[
+        int | None, typer.Option("--ask", help="Nodes to ask; 0 asks all. By default as many as are likely to matter.")
+    ] = None,
     node: Annotated[list[int] | None, typer.Option(help="Ask only this node (repeatable).")] = None,
     private: Annotated[
         bool, typer.Option(help="Fetch published shards and search here: no node learns the question.")

@@ -314,7 +314,8 @@ class NodeStatus(Record, frozen=True):
     hits: int = 0
     milliseconds: float = 0.0
     detail: str = ""
-    why: str = ""  # why the router asked it
+    why: str = ""  # why the router asked it, or did not
+    evidence: dict[str, float] = {}  # the same in numbers, see `knet.query.route.Route`
 
 
 class Evidence(Record, frozen=True):

@@ -7,7 +7,7 @@ Every backend of one space (ONNX Runtime or torch, float32 or bfloat16, CPU or G
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
 class PartEmbedder(Embedder, Protocol):
     """An embedder that also tells the vectors of a text's parts, read in the light of the whole text.
 

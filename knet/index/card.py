@@ -15,7 +15,7 @@ from .lexical import document_frequency, term_hash, tokens
 from .shard import Vectors
 
 CENTROIDS = 64  # keeps 97.7 % of central recall together with the sketch (docs/papers.md); more gains little
-SKETCH_TERMS = 8192  # 64 KiB; the terms of most chunks, which is what tells nodes apart
+SKETCH_TERMS = 6144  # 24 KiB each for hashes and counts, and about as much for places; the terms of most chunks
 TRAINING_ROWS = 64 * 256  # k-means gains nothing beyond 256 rows a centroid
 
 

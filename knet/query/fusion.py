@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from ..index.lexical import Statistics, tokens
 from ..index.sentences import sentences
+from .listwise import fitted
 
 WEIGHTS: Mapping[str, float] = {
     "dense": 0.50,
@@ -34,8 +35,6 @@ WEIGHTS: Mapping[str, float] = {
 """Learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter."""
 COLUMNS = tuple(WEIGHTS)
 STANDS_FOR = {"sentence": "dense"}  # where the first is known, the second has nothing to add
-NEWTON_STEPS = 50
-LONGEST_STEP = 0.5  # of one weight: far from the best weights, Newton's steps overshoot
 STRENGTH = 0.01  # how hard learnt weights hold on to those they begin with, in examples' worth of curvature
 EPSILON = 1e-9
 
@@ -120,13 +119,12 @@ def sentence_words(text: str) -> tuple[frozenset[str], ...]:
 
 
 def learn_weights(
-    examples: Sequence[tuple[Mapping[str, Scores], npt.NDArray[np.float64]]],
+    examples: Sequence[tuple[Mapping[str, Scores], Scores]],
     start: Mapping[str, float] = WEIGHTS,
     *,
     strength: float = STRENGTH,
 ) -> dict[str, float]:
-    """Weights that make what was of use likely: listwise softmax regression (ListNet, Cao et al. 2007) by Newton's
-    method, held to ``start`` so that a handful of ratings moves little.
+    """Weights under which what was of use comes first, held to ``start`` so that a handful of ratings moves little.
 
     An example is the calibrated columns of one question's candidates and how useful each was (0: not); examples
     without a useful candidate say nothing. All examples have the same columns.
@@ -137,29 +135,6 @@ def learn_weights(
     names = list(useful[0][0])
     rows = [(np.nan_to_num(np.stack([columns[name] for name in names], 1)), gains) for columns, gains in useful]
     begin = np.array([start.get(name, 0.0) for name in names])
-    scale = _fitted(rows, begin[:, None] / max(begin.sum(), EPSILON), np.zeros(1), 0.0)[0]
-    anchor = scale * begin / max(begin.sum(), EPSILON)
-    found = np.maximum(_fitted(rows, np.eye(len(names)), anchor, strength * len(rows)), 0.0)
-    return dict(zip(names, (found / max(found.sum(), EPSILON)).tolist(), strict=True))
-
-
-def _fitted(rows: Sequence[tuple[Scores, Scores]], basis: Scores, anchor: Scores, strength: float) -> Scores:
-    """Coefficients of ``basis (columns, n)`` at the maximum of the likelihood less ``strength`` times the squared
-    distance from ``anchor`` over two."""
-    weights = anchor.copy()
-    for _ in range(NEWTON_STEPS):
-        slope = -strength * (weights - anchor)
-        curve = (strength + EPSILON) * np.eye(len(weights))
-        for features, target in rows:
-            seen = features @ basis
-            likely = np.exp(seen @ weights - (seen @ weights).max())
-            likely /= likely.sum()
-            mean = seen.T @ likely
-            slope += seen.T @ (target - likely)
-            curve += (seen * likely[:, None]).T @ seen - np.outer(mean, mean)
-        step = np.linalg.solve(curve, slope)
-        step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), EPSILON))
-        weights += step
-        if np.abs(step).max() < 1e-5:
-            break
-    return weights
+    scale = fitted([(each @ begin[:, None], gains) for each, gains in rows], np.zeros(1), 0.0)[0]
+    found = np.maximum(fitted(rows, scale * begin, strength * len(rows)), 0.0)
+    return dict(zip(names, (found / max(float(found.sum()), EPSILON)).tolist(), strict=True))

@@ -30,10 +30,12 @@ from ..errors import ChainError, ConfigError, SpaceError
 from ..http import HttpClient
 from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
+from ..trust.answered import Answered
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
+from .closer import Reranker, closer_columns
 from .compose import EXTRACTIVE, compose
-from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
+from .gather import PASSAGES, Gatherer, Inquiry, OnStatus, Options
 from .live import LiveAnswer
 from .recheck import VerificationReport, verify_answer
 from .route import route
@@ -87,6 +89,7 @@ class Network:
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
+        self._answered = Answered(folder / "answered" / f"{profile.name}.json")
         self._gatherer = Gatherer(http, chain.deployment)
         self._load_embedder = load_embedder
         self._embedders: dict[Cid, Embedder | SpaceError] = {}
@@ -102,19 +105,23 @@ class Network:
         question: str,
         *,
         k: int = PASSAGES,
-        ask: int = ASKED,
+        ask: int | None = None,
         nodes: Sequence[int] = (),
         private: bool = False,
         min_reliability: float = 0.0,
         deadline: float | None = None,
         model: BaseChatModel | None = None,
+        thorough: bool = False,
+        reranker: Reranker | None = None,
         on_status: OnStatus | None = None,
         **options: Any,
     ) -> LiveAnswer:
         """Ask the network.
 
-        ``k`` passages from the ``ask`` nodes most worth asking (0: all), or only from ``nodes``. ``private`` fetches
+        ``k`` passages from the ``ask`` nodes most worth asking (None: as many as matter, 0: all), or only from ``nodes``. ``private`` fetches
         published shards and searches them here. ``model`` writes the answer instead of the extractive default.
+        ``thorough`` also reads the best candidates sentence by sentence, which takes some 100 ms; ``reranker``, such as
+        a cross-encoder, is given the question and their texts, and says how well each answers it.
         ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
         Raises ConfigError for a question that cannot be asked; what nodes do wrong shows in ``answer.nodes``.
         """
@@ -135,6 +142,8 @@ class Network:
             options=chosen,
             client=bytes.fromhex(self.address[2:]),
             verdicts=self._verdicts.known,
+            known=self._answered.known,
+            closer=closer_columns(views, vectors, self._embedder_or_raise if thorough else None, reranker),
             on_status=on_status,
         )
         if private:
@@ -234,6 +243,7 @@ class Network:
         queued = self._ratings.rate(record, value, passage=passage)
         if passage is not None:
             self._verdicts.add(record.passages[passage - 1].text, value)
+            self._answered.add(record.question, record.passages[passage - 1].text, value)
         return queued
 
     def pending_ratings(self) -> list[Rating]:
