@@ -5,7 +5,7 @@ together, with weights learnt once and shipped. Rank fusion throws the margins a
 member; calibration within a node would destroy the ranking across nodes (docs/papers.md).
 
 Columns: ``dense``, the cosine of question and passage; ``bm25`` over the passage and the questions it is known to
-answer; ``focus``, the most of the question's rare words that one sentence holds; ``phrase``, the neighbouring words of
+answer; ``focus``, the most of the question's rare words that stand close together; ``phrase``, the neighbouring words of
 the question that are neighbours in the passage; ``dsi``, the log-likelihood that a De-DSI model gives the passage.
 Read closer, for the best few alone: ``sentence``, the cosine of the question and the passage's best sentence, which
 stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is not there leaves its share to the others.
@@ -14,20 +14,18 @@ stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from ..index.lexical import Statistics, tokens
-from ..index.sentences import sentences
 from .listwise import fitted
 
 WEIGHTS: Mapping[str, float] = {
     "dense": 0.50,
-    "bm25": 0.26,
-    "focus": 0.18,
-    "phrase": 0.06,
+    "bm25": 0.22,
+    "focus": 0.23,
+    "phrase": 0.05,
     "dsi": 0.10,
     "sentence": 0.50,
     "rerank": 1.0,
@@ -35,6 +33,7 @@ WEIGHTS: Mapping[str, float] = {
 """Learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter."""
 COLUMNS = tuple(WEIGHTS)
 STANDS_FOR = {"sentence": "dense"}  # where the first is known, the second has nothing to add
+WINDOW = 24  # tokens, about a sentence; finding the sentences themselves would take fifty times as long
 STRENGTH = 0.01  # how hard learnt weights hold on to those they begin with, in examples' worth of curvature
 EPSILON = 1e-9
 
@@ -80,39 +79,37 @@ def matched(values: Scores, like: Scores) -> Scores:
 
 
 def lexical_columns(
-    question: str,
-    texts: Sequence[str],
-    words: Sequence[Sequence[str]],
-    statistics: Statistics,
-    known: Sequence[Sequence[str]] = (),
+    question: str, words: Sequence[Sequence[str]], statistics: Statistics, known: Sequence[Sequence[str]] = ()
 ) -> dict[str, Scores]:
     """``bm25``, ``focus`` and ``phrase`` of passages. ``words`` are their tokens; ``known`` the tokens of questions that
     each is known to answer, if that is known of any."""
     asked = tokens(question)
     weights = {term: statistics.idf(term) for term in asked}
-    pairs = set(zip(asked, asked[1:], strict=False))
-    extended = [[*own, *more] for own, more in zip(words, known, strict=True)] if any(known) else words
+    pairs = {pair: min(weights[pair[0]], weights[pair[1]]) for pair in zip(asked, asked[1:], strict=False)}
+    further = known if any(known) else [()] * len(words)
     return {
-        "bm25": np.array([statistics.score(weights, each) for each in extended]),
-        "focus": np.array([_focus(weights, text) for text in texts]),
-        "phrase": np.array([_phrase(weights, pairs, each) for each in words]),
+        "bm25": np.array(
+            [statistics.score(weights, [*own, *more], len(own)) for own, more in zip(words, further, strict=True)]
+        ),
+        "focus": np.array([_focus(weights, each) for each in words]),
+        "phrase": np.array([_phrase(pairs, each) for each in words]),
     }
 
 
-def _focus(weights: Mapping[str, float], text: str) -> float:
-    asked = weights.keys()
-    return max((sum(weights[term] for term in asked & sentence) for sentence in sentence_words(text)), default=0.0)
+def _focus(weights: Mapping[str, float], words: Sequence[str]) -> float:
+    """The largest sum of the weights of different words within `WINDOW` tokens."""
+    places = [(at, word) for at, word in enumerate(words) if word in weights]
+    inside: dict[str, int] = {}  # word -> where it was seen last
+    best = 0.0
+    for at, word in places:
+        inside[word] = at
+        total = sum(weights[each] for each, seen in inside.items() if at - seen < WINDOW)
+        best = max(best, total)
+    return best
 
 
-def _phrase(weights: Mapping[str, float], pairs: set[tuple[str, str]], words: Sequence[str]) -> float:
-    held = pairs.intersection(zip(words, words[1:], strict=False))
-    return sum(min(weights[left], weights[right]) for left, right in held)
-
-
-@lru_cache(4096)
-def sentence_words(text: str) -> tuple[frozenset[str], ...]:
-    """The words of each sentence; passages come again from question to question."""
-    return tuple(frozenset(tokens(text[start:end])) for start, end in sentences(text))
+def _phrase(pairs: Mapping[tuple[str, str], float], words: Sequence[str]) -> float:
+    return sum(pairs[pair] for pair in pairs.keys() & set(zip(words, words[1:], strict=False)))
 
 
 # --- learning ----------------------------------------------------------------------------------------------------

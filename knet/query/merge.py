@@ -72,7 +72,7 @@ def merge(
     (sentences, a cross-encoder) for the best `READ_CLOSER`."""
     if not hits:
         return []
-    raw = _columns(question, hits, statistics, known)
+    raw = columns_of(question, hits, statistics, known)
     raw |= {name: column(question, hits) for name, column in further.items()}
     columns = {name: calibrated(values) for name, values in raw.items() if name in retrievers}
     if "dense" in columns:
@@ -106,14 +106,14 @@ def merge(
     ]
 
 
-def _columns(
+def columns_of(
     question: str, hits: Sequence[Checked], statistics: Statistics, known: Mapping[bytes, Sequence[str]]
 ) -> dict[str, Scores]:
+    """What the client makes of every candidate by itself, not calibrated: ``(n,)`` a column."""
     asked = [_asked_of(hit, known) for hit in hits] if known else []
-    texts, words = [hit.hit.text for hit in hits], [hit.words for hit in hits]
     return {
         "dense": np.array([hit.cosine for hit in hits]),
-        **lexical_columns(question, texts, words, statistics, asked),
+        **lexical_columns(question, [hit.words for hit in hits], statistics, asked),
     }
 
 
