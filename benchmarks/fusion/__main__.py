@@ -67,7 +67,9 @@ def the_bench(name: str, embedder: PartEmbedder, part: str, quick: bool = False)
             return make_bench(whole, sampled(test, limit), embedder, known=[*learn, *rest])
         return make_bench(whole, sampled(learn, limit), embedder, known=rest)
     if name == "scifact":
-        return make_bench(whole, sampled([q for q in whole.questions if (q.split == "test") == (part == "test")], limit), embedder)
+        return make_bench(
+            whole, sampled([q for q in whole.questions if (q.split == "test") == (part == "test")], limit), embedder
+        )
     if name == "medquad":
         return make_bench(whole, sampled(whole.questions[part == "test" :: 2], limit), embedder)
     return make_bench(whole, sampled(whole.questions, limit), embedder)
@@ -162,7 +164,7 @@ def print_weights(embedder: PartEmbedder, quick: bool) -> None:
             examples["sentence"].append(({"sentence": sentence} | {n: columns[n] for n in FAST[1:]}, gains))
         for kind, found in examples.items():
             learnt = learn_weights(found, strength=0.0)
-            print(f"after {name}: {kind} {({each: round(weight, 3) for each, weight in learnt.items()})}", flush=True)
+            print(f"after {name}: {kind} { ({each: round(weight, 3) for each, weight in learnt.items()}) }", flush=True)
 
 
 def lists(bench: Bench) -> Iterator[tuple[dict[str, Rows], Rows, Rows]]:

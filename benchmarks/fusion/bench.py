@@ -131,7 +131,9 @@ def top(scores: Scores, count: int) -> list[int]:
     return found
 
 
-def make_bench(corpus: Corpus, questions: Sequence[Asked], embedder: PartEmbedder, known: Sequence[Asked] = ()) -> Bench:
+def make_bench(
+    corpus: Corpus, questions: Sequence[Asked], embedder: PartEmbedder, known: Sequence[Asked] = ()
+) -> Bench:
     """A bench over ``questions``; ``known`` are further ones whose passages are known to answer them."""
     vectors, parts = embedded_parts([document.text for document in corpus.documents], embedder)
     rows = {document.id: row for row, document in enumerate(corpus.documents)}

@@ -54,7 +54,9 @@ def main() -> None:
     figures = {
         "topical_recall_at_5_asked": kept["topical"]["learnt"]["5"],
         "random_recall_at_10_asked": kept["random"]["learnt"]["10"],
-        "over_baseline": min(kept[n]["learnt"][a] - kept[n]["64 + sketch"][a] for n, a in (("topical", "5"), ("random", "10"))),
+        "over_baseline": min(
+            kept[n]["learnt"][a] - kept[n]["64 + sketch"][a] for n, a in (("topical", "5"), ("random", "10"))
+        ),
     }
     figures = {name: round(value, 4) for name, value in figures.items()}
     details = {"nodes": nodes, "documents": len(everything.documents), "questions": len(everything.questions)}
@@ -87,7 +89,11 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
             results[ranking]["learnt, as many as matter"][0].append(recall(scores, here.answers[number], heard))
         if number % 200 == 199:
             print(f"{name}: {number + 1} of {len(here.questions)} questions", flush=True)
-    request = encode(SearchRequest(question="x" * 60, client=b"c" * 20, salt=b"s" * 16, space=here.cid, vector=here.asked[0].tobytes()))
+    request = encode(
+        SearchRequest(
+            question="x" * 60, client=b"c" * 20, salt=b"s" * 16, space=here.cid, vector=here.asked[0].tobytes()
+        )
+    )
     summary: dict[str, Any] = {
         "central_recall_at_10": {ranking: round(float(np.mean(values)), 4) for ranking, values in central.items()},
         "kept": {
@@ -98,7 +104,9 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
             for ranking, routers in results.items()
         },
         "learnt_over_baseline_95": {
-            str(asked): interval(np.array(results["fused"]["learnt"][asked]) - np.array(results["fused"]["64 + sketch"][asked]))
+            str(asked): interval(
+                np.array(results["fused"]["learnt"][asked]) - np.array(results["fused"]["64 + sketch"][asked])
+            )
             for asked in ASKED
         },
         "nodes_asked_when_as_many_as_matter": round(float(np.mean(counts)), 2),
@@ -112,7 +120,10 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
     for ranking, routers in summary["kept"].items():
         for router, line in routers.items():
             print(f"{name:18} {ranking:6} {router:26} {line}", flush=True)
-    print(f"{name:18} {summary['cost']}, {summary['nodes_asked_when_as_many_as_matter']} nodes asked on average", flush=True)
+    print(
+        f"{name:18} {summary['cost']}, {summary['nodes_asked_when_as_many_as_matter']} nodes asked on average",
+        flush=True,
+    )
     return summary
 
 
@@ -123,7 +134,9 @@ def recall(scores: Rows, answers: Sequence[int], heard: np.ndarray[Any, np.dtype
     return float(np.mean([bool(heard[row]) and scores[row] >= least for row in answers]))
 
 
-def others(here: World, number: int, views: Sequence[NodeView], centroids: Mapping[int, Sequence[Vectors]]) -> dict[str, list[int]]:
+def others(
+    here: World, number: int, views: Sequence[NodeView], centroids: Mapping[int, Sequence[Vectors]]
+) -> dict[str, list[int]]:
     """The nodes in the order of each router that was there before."""
     vector = here.asked[number]
     topic = {count: np.array([float((own @ vector).max()) for own in nodes]) for count, nodes in centroids.items()}

@@ -63,7 +63,9 @@ def world(embedder: PartEmbedder, names: Sequence[str] = SETS, *, questions: int
         every += own.documents
         asked += kept
         answers += [[rows[key] for key in each.relevant] for each in kept]
-    vectors = [embedded_parts([d.text for d in corpus(name, documents=documents).documents], embedder)[0] for name in names]
+    vectors = [
+        embedded_parts([d.text for d in corpus(name, documents=documents).documents], embedder)[0] for name in names
+    ]
     found = embedded([each.text for each in asked], embedder, query=True)
     return World(every, np.concatenate(vectors), asked, found, answers, embedder.space)
 

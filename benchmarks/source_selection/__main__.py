@@ -46,11 +46,11 @@ def main() -> None:
             found[protocol, name] = measured(log, method, splits)
             print(f"{protocol:8} {name:24} {means(found[protocol, name])}", flush=True)
     neighbours = [f"nearest {k} of the log" for k in NEIGHBOURS]
-    best = {protocol: max(neighbours, key=lambda name: found[protocol, name]["ndcg@10"].mean()) for protocol in protocols}
+    best = {
+        protocol: max(neighbours, key=lambda name: found[protocol, name]["ndcg@10"].mean()) for protocol in protocols
+    }
     over = {
-        f"{protocol} over {other}": interval(
-            found[protocol, "learnt"]["ndcg@10"] - found[protocol, other]["ndcg@10"]
-        )
+        f"{protocol} over {other}": interval(found[protocol, "learnt"]["ndcg@10"] - found[protocol, other]["ndcg@10"])
         for protocol in protocols
         for other in ("prior", best[protocol])
     }

@@ -81,7 +81,9 @@ class CardIndex:
         for space, (rows, centroids) in sorted(self._spaces.items(), key=lambda item: -len(item[1][1])):
             if space not in vectors:
                 continue
-            cosines = np.einsum("ij,j->i", centroids, vectors[space]).astype(float)  # BLAS's threads would wait by spinning
+            cosines = np.einsum("ij,j->i", centroids, vectors[space]).astype(
+                float
+            )  # BLAS's threads would wait by spinning
             mean, deviation = float(cosines.mean()), float(cosines.std())
             if scale is None:
                 scale = mean, deviation
