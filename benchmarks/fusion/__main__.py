@@ -21,7 +21,7 @@ from knet.query.verify import Checked
 
 TESTED = 0.2  # of the questions of each SQuAD paragraph
 LEARNT_FROM = 400  # questions of each set that weights are learnt from
-LIMITS = {"squad_dev": 0, "scifact": 0, "medquad": 800, "liveqa": 0}  # questions tested (0: all)
+LIMITS = {"squad_dev": 1000, "scifact": 0, "medquad": 500, "liveqa": 0}  # questions tested (0: all)
 K = 10
 RRF = 60  # the constant of Cormack, Clarke and Büttcher (2009)
 FAST = ("dense", "bm25", "focus", "phrase")

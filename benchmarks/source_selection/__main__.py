@@ -25,7 +25,7 @@ Method = Callable[["Log", Ids, Ids], Rows]  # training and test rows in, (test, 
 
 
 class Log(NamedTuple):
-    """``vectors`` of the requests, ``grades (requests, engines)``, ``described`` vectors of what engines say they are."""
+    """``vectors`` of the requests, ``grades (requests, engines)``, ``described`` vectors of their own words."""
 
     vectors: Vectors
     grades: Rows

@@ -36,7 +36,7 @@ class Embedder(Protocol):
 class PartEmbedder(Embedder, Protocol):
     """An embedder that also tells the vectors of a text's parts, read in the light of the whole text.
 
-    Each part's vector is the mean of its token vectors ("late chunking", arXiv 2409.04701): what a pronoun in a sentence
+    Each part's vector is the mean of its token vectors ("late chunking", arXiv 2409.04701): what a pronoun
     stands for has been read already, and the parts cost nothing beyond the text itself.
     """
 

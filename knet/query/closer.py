@@ -46,7 +46,7 @@ def _best_sentences(
     vectors: Mapping[Cid, Vectors],
     embedder_for: Callable[[Space], Embedder],
 ) -> Scores:
-    """``(n,)``: the cosine of the question and each passage's best sentence, or the passage itself if that is higher."""
+    """``(n,)``: the cosine of the question and each passage's best sentence, or itself if that is closer."""
     scores = np.full(len(hits), np.nan)
     for space in {views[hit.node].card.space for hit in hits}:
         rows = [row for row, hit in enumerate(hits) if views[hit.node].card.space == space]

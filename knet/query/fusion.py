@@ -5,7 +5,7 @@ together, with weights learnt once and shipped. Rank fusion throws the margins a
 member; calibration within a node would destroy the ranking across nodes (docs/papers.md).
 
 Columns: ``dense``, the cosine of question and passage; ``bm25`` over the passage and the questions it is known to
-answer; ``focus``, the most of the question's rare words that stand close together; ``phrase``, the neighbouring words of
+answer; ``focus``, the most of the question's rare words that stand close together; ``phrase``, neighbouring words of
 the question that are neighbours in the passage; ``dsi``, the log-likelihood that a De-DSI model gives the passage.
 Read closer, for the best few alone: ``sentence``, the cosine of the question and the passage's best sentence, which
 stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is not there leaves its share to the others.
@@ -14,6 +14,7 @@ stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -81,11 +82,11 @@ def matched(values: Scores, like: Scores) -> Scores:
 def lexical_columns(
     question: str, words: Sequence[Sequence[str]], statistics: Statistics, known: Sequence[Sequence[str]] = ()
 ) -> dict[str, Scores]:
-    """``bm25``, ``focus`` and ``phrase`` of passages. ``words`` are their tokens; ``known`` the tokens of questions that
-    each is known to answer, if that is known of any."""
+    """``bm25``, ``focus`` and ``phrase`` of passages. ``words`` are their tokens; ``known`` the tokens of questions
+    that each is known to answer, if that is known of any."""
     asked = tokens(question)
     weights = {term: statistics.idf(term) for term in asked}
-    pairs = {pair: min(weights[pair[0]], weights[pair[1]]) for pair in zip(asked, asked[1:], strict=False)}
+    pairs = {pair: min(weights[pair[0]], weights[pair[1]]) for pair in pairwise(asked)}
     further = known if any(known) else [()] * len(words)
     return {
         "bm25": np.array(
@@ -109,7 +110,7 @@ def _focus(weights: Mapping[str, float], words: Sequence[str]) -> float:
 
 
 def _phrase(pairs: Mapping[tuple[str, str], float], words: Sequence[str]) -> float:
-    return sum(pairs[pair] for pair in pairs.keys() & set(zip(words, words[1:], strict=False)))
+    return sum(pairs[pair] for pair in pairs.keys() & set(pairwise(words)))
 
 
 # --- learning ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Weights of a linear score that puts what was of use first: softmax regression over lists (ListNet, Cao et al. 2007)."""
+"""Weights of a linear score that puts what was of use first.
+
+Softmax regression over lists: ListNet, Cao et al., "Learning to rank" (2007).
+"""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 Cosines of one space are comparable as they are. BM25 is computed here from the verified text with network-wide term
 statistics, like everything else in `knet.query.fusion`. The columns are fused as z-scores over the candidates of all
-nodes; per-node normalisation is never used, since it destroys the ranking (docs/papers.md). Reliability is a gate (`knet.trust.reliability.gated`): it decides among passages that
-compete on relevance, and cannot lift an irrelevant one. Where nodes hold different versions of one text, the version
-that reliable nodes back wins, and what it contradicts sinks. Nodes that nobody rated are ranked by relevance alone.
+nodes; per-node normalisation is never used, since it destroys the ranking (docs/papers.md). Reliability is a gate
+(`knet.trust.reliability.gated`): it decides among passages that compete on relevance, and cannot lift an irrelevant
+one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and what it contradicts
+sinks. Nodes that nobody rated are ranked by relevance alone.
 """
 
 from __future__ import annotations

@@ -118,11 +118,11 @@ class Network:
     ) -> LiveAnswer:
         """Ask the network.
 
-        ``k`` passages from the ``ask`` nodes most worth asking (None: as many as matter, 0: all), or only from ``nodes``. ``private`` fetches
-        published shards and searches them here. ``model`` writes the answer instead of the extractive default.
-        ``thorough`` also reads the best candidates sentence by sentence, which takes some 100 ms; ``reranker``, such as
-        a cross-encoder, is given the question and their texts, and says how well each answers it.
-        ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
+        ``k`` passages from the ``ask`` nodes most worth asking (None: as many as matter, 0: all), or only from
+        ``nodes``. ``private`` fetches published shards and searches them here. ``model`` writes the answer instead of
+        the extractive default. ``thorough`` also reads the best candidates sentence by sentence, which takes some 100
+        ms; ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers
+        it. ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
         Raises ConfigError for a question that cannot be asked; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()

@@ -60,8 +60,8 @@ def route(
 ) -> list[Route]:
     """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone.
 
-    ``asked`` is how many will be asked (None: as many as matter, 0: all); now and then one of those places goes to a node that only its
-    standing keeps out. ``usefulness`` is what this client found of use before.
+    ``asked`` is how many will be asked (None: as many as matter, 0: all); now and then one of those places goes to a
+    node that only its standing keeps out. ``usefulness`` is what this client found of use before.
     """
     views = tuple(nodes)
     terms = list(dict.fromkeys(tokens(question)))
