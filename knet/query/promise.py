@@ -25,9 +25,9 @@ def features(seen: Seen, idf: npt.NDArray[np.float64]) -> Rows:
     """``(m, len(FEATURES))``. ``idf`` is that of each term of ``seen``.
 
     ``topic``: the best centroid's cosine; ``joint``: the most of the question's idf that chunks around one centroid
-    hold; ``both``: the best centroid by cosine and words at once; ``tail``: the best chunk's cosine as a Gaussian around
-    each centroid would have it (as in Taily); ``rare``: the share of idf squared that the node holds at all; ``mass``:
-    the log of how many chunks lie about as close as the nearest (as in ReDDE).
+    hold; ``both``: the best centroid by cosine and words at once; ``tail``: the best chunk's cosine as a Gaussian
+    around each centroid would have it (as in Taily); ``rare``: the share of idf squared that the node holds at all;
+    ``mass``: the log of how many chunks lie about as close as the nearest (as in ReDDE).
     """
     filled = seen.weight > 0
     cosine = np.where(filled, seen.cosine, -1.0)

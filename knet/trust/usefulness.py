@@ -85,7 +85,7 @@ def _difficulty(off: Rows, judged: npt.NDArray[np.bool_]) -> Rows:
 
 
 def _kernel(a: Vectors, b: Vectors) -> Rows:
-    return np.exp((a @ b.T - 1.0) / WIDTH).astype(float)
+    return np.asarray(np.exp((a @ b.T - 1.0) / WIDTH), float)
 
 
 def _ridge(vectors: Vectors, residuals: Rows, judged: npt.NDArray[np.bool_]) -> Rows:
