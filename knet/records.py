@@ -128,7 +128,9 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     """Routing card: what a node is about, small and public even when its content is not.
 
     ``centroids`` is ``(n, dimension)`` in float16, ``weights`` the chunks behind each (``<u4``). ``terms`` holds
-    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``).
+    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``). Cards may say more:
+    ``spreads`` the mean cosine of each centroid with its chunks (float16), ``places`` which centroids' chunks hold each
+    term (zlib; ``<u8`` a term, bit i for centroid i), both empty where a node does not tell.
     """
 
     title: str
@@ -145,6 +147,8 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     licence: str = ""
     access: str = "public"
     cost: int = 0  # wei a query
+    spreads: bytes = b""
+    places: bytes = b""
 
 
 class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
@@ -298,6 +302,7 @@ class Passage(Record, frozen=True):
     provenance: Provenance
     licence: str = ""
     sources: list[int] = []  # other nodes that hold a near-duplicate
+    shares: dict[str, float] = {}  # what each of `scores`, and "trust", adds to `score`; they sum to it
 
 
 class Citation(Record, frozen=True):
@@ -323,7 +328,8 @@ class NodeStatus(Record, frozen=True):
     hits: int = 0
     milliseconds: float = 0.0
     detail: str = ""
-    why: str = ""  # why the router asked it
+    why: str = ""  # why the router asked it, or did not
+    evidence: dict[str, float] = {}  # the same in numbers, see `knet.query.route.Route`
 
 
 class Evidence(Record, frozen=True):

@@ -69,6 +69,9 @@ def _passages(inquiry: Inquiry, statistics: Statistics) -> list[Passage]:
         retrievers=inquiry.options.retrievers,
         collapse=inquiry.options.collapse,
         verdicts=inquiry.verdicts,
+        known=inquiry.known,
+        further=inquiry.further,
+        closer=inquiry.closer,
     )
     receipts = {node: index for index, node in enumerate(inquiry.receipts)}
     return [_passage(item, inquiry.views, receipts) for item in ranked]
@@ -86,6 +89,7 @@ def _passage(item: Ranked, views: Mapping[int, NodeView], receipts: Mapping[int,
         licence=document.licence,
         score=round(item.score, 6),
         scores=item.scores,
+        shares=item.shares,
         reliability=views[checked.node].reputation,
         sources=item.sources,
         provenance=Provenance(

@@ -28,14 +28,16 @@ from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Reputation, Space
+from ..trust.answered import Answered
 from ..trust.history import History
 from ..trust.personal import Person
 from ..trust.probes import Judged, Probe, judge
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
+from .closer import Reranker, closer_columns
 from .compose import compose
-from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
+from .gather import PASSAGES, Gatherer, Inquiry, OnStatus, Options
 from .live import LiveAnswer
 from .recheck import VerificationReport, verify_answer
 from .route import route
@@ -92,6 +94,7 @@ class Network:
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
         self._standings = Standings(chain, self.address, folder / "learnt" / f"{profile.name}.db")
+        self._answered = Answered(folder / "answered" / f"{profile.name}.json")
         self._gatherer = Gatherer(http, chain.deployment)
         self._spaces = Spaces(profile, load_embedder)
 
@@ -105,20 +108,24 @@ class Network:
         question: str,
         *,
         k: int = PASSAGES,
-        ask: int = ASKED,
+        ask: int | None = None,
         nodes: Sequence[int] = (),
         private: bool = False,
         min_reliability: float = 0.0,
         deadline: float | None = None,
         model: BaseChatModel | None = None,
+        thorough: bool = False,
+        reranker: Reranker | None = None,
         on_status: OnStatus | None = None,
         **options: Any,
     ) -> LiveAnswer:
         """Ask the network.
 
-        ``k`` passages from the ``ask`` nodes most worth asking (0: all), or only from ``nodes``. ``private`` fetches
-        published shards and searches them here. ``model`` writes the answer instead of the extractive default.
-        ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
+        ``k`` passages from the ``ask`` nodes most worth asking (None: as many as matter, 0: all), or only from
+        ``nodes``. ``private`` fetches published shards and searches them here. ``model`` writes the answer instead of
+        the extractive default. ``thorough`` also reads the best candidates sentence by sentence, which takes some 100
+        ms; ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers
+        it. ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
         Raises ConfigError for a question that cannot be asked; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
@@ -142,6 +149,8 @@ class Network:
             client=bytes.fromhex(self.address[2:]),
             verdicts=self._verdicts.known,
             beliefs=beliefs,
+            known=self._answered.known,
+            closer=closer_columns(views, vectors, self._spaces.embedder if thorough else None, reranker),
             on_status=on_status,
         )
         if private:
@@ -208,6 +217,7 @@ class Network:
         queued = self._ratings.rate(record, value, passage=passage, writer=_writer(model))
         if passage is not None:
             self._verdicts.add(record.passages[passage - 1].text, value)
+            self._answered.add(record.question, record.passages[passage - 1].text, value)
         return queued
 
     def pending_ratings(self) -> list[Rating]:

@@ -30,7 +30,10 @@ from tests.dsi.support import random_model, small_codes
 from tests.network.support import make_node
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("dsi", "federation", "gas", "indexing", "node_load", "query_latency")
+NAMES = (
+    "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "query_latency", "routing",
+    "source_selection",
+)  # fmt: skip
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -103,6 +106,44 @@ def write_squad(folder: Path) -> None:
     for name, records in (("docs", passages), ("queries", questions)):
         with gzip.open(folder / f"squad_dev.{name}.jsonl.gz", "wt") as lines:
             lines.writelines(json.dumps(record) + "\n" for record in records)
+
+
+def write_feb4rag(folder: Path) -> None:
+    """A log of the form the source selection reads: requests on four subjects, each best answered by one engine."""
+    subjects = {
+        "medicine": "a cure for",
+        "finance": "the price of",
+        "sport": "the winner of",
+        "cooking": "a recipe with",
+    }
+    engines = [{"name": name, "Description": f"Documents about {name}."} for name in subjects]
+    things = ["gold", "apples", "the cup", "fever", "salt", "oil", "horses", "bread", "tea", "rice"]
+    requests, selection = [], []
+    for number, (subject, thing) in enumerate((subject, thing) for subject in subjects for thing in things):
+        requests.append({"id": str(number), "text": f"What is {subjects[subject]} {thing}?", "origin": subject})
+        selection.append({"id": str(number), "engines": {name: 9.0 if name == subject else 1.0 for name in subjects}})
+    for name, records in (("engines", engines), ("requests", requests), ("selection", selection)):
+        with gzip.open(folder / f"feb4rag.{name}.jsonl.gz", "wt") as lines:
+            lines.writelines(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["fusion", "merge", "routing", "source_selection"])
+def test_a_benchmark_of_retrieval_runs_on_a_little(name: str, tmp_path: Path) -> None:
+    try:
+        find_model(DEFAULT_MODEL)
+    except ModelNotFound as error:
+        pytest.skip(str(error))
+    write_squad(tmp_path)
+    write_feb4rag(tmp_path)
+    ended = run(f"benchmarks.{name}", "--quick", KNET_DATA=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["bench"] == f"{name}-quick"
+    if name == "fusion":
+        assert last["figures"]["worst_delta_vs_best_member"] >= 0
+    if name == "merge":
+        assert last["figures"]["raw_recall_kept"] == 1.0
 
 
 @pytest.mark.network
