@@ -31,7 +31,8 @@ WEIGHTS: Mapping[str, float] = {
     "sentence": 0.50,
     "rerank": 1.0,
 }
-"""Learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter."""
+"""The first four learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter. ``dsi`` has less than
+is best on honest nodes (docs/papers.md): the model that speaks of a node's passages is the node's own."""
 COLUMNS = tuple(WEIGHTS)
 STANDS_FOR = {"sentence": "dense"}  # where the first is known, the second has nothing to add
 WINDOW = 24  # tokens, about a sentence; finding the sentences themselves would take fifty times as long
