@@ -73,7 +73,8 @@ def run(
     ``(passages, questions)``."""
     kept: defaultdict[str, list[float]] = defaultdict(list)
     for number, right in enumerate(gold):
-        rows, nodes = [], []
+        rows: list[Ids] = []
+        nodes: list[Ids] = []
         for node, own in enumerate(held):
             cosines = spaces[space_of(node)][own, number]
             best = own[np.argsort(-cosines, kind="stable")[:SENT]]
