@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import bm25s
 import numpy as np
@@ -50,7 +51,7 @@ def main() -> None:
         "one space": run(one, words, held, gold, lambda node: 0),
         "two spaces": run(two, words, held, gold, lambda node: node % 2),
     }
-    scores = {}
+    scores: dict[str, dict[str, Any]] = {}
     for setting, ways in found.items():
         for way, hits in ways.items():
             scores[f"{setting}, {way}"] = {"recall@10": round(float(hits.mean()), 4), "95 %": interval(hits)}
@@ -75,11 +76,11 @@ def run(
     for number, right in enumerate(gold):
         rows: list[Ids] = []
         nodes: list[Ids] = []
-        for node, own in enumerate(held):
-            cosines = spaces[space_of(node)][own, number]
+        for at, own in enumerate(held):
+            cosines = spaces[space_of(at)][own, number]
             best = own[np.argsort(-cosines, kind="stable")[:SENT]]
             rows.append(best)
-            nodes.append(np.full(len(best), node))
+            nodes.append(np.full(len(best), at))
         sent, node = np.concatenate(rows), np.concatenate(nodes)
         space = np.array([space_of(each) for each in node.tolist()])
         cosine = np.choose(space, [each[sent, number] for each in spaces]).astype(float)
@@ -179,7 +180,7 @@ def lexical(passages: list[Passage], questions: list[Question]) -> Rows:
     return np.stack(columns, 1).astype(float)
 
 
-def picture(scores: Mapping[str, Mapping[str, float]]) -> Figure:
+def picture(scores: Mapping[str, Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(8, 0.35 * len(scores) + 1))
     axes = figure.subplots()
     bars = axes.barh(list(scores), [line["recall@10"] for line in scores.values()])
