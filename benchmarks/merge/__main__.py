@@ -43,7 +43,7 @@ def main() -> None:
     asked = embedded([question.text for question in questions], embedder, query=True)
     topics, asked_topics = latent([tokens(p.text) for p in passages], [tokens(q.text) for q in questions])
     rows = {passage.id: row for row, passage in enumerate(passages)}
-    held = [np.array([rows[p.id] for p in own]) for own in by_article(passages, 4 if quick else NODES)]
+    held = [np.array([rows[p.id] for p in own]) for own in by_article(passages, 4 if quick else NODES) if own]
     gold = [rows[question.gold] for question in questions]
     words = lexical(passages, questions)
     one, two = [vectors @ asked.T], [vectors @ asked.T, topics @ asked_topics.T]
