@@ -33,7 +33,7 @@ from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
 from .compose import EXTRACTIVE, compose
-from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnStatus, Options
+from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
 from .live import LiveAnswer
 from .recheck import VerificationReport, verify_answer
 from .route import route
@@ -109,14 +109,17 @@ class Network:
         deadline: float | None = None,
         model: BaseChatModel | None = None,
         on_status: OnStatus | None = None,
+        on_asking: OnAsking | None = None,
+        stop: threading.Event | None = None,
         **options: Any,
     ) -> LiveAnswer:
         """Ask the network.
 
         ``k`` passages from the ``ask`` nodes most worth asking (0: all), or only from ``nodes``. ``private`` fetches
         published shards and searches them here. ``model`` writes the answer instead of the extractive default.
-        ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
-        Raises ConfigError for a question that cannot be asked; what nodes do wrong shows in ``answer.nodes``.
+        ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done with;
+        setting ``stop`` withdraws the question.
+        Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
         _check(question, k)
@@ -136,11 +139,14 @@ class Network:
             client=bytes.fromhex(self.address[2:]),
             verdicts=self._verdicts.known,
             on_status=on_status,
+            on_asking=on_asking,
+            stop=stop,
         )
         if private:
             self._gatherer.fetch(inquiry, lambda view: self._source(view.entry))
         else:
             self._gatherer.ask(inquiry)
+        inquiry.check()
         answer = compose(
             inquiry,
             self.chain.deployment,
@@ -203,7 +209,8 @@ class Network:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
         return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
 
-    def _source_of_node(self, node: int) -> BlockSource:
+    def source_of(self, node: int) -> BlockSource:
+        """Where a node's blocks can be had: here, from itself, from gateways. Each is checked against its CID."""
         try:
             known = self._view.current()
         except ChainError:  # blocks may be here all the same
@@ -223,7 +230,7 @@ class Network:
         ``embed`` also embeds each passage's text again, to hold its vector against it.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return verify_answer(record, self.chain, self._source_of_node, self._embedder_or_raise if embed else None)
+        return verify_answer(record, self.chain, self.source_of, self._embedder_or_raise if embed else None)
 
     def rate(self, answer: Answer | LiveAnswer, value: float, *, passage: int | None = None) -> list[Rating]:
         """Queue a verdict (-1 to 1) on an answer or on one of its passages; `flush_ratings` puts it on chain.
@@ -255,6 +262,10 @@ class Network:
         if sent:
             self._view.refresh()
         return sent
+
+    def views(self) -> Mapping[int, NodeView]:
+        """Every node that can be asked, with its manifest and routing card. Raises ChainUnreachable."""
+        return self._view.current()
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
