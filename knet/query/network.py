@@ -30,6 +30,7 @@ from ..errors import ChainError, ConfigError, SpaceError
 from ..http import HttpClient
 from ..index.shard import Vectors
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
+from ..trust.cost import Cost, cost_of
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
 from .compose import EXTRACTIVE, compose
@@ -245,6 +246,10 @@ class Network:
 
     def pending_ratings(self) -> list[Rating]:
         return self._ratings.pending()
+
+    def rating_cost(self) -> Cost:
+        """What `flush_ratings` takes now, at most. Raises ChainUnreachable."""
+        return cost_of(self.chain, self.address, self._ratings.pending())
 
     def flush_ratings(self) -> list[str]:
         """Submit queued ratings: the transaction hashes. Raises ChainUnreachable, TransactionFailed or ConfigError.

@@ -1,0 +1,20 @@
+"""knet in JupyterLab: a server extension that holds the network and its keys, and the panels that ask it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .extension import KnetExtension
+
+__version__ = "0.1.0"
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "knet-jupyter"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str | type[KnetExtension]]]:
+    from .extension import KnetExtension
+
+    return [{"module": "knet_jupyter", "app": KnetExtension}]
