@@ -1,0 +1,87 @@
+"""What a person does in JupyterLab, by the names that are on the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page
+
+from .lab import Lab
+
+PATIENT = 120_000  # milliseconds; only a broken program or a dead machine takes so long
+
+
+@dataclass
+class Driver:
+    page: Page
+    lab: Lab
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENT)
+
+    def run_command(self, command: str) -> None:
+        """Run a command by its id, as a menu does."""
+        self.page.evaluate("id => window.jupyterapp.commands.execute(id)", command)
+
+    def palette(self, words: str) -> None:
+        """Run a command from the palette with the keyboard."""
+        self.page.keyboard.press("Control+Shift+C")
+        box = self.page.locator(".lm-CommandPalette-input")
+        box.fill(words)
+        self.page.locator(".lm-CommandPalette-item.lm-mod-active").wait_for()
+        self.page.keyboard.press("Enter")
+
+    @property
+    def ask_panel(self) -> Locator:
+        return self.page.locator("#knet-ask")
+
+    @property
+    def provenance(self) -> Locator:
+        return self.page.locator("#knet-provenance")
+
+    @property
+    def network(self) -> Locator:
+        return self.page.locator("#knet-network")
+
+    def open_ask(self) -> Locator:
+        self.palette("Ask the Network")
+        self.ask_panel.get_by_label("Your question").wait_for()
+        return self.ask_panel
+
+    def ask(self, question: str) -> Locator:
+        """Ask in the panel, and wait for the answer."""
+        panel = self.open_ask()
+        panel.get_by_label("Your question").fill(question)
+        panel.get_by_role("button", name="Ask", exact=True).click()
+        answer = panel.get_by_role("article", name="Answer")
+        answer.wait_for()
+        return answer
+
+    def open_network(self) -> Locator:
+        self.palette("Show the Network")
+        self.network.get_by_role("heading", name="Nodes", exact=True).wait_for()
+        return self.network
+
+    def new_notebook(self, name: str) -> Locator:
+        """An empty notebook, opened."""
+        path = self.lab.workspace / name
+        path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+        return self.open_notebook(name)
+
+    def open_notebook(self, name: str) -> Locator:
+        self.page.evaluate(
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook',"
+            " kernelPreference: {shouldStart: false, canStart: false}})",
+            name,
+        )
+        panel = self.page.locator(".jp-NotebookPanel:visible")
+        panel.locator(".jp-Cell").first.wait_for()
+        return panel
+
+    def save(self) -> None:
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def shot(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
