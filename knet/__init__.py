@@ -14,12 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "KnetError", "LiveAnswer", "Network", "connect", "load_answer"]
+__all__ = ["Answer", "KnetError", "LiveAnswer", "Network", "ask", "connect", "load_answer"]
 
 if TYPE_CHECKING:
     from .errors import KnetError
     from .query.live import LiveAnswer
     from .query.network import Network, connect, load_answer
+    from .query.shared import ask
     from .records import Answer
 
 
@@ -32,8 +33,10 @@ def __getattr__(name: str) -> Any:
         "KnetError": "errors",
         "LiveAnswer": "query.live",
         "Network": "query.network",
+        "ask": "query.shared",
         "connect": "query.network",
         "load_answer": "query.network",
+        "load_ipython_extension": "ipython",  # IPython looks for it here
     }
     if name not in places:
         raise AttributeError(f"module 'knet' has no attribute {name!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,9 @@ from . import __version__
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
+from .codec import to_json
 from .config import home, write_atomically
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from .query.live import LiveAnswer
@@ -83,13 +87,20 @@ def ask(
 @command
 def verify(
     answer: Annotated[
-        Path | None, typer.Argument(help="A saved answer (JSON); the last one asked if not given.")
+        Path | None,
+        typer.Argument(help="A saved answer (JSON), or a notebook (.ipynb); the last one asked if not given."),
     ] = None,
     embed: Annotated[bool, typer.Option(help="Also embed every passage again.")] = True,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every claim of a saved answer again: receipts, proofs, texts, scores, citations. Exit 1 if one fails."""
+    """Check every claim of a saved answer again: receipts, proofs, texts, scores, citations. Exit 1 if one fails.
+
+    Of a notebook, every answer it holds is checked, and that what the notebook shows is what was answered.
+    """
+    if answer is not None and answer.suffix == ".ipynb":
+        _verify_notebook(answer, embed, profile, as_json)
+        return
     record = _load(answer)
     with _connect(profile) as net, console.status("checking every claim ..."):
         report = net.verify(record, embed=embed)
@@ -151,6 +162,47 @@ def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
     out.print(table)
 
 
+class Format(StrEnum):
+    """What an answer can be exported as."""
+
+    PROV = "prov"
+    RO_CRATE = "ro-crate"
+
+
+@app.command()
+@command
+def export(
+    answer: Annotated[
+        Path | None, typer.Argument(help="A saved answer (JSON); the last one asked if not given.")
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", "-f", help="PROV-O as JSON-LD, or an RO-Crate.")] = Format.PROV,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout if not given.")] = None,
+    chain: Annotated[bool, typer.Option(help="Look up the transactions that published what was quoted.")] = True,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export where an answer came from: W3C PROV-O (JSON-LD), or an RO-Crate 1.2 archive with the answer in it."""
+    from .query.export import prov_jsonld, ro_crate
+
+    record = _load(answer)
+    if format is Format.RO_CRATE and output is None:
+        raise typer.BadParameter("an RO-Crate is an archive: name a file", param_hint="--output")
+    with ExitStack() as stack:
+        heads = stack.enter_context(_connect(profile)).chain.heads if chain else None
+        if format is Format.PROV:
+            data = to_json(prov_jsonld(record, heads=heads), indent=2).encode() + b"\n"
+        else:
+            data = ro_crate(record, heads=heads)
+    if output is None:
+        print(data.decode(), end="")
+        return
+    write_atomically(output, data)
+    if as_json:
+        print_json({"written": str(output), "format": format, "bytes": len(data)})
+    else:
+        out.print(f"wrote {escape(str(output))} ({len(data)} bytes)")
+
+
 def _connect(profile: str | None) -> Network:
     from .query.network import connect  # here, so that `knet --help` stays quick
 
@@ -195,6 +247,26 @@ def _show_report(report: VerificationReport) -> None:
         table.add_row(check.claim, escape(check.subject), marks[check.ok], shown(check.detail))
     out.print(table)
     out.print(str(report))
+
+
+def _verify_notebook(path: Path, embed: bool, profile: str | None, as_json: bool) -> None:
+    from .notebook import read_notebook, verify_notebook
+
+    notebook = read_notebook(path)
+    with _connect(profile) as net, console.status("checking every claim ..."):
+        reports = verify_notebook(notebook, lambda record: net.verify(record, embed=embed))
+    if not reports:
+        raise ConfigError(f"{path} holds no answer of knet's.", hint="Save it with its outputs.")
+    if as_json:
+        print_json(reports)
+    else:
+        for report in reports:
+            out.print(f"[bold]cell {report.cell + 1}: {shown(report.question)}[/]")
+            _show_report(report)
+        held = sum(report.ok for report in reports)
+        out.print(f"{held} of {len(reports)} answers hold in every claim")
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
 
 
 def _mount() -> None:

@@ -19,10 +19,15 @@ RAW = 0x55
 DAG_CBOR = 0x71
 MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse more
 MAX_NESTING = 64  # records nest 6 deep; the decoder recurses, and a block of "[[[[..." would overflow the C stack
+MAX_JSON_NESTING = 200  # of texts that others made, such as notebooks
 _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
 _TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
 _LINK = re.compile(rb"\xd8\x2a\x58\x25\x00\x01[\x55\x71]\x12\x20")  # a link to a CID that `Cid` can hold
+_STRINGS = re.compile(
+    rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL
+)  # of JSON; one that never ends is matched once, not at each quote
+_BRACKETS = re.compile(rb"[\[\]{}]")
 
 _learnt: set[Any] = set()
 _learning = threading.Lock()
@@ -274,8 +279,33 @@ def to_json(record: Any, *, indent: int = 0) -> str:
     return (msgspec.json.format(data, indent=indent) if indent else data).decode()
 
 
+def _check_nesting(text: str | bytes) -> None:
+    """Raises CodecError for JSON that nests too deep. msgspec, like libipld, goes by the interpreter's limit."""
+    data = text.encode() if isinstance(text, str) else text
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_JSON_NESTING:
+            raise CodecError(f"not JSON that knet reads: it nests more than {MAX_JSON_NESTING} deep.")
+
+
+def read_json(text: str | bytes) -> Any:
+    """The dicts, lists and scalars of a JSON text. Raises CodecError."""
+    _check_nesting(text)
+    try:
+        return msgspec.json.decode(text)
+    except ValueError as error:
+        raise CodecError(f"not JSON: {error}") from error
+
+
+def to_plain(record: Any) -> Any:
+    """The dicts, lists and scalars of `to_json`, as another JSON document holds them."""
+    return read_json(to_json(record))
+
+
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """Inverse of `to_json`. Raises CodecError."""
+    _check_nesting(text)
     try:
         _learn(kind)
         return msgspec.json.decode(text, type=kind, dec_hook=_from_plain)

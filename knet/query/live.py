@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..codec import to_json
+from ..codec import to_json, to_plain
 from ..records import Answer, NodeStatus, Passage, Rating, Sentence
 from .display import answer_html, answer_text
 from .recheck import VerificationReport
@@ -66,5 +66,5 @@ class LiveAnswer:
         return {
             "text/plain": str(self),
             "text/html": answer_html(self.record),
-            MEDIA_TYPE: self.to_json(),
+            MEDIA_TYPE: to_plain(self.record),  # an object: Jupyter splits texts into lines
         }

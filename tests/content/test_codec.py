@@ -16,7 +16,19 @@ from hypothesis import strategies as st
 from multiformats import CID
 
 from knet import records
-from knet.codec import DAG_CBOR, MAX_NESTING, RAW, Cid, block_of, decode, decode_plain, encode, from_json, to_json
+from knet.codec import (
+    DAG_CBOR,
+    MAX_NESTING,
+    RAW,
+    Cid,
+    block_of,
+    decode,
+    decode_plain,
+    encode,
+    from_json,
+    read_json,
+    to_json,
+)
 from knet.errors import CodecError
 from knet.records import Document, Manifest, Record
 
@@ -179,3 +191,18 @@ def test_what_nests_as_deep_as_allowed_is_read() -> None:
 def test_blocks_cut_short_or_of_indefinite_length_are_refused(block: bytes) -> None:
     with pytest.raises(CodecError):
         decode_plain(block)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"type":"x","y":' + "[" * 100_000])
+def test_json_that_nests_without_end_is_refused_before_anything_recurses(text: str) -> None:
+    """web3 lifts the interpreter's recursion limit, so the decoder would overflow the C stack."""
+    for read in (read_json, lambda text: from_json(text, Document)):
+        with pytest.raises(CodecError, match="nests"):
+            read(text)
+
+
+def test_brackets_inside_texts_do_not_count() -> None:
+    text = "[" * 1000 + '\\"' + "]{" * 1000
+    assert read_json(to_json({text: [text]})) == {text: [text]}
+    with pytest.raises(CodecError):
+        read_json('"' + '\\"[' * 100_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from knet.cli import app
 from knet.codec import from_json
 from knet.config import Profile, load_profile, save_profile
 from knet.query import network
+from knet.query.display import answer_text
+from knet.query.live import MEDIA_TYPE
 from knet.query.network import Network
 from knet.records import Answer
 from tests.network.clients import open_client
@@ -105,6 +108,40 @@ def test_verifying_a_changed_answer_ends_with_1(joined: Profile, home: Path) -> 
     assert "FAILS" in result.stdout
     report = json.loads(knet("verify", saved, "--json", fails=1).stdout)
     assert any(check["ok"] is False for check in report["checks"])
+
+
+def test_a_notebook_is_verified_answer_by_answer(joined: Profile, home: Path) -> None:
+    saved, path = home / "answer.json", home / "beavers.ipynb"
+    knet("ask", QUESTION, "--save", saved)
+    answer = from_json(saved.read_bytes(), Answer)
+    data = {"text/plain": answer_text(answer), MEDIA_TYPE: json.loads(saved.read_text())}
+    cells = [{"cell_type": "code", "outputs": [{"output_type": "display_data", "data": dict(data)}]} for _ in "ab"]
+    path.write_text(json.dumps({"nbformat": 4, "cells": cells}))
+    said = knet("verify", path).stdout
+    assert "2 of 2 answers hold in every claim" in said
+    assert "cell 2: How does a beaver" in said
+    assert [report["cell"] for report in json.loads(knet("verify", path, "--json").stdout)] == [0, 1]
+    cells[1]["outputs"][0]["data"]["text/plain"] += "!"  # type: ignore[index]
+    path.write_text(json.dumps({"nbformat": 4, "cells": cells}))
+    assert "1 of 2 answers hold" in knet("verify", path, fails=1).stdout
+    reports = json.loads(knet("verify", path, "--json", fails=1).stdout)
+    assert [{check["ok"] for check in report["checks"]} for report in reports] == [{True}, {True, False}]
+    path.write_text('{"nbformat": 4, "cells": []}')
+    assert "holds no answer" in error_of("verify", path)
+
+
+def test_an_answer_is_exported(joined: Profile, home: Path) -> None:
+    knet("ask", QUESTION)
+    graph = json.loads(knet("export").stdout)["@graph"]
+    assert any("knet:transaction" in thing for thing in graph)
+    assert "knet:transaction" not in knet("export", "--no-chain").stdout
+    target = home / "answer.zip"
+    written = json.loads(knet("export", "-f", "ro-crate", "-o", target, "--json").stdout)
+    assert written == {"written": str(target), "format": "ro-crate", "bytes": target.stat().st_size}
+    assert "ro-crate-metadata.json" in zipfile.ZipFile(target).namelist()
+    assert "wrote" in knet("export", home / "last-answer.json", "-o", home / "prov.jsonld").stdout
+    assert json.loads((home / "prov.jsonld").read_text())["@graph"]
+    assert "name a file" in knet("export", "-f", "ro-crate", fails=2).stderr
 
 
 def test_errors_are_one_line_that_says_what_to_do(joined: Profile, home: Path) -> None:

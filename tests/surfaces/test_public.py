@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import knet
-from knet.errors import ConfigError
+from knet import ipython
+from knet.config import Profile, load_profile, save_profile
+from knet.errors import ConfigError, MissingExtra
+from knet.query import shared
 from knet.query.network import Network, load_answer
-from tests.network.clients import PATIENT
+from tests.network.clients import PATIENT, open_client
 
 from .conftest import QUESTION
 
@@ -52,6 +56,41 @@ def test_a_saved_answer_is_read_from_a_file_or_a_text(net: Network, tmp_path: Pa
     assert net.verify(load_answer(path)).ok
     with pytest.raises(ConfigError, match="cannot be read"):
         load_answer(tmp_path)
+
+
+def test_asking_without_a_connection_shares_one(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`knet.ask` connects to the default network once, and again when that is another one."""
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    monkeypatch.delenv("KNET_PROFILE", raising=False)
+    with pytest.raises(ConfigError, match="No network is configured"):
+        knet.ask(QUESTION)
+    opened: list[Network] = []
+
+    def connect(name: str) -> Network:
+        opened.append(open_client(load_profile(name), tmp_path))
+        return opened[-1]
+
+    monkeypatch.setattr(shared, "connect", connect)
+    save_profile(replace(profile, name="mine"), default=True)
+    assert knet.ask(QUESTION, deadline=PATIENT).found
+    assert knet.ask(QUESTION, k=1, profile="mine", deadline=PATIENT).verify(embed=False).ok
+    assert len(opened) == 1
+    save_profile(replace(profile, name="mine", gateways=["http://127.0.0.1:1"]))
+    assert shared.shared_network() is shared.shared_network("mine")
+    assert len(opened) == 2
+    shared._close("mine")
+
+
+def test_the_magics_need_a_package_that_the_error_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one red line: IPython prints what ``_render_traceback_`` gives in the place of a traceback."""
+    monkeypatch.setattr(ipython, "entry_points", lambda group: [])
+    with pytest.raises(MissingExtra, match=r"pip install 'knet\[jupyter\]'") as caught:
+        knet.load_ipython_extension(object())
+    (line,) = caught.value._render_traceback_()  # type: ignore[attr-defined]
+    assert line.startswith("\x1b[91mknet: knet-jupyter, ")
+    assert "\n" not in line
 
 
 @pytest.mark.parametrize("question", ["", " \n", "x" * 4097])
