@@ -7,7 +7,7 @@ from pathlib import Path
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Unicode
 
-from .handlers.answers import CustodyHandler, ExportHandler, VerifyHandler
+from .handlers.answers import CustodyHandler, ExportHandler, NotebookHandler, VerifyHandler
 from .handlers.ask import AskHandler, StopHandler
 from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, StateHandler
 from .handlers.own import OwnHandler, OwnStopHandler, OwnSyncHandler
@@ -20,6 +20,7 @@ ROUTES = {
     "ask": AskHandler,
     "stop": StopHandler,
     "verify": VerifyHandler,
+    "verify-notebook": NotebookHandler,
     "custody": CustodyHandler,
     "export": ExportHandler,
     "nodes": NodesHandler,

@@ -10,6 +10,7 @@ import type {
   IFile,
   ILandscape,
   INodeInfo,
+  INotebookReport,
   IOwnNode,
   IPending,
   IReport,
@@ -54,6 +55,10 @@ export class Api {
 
   verify(answer: IAnswer): Promise<IReport> {
     return this.post('verify', { answer, profile: this.profile });
+  }
+
+  verifyNotebook(notebook: unknown): Promise<INotebookReport[]> {
+    return this.post('verify-notebook', { notebook, profile: this.profile });
   }
 
   custody(answer: IAnswer, passage: number): Promise<ICustody> {

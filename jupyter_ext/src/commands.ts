@@ -5,9 +5,9 @@ import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { AskPanel } from './ask';
-import { knetIcon } from './icon';
+import { knetIcon, traceIcon } from './icon';
 import type { IKnet } from './knet';
-import { answersIn, insertAnswer } from './notebook';
+import { insertAnswer } from './notebook';
 import { verifyAll } from './verifyall';
 
 export const COMMANDS = {
@@ -51,7 +51,7 @@ export function addPanelCommands(
   });
   commands.addCommand(COMMANDS.provenance, {
     label: trans.__('Show Provenance'),
-    icon: knetIcon,
+    icon: traceIcon,
     describedBy: NOTHING,
     execute: () => shell.activateById(panels.provenance)
   });
@@ -86,7 +86,7 @@ export function addNotebookCommands(app: JupyterFrontEnd, knet: IKnet, notebooks
     execute: async () => {
       const panel = notebooks.currentWidget;
       if (panel) {
-        await verifyAll(answersIn(panel), panel.title.label, knet);
+        await verifyAll(panel.content.model?.toJSON(), panel.title.label, knet);
       }
     }
   });

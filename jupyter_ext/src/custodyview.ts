@@ -98,7 +98,7 @@ export function contextView(found: ICustody, trans: TranslationBundle): HTMLElem
     problem ? h('p', { class: 'jp-knet-Said' }, line(problem)) : null,
     h(
       'blockquote',
-      { class: 'jp-knet-Quote jp-knet-Context' },
+      { class: 'jp-knet-Quote jp-knet-Context', tabindex: 0 },
       before && `…${prose(before)}`,
       h('mark', {}, prose(exact)),
       after && `${prose(after)}…`

@@ -8,12 +8,13 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import type { LabIcon } from '@jupyterlab/ui-components';
 import type { Widget } from '@lumino/widgets';
 
 import { Api } from './api';
 import { AskPanel } from './ask';
 import { COMMANDS, addNotebookCommands, addPanelCommands } from './commands';
-import { knetIcon } from './icon';
+import { knetIcon, traceIcon } from './icon';
 import { IKnet, IOptions, Knet } from './knet';
 import { answerFactory } from './mime';
 import { NetworkPanel } from './network';
@@ -69,18 +70,18 @@ const panels: JupyterFrontEndPlugin<void> = {
     const ask = new AskPanel(knet, app.commands);
     const provenance = new ProvenancePanel(knet);
     const network = new NetworkPanel(knet, app.serviceManager.contents);
-    const place = (panel: Widget, id: string, caption: string, area: string, rank: number) => {
+    const place = (panel: Widget, id: string, caption: string, icon: LabIcon, area: string, rank: number) => {
       panel.id = id;
-      panel.title.icon = knetIcon;
+      panel.title.icon = icon;
       panel.title.caption = caption;
       panel.node.setAttribute('role', 'region');
       panel.node.setAttribute('aria-label', caption);
       app.shell.add(panel, area, { rank });
       restorer?.add(panel, id);
     };
-    place(ask, 'knet-ask', trans.__('Ask the network'), 'left', 600);
-    place(provenance, 'knet-provenance', trans.__('Provenance'), 'right', 600);
-    place(network, 'knet-network', trans.__('Network'), 'right', 601);
+    place(ask, 'knet-ask', trans.__('Ask the network'), knetIcon, 'left', 600);
+    place(provenance, 'knet-provenance', trans.__('Provenance'), traceIcon, 'right', 600);
+    place(network, 'knet-network', trans.__('Network'), knetIcon, 'right', 601);
     addPanelCommands(app, trans, { ask, provenance: provenance.id, network: network.id });
     const category = trans.__('knet');
     [COMMANDS.open, COMMANDS.provenance, COMMANDS.network].forEach(command =>

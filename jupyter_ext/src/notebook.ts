@@ -39,19 +39,6 @@ export function answerIn(cell: Cell | null): IAnswer | null {
   return cell instanceof CodeCell ? answerOf(cell.model.outputs.toJSON()) : null;
 }
 
-export interface IFound {
-  number: number;
-  answer: IAnswer;
-}
-
-/** Every answer in a notebook with the number of its cell, from 1. */
-export function answersIn(panel: NotebookPanel): IFound[] {
-  return panel.content.widgets.flatMap((cell, at) => {
-    const answer = answerIn(cell);
-    return answer ? [{ number: at + 1, answer }] : [];
-  });
-}
-
 /** Keeps the provenance panel on the answer of the active cell. */
 export function followActiveCell(panel: NotebookPanel, knet: IKnet): void {
   let last: IAnswer | null = null;

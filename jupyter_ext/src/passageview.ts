@@ -35,7 +35,7 @@ export function passageView(
       h('span', { class: 'jp-knet-Passage-title' }, source(passage.title, passage.uri))
     ),
     h('div', { class: 'jp-knet-Passage-uri' }, line(passage.uri, 200)),
-    h('blockquote', { class: 'jp-knet-Quote' }, ...highlighted(passage, quoted)),
+    h('blockquote', { class: 'jp-knet-Quote', tabindex: 0 }, ...highlighted(passage, quoted)),
     h(
       'div',
       { class: 'jp-knet-Facts' },
@@ -47,7 +47,7 @@ export function passageView(
     marksView(marks, trans),
     h(
       'div',
-      { class: 'jp-knet-Actions' },
+      { class: 'jp-knet-Actions jp-mod-quiet' },
       button(trans.__('Trace'), actions.trace, { 'aria-label': trans.__('Trace source %1', number) }),
       button(trans.__('Copy citation'), actions.cite, {
         'aria-label': trans.__('Copy the citation of source %1', number)

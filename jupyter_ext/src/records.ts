@@ -79,6 +79,12 @@ export interface IReport {
   checks: ICheck[];
 }
 
+/** `cell` counts from 0. */
+export interface INotebookReport extends IReport {
+  cell: number;
+  question: string;
+}
+
 export interface IPhase {
   title: string;
   phase: string;

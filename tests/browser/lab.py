@@ -122,6 +122,6 @@ def chromium() -> str:
 
 
 def errors_in(log: Path) -> list[str]:
-    """What a server's log says went wrong, but for what Jupyter says of itself."""
+    """What a server's log says went wrong: exceptions, and routes of ours that anybody may use."""
     lines = log.read_text(errors="replace").splitlines()
-    return [line for line in lines if re.search(r"Traceback|Exception in|JupyterServerAuthWarning", line)]
+    return [line for line in lines if re.search(r"Traceback|Exception in|registered for .*/knet/", line)]

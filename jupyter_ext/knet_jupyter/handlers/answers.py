@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from knet.codec import to_json
 from knet.errors import ConfigError
+from knet.notebook import NotebookReport, verify_notebook
+from knet.query.export import prov_jsonld, ro_crate
 from knet.query.recheck import VerificationReport
 from knet.records import Answer, Record
 
@@ -38,6 +41,26 @@ class VerifyHandler(KnetHandler):
 
     def _verify(self, body: Held) -> VerificationReport:
         return self.service.clients.network(body.profile).verify(body.answer, embed=body.embed)
+
+
+class Notebook(Record, frozen=True):
+    """A notebook as the browser has it open (nbformat), saved or not."""
+
+    notebook: dict[str, Any]
+    profile: str = ""
+
+
+class NotebookHandler(KnetHandler):
+    """POST {notebook}: every claim of every answer in it, and whether it is what the reader sees."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body_as(Notebook)
+        self.reply(await self.work(self._verify, body))
+
+    def _verify(self, body: Notebook) -> list[NotebookReport]:
+        return verify_notebook(body.notebook, self.service.clients.network(body.profile).verify)
 
 
 class CustodyHandler(KnetHandler):
@@ -71,8 +94,6 @@ class ExportHandler(KnetHandler):
         self.reply(await self.work(self._export, body))
 
     def _export(self, body: Held) -> Exported:
-        from knet.query.export import prov_jsonld, ro_crate
-
         heads = self.service.clients.network(body.profile).chain.heads
         if body.format == "prov":
             data = json.dumps(prov_jsonld(body.answer, heads=heads), ensure_ascii=False, indent=2).encode()
