@@ -25,6 +25,7 @@ export interface IQuestion {
   nodes: number[];
   private: boolean;
   min_reliability: number;
+  deadline: number;
 }
 
 export class Api {

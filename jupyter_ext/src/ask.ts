@@ -69,9 +69,17 @@ export class AskPanel extends Widget {
     this.busy(true);
     put(this.place);
     this.progress.start();
-    const { k, ask } = this.knet.options;
+    const { k, ask, deadline } = this.knet.options;
     const { nodes, min_reliability } = filters;
-    const asked = { question, k, ask: nodes.length ? 0 : ask, nodes, private: filters.private, min_reliability };
+    const asked = {
+      question,
+      k,
+      ask: nodes.length ? 0 : ask,
+      nodes,
+      private: filters.private,
+      min_reliability,
+      deadline
+    };
     try {
       for await (const event of this.knet.api.ask(asked, abort.signal)) {
         this.take(event);

@@ -40,6 +40,15 @@ export function marks(answer: IAnswer, number: number, report: IReport | null, f
   };
 }
 
+/** Whether sentence `number` (from 1; 0: there is none) is what the passage says. */
+export function quotation(number: number, report: IReport | null, fresh: boolean): Mark {
+  if (!number) {
+    return 'none';
+  }
+  const about = report?.checks.filter(check => check.claim === 'citation' && check.subject === `sentence ${number}`);
+  return about ? together(about) : fresh ? 'holds' : 'claimed';
+}
+
 /** The worst of several checks; nothing checked is unknown. */
 export function together(checks: ICheck[]): Mark {
   if (checks.some(check => check.ok === false)) {

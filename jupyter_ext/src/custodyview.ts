@@ -8,7 +8,7 @@ import { column } from './plot';
 import type { ICustody } from './records';
 import { clip, line, moment, prose, short } from './text';
 
-const WIDTH = 300;
+const WIDTH = 240; // of a side panel, so that letters keep their size
 const ROWS = [['sentence'], ['span'], ['document'], ['manifest'], ['node'], ['chain', 'receipt']];
 
 interface ILink {
@@ -18,10 +18,16 @@ interface ILink {
 }
 
 /** What each box says. */
-function links(found: ICustody, sentence: string, marks: IMarks, trans: TranslationBundle): { [id: string]: ILink } {
+function links(
+  found: ICustody,
+  sentence: string,
+  quoted: Mark,
+  marks: IMarks,
+  trans: TranslationBundle
+): { [id: string]: ILink } {
   const { span, held, published, signed } = found;
   return {
-    sentence: { name: trans.__('Sentence'), value: sentence || trans.__('(not quoted in the answer)'), mark: 'none' },
+    sentence: { name: trans.__('Sentence'), value: sentence || trans.__('(not quoted in the answer)'), mark: quoted },
     span: {
       name: trans.__('Span'),
       value: `${span.start}–${span.end}`,
@@ -47,9 +53,15 @@ function links(found: ICustody, sentence: string, marks: IMarks, trans: Translat
   };
 }
 
-export function custodyDrawing(found: ICustody, sentence: string, marks: IMarks, trans: TranslationBundle): SVGElement {
+export function custodyDrawing(
+  found: ICustody,
+  sentence: string,
+  quoted: Mark,
+  marks: IMarks,
+  trans: TranslationBundle
+): SVGElement {
   const drawing = column(ROWS, WIDTH);
-  const said = links(found, sentence, marks, trans);
+  const said = links(found, sentence, quoted, marks, trans);
   const title = trans.__('Chain of custody');
   return svg(
     'svg',

@@ -18,6 +18,7 @@ export interface ISelection {
 export interface IOptions {
   k: number;
   ask: number;
+  deadline: number;
 }
 
 export interface IKnet {

@@ -27,7 +27,13 @@ export function passageView(
   const name = trans.__('Source %1', number);
   return h(
     'li',
-    { class: 'jp-knet-Passage', tabindex: -1, 'data-passage': number, 'aria-label': name },
+    {
+      class: 'jp-knet-Passage',
+      tabindex: -1,
+      'data-passage': number,
+      'data-node': passage.provenance.node,
+      'aria-label': name
+    },
     h(
       'div',
       { class: 'jp-knet-Passage-head' },

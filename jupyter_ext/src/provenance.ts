@@ -3,7 +3,7 @@
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { marks } from './checks';
+import { marks, quotation } from './checks';
 import { contextView, custodyDrawing, detailsView } from './custodyview';
 import { button, h, put } from './dom';
 import { save } from './files';
@@ -119,10 +119,16 @@ export class ProvenancePanel extends Widget {
 
   private drawCustody({ answer, passage, report, fresh }: ISelection, found: ICustody): void {
     const { trans } = this.knet;
-    const quoting = answer.sentences.find(one => one.citations.some(span => span.passage === passage - 1));
+    const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === passage - 1));
     put(
       this.body,
-      custodyDrawing(found, quoting?.text ?? '', marks(answer, passage, report, fresh), trans),
+      custodyDrawing(
+        found,
+        answer.sentences[at]?.text ?? '',
+        quotation(at + 1, report, fresh),
+        marks(answer, passage, report, fresh),
+        trans
+      ),
       contextView(found, trans),
       detailsView(found, trans)
     );

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from knet.config import DEFAULT_MODEL, Profile, save_profile
 from knet.embed import load_embedder
 from tests.network.clients import own_network
 from tests.network.support import RunningNode, start_nodes
 
-from .driver import Driver
+from .driver import PATIENT, Driver
 from .lab import ROOT, Lab, chromium, environment, errors_in, running_lab
 
 SHOTS = ROOT / ".cache" / "screenshots"
@@ -26,13 +26,13 @@ FLAGS = [
 PROFILE = "lab"
 COLLECTIONS = [
     {
-        "beaver.md": "# Beavers\n\nA beaver builds a dam of branches, mud and stones across a stream to raise its water. "
-        "The pond behind the dam keeps the entrance of its lodge under water, where wolves do not follow.",
+        "beaver.md": "# Beavers\n\nA beaver builds a dam of branches, mud and stones across a stream to raise its "
+        "water. The pond behind the dam keeps the entrance of its lodge under water, where wolves do not follow.",
         "teeth.md": "# Teeth\n\nThe front teeth of a beaver are orange, since iron makes their enamel hard.",
     },
     {
-        "otter.md": "# Otters\n\nAn otter builds no dam. It lives in burrows along the stream and eats fish and crayfish.",
-        "heron.md": "# Herons\n\nA grey heron stands still in shallow water and waits for fish to come within its reach.",
+        "otter.md": "# Otters\n\nAn otter builds no dam. It lives in burrows along the stream and eats fish.",
+        "heron.md": "# Herons\n\nA grey heron stands still in shallow water and waits for fish to come near.",
     },
     {
         "stars.md": "# Stars\n\nA neutron star is what is left of a massive star after a supernova. "
@@ -73,6 +73,7 @@ def lab(nodes: list[RunningNode], env: dict[str, str], folder: Path) -> Iterator
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENT)
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class Driver:
         return self.page.locator("#knet-network")
 
     def open_ask(self) -> Locator:
-        self.palette("Ask the Network")
+        self.run_command("knet:open")
         self.ask_panel.get_by_label("Your question").wait_for()
         return self.ask_panel
 
@@ -59,7 +61,7 @@ class Driver:
         return answer
 
     def open_network(self) -> Locator:
-        self.palette("Show the Network")
+        self.run_command("knet:open-network")
         self.network.get_by_role("heading", name="Nodes", exact=True).wait_for()
         return self.network
 
@@ -79,8 +81,20 @@ class Driver:
         panel.locator(".jp-Cell").first.wait_for()
         return panel
 
-    def save(self) -> None:
-        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    def save(self, done: Callable[[], bool]) -> None:
+        """Save the current document, and wait until it is on disk."""
+        self.run_command("docmanager:save")
+        self.wait_until(done)
+
+    def close_all(self) -> None:
+        self.run_command("application:close-all")
+
+    def wait_until(self, happens: Callable[[], bool]) -> None:
+        """Look until it has happened; a node notices its own publication within a second."""
+        until = time.monotonic() + PATIENT / 1000
+        while not happens():
+            assert time.monotonic() < until, "never happened"
+            self.page.wait_for_timeout(200)
 
     def shot(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,8 @@ def environment(folder: Path) -> dict[str, str]:
     (config / "labconfig").mkdir(parents=True)
     disabled = {"@jupyterlab/apputils-extension:announcements": True}
     (config / "labconfig" / "page_config.json").write_text(json.dumps({"disabledExtensions": disabled}))
+    patient = {"knet-jupyter:plugin": {"deadline": 60}}
+    (config / "labconfig" / "overrides.json").write_text(json.dumps(patient))
     MODELS.mkdir(parents=True, exist_ok=True)
     home = folder / "knet"
     home.mkdir()
@@ -85,7 +87,7 @@ def running_lab(folder: Path, env: Mapping[str, str], profile: str) -> Iterator[
         "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={workspace}", "--ServerApp.allow_unauthenticated_access=False",
         "--ServerApp.jpserver_extensions={'knet_jupyter': True}", f"--KnetExtension.profile={profile}",
-        "--LabApp.extension_manager=readonly",
+        "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     with lab.log.open("wb") as output:
         process = subprocess.Popen(command, env=dict(env), stdout=output, stderr=output, cwd=folder)

@@ -13,6 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from knet.codec import to_json
 from knet.errors import KnetError, Stopped
+from knet.query.ask import DEADLINE_SECONDS
 from knet.query.gather import ASKED, PASSAGES
 from knet.records import Record
 
@@ -30,6 +31,7 @@ class Question(Record, frozen=True):
     nodes: list[int] = []
     private: bool = False
     min_reliability: float = 0.0
+    deadline: float = DEADLINE_SECONDS  # a node
 
 
 Tell = Callable[[Event], None]
@@ -72,6 +74,7 @@ class AskHandler(KnetHandler):
                 nodes=question.nodes,
                 private=question.private,
                 min_reliability=question.min_reliability,
+                deadline=question.deadline,
                 on_asking=lambda nodes: tell(asking(nodes)),
                 on_status=lambda node: tell(node_done(node)),
                 stop=stop,

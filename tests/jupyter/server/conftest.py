@@ -15,7 +15,7 @@ from knet.config import Profile, save_profile
 from knet.query.network import Network
 from knet_jupyter import clients
 from knet_jupyter.service import Service
-from tests.network.clients import open_client, own_network
+from tests.network.clients import PATIENT, open_client, own_network
 from tests.network.support import RunningNode, start_nodes
 
 EVIL_TITLE = '<img src=x onerror="alert(1)">'
@@ -111,7 +111,7 @@ def events(fetch: Call) -> Call:
     """A question, and everything that its stream says."""
 
     def ask(question: str = QUESTION, **options: Any) -> list[dict[str, Any]]:
-        reply = fetch("ask", {"question": question, "ask": 0, **options})
+        reply = fetch("ask", {"question": question, "ask": 0, "deadline": PATIENT, **options})
         assert reply.headers["Content-Type"] == "application/x-ndjson"
         assert reply.headers["X-Accel-Buffering"] == "no"
         return [json.loads(line) for line in reply.body.decode().splitlines()]

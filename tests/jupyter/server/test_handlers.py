@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from knet.codec import cid_of, from_json
 from knet.config import Profile, save_profile
@@ -226,13 +227,11 @@ def test_a_failed_connection_is_told_and_tried_again(
     call: Call, refused: Call, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile: Profile = nodes[0].node.profile
-    from msgspec.structs import replace
-
     save_profile(replace(profile, name="broken", rpc="nonsense"))
     status, _ = refused("connect", {"profile": "broken"})
     assert status == 400
     state = call("state", params={"profile": "broken"})
     assert state["state"] == "failed"
-    assert "nonsense" in state["detail"]
+    assert "URL of a chain's RPC" in state["detail"]
     save_profile(replace(profile, name="broken"))
     assert call("connect", {"profile": "broken"})["state"] == "ready"
