@@ -104,6 +104,8 @@ export class AskPanel extends Widget {
   }
 
   protected onActivateRequest(_: Message): void {
+    // The palette that a command came from gives the focus back when it closes, a frame later.
+    requestAnimationFrame(() => this.question.focus());
     this.question.focus();
   }
 

@@ -69,7 +69,7 @@ export class ProvenancePanel extends Widget {
   }
 
   protected onActivateRequest(_: Message): void {
-    (this.chooser.hidden ? this.node : this.chooser).focus();
+    this.chooser.focus();
   }
 
   private onSelection(_: IKnet, selected: ISelection | null): void {

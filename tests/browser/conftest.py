@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """JupyterLab with nothing open. Foreign requests and errors of our code fail the test."""
+    """An empty page. Foreign requests and errors of our code fail the test."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
@@ -89,8 +89,6 @@ def page(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator
     page.on("request", lambda sent: foreign.append(sent.url) if not _is_ours(sent.url, lab) else None)
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
-    page.goto(f"{lab.url}lab?reset&token={lab.token}")
-    page.locator("#jp-MainLogo").wait_for()
     yield page
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{request.node.name}.png")
@@ -101,7 +99,9 @@ def page(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator
 
 @pytest.fixture
 def driver(page: Page, lab: Lab) -> Driver:
-    return Driver(page, lab)
+    driver = Driver(page, lab)
+    driver.open_lab()
+    return driver
 
 
 def _is_ours(url: str, lab: Lab) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Locator, Page
 
 from .lab import Lab
 
-PATIENT = 120_000  # milliseconds; only a broken program or a dead machine takes so long
+PATIENT = 15_000  # milliseconds; only a broken program or a dead machine takes so long
 
 
 @dataclass
@@ -21,6 +23,12 @@ class Driver:
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(PATIENT)
+
+    def open_lab(self) -> None:
+        """JupyterLab with nothing open."""
+        self.page.goto(f"{self.lab.url}lab?reset&token={self.lab.token}")
+        self.page.locator("#jp-MainLogo").wait_for()
+        self.page.wait_for_function("() => window.jupyterapp.restored.then(() => true)")
 
     def run_command(self, command: str) -> None:
         """Run a command by its id, as a menu does."""
@@ -67,18 +75,22 @@ class Driver:
 
     def new_notebook(self, name: str) -> Locator:
         """An empty notebook, opened."""
-        path = self.lab.workspace / name
-        path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+        return self.write_notebook(name)
+
+    def write_notebook(self, name: str, *cells: dict[str, Any]) -> Locator:
+        """A notebook of these cells (nbformat), opened."""
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+        notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+        (self.lab.workspace / name).write_text(json.dumps(notebook))
         return self.open_notebook(name)
 
     def open_notebook(self, name: str) -> Locator:
         self.page.evaluate(
-            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook',"
-            " kernelPreference: {shouldStart: false, canStart: false}})",
-            name,
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})", name
         )
         panel = self.page.locator(".jp-NotebookPanel:visible")
         panel.locator(".jp-Cell").first.wait_for()
+        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         return panel
 
     def save(self, done: Callable[[], bool]) -> None:

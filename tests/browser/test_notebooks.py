@@ -53,7 +53,7 @@ def test_an_inserted_cell_says_where_it_came_from(driver: Driver) -> None:
 
 def test_a_saved_answer_is_verified_again_and_a_changed_one_is_found_out(driver: Driver) -> None:
     path = keep_answer(driver, "kept.ipynb")
-    driver.page.reload()
+    driver.open_lab()
     panel = driver.open_notebook("kept.ipynb")
     first = panel.locator(".jp-knet-Output").get_by_role("listitem", name="Source 1", exact=True)
     expect(first.locator('[data-check="signature"]')).to_have_attribute("data-mark", "claimed")
@@ -70,7 +70,9 @@ def test_a_saved_answer_is_verified_again_and_a_changed_one_is_found_out(driver:
     driver.open_notebook("changed.ipynb")
     dialog = verify(driver)
     expect(dialog).to_contain_text("0 of 1 answers hold in every claim")
-    expect(dialog.locator('li[data-mark="fails"]').filter(has_text="exact text and source")).to_be_visible()
+    expect(
+        dialog.locator('.jp-knet-Claims li[data-mark="fails"]').filter(has_text="exact text and source")
+    ).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
 
 
