@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page
 
 from .lab import Lab
 
-PATIENT = 15_000  # milliseconds; only a broken program or a dead machine takes so long
+PATIENT = 60_000  # milliseconds; only a broken program or a dead machine takes so long
 
 
 @dataclass
