@@ -9,12 +9,11 @@ from ..chain.batches import MAX_NODES
 from ..records import Rating, Record
 from .stake import missing_wei
 
-# Measured on the development chain (`tests/trust/test_cost.py` holds them to it), for nodes that nobody rated before;
-# a node that was rated costs a third.
-BATCH_GAS = 75_000
-NODE_GAS = 26_000
-WITNESS_GAS = 30_000
-WITNESS_NODE_GAS = 51_000
+# Measured on the development chain (`tests/trust/test_cost.py` holds them to it) for nodes that nobody rated before,
+# whose wallets have to be witnessed first; one that was rated takes about a
+# tenth (contracts/snapshots).
+ROUND_GAS = 85_000
+NODE_GAS = 102_000
 BOND_GAS = 50_000
 
 
@@ -37,8 +36,7 @@ def cost_of(chain: Chain, rater: str, ratings: Sequence[Rating]) -> Cost:
     standing = chain.standing(rater)
     bond = missing_wei(standing.bond, standing.influence, ratings) if ratings else 0
     nodes = len({rating.receipt.receipt.node for rating in ratings})
-    rounds = -(-nodes // MAX_NODES)
-    gas = rounds * (BATCH_GAS + WITNESS_GAS) + nodes * (NODE_GAS + WITNESS_NODE_GAS) + (BOND_GAS if bond else 0)
+    gas = -(-nodes // MAX_NODES) * ROUND_GAS + nodes * NODE_GAS + (BOND_GAS if bond else 0)
     return Cost(
         ratings=len(ratings), nodes=nodes, gas=gas, fee=gas * chain.gas_price(), bond=bond, bonded=standing.bond
     )

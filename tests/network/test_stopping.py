@@ -68,7 +68,7 @@ def test_a_question_is_withdrawn_while_nodes_hold_their_replies(
     finally:
         release.set()
     assert heard == []
-    assert net.ask(QUESTION, deadline=PATIENT).found
+    assert {node.status for node in net.ask(QUESTION, deadline=PATIENT).nodes} == {"success"}
 
 
 @pytest.mark.parametrize("private", [False, True])
