@@ -19,23 +19,25 @@ export interface IView {
   answer: IAnswer;
   fresh: boolean;
   kinds: Set<Kind> | null;
+  batch: number; // sources shown at first; the rest on demand, so that two hundred do not make a panel slow
   trans: TranslationBundle;
 }
 
-const BATCH = 20; // sources shown at once; the rest on demand, so that two hundred do not make a panel slow
+const MORE = 20; // sources added at a time
 
 export class AnswerView {
   readonly node: HTMLElement;
   private readonly list = h('ol', { class: 'jp-knet-Passages' });
   private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
   private report: IReport | null = null;
-  private shown = BATCH;
+  private shown: number;
 
   constructor(
     private readonly view: IView,
     private readonly actions: IAnswerActions
   ) {
     const { answer, trans } = view;
+    this.shown = view.batch;
     this.node = h(
       'article',
       { class: 'jp-knet-Answer', 'aria-label': trans.__('Answer') },
@@ -160,7 +162,7 @@ export class AnswerView {
 
   private more(): void {
     const next = this.shown + 1;
-    this.shown += BATCH;
+    this.shown += MORE;
     this.drawList();
     this.open(next);
   }

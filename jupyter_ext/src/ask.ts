@@ -12,6 +12,8 @@ import { ProgressView } from './progress';
 import type { IAnswered, IAskEvent } from './records';
 import { StatePanel } from './statepanel';
 
+const SHOWN = 20; // sources at first
+
 export class AskPanel extends Widget {
   private readonly question = h('textarea', { class: 'jp-knet-Input', rows: 3, maxlength: 4096 });
   private readonly go: HTMLButtonElement;
@@ -97,10 +99,9 @@ export class AskPanel extends Widget {
   async stop(): Promise<void> {
     const running = this.running;
     if (running?.id) {
-      await this.knet.api.stop(running.id).catch(() => running.abort.abort());
-    } else {
-      running?.abort.abort();
+      await this.knet.api.stop(running.id).catch(() => undefined);
     }
+    running?.abort.abort(); // a network that is being started goes on starting; nobody need wait for that
   }
 
   protected onActivateRequest(_: Message): void {
@@ -121,6 +122,9 @@ export class AskPanel extends Widget {
     } else if (event.event === 'error') {
       this.progress.end(event.message);
     } else {
+      if (event.event === 'phase' && this.knet.state?.state !== 'starting') {
+        void this.knet.refresh();
+      }
       this.progress.take(event);
     }
   }
@@ -131,7 +135,7 @@ export class AskPanel extends Widget {
     knet.answered = answered;
     knet.select({ answer, passage: 1, fresh: true, report: null });
     const view = new AnswerView(
-      { answer, fresh: true, kinds: this.filters.value.kinds, trans: knet.trans },
+      { answer, fresh: true, kinds: this.filters.value.kinds, batch: SHOWN, trans: knet.trans },
       {
         trace: passage => {
           knet.select({ answer, passage, fresh: true, report: knet.selected?.report ?? null });

@@ -42,12 +42,12 @@ function links(
     node: { name: trans.__('Node'), value: `${found.node} ${found.title}`, mark: 'none' },
     chain: {
       name: trans.__('Transaction'),
-      value: short(published.transaction, 8, 4) || trans.__('none'),
+      value: short(published.transaction, 6, 4) || trans.__('none'),
       mark: published.problem ? 'unknown' : marks.freshness
     },
     receipt: {
       name: trans.__('Receipt'),
-      value: short(signed.signer, 8, 4) || trans.__('none'),
+      value: short(signed.signer, 6, 4) || trans.__('none'),
       mark: marks.signature
     }
   };
@@ -87,7 +87,7 @@ export function custodyDrawing(
     ),
     ...drawing.boxes.map(box => {
       const { name, value, mark } = said[box.id];
-      const letters = Math.floor((box.width - 16) / 6.4);
+      const letters = Math.floor((box.width - 14) / 7.2);
       return svg(
         'g',
         { transform: `translate(${box.x} ${box.y})`, 'data-mark': mark, 'data-link': box.id },

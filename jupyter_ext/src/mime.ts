@@ -10,6 +10,8 @@ import type { IKnet } from './knet';
 import type { IReport } from './records';
 import { MEDIA_TYPE, readAnswer } from './shape';
 
+const SHOWN = 3; // sources at first: a notebook is read for its text
+
 class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
   constructor(
     private readonly knet: IKnet,
@@ -32,7 +34,7 @@ class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
     }
     let report: IReport | null = null;
     const view = new AnswerView(
-      { answer, fresh: false, kinds: null, trans: knet.trans },
+      { answer, fresh: false, kinds: null, batch: SHOWN, trans: knet.trans },
       {
         trace: passage => {
           knet.select({ answer, passage, fresh: false, report });

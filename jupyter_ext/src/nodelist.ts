@@ -29,7 +29,7 @@ function card(
   color: number | undefined,
   trans: TranslationBundle
 ): HTMLElement {
-  const status = info.problem ? trans.__('cannot be asked') : trans.__('answers');
+  const status = info.problem ? trans.__('cannot be asked') : trans.__('published');
   return h(
     'li',
     { class: 'jp-knet-Card', 'data-node': info.node },
