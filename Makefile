@@ -1,5 +1,5 @@
 # One command for each thing one does with this tree. `make` alone lists them.
-# Needs Python 3.11 or newer with pip; everything else is installed into .venv and contracts/node_modules.
+# Needs Python 3.11 or newer with pip; everything else is installed into .venv and node_modules.
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -13,26 +13,31 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # The venv's own node (from the `network` extra), so that everybody builds with the same one.
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NODE_MODULES := contracts/node_modules/.package-lock.json
+LAB_SOURCES := $(wildcard jupyter_ext/src/*.ts jupyter_ext/style/*.css jupyter_ext/schema/* jupyter_ext/jupyter-config/* \
+	jupyter_ext/*.json jupyter_ext/pyproject.toml)
 ARTIFACTS := knet/chain/artifacts
 REBUILT := .cache/artifacts
 REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test pytest mcp1 test-binder lint format contracts artifacts openapi docs bench pins clean
+.PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi docs bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
+	@echo "make lab          JupyterLab with the panels, on the same network"
 	@echo "make test         everything CI does: lint, contracts, tests"
+	@echo "make test-browser only the tests that drive JupyterLab in Chromium"
 	@echo "make test-binder  build and open what Binder would; memory, and time to the first answer"
 	@echo "make mcp1         the MCP tests once more, with version 1 of its SDK"
-	@echo "make lint         ruff, mypy, forge fmt"
+	@echo "make lint         ruff, mypy, tsc, prettier, forge fmt"
 	@echo "make format       rewrite the sources the way lint wants them"
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
 	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
 	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
 	@echo "make docs         build the documentation's pages into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
+	@echo "make typescript   check and test the TypeScript of the JupyterLab extension"
 	@echo "make setup        only install what development needs"
 	@echo "make pins         write constraints.txt from what is installed"
 	@echo "make clean        remove everything that was installed or built here"
@@ -58,7 +63,14 @@ $(NODE_MODULES): contracts/package-lock.json | $(VENV)/.dev
 	cd contracts && $(WITH_NODE) npm ci --no-audit --no-fund
 	@touch $@
 
-setup: $(VENV)/.dev $(NODE_MODULES)
+# The extension's build fetches its own Node. What an earlier build left would be packed again, so it goes first.
+$(VENV)/.lab: $(LAB_SOURCES) | $(VENV)/.runtime
+	@echo "knet: building the JupyterLab extension (a minute the first time)"
+	@rm -rf jupyter_ext/knet_jupyter/labextension
+	$(PIP) jupyterlab -e ./jupyter_ext
+	@touch $@
+
+setup: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@echo "knet: ready. Next: make demo, or make test"
 
 # --- running -----------------------------------------------------------------------------------------------------
@@ -66,19 +78,23 @@ setup: $(VENV)/.dev $(NODE_MODULES)
 demo: $(VENV)/.runtime
 	@$(BIN)/knet demo
 
+lab: $(VENV)/.lab
+	@mkdir -p .cache/workspace
+	$(BIN)/jupyter lab --ServerApp.root_dir=.cache/workspace --KnetExtension.profile=demo
+
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks$(addprefix .,$(NAME))
 
 # --- checking ----------------------------------------------------------------------------------------------------
 
 test:
-	@start=$$(date +%s) && $(MAKE) --no-print-directory lint contracts pytest && \
+	@start=$$(date +%s) && $(MAKE) --no-print-directory lint contracts typescript pytest && \
 	echo "knet: lint clean, contracts reproducible, tests done in $$(($$(date +%s) - start)) s" && \
 	$(BIN)/python tools/summary.py $(REPORT)
 
-pytest: $(VENV)/.dev $(NODE_MODULES)
+pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
-	$(BIN)/python -m pytest -n $(WORKERS) --junitxml=$(REPORT)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --junitxml=$(REPORT)
 
 test-binder: $(VENV)/.runtime
 	$(BIN)/python tools/test_binder.py
@@ -89,15 +105,24 @@ mcp1: $(VENV)/.dev $(NODE_MODULES)
 		'mcp<2' httpx-sse pydantic-settings python-dotenv
 	PYTHONPATH=.cache/mcp1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py
 
-lint: $(VENV)/.dev $(NODE_MODULES)
+test-browser: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
+	$(BIN)/python -m pytest tests/browser
+	@echo "knet: screenshots are in .cache/screenshots"
+
+typescript: $(VENV)/.dev $(VENV)/.lab
+	cd jupyter_ext && $(WITH_NODE) npm test --silent
+
+lint: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd jupyter_ext && $(WITH_NODE) npm run --silent check
 	cd contracts && $(WITH_NODE) npm run --silent fmt
 
-format: $(VENV)/.dev $(NODE_MODULES)
+format: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+	cd jupyter_ext && $(WITH_NODE) npm run --silent format
 	cd contracts && $(WITH_NODE) npx forge fmt
 
 contracts: $(NODE_MODULES)
@@ -121,6 +146,8 @@ pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules tests/ipfs/daemon/node_modules
+	rm -rf contracts/out contracts/cache contracts/broadcast
+	rm -rf jupyter_ext/node_modules jupyter_ext/lib jupyter_ext/knet_jupyter/labextension jupyter_ext/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@echo "knet: clean"

@@ -27,6 +27,7 @@
     ├── IndexerError
     │   ├── SourceError        a source cannot be listed or read
     │   └── NodeBusy           another process holds this node's state
+    ├── Stopped                whoever asked wants no answer any more
     └── VerificationError
         ├── BadReceipt         forged, replayed, or for somebody else
         ├── NotIncluded        a passage that its manifest does not contain
@@ -130,6 +131,9 @@ class SourceError(IndexerError): ...
 
 
 class NodeBusy(IndexerError): ...
+
+
+class Stopped(KnetError): ...
 
 
 class VerificationError(KnetError): ...

@@ -7,7 +7,7 @@ import re
 from typing import Any, NoReturn
 
 from knet.errors import ConfigError
-from knet.query.gather import ASKED, PASSAGES
+from knet.query.gather import PASSAGES
 from knet.records import Record
 
 COMMANDS = {
@@ -67,7 +67,7 @@ def _parser() -> _Parser:
         "-k", "--passages", dest="k", type=int, default=PASSAGES, metavar="N", help="passages to return"
     )
     parser.add_argument(
-        "--nodes", type=int, default=ASKED, metavar="N", help="nodes to ask at most; 0 asks all of them"
+        "--nodes", type=int, metavar="N", help="nodes to ask at most, else as many as matter; 0 asks all of them"
     )
     parser.add_argument(
         "--node", type=int, action="append", default=[], metavar="ID", help="ask only this node (repeatable)"

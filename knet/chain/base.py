@@ -45,6 +45,10 @@ class Chain(Protocol):
         """The newest block's time (unix seconds)."""
         ...
 
+    def gas_price(self) -> int:
+        """Wei a unit of gas costs in the next block."""
+        ...
+
     def directory(self, known: Directory | None = None) -> Directory:
         """Nodes, endpoints, wallets and heads from events since ``known`` (or from the deployment on)."""
         ...

@@ -64,6 +64,10 @@ class EvmChain(BondedRatings):
         with self.rpc.errors("Asking for the time"):
             return int(self.rpc.web3.eth.get_block("latest")["timestamp"])
 
+    def gas_price(self) -> int:
+        with self.rpc.errors("Asking for the price of gas"):
+            return int(self.rpc.web3.eth.gas_price)
+
     def directory(self, known: Directory | None = None) -> Directory:
         """Nodes as of the newest block. Entries without an endpoint are identities that serve nothing over HTTP."""
         latest = self.rpc.block_number()

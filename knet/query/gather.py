@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, as_completed
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -14,7 +15,7 @@ from ..chain.base import Deployment
 from ..codec import Cid, encode
 from ..content.base import BlockSource
 from ..dsi.model import Model
-from ..errors import KnetError
+from ..errors import KnetError, Stopped
 from ..http import HttpClient
 from ..index.collection import Collection
 from ..index.shard import Vectors
@@ -30,7 +31,10 @@ PASSAGES = 8
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
 
+STOP_SECONDS = 0.05  # how often those who wait look whether they still should; nobody notices a longer stop
+
 OnStatus = Callable[[NodeStatus], None]
+OnAsking = Callable[[Sequence[NodeStatus]], None]
 
 
 class Options(Record, frozen=True):
@@ -63,6 +67,8 @@ class Inquiry:
     further: Mapping[str, Column] = field(default_factory=dict)  # see `knet.query.merge.merge`
     closer: Mapping[str, Column] = field(default_factory=dict)
     on_status: OnStatus | None = None
+    on_asking: OnAsking | None = None
+    stop: threading.Event | None = None  # set by whoever wants no answer any more
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
     hits: list[Checked] = field(default_factory=list)
     receipts: dict[int, Evidence] = field(default_factory=dict)
@@ -87,6 +93,17 @@ class Inquiry:
         """The nodes worth asking, best first."""
         count = enough(self.routes) if self.options.ask is None else self.options.ask or None
         return [self.views[route.node] for route in self.routes[:count]]
+
+    def begin(self) -> None:
+        """Tell whoever watches which nodes are about to be asked. Raises Stopped."""
+        self.check()
+        if self.on_asking is not None:
+            self.on_asking([self.statuses[view.entry.node] for view in self.asked])
+
+    def check(self) -> None:
+        """Raises Stopped once nobody waits for the answer any more."""
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped("The question was withdrawn.")
 
     def _set(self, node: int, status: str, *, hits: int = 0, milliseconds: float = 0.0, detail: str = "") -> None:
         self.statuses[node] = NodeStatus(
@@ -117,8 +134,12 @@ class Gatherer:
         self._shelf = Shelf(Collection.load)
 
     def ask(self, inquiry: Inquiry) -> None:
-        """Ask every chosen node at once; only what verifies is kept. A node's failings never raise."""
-        self._http.run(self._ask(inquiry))
+        """Ask every chosen node at once; only what verifies is kept. A node's failings never raise.
+
+        Raises Stopped.
+        """
+        inquiry.begin()
+        self._http.run(_unless_stopped(inquiry, self._ask(inquiry)))
 
     async def _ask(self, inquiry: Inquiry) -> None:
         questions = {space: self._question(request) for space, request in inquiry.requests.items()}
@@ -155,7 +176,9 @@ class Gatherer:
         """Fetch the chosen nodes' published shards, all at once, and search them here: no node learns the question.
 
         A collection that takes longer than `FETCH_SECONDS` is left out of this answer, and goes on being fetched.
+        Raises Stopped.
         """
+        inquiry.begin()
         started = time.perf_counter()
         views: dict[Future[Collection], NodeView] = {}
         for view in inquiry.asked:
@@ -166,9 +189,8 @@ class Gatherer:
                 continue
             views[self._shelf.load(view.entry.head.manifest, source_for(view))] = view
         waiting = dict(views)
-        with suppress(TimeoutError):
-            for future in as_completed(views, timeout=FETCH_SECONDS):
-                self._search(inquiry, waiting.pop(future), future, started)
+        for future in _arriving(inquiry, views):
+            self._search(inquiry, waiting.pop(future), future, started)
         for view in waiting.values():
             detail = f"its collection did not arrive within {FETCH_SECONDS:g} s; it is still being fetched"
             inquiry.note(view.entry.node, "timeout", _since(started), detail=detail)
@@ -182,6 +204,27 @@ class Gatherer:
             return
         inquiry.hits += found
         inquiry.note(view.entry.node, "success", _since(started), hits=len(found), detail="searched here")
+
+
+async def _unless_stopped(inquiry: Inquiry, work: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            inquiry.check()
+            await asyncio.wait([task], timeout=None if inquiry.stop is None else STOP_SECONDS)
+        await task
+    finally:
+        task.cancel()
+
+
+def _arriving(inquiry: Inquiry, futures: Mapping[Future[Collection], NodeView]) -> Iterator[Future[Collection]]:
+    """Fetched collections as they arrive, for `FETCH_SECONDS` at most."""
+    waiting, deadline = set(futures), time.monotonic() + FETCH_SECONDS
+    while waiting and (left := deadline - time.monotonic()) > 0:
+        inquiry.check()
+        pause = left if inquiry.stop is None else min(left, STOP_SECONDS)
+        arrived, waiting = wait(waiting, timeout=pause, return_when=FIRST_COMPLETED)
+        yield from arrived
 
 
 def _since(started: float) -> float:

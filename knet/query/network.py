@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -29,6 +30,7 @@ from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Reputation, Space
 from ..trust.answered import Answered
+from ..trust.cost import Cost, cost_of
 from ..trust.history import History
 from ..trust.personal import Person
 from ..trust.probes import Judged, Probe, judge
@@ -37,7 +39,7 @@ from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
 from .closer import Reranker, closer_columns
 from .compose import compose
-from .gather import PASSAGES, Gatherer, Inquiry, OnStatus, Options
+from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
 from .nodes import NodeInfo, info_of, unusable_info
@@ -105,6 +107,8 @@ class Network:
         thorough: bool = False,
         reranker: Reranker | None = None,
         on_status: OnStatus | None = None,
+        on_asking: OnAsking | None = None,
+        stop: threading.Event | None = None,
         **options: Any,
     ) -> LiveAnswer:
         """Ask the network.
@@ -113,8 +117,9 @@ class Network:
         ``nodes``. ``private`` fetches published shards and searches them here. ``model`` writes the answer instead of
         the extractive default. ``thorough`` also reads the best candidates sentence by sentence, which takes some 100
         ms; ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers
-        it. ``deadline`` is seconds a node; ``on_status`` hears of each node as it is done with.
-        Raises ConfigError for a question that cannot be asked; what nodes do wrong shows in ``answer.nodes``.
+        it. ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done
+        with; setting ``stop`` withdraws the question.
+        Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
         _check(question, k)
@@ -140,6 +145,8 @@ class Network:
             known=self._answered.known,
             closer=closer_columns(views, vectors, self._spaces.embedder if thorough else None, reranker),
             on_status=on_status,
+            on_asking=on_asking,
+            stop=stop,
         )
         inquiry.models = self._models.ready(
             inquiry.asked, lambda view: self._source(view.entry), wait=MODEL_SECONDS if private else 0.0
@@ -150,6 +157,7 @@ class Network:
             self._gatherer.fetch(inquiry, lambda view: self._source(view.entry))
         else:
             self._gatherer.ask(inquiry)
+        inquiry.check()
         answer = compose(
             inquiry,
             self.chain.deployment,
@@ -216,6 +224,10 @@ class Network:
     def pending_ratings(self) -> list[Rating]:
         return self._ratings.pending()
 
+    def rating_cost(self) -> Cost:
+        """What `flush_ratings` takes now, at most. Raises ChainUnreachable."""
+        return cost_of(self.chain, self.address, self._ratings.pending())
+
     def flush_ratings(self) -> list[str]:
         """Submit queued ratings: the transaction hashes. Raises ChainUnreachable, TransactionFailed or ConfigError.
 
@@ -272,6 +284,10 @@ class Network:
     def settle(self) -> None:
         """Wait until everything asked so far is learnt from."""
         self._standings.settle()
+
+    def views(self) -> Mapping[int, NodeView]:
+        """Every node that can be asked, with its manifest and routing card. Raises ChainUnreachable."""
+        return self._view.current()
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""

@@ -42,7 +42,8 @@ class DemoNetwork:
     def __init__(self, owners: list[Owner] = OWNERS) -> None:
         self.owners = owners
         self._processes: dict[str, subprocess.Popen[str]] = {}
-        self._lock = FileLock(home() / "networks" / f"{NAME}.lock")
+        # Not of one thread: a server starts the network in one and stops it in another.
+        self._lock = FileLock(home() / "networks" / f"{NAME}.lock", thread_local=False)
 
     def start(self, tell: Tell, *, fresh: bool = False) -> Profile:
         """Start everything and wait until every node serves what it published.

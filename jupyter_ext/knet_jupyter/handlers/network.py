@@ -1,0 +1,63 @@
+"""The network itself: how the connection stands, its nodes, and the picture of it."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from knet.query.nodes import NodeInfo
+from knet.records import Record
+
+from ..clients import State
+from ..landscape import Landscape, landscape
+from .base import KnetHandler
+
+
+class Which(Record, frozen=True):
+    profile: str = ""
+
+
+class StateHandler(KnetHandler):
+    """GET: how the connection stands; starts nothing."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.reply(await self.work(self.service.clients.state, self.get_query_argument("profile", "")))
+
+
+class ConnectHandler(KnetHandler):
+    """POST {profile}: connects, which starts the embedded network if that is the one."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        self.reply(await self.work(self._connect, self.body_as(Which).profile))
+
+    def _connect(self, profile: str) -> State:
+        self.service.clients.network(profile)
+        return self.service.clients.state(profile)
+
+
+class NodesHandler(KnetHandler):
+    """GET: every node with what it holds and how reliable it has proven."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.reply(await self.work(self._nodes, self.get_query_argument("profile", "")))
+
+    def _nodes(self, profile: str) -> list[NodeInfo]:
+        return self.service.clients.network(profile).nodes()
+
+
+class LandscapeHandler(KnetHandler):
+    """GET: the map of topics, reliability over time, what I rated and whom I trust."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.reply(await self.work(self._landscape, self.get_query_argument("profile", "")))
+
+    def _landscape(self, profile: str) -> Landscape:
+        return landscape(self.service.clients.network(profile))

@@ -1,0 +1,53 @@
+"""What the handlers share: one client a network, one pool of threads, the user's own nodes."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from .clients import Clients
+from .own import OwnNodes
+
+WORKERS = 16  # questions, verifications and chain reads at once: each waits for others most of its time
+
+
+class Service:
+    """Shared by all tabs and users of one server. Close it."""
+
+    def __init__(self, profile: str, root: Path) -> None:
+        self.pool = ThreadPoolExecutor(WORKERS, "knet-jupyter")
+        self.clients = Clients(profile)
+        self.own = OwnNodes(root)
+        self._asking: dict[str, threading.Event] = {}
+        atexit.register(self.close)
+
+    @contextmanager
+    def asking(self) -> Iterator[tuple[str, threading.Event]]:
+        """A question under way: its id, by which `stop` withdraws it, and what is then set."""
+        number, stop = uuid4().hex, threading.Event()
+        self._asking[number] = stop
+        try:
+            yield number, stop
+        finally:
+            self._asking.pop(number, None)
+
+    def stop(self, number: str) -> bool:
+        """Withdraw a question: whether it was still under way."""
+        event = self._asking.get(number)
+        if event is not None:
+            event.set()
+        return event is not None
+
+    def close(self) -> None:
+        """Withdraw every question; stop nodes and networks that were started here."""
+        atexit.unregister(self.close)
+        for event in self._asking.values():
+            event.set()
+        self.own.close()
+        self.clients.close()
+        self.pool.shutdown(wait=False, cancel_futures=True)

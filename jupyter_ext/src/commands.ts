@@ -1,0 +1,93 @@
+/** The commands, by which menus, palette, shortcuts and other extensions reach the panels. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { AskPanel } from './ask';
+import { knetIcon, traceIcon } from './icon';
+import type { IKnet } from './knet';
+import { insertAnswer } from './notebook';
+import { verifyAll } from './verifyall';
+
+export const COMMANDS = {
+  open: 'knet:open',
+  ask: 'knet:ask',
+  provenance: 'knet:open-provenance',
+  network: 'knet:open-network',
+  insert: 'knet:insert-answer',
+  verify: 'knet:verify-notebook'
+};
+
+const NOTHING = { args: { type: 'object', properties: {} } };
+
+/** Commands that open the panels of these ids. */
+export function addPanelCommands(
+  app: JupyterFrontEnd,
+  trans: TranslationBundle,
+  panels: { ask: AskPanel; provenance: string; network: string }
+): void {
+  const { commands, shell } = app;
+  commands.addCommand(COMMANDS.open, {
+    label: args => (args.isPalette ? trans.__('Ask the Network') : trans.__('Ask knet')),
+    caption: trans.__('Ask a knowledge network without an owner'),
+    icon: knetIcon,
+    describedBy: NOTHING,
+    execute: () => shell.activateById(panels.ask.id)
+  });
+  commands.addCommand(COMMANDS.ask, {
+    label: trans.__('Ask the Network a Question'),
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: { question: { type: 'string', description: trans.__('What to ask') } },
+        required: ['question']
+      }
+    },
+    execute: args => {
+      shell.activateById(panels.ask.id);
+      return panels.ask.ask(String(args.question ?? ''));
+    }
+  });
+  commands.addCommand(COMMANDS.provenance, {
+    label: trans.__('Show Provenance'),
+    icon: traceIcon,
+    describedBy: NOTHING,
+    execute: () => shell.activateById(panels.provenance)
+  });
+  commands.addCommand(COMMANDS.network, {
+    label: trans.__('Show the Network'),
+    icon: knetIcon,
+    describedBy: NOTHING,
+    execute: () => shell.activateById(panels.network)
+  });
+}
+
+/** Commands that work on the current notebook. */
+export function addNotebookCommands(app: JupyterFrontEnd, knet: IKnet, notebooks: INotebookTracker): void {
+  const { commands, shell } = app;
+  const { trans } = knet;
+  commands.addCommand(COMMANDS.insert, {
+    label: trans.__('Insert Answer as Cell'),
+    describedBy: NOTHING,
+    isEnabled: () => knet.answered !== null && notebooks.currentWidget !== null,
+    execute: () => {
+      const panel = notebooks.currentWidget;
+      if (panel && knet.answered) {
+        insertAnswer(panel, knet.answered);
+        shell.activateById(panel.id);
+      }
+    }
+  });
+  commands.addCommand(COMMANDS.verify, {
+    label: trans.__('Verify Answers in This Notebook'),
+    describedBy: NOTHING,
+    isEnabled: () => notebooks.currentWidget !== null,
+    execute: async () => {
+      const panel = notebooks.currentWidget;
+      if (panel) {
+        await verifyAll(panel.content.model?.toJSON(), panel.title.label, knet);
+      }
+    }
+  });
+}

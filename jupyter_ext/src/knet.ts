@@ -1,0 +1,96 @@
+/** What the plugins share: the server's side, the state of the network, and which answer is being looked at. */
+
+import { Token } from '@lumino/coreutils';
+import { ISignal, Signal } from '@lumino/signaling';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Api } from './api';
+import type { IAnswer, IAnswered, IPending, IReport, IState } from './records';
+
+/** An answer in view; `fresh` if the server checked it while asking, `report` once it was verified again. */
+export interface ISelection {
+  answer: IAnswer;
+  passage: number;
+  fresh: boolean;
+  report: IReport | null;
+}
+
+export interface IOptions {
+  k: number;
+  ask: number;
+  deadline: number;
+}
+
+export interface IKnet {
+  readonly api: Api;
+  readonly trans: TranslationBundle;
+  readonly options: IOptions;
+  readonly state: IState | null;
+  readonly stateChanged: ISignal<IKnet, IState | null>;
+  /** Read the state of the connection from the server; starts nothing. */
+  refresh(): Promise<void>;
+  /** Connect to the network, which starts the embedded one if that is the one. */
+  connect(): Promise<void>;
+  /** What the panel asked last, ready to be put into a notebook. */
+  answered: IAnswered | null;
+  readonly selected: ISelection | null;
+  readonly selectionChanged: ISignal<IKnet, ISelection | null>;
+  select(selection: ISelection | null): void;
+  /** Ratings changed: somebody rated, or sent what was waiting. */
+  readonly ratingsChanged: ISignal<IKnet, IPending>;
+  rate(answer: IAnswer, value: number, passage: number | null): Promise<IPending>;
+  flush(): Promise<string[]>;
+}
+
+export const IKnet = new Token<IKnet>('knet-jupyter:IKnet', 'The knet network, as this JupyterLab sees it.');
+
+const POLL_MILLISECONDS = 1000; // while a network starts
+
+export class Knet implements IKnet {
+  state: IState | null = null;
+  answered: IAnswered | null = null;
+  selected: ISelection | null = null;
+  readonly stateChanged: Signal<IKnet, IState | null> = new Signal<IKnet, IState | null>(this);
+  readonly selectionChanged: Signal<IKnet, ISelection | null> = new Signal<IKnet, ISelection | null>(this);
+  readonly ratingsChanged: Signal<IKnet, IPending> = new Signal<IKnet, IPending>(this);
+
+  constructor(
+    readonly api: Api,
+    readonly trans: TranslationBundle,
+    readonly options: IOptions
+  ) {}
+
+  async refresh(): Promise<void> {
+    this.state = await this.api.state().catch(() => null);
+    this.stateChanged.emit(this.state);
+  }
+
+  async connect(): Promise<void> {
+    const watching = setInterval(() => void this.refresh(), POLL_MILLISECONDS);
+    try {
+      await this.api.connect();
+    } finally {
+      clearInterval(watching);
+      await this.refresh();
+    }
+  }
+
+  select(selection: ISelection | null): void {
+    this.selected = selection;
+    this.selectionChanged.emit(selection);
+  }
+
+  async rate(answer: IAnswer, value: number, passage: number | null): Promise<IPending> {
+    const pending = await this.api.rate(answer, value, passage);
+    this.ratingsChanged.emit(pending);
+    return pending;
+  }
+
+  async flush(): Promise<string[]> {
+    try {
+      return (await this.api.flush()).transactions;
+    } finally {
+      this.ratingsChanged.emit(await this.api.pending());
+    }
+  }
+}

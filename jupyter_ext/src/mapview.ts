@@ -1,0 +1,64 @@
+/** The nodes on a map of their topics. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { h, svg } from './dom';
+import { radius, scaled } from './plot';
+import type { ILandscape, INodeInfo } from './records';
+import { clip, line } from './text';
+
+const SIZE = { width: 300, height: 220, margin: 26 };
+const COLORS = 6; // classes in the style sheet; nodes beyond share them, and are told apart by their numbers
+
+export function mapView(landscape: ILandscape, nodes: INodeInfo[], trans: TranslationBundle): HTMLElement {
+  const [map, ...others] = landscape.maps;
+  if (!map) {
+    return h('p', { class: 'jp-knet-Empty' }, trans.__('No node has published a routing card yet.'));
+  }
+  const title = (node: number) => line(nodes.find(info => info.node === node)?.title ?? '', 60);
+  const most = Math.max(...map.regions.flatMap(region => region.topics.map(topic => topic.weight)), 1);
+  const x = (value: number) => scaled(value, SIZE.width, SIZE.margin);
+  const y = (value: number) => scaled(-value, SIZE.height, SIZE.margin);
+  const names = map.regions.map(region => `${region.node} ${title(region.node)}`).join(', ');
+  return h(
+    'figure',
+    { class: 'jp-knet-Map' },
+    svg(
+      'svg',
+      {
+        role: 'img',
+        viewBox: `0 0 ${SIZE.width} ${SIZE.height}`,
+        'aria-label': trans.__('Topics of the nodes in two dimensions: %1', names)
+      },
+      ...map.regions.map((region, at) =>
+        svg(
+          'g',
+          { class: `jp-knet-Region jp-mod-${at % COLORS}`, 'data-node': region.node },
+          ...region.topics.map(topic =>
+            svg('circle', { cx: x(topic.x), cy: y(topic.y), r: radius(topic.weight, most) })
+          )
+        )
+      ),
+      ...map.regions.map((region, at) =>
+        svg(
+          'g',
+          { class: `jp-knet-Label jp-mod-${at % COLORS}`, transform: `translate(${x(region.x)} ${y(region.y)})` },
+          svg('title', {}, title(region.node)),
+          svg('circle', { r: 9 }),
+          svg('text', { 'text-anchor': 'middle', y: 4 }, clip(String(region.node), 4))
+        )
+      )
+    ),
+    h(
+      'figcaption',
+      { class: 'jp-knet-Dim' },
+      trans.__(
+        'Centroids of what each node holds, in the two directions that tell them apart best (%1 % of the variance).',
+        Math.round(100 * map.explained)
+      ),
+      others.length
+        ? ` ${trans._n('%1 node group uses another model.', '%1 node groups use other models.', others.length, others.length)}`
+        : ''
+    )
+  );
+}

@@ -1,0 +1,57 @@
+/** Answers in the outputs of cells. What is in a notebook is a stranger's claim until it is verified again. */
+
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import type { CommandRegistry } from '@lumino/commands';
+import { Widget } from '@lumino/widgets';
+
+import { AnswerView } from './answerview';
+import { h, put } from './dom';
+import type { IKnet } from './knet';
+import type { IReport } from './records';
+import { MEDIA_TYPE, readAnswer } from './shape';
+
+const SHOWN = 3; // sources at first: a notebook is read for its text
+
+class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
+  constructor(
+    private readonly knet: IKnet,
+    private readonly commands: CommandRegistry
+  ) {
+    super();
+    this.addClass('jp-knet-Panel');
+    this.addClass('jp-knet-Output');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const { knet } = this;
+    const answer = readAnswer(model.data[MEDIA_TYPE]);
+    if (!answer) {
+      put(
+        this.node,
+        h('p', { class: 'jp-knet-Said' }, knet.trans.__('This output is not an answer that can be read.'))
+      );
+      return;
+    }
+    let report: IReport | null = null;
+    const view = new AnswerView(
+      { answer, fresh: false, kinds: null, batch: SHOWN, trans: knet.trans },
+      {
+        trace: passage => {
+          knet.select({ answer, passage, fresh: false, report });
+          void this.commands.execute('knet:open-provenance');
+        },
+        verify: async () => (report = await knet.api.verify(answer))
+      }
+    );
+    put(this.node, view.node);
+  }
+}
+
+export function answerFactory(knet: IKnet, commands: CommandRegistry): IRenderMime.IRendererFactory {
+  return {
+    safe: true, // text alone, whatever the data says
+    mimeTypes: [MEDIA_TYPE],
+    defaultRank: 10, // before text/html
+    createRenderer: () => new RenderedAnswer(knet, commands)
+  };
+}

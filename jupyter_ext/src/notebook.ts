@@ -1,0 +1,72 @@
+/** Answers in notebooks: put one in as a cell, find those that are there, verify them all. */
+
+import { Cell, CodeCell } from '@jupyterlab/cells';
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import { INotebookModel, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { ToolbarButton } from '@jupyterlab/apputils';
+import { DisposableDelegate, IDisposable } from '@lumino/disposable';
+import type { JSONObject } from '@lumino/coreutils';
+
+import type { IKnet } from './knet';
+import type { IAnswer, IAnswered } from './records';
+import { MEDIA_TYPE, answerOf } from './shape';
+import { line } from './text';
+
+export const METADATA = 'knet';
+const METADATA_VERSION = 1;
+
+/** A cell that asks the question again when it is run, with the answer as its output. Below the active cell. */
+export function insertAnswer(panel: NotebookPanel, { answer, id, text, html }: IAnswered): void {
+  const notebook = panel.content;
+  NotebookActions.insertBelow(notebook);
+  const cell = notebook.activeCell as CodeCell;
+  cell.model.sharedModel.setSource(`%%knet\n${line(answer.question, 4096)}`);
+  cell.model.setMetadata(METADATA, {
+    version: METADATA_VERSION,
+    answer_id: id,
+    question: answer.question,
+    sources: [...new Set(answer.passages.map(passage => passage.uri))]
+  });
+  cell.model.outputs.add({
+    output_type: 'display_data',
+    data: { [MEDIA_TYPE]: answer as unknown as JSONObject, 'text/plain': text, 'text/html': html },
+    metadata: {}
+  });
+}
+
+/** The answer that a cell shows; null if it shows none. */
+export function answerIn(cell: Cell | null): IAnswer | null {
+  return cell instanceof CodeCell ? answerOf(cell.model.outputs.toJSON()) : null;
+}
+
+/** Keeps the provenance panel on the answer of the active cell. */
+export function followActiveCell(panel: NotebookPanel, knet: IKnet): void {
+  let last: IAnswer | null = null;
+  panel.content.activeCellChanged.connect((_, cell) => {
+    const answer = answerIn(cell);
+    if (answer && JSON.stringify(answer) !== JSON.stringify(last)) {
+      last = answer;
+      knet.select({ answer, passage: 1, fresh: false, report: null });
+    }
+  });
+}
+
+/** The button in every notebook's toolbar. */
+export class VerifyButton implements DocumentRegistry.IWidgetExtension<NotebookPanel, INotebookModel> {
+  constructor(
+    private readonly knet: IKnet,
+    private readonly verify: (panel: NotebookPanel) => void
+  ) {}
+
+  createNew(panel: NotebookPanel): IDisposable {
+    const { trans } = this.knet;
+    const added = new ToolbarButton({
+      label: trans.__('Verify answers'),
+      tooltip: trans.__('Check every claim of every knet answer in this notebook again'),
+      onClick: () => this.verify(panel)
+    });
+    panel.toolbar.insertItem(10, 'knet-verify', added);
+    followActiveCell(panel, this.knet);
+    return new DisposableDelegate(() => added.dispose());
+  }
+}

@@ -1,0 +1,171 @@
+/** The provenance panel: where a passage of the selected answer came from, and what holds of it. */
+
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { marks, quotation } from './checks';
+import { contextView, custodyDrawing, detailsView } from './custodyview';
+import { button, h, put } from './dom';
+import { save } from './files';
+import type { IKnet, ISelection } from './knet';
+import { RatingsView } from './ratingsview';
+import type { ICustody } from './records';
+import { reportView } from './reportview';
+import { line } from './text';
+
+export class ProvenancePanel extends Widget {
+  private readonly chooser = h('select', { class: 'jp-knet-Select' });
+  private readonly body = h('div', { class: 'jp-knet-Body' });
+  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly report = h('div');
+  private readonly question = h('p', { class: 'jp-knet-Question' });
+  private readonly tools: HTMLElement;
+  private readonly ratings: RatingsView;
+  private shown = 0; // counts drawings, so that a late one does not replace a newer
+
+  constructor(private readonly knet: IKnet) {
+    super();
+    const { trans } = knet;
+    this.addClass('jp-knet-Panel');
+    this.ratings = new RatingsView(knet);
+    this.chooser.setAttribute('aria-label', trans.__('Source'));
+    this.chooser.addEventListener('change', () => this.choose(Number(this.chooser.value)));
+    this.tools = h(
+      'div',
+      { class: 'jp-knet-Actions', role: 'group', 'aria-label': trans.__('This answer') },
+      button(trans.__('Re-verify'), () => void this.verify()),
+      button('+1', () => void this.rate(1), { 'aria-label': trans.__('Rate this source as right') }),
+      button('−1', () => void this.rate(-1), { 'aria-label': trans.__('Rate this source as wrong') }),
+      button('PROV-O', () => void this.export('prov'), { 'aria-label': trans.__('Export as PROV-O JSON-LD') }),
+      button('RO-Crate', () => void this.export('ro-crate'), { 'aria-label': trans.__('Export as RO-Crate') }),
+      button('JSON', () => void this.export('json'), { 'aria-label': trans.__('Export the answer') })
+    );
+    put(
+      this.node,
+      h('h2', { class: 'jp-knet-Title' }, trans.__('Provenance')),
+      this.question,
+      this.chooser,
+      this.tools,
+      this.said,
+      this.report,
+      this.body,
+      this.ratings.node
+    );
+    knet.selectionChanged.connect(this.onSelection, this);
+    this.onSelection(knet, knet.selected);
+  }
+
+  dispose(): void {
+    this.knet.selectionChanged.disconnect(this.onSelection, this);
+    this.ratings.dispose();
+    super.dispose();
+  }
+
+  protected onAfterShow(_: Message): void {
+    void this.draw();
+    if (this.knet.state?.state === 'ready') {
+      void this.ratings.refresh();
+    }
+  }
+
+  protected onActivateRequest(_: Message): void {
+    this.chooser.focus();
+  }
+
+  private onSelection(_: IKnet, selected: ISelection | null): void {
+    const { trans } = this.knet;
+    const none = !selected?.answer.passages.length;
+    this.chooser.hidden = this.tools.hidden = none;
+    put(this.said);
+    put(this.report, selected?.report && reportView(selected.report, trans));
+    put(this.question, selected ? line(selected.answer.question) : '');
+    put(
+      this.chooser,
+      ...(selected?.answer.passages ?? []).map((passage, at) =>
+        h(
+          'option',
+          { value: at + 1, selected: at + 1 === selected!.passage },
+          `${at + 1}. ${line(passage.title || passage.uri, 80)}`
+        )
+      )
+    );
+    void this.draw();
+  }
+
+  private choose(passage: number): void {
+    this.knet.select({ ...this.knet.selected!, passage });
+  }
+
+  private async draw(): Promise<void> {
+    const { selected, trans, api } = this.knet;
+    const number = ++this.shown;
+    if (!selected?.answer.passages.length) {
+      put(this.body, h('p', { class: 'jp-knet-Empty' }, trans.__('Ask something, or select a cell with an answer.')));
+      return;
+    }
+    if (!this.isVisible) {
+      return;
+    }
+    const found = await api.custody(selected.answer, selected.passage).catch((error: Error) => error);
+    if (number !== this.shown) {
+      return;
+    }
+    if (found instanceof Error) {
+      put(this.body, h('p', { class: 'jp-knet-Said' }, line(found.message, 1000)));
+    } else {
+      this.drawCustody(selected, found);
+    }
+  }
+
+  private drawCustody({ answer, passage, report, fresh }: ISelection, found: ICustody): void {
+    const { trans } = this.knet;
+    const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === passage - 1));
+    put(
+      this.body,
+      custodyDrawing(
+        found,
+        answer.sentences[at]?.text ?? '',
+        quotation(at + 1, report, fresh),
+        marks(answer, passage, report, fresh),
+        trans
+      ),
+      contextView(found, trans),
+      detailsView(found, trans)
+    );
+  }
+
+  private async verify(): Promise<void> {
+    const { trans, api, selected } = this.knet;
+    if (!selected) {
+      return;
+    }
+    put(this.said, trans.__('Checking every claim …'));
+    await api.verify(selected.answer).then(
+      report => this.knet.select({ ...selected, report }),
+      (error: Error) => put(this.said, line(error.message, 1000))
+    );
+  }
+
+  private async rate(value: number): Promise<void> {
+    const { trans, selected } = this.knet;
+    if (selected) {
+      await this.knet.rate(selected.answer, value, selected.passage).then(
+        () => put(this.said, trans.__('Your verdict waits below.')),
+        (error: Error) => put(this.said, line(error.message, 1000))
+      );
+    }
+  }
+
+  private async export(format: string): Promise<void> {
+    const { api, selected, trans } = this.knet;
+    if (selected) {
+      await api.export(selected.answer, format).then(
+        file => {
+          save(file);
+          put(this.said, trans.__('Saved as %1.', file.name));
+        },
+        (error: Error) => put(this.said, line(error.message, 1000))
+      );
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** Ratings that wait, what sending them costs, and the button that spends it. */
+
+import type { IDisposable } from '@lumino/disposable';
+
+import { button, h, put } from './dom';
+import type { IKnet } from './knet';
+import type { IPending } from './records';
+import { ether, line, short } from './text';
+
+export class RatingsView implements IDisposable {
+  readonly node: HTMLElement;
+  isDisposed = false;
+  private readonly body = h('div');
+  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+
+  constructor(private readonly knet: IKnet) {
+    const { trans } = knet;
+    this.node = h(
+      'section',
+      { class: 'jp-knet-Ratings' },
+      h('h3', { class: 'jp-knet-Heading' }, trans.__('Ratings that wait')),
+      this.body,
+      this.said
+    );
+    knet.ratingsChanged.connect(this.draw, this);
+    put(this.body, trans.__('None.'));
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    this.knet.ratingsChanged.disconnect(this.draw, this);
+  }
+
+  async refresh(): Promise<void> {
+    await this.knet.api.pending().then(
+      pending => this.draw(this.knet, pending),
+      () => undefined
+    );
+  }
+
+  private draw(_: IKnet, { ratings, cost }: IPending): void {
+    const { trans, state } = this.knet;
+    if (!ratings.length || !cost) {
+      put(this.body, trans.__('None.'));
+      return;
+    }
+    const free = state?.development ? ` ${trans.__('This is a development chain: it costs nothing real.')}` : '';
+    put(
+      this.body,
+      h(
+        'ul',
+        { class: 'jp-knet-Nodes' },
+        ...ratings.map(one => h('li', {}, trans.__('node %1: %2', one.node, `${one.value > 0 ? '+' : ''}${one.value}`)))
+      ),
+      h(
+        'p',
+        { class: 'jp-knet-Cost' },
+        trans.__('Sending them takes up to %1 gas (%2 ETH)', cost.gas.toLocaleString('en'), ether(cost.fee)),
+        cost.bond
+          ? trans.__(
+              ', and a bond of %1 ETH besides, which is yours again ten days after your last batch.',
+              ether(cost.bond)
+            )
+          : trans.__('; your bond of %1 ETH is enough.', ether(cost.bonded)),
+        free
+      ),
+      button(trans._n('Send %1 rating', 'Send %1 ratings', ratings.length, ratings.length), () => void this.send(), {
+        class: 'jp-knet-Button jp-mod-accept'
+      })
+    );
+  }
+
+  private async send(): Promise<void> {
+    const { trans } = this.knet;
+    put(this.said, trans.__('Writing to the chain …'));
+    await this.knet.flush().then(
+      sent => put(this.said, trans.__('On chain in %1.', sent.map(one => short(line(one, 80))).join(', '))),
+      (error: Error) => put(this.said, line(error.message, 1000))
+    );
+  }
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+
+import { marks, quotation, tally, together } from '../src/checks';
+import type { IAnswer, ICheck } from '../src/records';
+
+const answer = {
+  passages: [{ provenance: { node: 7, receipt: 0 } }, { provenance: { node: 8, receipt: null } }]
+} as unknown as IAnswer;
+
+const check = (claim: string, subject: string, ok: boolean | null): ICheck => ({ claim, subject, ok, detail: '' });
+
+describe('marks', () => {
+  it('are claims in a saved answer, and hold in one that was just checked', () => {
+    expect(marks(answer, 1, null, false)).toEqual({ signature: 'claimed', inclusion: 'claimed', freshness: 'claimed' });
+    expect(marks(answer, 1, null, true)).toEqual({ signature: 'holds', inclusion: 'holds', freshness: 'holds' });
+    expect(marks(answer, 2, null, true).signature).toBe('none');
+  });
+
+  it('come from the checks of that passage and its receipt alone', () => {
+    const report = {
+      checks: [
+        check('receipt', 'receipt 1 of node 7', true),
+        check('receipt covers it', 'passage 1 of node 7', true),
+        check('in its manifest', 'passage 1 of node 7', false),
+        check('manifest on chain', 'passage 1 of node 7', null),
+        check('in its manifest', 'passage 2 of node 8', true)
+      ]
+    };
+    expect(marks(answer, 1, report, true)).toEqual({ signature: 'holds', inclusion: 'fails', freshness: 'unknown' });
+    expect(marks(answer, 2, report, true)).toEqual({ signature: 'none', inclusion: 'holds', freshness: 'unknown' });
+    expect(tally(report)).toEqual({ held: 3, failed: 1, unchecked: 1 });
+  });
+
+  it('of a sentence are those of its citations', () => {
+    const report = { checks: [check('citation', 'sentence 1', true), check('citation', 'sentence 1', false)] };
+    expect(quotation(1, report, true)).toBe('fails');
+    expect(quotation(2, report, true)).toBe('unknown');
+    expect(quotation(1, null, true)).toBe('holds');
+    expect(quotation(1, null, false)).toBe('claimed');
+    expect(quotation(0, null, true)).toBe('none');
+  });
+});
+
+it('nothing checked is unknown, not fine', () => {
+  expect(together([])).toBe('unknown');
+});

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+
+import { advance, begin } from '../src/progress';
+import type { INodeStatus } from '../src/records';
+
+const node = (number: number, status: string): INodeStatus => ({
+  node: number,
+  title: `n${number}`,
+  status,
+  hits: 0,
+  milliseconds: 0,
+  detail: '',
+  why: ''
+});
+
+it('knows who is still to answer', () => {
+  let known = advance(begin(), { event: 'phase', phase: { title: 'chain', phase: 'starting', done: 0, total: 0 } });
+  expect([...known.phases.keys()]).toEqual(['chain']);
+  known = advance(known, { event: 'asking', nodes: [node(1, 'skipped'), node(2, 'skipped')] });
+  expect(known.phases.size).toBe(0);
+  expect([...known.waiting]).toEqual([1, 2]);
+  known = advance(known, { event: 'node', node: node(2, 'success') });
+  expect([...known.waiting]).toEqual([1]);
+  expect(known.nodes.get(2)!.status).toBe('success');
+  expect(advance(known, { event: 'started', id: 'x' })).toBe(known);
+});

@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+
+import { MEDIA_TYPE, answerOf, readAnswer } from '../src/shape';
+
+const ANSWER = {
+  type: 'knet/answer/1',
+  question: 'q',
+  text: 't',
+  sentences: [],
+  passages: [],
+  nodes: [],
+  time: 1,
+  milliseconds: 1,
+  problem: ''
+};
+
+it('takes an answer, its JSON, and its JSON in lines', () => {
+  expect(readAnswer(ANSWER)).toEqual(ANSWER);
+  expect(readAnswer(JSON.stringify(ANSWER))).toEqual(ANSWER);
+  expect(readAnswer([JSON.stringify(ANSWER).slice(0, 9), JSON.stringify(ANSWER).slice(9)])).toEqual(ANSWER);
+});
+
+it.each([
+  [null],
+  [undefined],
+  [5],
+  ['nonsense'],
+  ['{}'],
+  [[]],
+  [{ ...ANSWER, type: 'knet/answer/9' }],
+  [{ ...ANSWER, passages: [null] }],
+  [{ ...ANSWER, passages: [{ text: 'x' }] }],
+  [{ ...ANSWER, sentences: [{ text: 5, citations: [] }] }],
+  [{ ...ANSWER, nodes: 'many' }]
+])('takes nothing else: %j', value => expect(readAnswer(value)).toBeNull());
+
+it('finds the answer among the outputs of a cell', () => {
+  const outputs = [
+    { output_type: 'stream', text: 'x' },
+    { data: { 'text/plain': 'x' } },
+    { data: { [MEDIA_TYPE]: ANSWER } }
+  ];
+  expect(answerOf(outputs)).toEqual(ANSWER);
+  expect(answerOf(outputs.slice(0, 2))).toBeNull();
+});

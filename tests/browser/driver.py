@@ -1,0 +1,113 @@
+"""What a person does in JupyterLab, by the names that are on the screen."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+from .lab import Lab
+
+PATIENT = 60_000  # milliseconds; only a broken program or a dead machine takes so long
+
+
+@dataclass
+class Driver:
+    page: Page
+    lab: Lab
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENT)
+
+    def open_lab(self) -> None:
+        """JupyterLab with nothing open."""
+        self.page.goto(f"{self.lab.url}lab?reset&token={self.lab.token}")
+        self.page.locator("#jp-MainLogo").wait_for()
+        self.page.wait_for_function("() => window.jupyterapp.restored.then(() => true)")
+
+    def run_command(self, command: str) -> None:
+        """Run a command by its id, as a menu does."""
+        self.page.evaluate("id => window.jupyterapp.commands.execute(id)", command)
+
+    def palette(self, words: str) -> None:
+        """Run a command from the palette with the keyboard."""
+        self.page.keyboard.press("Control+Shift+C")
+        box = self.page.locator(".lm-CommandPalette-input")
+        box.fill(words)
+        self.page.locator(".lm-CommandPalette-item.lm-mod-active").wait_for()
+        self.page.keyboard.press("Enter")
+
+    @property
+    def ask_panel(self) -> Locator:
+        return self.page.locator("#knet-ask")
+
+    @property
+    def provenance(self) -> Locator:
+        return self.page.locator("#knet-provenance")
+
+    @property
+    def network(self) -> Locator:
+        return self.page.locator("#knet-network")
+
+    def open_ask(self) -> Locator:
+        self.run_command("knet:open")
+        self.ask_panel.get_by_label("Your question").wait_for()
+        return self.ask_panel
+
+    def ask(self, question: str) -> Locator:
+        """Ask in the panel, and wait for the answer."""
+        panel = self.open_ask()
+        panel.get_by_label("Your question").fill(question)
+        panel.get_by_role("button", name="Ask", exact=True).click()
+        answer = panel.get_by_role("article", name="Answer")
+        answer.wait_for()
+        return answer
+
+    def open_network(self) -> Locator:
+        self.run_command("knet:open-network")
+        self.network.get_by_role("heading", name="Nodes", exact=True).wait_for()
+        return self.network
+
+    def new_notebook(self, name: str) -> Locator:
+        """An empty notebook, opened."""
+        return self.write_notebook(name)
+
+    def write_notebook(self, name: str, *cells: dict[str, Any]) -> Locator:
+        """A notebook of these cells (nbformat), opened."""
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+        notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+        (self.lab.workspace / name).write_text(json.dumps(notebook))
+        return self.open_notebook(name)
+
+    def open_notebook(self, name: str) -> Locator:
+        self.page.evaluate(
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})", name
+        )
+        panel = self.page.locator(".jp-NotebookPanel:visible")
+        panel.locator(".jp-Cell").first.wait_for()
+        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        return panel
+
+    def save(self, done: Callable[[], bool]) -> None:
+        """Save the current document, and wait until it is on disk."""
+        self.run_command("docmanager:save")
+        self.wait_until(done)
+
+    def close_all(self) -> None:
+        self.run_command("application:close-all")
+
+    def wait_until(self, happens: Callable[[], bool]) -> None:
+        """Look until it has happened; a node notices its own publication within a second."""
+        until = time.monotonic() + PATIENT / 1000
+        while not happens():
+            assert time.monotonic() < until, "never happened"
+            self.page.wait_for_timeout(200)
+
+    def shot(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)

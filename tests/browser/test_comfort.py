@@ -1,0 +1,135 @@
+"""For everybody: by keyboard alone, with a screen reader, in light and dark, in a narrow panel, with long answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .driver import Driver
+from .lab import EXTENSION, missing
+from .test_answers import QUESTION
+from .test_notebooks import keep_answer
+
+pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
+
+AXE = EXTENSION / "node_modules" / "axe-core" / "axe.min.js"
+OURS = [".jp-knet-Panel", ".jp-knet-Status"]
+THEMES = ["JupyterLab Light", "JupyterLab Dark"]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds in our parts of the page."""
+    if not AXE.is_file():
+        missing("axe-core is not installed: run `npm ci` in jupyter_ext")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "async ours => (await axe.run({include: ours.filter(one => document.querySelector(one))})).violations", OURS
+    )
+    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+def overflowing(page: Page) -> list[str]:
+    """Our panels that are wider than they may be."""
+    found: list[str] = page.evaluate(
+        "() => [...document.querySelectorAll('.jp-knet-Panel')].filter(one => one.scrollWidth > one.clientWidth + 1)"
+        ".map(one => one.id || one.className)"
+    )
+    return found
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_light_and_dark(driver: Driver, theme: str) -> None:
+    page = driver.page
+    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+    keep_answer(driver, f"{theme}.ipynb")
+    driver.ask_panel.get_by_text("Filters", exact=True).click()
+    driver.ask_panel.get_by_role("button", name="Trace source 1").click()
+    driver.provenance.get_by_role("button", name="Re-verify").click()
+    expect(driver.provenance.locator(".jp-knet-Report summary")).to_be_visible()
+    driver.provenance.locator(".jp-knet-Report summary").click()
+    driver.provenance.get_by_text("Every name in full").click()
+    assert violations(page) == []
+    assert overflowing(page) == []
+    driver.open_network()
+    assert violations(page) == []
+    assert overflowing(page) == []
+    page.get_by_role("button", name="Verify answers").click()
+    expect(page.locator(".jp-Dialog")).to_contain_text("1 of 1 answers hold")
+    assert violations(page) == []
+
+
+def test_everything_can_be_done_with_the_keyboard(driver: Driver) -> None:
+    page = driver.page
+    driver.new_notebook("keys.ipynb")
+    driver.palette("Ask the Network")
+    question = driver.ask_panel.get_by_label("Your question")
+    expect(question).to_be_focused()
+    page.keyboard.type(QUESTION)
+    page.keyboard.press("Enter")
+    answer = driver.ask_panel.get_by_role("article", name="Answer")
+    expect(answer).to_be_visible()
+    tab_to(page, "Go to source 1")
+    page.keyboard.press("Enter")
+    expect(answer.get_by_role("listitem", name="Source 1", exact=True)).to_be_focused()
+    tab_to(page, "Rate source 1 as right")
+    page.keyboard.press("Enter")
+    expect(answer.get_by_role("status")).to_contain_text("waits")
+    tab_to(page, "Trace source 1", back=True)
+    page.keyboard.press("Enter")
+    expect(driver.provenance.get_by_role("combobox", name="Source")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(driver.provenance.locator("select")).to_have_value("2")
+    tab_to(page, "Re-verify")
+    page.keyboard.press("Enter")
+    expect(driver.provenance.locator(".jp-knet-Report summary")).to_contain_text("0 fail")
+    driver.palette("Insert Answer as Cell")
+    expect(page.locator(".jp-NotebookPanel:visible .jp-knet-Output")).to_be_visible()
+    driver.palette("Verify Answers in This Notebook")
+    expect(page.locator(".jp-Dialog")).to_contain_text("1 of 1 answers hold")
+    page.keyboard.press("Escape")
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
+
+
+def tab_to(page: Page, name: str, *, back: bool = False) -> None:
+    """Press Tab until the control of that name has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        reached = page.evaluate("() => document.activeElement.ariaLabel || document.activeElement.textContent")
+        if reached == name:
+            return
+    pytest.fail(f"{name!r} cannot be reached with Tab")
+
+
+def test_two_hundred_passages_leave_the_panel_responsive(driver: Driver) -> None:
+    """Work is counted, not timed: few elements at first, and no task that keeps the page from answering for long."""
+    page = driver.page
+
+    def swell(route: Any) -> None:
+        reply = route.fetch()
+        lines = [json.loads(line) for line in reply.text().splitlines()]
+        passages = lines[-1]["answer"]["passages"]
+        lines[-1]["answer"]["passages"] = [passages[number % len(passages)] for number in range(200)]
+        route.fulfill(response=reply, body="\n".join(json.dumps(line) for line in lines))
+
+    page.route("**/knet/ask*", swell)
+    answer = driver.ask(QUESTION)
+    shown = answer.locator(".jp-knet-Passage")
+    expect(shown).to_have_count(20)
+    assert driver.ask_panel.evaluate("panel => panel.querySelectorAll('*').length") < 1500
+    answer.get_by_role("button", name="Show 180 more").click()
+    expect(shown).to_have_count(40)
+    expect(shown.nth(20)).to_be_focused()
+    driver.ask_panel.get_by_label("Your question").fill("typing still works")
+    expect(driver.ask_panel.get_by_label("Your question")).to_have_value("typing still works")
+
+
+def test_narrow_panels_do_not_overflow(driver: Driver) -> None:
+    driver.ask(QUESTION)
+    driver.open_network()
+    for width in (900, 640):
+        driver.page.set_viewport_size({"width": width, "height": 700})
+        assert overflowing(driver.page) == []

@@ -1,0 +1,85 @@
+"""Answers in notebooks: put in, saved, opened again by somebody else, verified, tampered with and found out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from knet.query.live import MEDIA_TYPE
+
+from .driver import Driver
+from .test_answers import QUESTION
+
+pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
+
+
+def saved(path: Path) -> dict[str, Any]:
+    notebook: dict[str, Any] = json.loads(path.read_text())
+    return notebook
+
+
+def keep_answer(driver: Driver, name: str) -> Path:
+    """A notebook with one answer in it, saved."""
+    driver.new_notebook(name)
+    answer = driver.ask(QUESTION)
+    answer.get_by_role("button", name="Insert as cell").click()
+    expect(driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")).to_contain_text("branches, mud")
+    path = driver.lab.workspace / name
+    driver.save(lambda: MEDIA_TYPE in path.read_text())
+    return path
+
+
+def verify(driver: Driver) -> Any:
+    driver.page.get_by_role("button", name="Verify answers").click()
+    dialog = driver.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("answers hold in every claim")
+    return dialog
+
+
+def test_an_inserted_cell_says_where_it_came_from(driver: Driver) -> None:
+    path = keep_answer(driver, "inserted.ipynb")
+    cell = next(cell for cell in saved(path)["cells"] if cell.get("outputs"))
+    assert "".join(cell["source"]) == f"%%knet\n{QUESTION}"
+    assert cell["metadata"]["knet"]["question"] == QUESTION
+    assert cell["metadata"]["knet"]["version"] == 1
+    assert any(uri.endswith("beaver.md") for uri in cell["metadata"]["knet"]["sources"])
+    shown = cell["outputs"][0]["data"]
+    assert {"text/plain", "text/html", MEDIA_TYPE} == shown.keys()
+
+
+def test_a_saved_answer_is_verified_again_and_a_changed_one_is_found_out(driver: Driver) -> None:
+    path = keep_answer(driver, "kept.ipynb")
+    driver.open_lab()
+    panel = driver.open_notebook("kept.ipynb")
+    first = panel.locator(".jp-knet-Output").get_by_role("listitem", name="Source 1", exact=True)
+    expect(first.locator('[data-check="signature"]')).to_have_attribute("data-mark", "claimed")
+    dialog = verify(driver)
+    expect(dialog).to_contain_text("1 of 1 answers hold in every claim")
+    dialog.get_by_role("button", name="Close").click()
+    driver.close_all()
+
+    notebook = saved(path)
+    cell = next(cell for cell in notebook["cells"] if cell.get("outputs"))
+    changed = cell["outputs"][0]["data"][MEDIA_TYPE]
+    changed["passages"][0]["text"] = changed["passages"][0]["text"].replace("mud", "gold")
+    path.with_name("changed.ipynb").write_text(json.dumps(notebook))
+    driver.open_notebook("changed.ipynb")
+    dialog = verify(driver)
+    expect(dialog).to_contain_text("0 of 1 answers hold in every claim")
+    expect(
+        dialog.locator('.jp-knet-Claims li[data-mark="fails"]').filter(has_text="exact text and source")
+    ).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+
+
+def test_one_output_is_verified_where_it_stands(driver: Driver) -> None:
+    keep_answer(driver, "here.ipynb")
+    output = driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")
+    output.get_by_role("button", name="Re-verify").click()
+    expect(output.get_by_role("status")).to_contain_text("0 fail, 0 could not be checked")
+    first = output.get_by_role("listitem", name="Source 1", exact=True)
+    expect(first.locator('[data-check="inclusion"]')).to_have_attribute("data-mark", "holds")

@@ -1,0 +1,40 @@
+"""A node of one's own over a folder of the workspace: started, asked, synced, stopped."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from .driver import Driver
+
+pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
+
+
+def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
+    notes = driver.lab.workspace / "notes"
+    notes.mkdir()
+    (notes / "kiln.md").write_text("# Kiln\n\nThe pottery kiln in the cellar is fired to 1240 degrees on Thursdays.")
+    network = driver.open_network()
+    own = network.locator(".jp-knet-Own")
+    own.get_by_label("Name of a new node").fill("my-notes")
+    own.get_by_label("Folder of this workspace").fill("../outside")
+    own.get_by_role("button", name="Start a node").click()
+    expect(own.get_by_role("status")).to_contain_text("no folder of this workspace")
+    own.get_by_label("Folder of this workspace").fill("notes")
+    own.get_by_role("button", name="Start a node").click()
+    card = own.locator('[data-own="my-notes"]')
+    expect(card).to_have_attribute("data-state", "serving")
+    expect(network.locator(".jp-knet-Card[data-node]").filter(has_text="my-notes")).to_be_visible()
+
+    answer = driver.ask("On which day is the pottery kiln fired?")
+    expect(answer.locator(".jp-knet-Text")).to_contain_text("fired to 1240 degrees on Thursdays")
+
+    (notes / "glaze.md").write_text("# Glaze\n\nThe celadon glaze for porcelain bowls needs two percent of iron oxide.")
+    card.get_by_role("button", name="Sync: my-notes").click()
+    expect(card).to_have_attribute("data-state", "syncing")
+    expect(card).to_have_attribute("data-state", "serving")
+    driver.wait_until(lambda: "iron oxide" in driver.ask("What does the celadon glaze need?").inner_text())
+
+    driver.open_network()
+    card.get_by_role("button", name="Stop: my-notes").click()
+    expect(card).to_have_attribute("data-state", "off")

@@ -1,0 +1,237 @@
+"""What the handlers do, over HTTP and under a base URL, with real nodes behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from knet.codec import cid_of, from_json
+from knet.config import Profile, save_profile
+from knet.query.live import MEDIA_TYPE
+from knet.records import Answer
+from knet_jupyter.service import Service
+from tests.network.support import RunningNode
+
+from .conftest import QUESTION
+
+Call = Callable[..., Any]
+
+
+def test_the_state_tells_without_connecting(call: Call) -> None:
+    state = call("state")
+    assert (state["profile"], state["state"], state["address"]) == ("jupyter", "off", "")
+    assert state["profiles"] == ["demo", "jupyter"]
+    state = call("connect", {})
+    assert (state["state"], state["development"]) == ("ready", True)
+    assert state["address"].startswith("0x")
+
+
+def test_a_user_without_a_network_hears_what_to_do(call: Call, refused: Call, home: Path) -> None:
+    (home / "default").unlink()
+    assert "knet network up" in call("state")["detail"]
+    status, said = refused("nodes")
+    assert status == 400
+    assert "No network is configured" in said["message"]
+
+
+def test_a_question_streams_whom_it_asks_and_what_comes_of_it(events: Call) -> None:
+    told = events()
+    assert [event["event"] for event in told] == ["started", "asking", "node", "node", "answer"]
+    assert {node["node"] for node in told[1]["nodes"]} == {event["node"]["node"] for event in told[2:4]}
+    assert {event["node"]["status"] for event in told[2:4]} == {"success"}
+    answer = from_json(json.dumps(told[-1]["answer"]), Answer)
+    assert answer.passages[0].title == "beaver.md" or "beaver" in answer.passages[0].uri
+    assert told[-1]["id"] == str(cid_of(answer))
+    assert told[-1]["html"].startswith("<div")
+
+
+def test_the_filters_reach_the_network(events: Call, nodes: list[RunningNode]) -> None:
+    only = events(nodes=[nodes[1].identity], k=1)[-1]["answer"]
+    assert [passage["provenance"]["node"] for passage in only["passages"]] == [nodes[1].identity]
+    assert events(private=True)[-1]["answer"]["private"] is True
+    assert events(min_reliability=0.9)[-1]["answer"]["passages"] == []
+
+
+def test_a_question_that_cannot_be_asked_ends_in_an_error_event(events: Call) -> None:
+    last = events("  ")[-1]
+    assert (last["event"], last["reason"]) == ("error", "ConfigError")
+    assert events(profile="nowhere")[-1]["event"] == "error"
+
+
+def test_stop_withdraws_the_question_on_the_server(
+    service: Service, jp_fetch: Call, jp_asyncio_loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own pool is held up, as by a collection that takes long to fetch; Stop does not wait for it."""
+    network = service.clients.network()
+    hold = threading.Event()
+    shelf = network._gatherer._shelf
+    load = shelf.load
+    monkeypatch.setattr(shelf, "load", lambda manifest, source: load(manifest, _Held(source, hold)))
+    lines: list[dict[str, Any]] = []
+    stopped: list[Any] = []
+
+    def hear(chunk: bytes) -> None:
+        lines.extend(json.loads(line) for line in chunk.decode().splitlines())
+        if lines[-1]["event"] == "asking":
+            body = json.dumps({"id": lines[0]["id"]})
+            stopped.append(asyncio.ensure_future(jp_fetch("knet", "stop", method="POST", body=body)))
+
+    async def ask() -> None:
+        body = json.dumps({"question": QUESTION, "private": True})
+        await jp_fetch("knet", "ask", method="POST", body=body, streaming_callback=hear, request_timeout=60)
+
+    try:
+        jp_asyncio_loop.run_until_complete(ask())
+        assert lines[-1]["event"] == "stopped"
+        assert json.loads(jp_asyncio_loop.run_until_complete(stopped[0]).body) == {"stopped": True}
+    finally:
+        hold.set()
+
+
+class _Held:
+    """Blocks that do not come before they may."""
+
+    def __init__(self, source: Any, hold: threading.Event) -> None:
+        self._source, self._hold = source, hold
+
+    def get(self, cid: Any) -> bytes:
+        self._hold.wait(60)
+        data: bytes = self._source.get(cid)
+        return data
+
+
+def test_stopping_what_nobody_asks_is_no_error(call: Call) -> None:
+    assert call("stop", {"id": "gone"}) == {"stopped": False}
+
+
+def test_an_answer_verifies_and_a_changed_one_does_not(call: Call, answer: dict[str, Any]) -> None:
+    checks = call("verify", {"answer": answer})["checks"]
+    assert checks
+    assert all(check["ok"] for check in checks)
+    answer["passages"][0]["text"] = answer["passages"][0]["text"].replace("mud", "gold")
+    failed = {check["claim"] for check in call("verify", {"answer": answer})["checks"] if check["ok"] is False}
+    assert {"in its manifest", "exact text and source"} <= failed
+
+
+def test_a_notebook_is_verified_with_what_it_shows(call: Call, events: Call) -> None:
+    told = events()[-1]
+    shown = {MEDIA_TYPE: told["answer"], "text/html": told["html"], "text/plain": told["text"]}
+    cell = {
+        "cell_type": "code",
+        "source": "",
+        "metadata": {},
+        "outputs": [{"output_type": "display_data", "data": shown}],
+    }
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "markdown"}, cell]}
+    (report,) = call("verify-notebook", {"notebook": notebook})
+    assert (report["cell"], report["question"]) == (1, QUESTION)
+    assert all(check["ok"] for check in report["checks"])
+    shown["text/html"] = shown["text/html"].replace("mud", "gold")
+    (report,) = call("verify-notebook", {"notebook": notebook})
+    assert [check["ok"] for check in report["checks"]].count(False) == 1
+
+
+def test_custody_leads_from_the_span_to_the_transaction(
+    call: Call, refused: Call, answer: dict[str, Any], nodes: list[RunningNode]
+) -> None:
+    found = call("custody", {"answer": answer, "passage": 1})
+    passage, node = (
+        answer["passages"][0],
+        next(n for n in nodes if n.identity == answer["passages"][0]["provenance"]["node"]),
+    )
+    assert found["span"]["exact"] == passage["text"]
+    assert found["held"]["manifest"] == passage["provenance"]["manifest"]
+    assert (found["node"], found["endpoint"]) == (node.identity, node.endpoint)
+    assert found["published"]["transaction"].startswith("0x")
+    assert found["published"]["newest"] is True
+    assert found["signed"]["signer"] == found["owner"] == node.node.signer.address
+    assert refused("custody", {"answer": answer, "passage": 99})[0] == 400
+
+
+def test_custody_says_where_the_document_says_something_else(call: Call, answer: dict[str, Any]) -> None:
+    answer["passages"][0]["text"] = "A beaver is a fish."
+    assert "something else" in call("custody", {"answer": answer})["span"]["problem"]
+
+
+def test_answers_leave_as_prov_crate_and_json(call: Call, refused: Call, answer: dict[str, Any]) -> None:
+    prov = call("export", {"answer": answer, "format": "prov"})
+    assert "@graph" in json.loads(base64.b64decode(prov["base64"]))
+    crate = call("export", {"answer": answer, "format": "ro-crate"})
+    assert "ro-crate-metadata.json" in zipfile.ZipFile(io.BytesIO(base64.b64decode(crate["base64"]))).namelist()
+    plain = call("export", {"answer": answer, "format": "json"})
+    assert from_json(base64.b64decode(plain["base64"]), Answer) == from_json(json.dumps(answer), Answer)
+    assert refused("export", {"answer": answer, "format": "exe"})[0] == 400
+
+
+def test_a_verdict_waits_shows_its_price_and_moves_the_number(call: Call, answer: dict[str, Any]) -> None:
+    node = answer["passages"][0]["provenance"]["node"]
+    before = {info["node"]: info for info in call("nodes")}[node]
+    assert call("ratings") == {"ratings": [], "cost": None}
+    pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
+    assert pending["ratings"] == [{"node": node, "value": 100}]
+    cost = pending["cost"]
+    assert (cost["ratings"], cost["nodes"], cost["bonded"]) == (1, 1, 0)
+    assert cost["gas"] > 0
+    assert cost["bond"] > 0
+    assert len(call("ratings/flush", {})["transactions"]) == 1
+    assert call("ratings")["ratings"] == []
+    after = {info["node"]: info for info in call("nodes")}[node]
+    assert after["reliability"] > before["reliability"]
+    mine = {one["node"]: one for one in call("landscape")["rated"]}[node]
+    assert (mine["positive"], mine["count"]) == (1.0, 1)
+    assert mine["why"].startswith("you trust")
+
+
+def test_the_landscape_places_every_node(call: Call, nodes: list[RunningNode]) -> None:
+    found = call("landscape")
+    (topics,) = found["maps"]
+    assert {region["node"] for region in topics["regions"]} == {node.identity for node in nodes}
+    assert all(-1 <= region[axis] <= 1 for region in topics["regions"] for axis in ("x", "y"))
+
+
+@pytest.mark.parametrize("body", ["", "[]", "nonsense", '{"answer": {}}', '{"answer": 5}', "[" * 100_000])
+@pytest.mark.parametrize("route", ["verify", "custody", "export", "ratings"])
+def test_what_is_no_answer_is_refused_politely(refused: Call, route: str, body: str) -> None:
+    status, said = refused(route, body)
+    assert (status, said["reason"]) == (400, "CodecError")
+
+
+def test_nothing_that_a_browser_gets_holds_a_key(fetch: Call, answer: dict[str, Any], home: Path) -> None:
+    call = fetch("connect", {}).body.decode()
+    replies = [call, *(fetch(route).body.decode() for route in ("state", "nodes", "landscape", "ratings", "own"))]
+    keys = [path.read_text().strip() for path in home.rglob("*.key")]
+    assert not [key for key in keys for reply in [*replies, json.dumps(answer)] if key in reply]
+
+
+def test_tabs_and_kernels_share_one_client(service: Service, nodes: list[RunningNode]) -> None:
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(service.clients.network())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, found))) == 1
+
+
+def test_a_failed_connection_is_told_and_tried_again(
+    call: Call, refused: Call, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile: Profile = nodes[0].node.profile
+    save_profile(replace(profile, name="broken", rpc="nonsense"))
+    status, _ = refused("connect", {"profile": "broken"})
+    assert status == 400
+    state = call("state", params={"profile": "broken"})
+    assert state["state"] == "failed"
+    assert "URL of a chain's RPC" in state["detail"]
+    save_profile(replace(profile, name="broken"))
+    assert call("connect", {"profile": "broken"})["state"] == "ready"

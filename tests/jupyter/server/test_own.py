@@ -1,0 +1,56 @@
+"""Nodes of one's own, short of one that serves: `tests/browser/test_own_node.py` starts that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from knet_indexer.config import NodeConfig, node_home
+from knet_indexer.node import create_node
+from tests.network.clients import PATIENT
+
+Call = Callable[..., Any]
+
+
+@pytest.mark.parametrize("folder", ["", "..", "../..", "nowhere", ".ssh", "docs/../..", "notes.md", "link"])
+def test_only_folders_of_the_workspace_become_nodes(refused: Call, call: Call, jp_root_dir: Path, folder: str) -> None:
+    (jp_root_dir / ".ssh").mkdir()
+    (jp_root_dir / "docs").mkdir()
+    (jp_root_dir / "notes.md").write_text("text")
+    (jp_root_dir / "link").symlink_to("/etc")
+    status, said = refused("own", {"name": "mine", "folder": folder})
+    assert status == 400
+    assert "no folder of this workspace" in said["message"]
+    assert call("own") == []
+
+
+@pytest.mark.parametrize("name", ["", "../evil", ".hidden", "a/b"])
+def test_a_name_is_no_path(refused: Call, jp_root_dir: Path, name: str) -> None:
+    (jp_root_dir / "docs").mkdir()
+    assert refused("own", {"name": name, "folder": "docs"})[0] == 400
+
+
+def test_what_does_not_run_can_neither_be_synced_nor_stopped(refused: Call) -> None:
+    assert refused("own/sync", {"name": "mine"})[0] == 400
+    assert refused("own/stop", {"name": "mine"})[0] == 400
+
+
+def test_a_node_that_cannot_start_says_why(call: Call, home: Path) -> None:
+    create_node(node_home("broken"), NodeConfig(name="broken", profile="jupyter", port=1))
+    assert call("own", {"name": "broken"})["state"] == "starting"
+    until = time.monotonic() + 4 * PATIENT
+    while (node := call("own")[0])["state"] == "starting":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert node["state"] == "failed"
+    assert "has indexed nothing" in node["detail"]
+    assert call("own/stop", {"name": "broken"})["state"] == "off"
+
+
+def test_the_demos_nodes_are_not_mine(call: Call, home: Path) -> None:
+    create_node(node_home("demo-numpy"), NodeConfig(name="NumPy", profile="demo"))
+    assert call("own") == []

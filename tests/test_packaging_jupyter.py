@@ -1,0 +1,58 @@
+"""What the wheel of the JupyterLab extension carries; hatchling drops without a word what is not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+ROOT = Path(__file__).parent.parent / "jupyter_ext"
+DATA = "knet_jupyter-0.1.0.data/data/"
+LAB = f"{DATA}share/jupyter/labextensions/knet-jupyter/"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    if not (ROOT / "knet_jupyter" / "labextension" / "package.json").is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail("the extension is not built")
+        pytest.skip("the extension is not built: run `make setup`")
+    folder = tmp_path_factory.mktemp("wheel")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)  # where pip builds
+        built = next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"]))
+    return zipfile.ZipFile(built)
+
+
+def test_it_carries_the_panels_and_their_settings(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    assert {f"{LAB}package.json", f"{LAB}install.json", f"{LAB}static/style.js"} <= names
+    assert f"{LAB}schemas/knet-jupyter/plugin.json" in names
+    built = json.loads(wheel.read(f"{LAB}package.json"))["jupyterlab"]["_build"]
+    assert f"{LAB}{built['load']}" in names
+
+
+def test_it_switches_the_server_extension_on(wheel: zipfile.ZipFile) -> None:
+    config = json.loads(wheel.read(f"{DATA}etc/jupyter/jupyter_server_config.d/knet_jupyter.json"))
+    assert config["ServerApp"]["jpserver_extensions"] == {"knet_jupyter": True}
+    assert "knet_jupyter/extension.py" in wheel.namelist()
+
+
+def test_it_carries_nothing_else(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "knet_jupyter",
+        DATA.split("/")[0],
+        "knet_jupyter-0.1.0.dist-info",
+    }
+    assert not [name for name in names if "node_modules" in name or name.endswith(".ts") or "/labextension/" in name]
+
+
+def test_the_versions_agree() -> None:
+    from knet_jupyter import __version__
+
+    assert json.loads((ROOT / "package.json").read_text())["version"] == __version__
