@@ -21,17 +21,22 @@ REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab setup test test-browser typescript pytest lint format contracts artifacts bench pins clean
+.PHONY: help demo lab setup test test-browser test-binder typescript pytest mcp1 lint format contracts artifacts openapi docs \
+	bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
 	@echo "make lab          JupyterLab with the panels, on the same network"
 	@echo "make test         everything CI does: lint, contracts, tests"
 	@echo "make test-browser only the tests that drive JupyterLab in Chromium"
+	@echo "make test-binder  build and open what Binder would; memory, and time to the first answer"
+	@echo "make mcp1         the MCP tests once more, with version 1 of its SDK"
 	@echo "make lint         ruff, mypy, tsc, prettier, forge fmt"
 	@echo "make format       rewrite the sources the way lint wants them"
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
 	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
+	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
+	@echo "make docs         build the documentation's pages into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make typescript   check and test the TypeScript of the JupyterLab extension"
 	@echo "make setup        only install what development needs"
@@ -99,6 +104,15 @@ test-browser: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 typescript: $(VENV)/.dev $(VENV)/.lab
 	cd jupyter_ext && $(WITH_NODE) npm test --silent
 
+test-binder: $(VENV)/.runtime
+	$(BIN)/python tools/test_binder.py
+
+# Packages of version 1 that version 2 does without; the others are the same for both.
+mcp1: $(VENV)/.dev $(NODE_MODULES)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade --no-deps --target .cache/mcp1 \
+		'mcp<2' httpx-sse pydantic-settings python-dotenv
+	PYTHONPATH=.cache/mcp1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py
+
 lint: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -122,11 +136,18 @@ artifacts: $(NODE_MODULES)
 	$(WITH_NODE) python contracts/build.py $(ARTIFACTS)
 	cd contracts && $(WITH_NODE) npm run --silent snapshot
 
+openapi: $(VENV)/.dev
+	$(BIN)/python tools/openapi.py
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --quiet
+	@echo "knet: open site/index.html"
+
 pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
 	rm -rf jupyter_ext/node_modules jupyter_ext/lib jupyter_ext/knet_jupyter/labextension jupyter_ext/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@echo "knet: clean"

@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from benchmarks.harness import data
 from knet.codec import cid_of
 from knet.config import DEFAULT_MODEL
-from knet.embed import Embedder, Vectors, is_bulk, load_embedder
+from knet.embed import Embedder, PartEmbedder, Vectors, is_bulk, load_embedder
+from knet.index.sentences import sentences
 from knet_indexer.chunking import canonical
 
 CACHE = Path(__file__).parents[1] / ".cache" / "benchmarks"
 SEED = 20
+BLOCK = 1024  # texts embedded and kept together
+
+E = TypeVar("E", bound=Embedder)
 
 
 class Passage(NamedTuple):
@@ -67,15 +71,50 @@ def at_random(passages: Sequence[Passage], nodes: int) -> list[list[Passage]]:
 
 def embedded(texts: Sequence[str], embedder: Embedder, *, query: bool = False) -> Vectors:
     """``(len(texts), dimension)`` float32; embedded the first time, then read from ``.cache/benchmarks``."""
-    named = hashlib.sha256(cid_of(embedder.space).raw + bytes([query]))
-    for text in texts:
-        named.update(hashlib.sha256(text.encode()).digest())
-    path = CACHE / f"{named.hexdigest()[:32]}.npy"
-    if not path.is_file():
-        print(f"embedding {len(texts)} {'questions' if query else 'passages'} (once)", flush=True)
-        fast = load_embedder(DEFAULT_MODEL, bulk=is_bulk(len(texts)))  # of the same space
-        vectors = (fast if fast.space == embedder.space else embedder).encode(texts, query=query)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, vectors)
-    found: Vectors = np.load(path)
-    return found
+    blocks = []
+    for first, block, path in _blocks(texts, embedder, b"\1" if query else b"\0"):
+        if not path.is_file():
+            _tell(first, len(texts), "questions" if query else "passages")
+            np.save(_made(path), _fast(embedder, len(texts)).encode(block, query=query))
+        blocks.append(np.load(path))
+    return np.concatenate([np.zeros((0, embedder.space.dimension), np.float32), *blocks])
+
+
+def embedded_parts(texts: Sequence[str], embedder: PartEmbedder) -> tuple[Vectors, list[Vectors]]:
+    """The same with the vectors of each text's sentences, kept in float16."""
+    vectors, parts = [np.zeros((0, embedder.space.dimension), np.float32)], []
+    for first, block, path in _blocks(texts, embedder, b"\2"):
+        if not path.with_suffix(".npz").is_file():
+            _tell(first, len(texts), "passages and their sentences")
+            found, own = _fast(embedder, len(texts)).encode_parts(block, [sentences(text) for text in block])
+            sizes = np.array([len(each) for each in own])
+            np.savez(_made(path).with_suffix(".npz"), V=found, S=np.concatenate(own).astype(np.float16), sizes=sizes)
+        with np.load(path.with_suffix(".npz")) as kept:
+            vectors.append(kept["V"])
+            parts += np.split(kept["S"].astype(np.float32), np.cumsum(kept["sizes"])[:-1])
+    return np.concatenate(vectors), parts
+
+
+def _blocks(texts: Sequence[str], embedder: Embedder, kind: bytes) -> Iterator[tuple[int, Sequence[str], Path]]:
+    """The texts in blocks with the path each one's vectors are kept at: a run that is cut off goes on where it was."""
+    for first in range(0, len(texts), BLOCK):
+        block = texts[first : first + BLOCK]
+        named = hashlib.sha256(cid_of(embedder.space).raw + kind)
+        for text in block:
+            named.update(hashlib.sha256(text.encode()).digest())
+        yield first, block, CACHE / f"{named.hexdigest()[:32]}.npy"
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _tell(first: int, count: int, what: str) -> None:
+    print(f"embedding {what} {first + 1} to {min(first + BLOCK, count)} of {count} (once)", flush=True)
+
+
+def _fast(embedder: E, count: int) -> E:
+    """The quickest embedder of the same space."""
+    fast = load_embedder(DEFAULT_MODEL, bulk=is_bulk(count))
+    return cast(E, fast) if fast.space == embedder.space else embedder

@@ -13,6 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
+from .cli_beliefs import app as beliefs_app
+from .cli_content import app as content_app
+from .cli_dsi import app as dsi_app
+from .cli_mcp import app as mcp_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from .query.live import LiveAnswer
     from .query.network import Network
     from .query.recheck import VerificationReport
-    from .records import Answer, NodeStatus
+    from .records import Answer, NodeStatus, Passage
 
 app = typer.Typer(
     name="knet",
@@ -32,8 +36,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(content_app)
+app.add_typer(mcp_app)
 app.add_typer(network_app, name="network")
+trust_app.add_typer(beliefs_app)
 app.add_typer(trust_app, name="trust")
+app.add_typer(dsi_app, name="dsi")
 
 AnswerFile = Annotated[
     Path | None, typer.Option("--answer", "-a", help="A saved answer (JSON); the last one asked if not given.")
@@ -57,10 +65,15 @@ def _main(
 def ask(
     question: str,
     k: Annotated[int, typer.Option("--passages", "-k", help="Passages to return.")] = 8,
-    nodes_asked: Annotated[int, typer.Option("--ask", help="Nodes to ask at most; 0 asks all.")] = 5,
+    nodes_asked: Annotated[
+        int | None, typer.Option("--ask", help="Nodes to ask; 0 asks all. By default as many as are likely to matter.")
+    ] = None,
     node: Annotated[list[int] | None, typer.Option(help="Ask only this node (repeatable).")] = None,
     private: Annotated[
         bool, typer.Option(help="Fetch published shards and search here: no node learns the question.")
+    ] = False,
+    thorough: Annotated[
+        bool, typer.Option(help="Also read the best candidates sentence by sentence (some 100 ms).")
     ] = False,
     explain: Annotated[bool, typer.Option(help="Show every score, and why each node was asked.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write the answer here as JSON.")] = None,
@@ -73,7 +86,15 @@ def ask(
         def tell(node: NodeStatus) -> None:
             status.update(f"asking: {shown(node.title)} {node.status} in {node.milliseconds:.0f} ms")
 
-        answer = net.ask(question, k=k, ask=nodes_asked, nodes=node or [], private=private, on_status=tell)
+        answer = net.ask(
+            question,
+            k=k,
+            ask=nodes_asked,
+            nodes=node or [],
+            private=private,
+            thorough=thorough,
+            on_status=tell,
+        )
     for path in (save, _last_answer()):
         if path is not None:
             write_atomically(path, answer.to_json().encode())
@@ -225,19 +246,20 @@ def _show(answer: LiveAnswer, explain: bool) -> None:
     out.print(escape(facts))
     if not explain:
         return
-    table = Table("passage", "score", "cosine", "bm25", "node", title="what each retriever gave")
+    names = list(dict.fromkeys(name for passage in answer.passages for name in passage.shares))
+    title = "what each retriever gave (and what that adds to the score)"
+    table = Table("passage", "node", "score", *names, title=title)
     for number, passage in enumerate(answer.passages, 1):
-        scores = passage.scores
-        table.add_row(
-            str(number),
-            f"{passage.score:.2f}",
-            f"{scores.get('dense', 0):.3f}",
-            f"{scores.get('bm25', 0):.2f}",
-            str(passage.provenance.node),
-        )
+        given = [_given(passage, name) for name in names]
+        table.add_row(str(number), str(passage.provenance.node), f"{passage.score:.2f}", *given)
     out.print(table)
     for node in answer.nodes:
         out.print(f"node {node.node} {shown(node.title)}: {node.status} ({escape(node.why)})")
+
+
+def _given(passage: Passage, name: str) -> str:
+    share = f"{passage.shares.get(name, 0):+.2f}"
+    return f"{passage.scores[name]:.3f} ({share})" if name in passage.scores else share
 
 
 def _show_report(report: VerificationReport) -> None:

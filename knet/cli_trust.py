@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
-from .config import Profile, load_profile
+from .config import JOURNALS, Profile, home, load_profile
 from .errors import ConfigError, TransactionFailed
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from .content.base import BlockSource
     from .trust.audit import Finding
 
-app = typer.Typer(help="Bond what your ratings stand on; audit the ratings of others.", no_args_is_help=True)
+app = typer.Typer(
+    help="See whom you trust and why; bond what your ratings stand on; audit the ratings of others.",
+    no_args_is_help=True,
+)
 
 Ether = Annotated[str, typer.Argument(help="Ether, such as 0.1.")]
 
@@ -139,7 +142,7 @@ def _chain(profile: Profile) -> tuple[EvmChain, Signer]:
     signer = load_or_create_key(profile.path("key"))
     if profile.addresses == "loopback":
         fund(profile.rpc, signer.address)
-    return EvmChain(profile.rpc, profile.deployment), signer
+    return EvmChain(profile.rpc, profile.deployment, journals=home() / JOURNALS), signer
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Everything lives under one folder, ``$KNET_HOME`` or the platform's data folder:
 
     profiles/<name>.json   a network as this user sees it
     default                the name of the profile used when none is given
-    keys/  blocks/  models/  tools/  networks/
+    keys/  blocks/  models/  tools/  networks/  transactions/
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .errors import CodecError, ConfigError
 from .records import Record
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+JOURNALS = "transactions"  # in `home()`: what was sent to chains and is not beyond doubt yet
 ADDRESS_POLICIES = ("public", "loopback", "private")
 
 

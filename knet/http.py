@@ -110,6 +110,7 @@ class HttpClient:
         body: bytes = b"",
         content_type: str = "",
         accept: str = "",
+        authorization: str = "",
     ) -> bytes:
         """The body of a 2xx reply, from any event loop.
 
@@ -122,6 +123,8 @@ class HttpClient:
         headers = {"Accept-Encoding": "identity", "Accept": accept or "*/*"}
         if content_type:
             headers["Content-Type"] = content_type
+        if authorization:
+            headers["Authorization"] = authorization
         work = self._fetch(method, url, body, headers, deadline, max_bytes)
         if asyncio.get_running_loop() is self._loop:
             return await work

@@ -111,11 +111,26 @@ class ShardRef(Record, frozen=True):
     removed: list[Tombstone] = []
 
 
+class DsiModel(Record, frozen=True, tag_field="type", tag="knet/dsi/1"):
+    """A trained model of some of a node's passages (`knet.dsi`), which finds their ids without their text.
+
+    ``weights`` are raw blocks, each a safetensors file; a tensor may go on in the next as ``name/1``, ``name/2``.
+    """
+
+    space: Cid
+    documents: int
+    dimension: int
+    levels: int
+    weights: list[Cid]
+
+
 class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     """Routing card: what a node is about, small and public even when its content is not.
 
     ``centroids`` is ``(n, dimension)`` in float16, ``weights`` the chunks behind each (``<u4``). ``terms`` holds
-    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``).
+    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``). Cards may say more:
+    ``spreads`` the mean cosine of each centroid with its chunks (float16), ``places`` which centroids' chunks hold each
+    term (zlib; ``<u8`` a term, bit i for centroid i), both empty where a node does not tell.
     """
 
     title: str
@@ -132,6 +147,8 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     licence: str = ""
     access: str = "public"
     cost: int = 0  # wei a query
+    spreads: bytes = b""
+    places: bytes = b""
 
 
 class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
@@ -148,6 +165,7 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
     time: int
     licence: str = ""
     access: str = "public"
+    models: list[Cid] | msgspec.UnsetType = msgspec.UNSET  # of `DsiModel`s; left out where there are none
 
 
 # --- what a client asks, and a node answers ----------------------------------------------------------------------
@@ -284,6 +302,7 @@ class Passage(Record, frozen=True):
     provenance: Provenance
     licence: str = ""
     sources: list[int] = []  # other nodes that hold a near-duplicate
+    shares: dict[str, float] = {}  # what each of `scores`, and "trust", adds to `score`; they sum to it
 
 
 class Citation(Record, frozen=True):
@@ -301,7 +320,7 @@ class Sentence(Record, frozen=True):
 
 
 class NodeStatus(Record, frozen=True):
-    """What happened at one node: success | timeout | error | access_denied | unverified | skipped."""
+    """What happened at one node: success | timeout | busy | error | access_denied | unverified | skipped."""
 
     node: int
     title: str
@@ -309,7 +328,8 @@ class NodeStatus(Record, frozen=True):
     hits: int = 0
     milliseconds: float = 0.0
     detail: str = ""
-    why: str = ""  # why the router asked it
+    why: str = ""  # why the router asked it, or did not
+    evidence: dict[str, float] = {}  # the same in numbers, see `knet.query.route.Route`
 
 
 class Evidence(Record, frozen=True):

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.fleet import network
 from benchmarks.harness import report
+from benchmarks.sybil.bonds import moved
+from knet.chain.evm import EvmChain
 from knet.trust.sybil import BETA, TrustWalks
 
 SYBILS = 50
@@ -22,6 +25,7 @@ BETAS = (0.0, 0.5, BETA)
 PUBLISHED = {0.0: 1.55, 0.5: 0.65, 0.9: 0.11}  # MeritRank, 50 Sybils, alpha 0.01
 SHAPES = ("path", "cycle")
 SEEDS = 10
+SPLITS = (1, 10, 100)  # accounts
 ATTACKER = "honest 0"  # one that others trust and that turns
 
 Ratings = list[tuple[str, str, float]]
@@ -42,7 +46,12 @@ def main() -> None:
     growth = {
         count: float(np.mean([gain("cycle", ALPHA, BETA, s, count) for s in range(seeds)])) for count in (1, 5, 50)
     }
-    figures = {"attacker_gain": round(max(float(np.mean(gains[shape, ALPHA, BETA])) for shape in SHAPES), 4)}
+    bonds = moved_by_split_bonds()
+    print(f"verdicts that one bond moves a score by, split over accounts: {bonds}")
+    figures = {
+        "attacker_gain": round(max(float(np.mean(gains[shape, ALPHA, BETA])) for shape in SHAPES), 4),
+        "split_bond_gain": round(max(bonds.values()) / bonds[1] - 1, 4),
+    }
     details: dict[str, Any] = {
         "sybils": SYBILS,
         "honest": HONEST,
@@ -50,9 +59,17 @@ def main() -> None:
         "gain": "trust in made-up identities over trust in all honest ones",
         "gains": {f"{shape}, alpha {alpha}, beta {beta}": found for (shape, alpha, beta), found in gains.items()},
         "cycle_by_identities": growth,
+        "verdicts_by_accounts_sharing_a_bond": bonds,
         "published": {str(beta): value for beta, value in PUBLISHED.items()},
     }
     report("sybil", figures, details, picture(gains))
+
+
+def moved_by_split_bonds() -> dict[int, float]:
+    """On a chain of its own, with the contracts as they are deployed everywhere."""
+    with network() as profile:
+        chain = EvmChain(profile.rpc, profile.deployment)
+        return {accounts: moved(chain, profile.rpc, accounts) for accounts in SPLITS}
 
 
 def gain(shape: str, alpha: float, beta: float, seed: int, count: int = SYBILS) -> float:

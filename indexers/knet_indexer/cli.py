@@ -13,6 +13,7 @@ from knet.cli_support import AsJson, ProfileName, command, console, out, print_j
 from knet.config import DEFAULT_MODEL
 from knet.errors import ChainError, ConfigError, KnetError
 
+from .cli_pin import Car, Kubo, Place, Service, Token, keeper
 from .cli_support import Bars, HomeOption, JsonLines, NodeArgument, NodeOption, open_node, stop_with_parent
 from .config import NodeConfig, SourceConfig, free_port, node_home
 
@@ -37,6 +38,8 @@ def init(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; the next free one if not given.")] = 0,
     endpoint: Annotated[str, typer.Option(help="URL under which others reach the node.")] = "",
+    rate: Annotated[float, typer.Option(min=0, help="Searches a second for one client; 0: any number.")] = 10.0,
+    index: Annotated[str, typer.Option(help="module:function that opens a LangChain vector store.")] = "",
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,6 +55,8 @@ def init(
         host=host,
         port=port or free_port(),
         endpoint=endpoint,
+        index=index,
+        rate=rate,
     )
     node = create_node(home or node_home(name), config)
     if as_json:
@@ -123,14 +128,24 @@ def publish(
     name: NodeArgument = "",
     home: HomeOption = None,
     compact: Annotated[bool, typer.Option(help="Write all shards anew, without what was removed.")] = False,
+    pin: Annotated[list[Place] | None, typer.Option(help="Also keep it there (repeatable).")] = None,
+    kubo: Kubo = "",
+    car: Car = None,
+    service: Service = "",
+    token: Token = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put what was indexed on IPFS and on the chain."""
-    report = _publish(open_node(name, home), compact)
+    """Put what was indexed on IPFS and on the chain; with --pin, also where it stays when this machine is off."""
+    node = open_node(name, home)
+    keep = keeper(node, pin or [], kubo=kubo, car=car, service=service, token=token)
+    report = _publish(node, compact)
+    kept = keep()
     if as_json:
-        print_json(report)
-    else:
-        _show_publish(report)
+        print_json({**_plain(report), "pins": [_plain(each) for each in kept]} if pin else report)
+        return
+    _show_publish(report)
+    for each in kept:
+        out.print(f"{each.status} at {escape(each.where)}: {each.root}")
 
 
 @app.command()

@@ -35,6 +35,7 @@ PHASES = {
     "chain": "talking to the chain",
     "assemble": "assembling the collection",
     "write": "writing shards and card",
+    "pin": "pinning",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from knet.codec import cid_of
+from knet.content.bundle import bundle_blocks
 from knet.content.dag import reachable
 from knet.records import Record
 
@@ -29,7 +30,7 @@ def collect_garbage(node: Node) -> GarbageReport:
         space = ready_space(node, state)
         needed = {text for _, text in state.texts()}
         for entry in ledger.latest(state, count=GRACE_MANIFESTS):
-            needed.update(reachable(node.store, entry.manifest))
+            needed.update(reachable(node.store, entry.manifest), bundle_blocks(node.store, entry.manifest))
         blocks = size = 0
         for cid in list(node.store):
             if cid not in needed:

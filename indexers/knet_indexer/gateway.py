@@ -7,7 +7,6 @@ difference from the specification: a CAR of a manifest does not follow it into t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -18,6 +17,7 @@ from knet.content.car import write_car
 from knet.content.dag import walk
 from knet.errors import BlockNotFound, CodecError
 
+from . import openapi
 from .problems import problem
 
 RAW_TYPE = "application/vnd.ipld.raw"
@@ -26,12 +26,6 @@ FORMATS = {"raw": RAW_TYPE, "car": CAR_TYPE}
 SCOPES = ("all", "entity", "block")
 FOREVER = "public, max-age=29030400, immutable"  # 48 weeks, the specification's figure
 MAX_CAR_BLOCKS = 1_000_000  # one response walks no further
-_DESCRIPTION: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A block, or a CAR of all it leads to.", "content": {RAW_TYPE: {}, CAR_TYPE: {}}},
-    400: {"description": "Not a CID that this node can hold, or an unknown option."},
-    404: {"description": "This node does not hold the block."},
-    406: {"description": "Neither a raw block nor a CAR was asked for."},
-}
 
 
 def gateway_router(source: BlockSource, allowed: Callable[[Cid], bool] | None = None) -> APIRouter:
@@ -43,10 +37,9 @@ def gateway_router(source: BlockSource, allowed: Callable[[Cid], bool] | None = 
     router = APIRouter(tags=["ipfs"])
 
     def block(request: Request, cid: str) -> Response:
-        """A block (``?format=raw``) or a CAR (``?format=car``), by query or by Accept header."""
         return _answer(permitted, request, cid)
 
-    router.get("/ipfs/{cid}", responses=_DESCRIPTION, response_class=Response)(block)
+    router.get("/ipfs/{cid}", **openapi.block(RAW_TYPE, CAR_TYPE))(block)
     router.head("/ipfs/{cid}", include_in_schema=False)(block)
     return router
 

@@ -13,6 +13,7 @@ import numpy as np
 from knet.chain.receipts import sign_receipt
 from knet.codec import Cid, encode
 from knet.content.base import get_record
+from knet.content.bundle import bundle_blocks
 from knet.content.dag import reachable
 from knet.errors import CodecError, KnetError, SpaceMismatch, TooLarge
 from knet.index.collection import Collection, results_root
@@ -111,7 +112,7 @@ class HeadKeeper:
             log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
 
     def _load(self, entries: list[Entry]) -> Served:
-        collection = Collection.load(self._node.store, entries[0].manifest)
+        collection = Collection.load(self._node.store, entries[0].manifest, index=self._node.index)
         blocks = frozenset(cid for entry in entries for cid in _public_blocks(self._node, entry.manifest))
         return Served(self._node, entries[0], collection, blocks)
 
@@ -120,5 +121,5 @@ def _public_blocks(node: Node, cid: Cid) -> list[Cid]:
     """Everything under a manifest, or only what routing needs when the content is not public."""
     manifest = get_record(node.store, cid, Manifest)
     if manifest.access == "public":
-        return [*reachable(node.store, cid)]
+        return [*reachable(node.store, cid), *bundle_blocks(node.store, cid)]
     return [cid, manifest.space, manifest.card]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -15,7 +15,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.searches = Counter(
             "knet_node_searches", "Searches by outcome.", ["outcome"], registry=self.registry
-        )  # ok | refused | busy | failed
+        )  # ok | refused | limited | busy | failed
         self.seconds = Histogram(
             "knet_node_search_seconds", "Time to answer a search.", buckets=_BUCKETS, registry=self.registry
         )
@@ -23,6 +23,8 @@ class Metrics:
         self.sequence = Gauge("knet_node_head_sequence", "Sequence number of the head.", registry=self.registry)
         self.documents = Gauge("knet_node_documents", "Documents in the head.", registry=self.registry)
         self.chunks = Gauge("knet_node_chunks", "Chunks in the head.", registry=self.registry)
+
+        ProcessCollector(registry=self.registry)  # memory, CPU and open files, where the system tells
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

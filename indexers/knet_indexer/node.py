@@ -6,18 +6,20 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
 
 from knet.chain.base import Chain, Deployment
 from knet.chain.keys import Signer, load_or_create_key
-from knet.config import Profile, load_profile
+from knet.config import JOURNALS, Profile, home, load_profile
 from knet.content.store import FileStore
 from knet.embed import Embedder, find_model, is_bulk, load_embedder
 from knet.errors import ConfigError, NodeBusy, StoreError
+from knet.index.dense import ExactIndex, MakeIndex
 from knet.records import Space
 
 from .chunking import Chunker, chunker_for
@@ -39,7 +41,17 @@ def _model_chunker(model: str, space: Space) -> Chunker:
 def _evm_chain(rpc: str, deployment: Deployment) -> Chain:
     from knet.chain.evm import EvmChain  # importing web3 takes a second, and a sync needs no chain
 
-    return EvmChain(rpc, deployment)
+    return EvmChain(rpc, deployment, journals=home() / JOURNALS)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """What ``module:function`` names. Raises ConfigError."""
+    module, _, function = name.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"index {name!r} cannot be loaded: {error}.", hint="Write it as module:function.") from error
+    return found
 
 
 def quiet(phase: str, done: int, total: int) -> None:
@@ -91,6 +103,15 @@ class Node:
     @cached_property
     def chain(self) -> Chain:
         return self._connect(self.profile.rpc, self.profile.deployment)
+
+    @cached_property
+    def index(self) -> MakeIndex:
+        """What finds candidates by vector. Raises ConfigError when the function that the settings name is not there."""
+        if not self.config.index:
+            return ExactIndex
+        from knet.index.vectorstore import StoreEngine  # langchain-core takes a second to import
+
+        return StoreEngine(_function(self.config.index), self.folder / "index.keys")
 
     @property
     def embedder(self) -> Embedder:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 
+from msgspec import UNSET
+
 from knet.codec import Cid, cid_of
 from knet.content.base import get_record, put_record
 from knet.errors import BlockNotFound
@@ -17,6 +19,7 @@ from knet.records import Head, Manifest, Record
 from . import ledger
 from .assemble import Draft, assemble
 from .identity import Identity, identify, paying
+from .models import listed_models, publish_models
 from .node import Node, Progress, quiet
 from .state import State
 
@@ -56,13 +59,15 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
             ledger.settle(state, head.manifest)
         base = _base(node, state)
         draft = assemble(node, state, base, compact=compact, progress=progress)
+        models = publish_models(node, state, draft.space)
         stands = base is not None and head is not None and cid_of(base) == head.manifest
-        if base is not None and head is not None and stands and not draft.changed:
+        same = base is not None and not draft.changed and listed_models(base) == models
+        if base is not None and head is not None and stands and same:
             return _report(identity, head.manifest, base, draft, "", started)
         progress("chain", 0, 0)
         if not stands:  # another chain, or a state that was lost: followers there begin with everything
             draft = draft._replace(added=draft.documents, removed=[])
-        manifest, cid, transaction = _send(node, state, identity, head, draft)
+        manifest, cid, transaction = _send(node, state, identity, head, draft, models)
         return _report(identity, cid, manifest, draft, transaction, started)
 
 
@@ -75,7 +80,9 @@ def _base(node: Node, state: State) -> Manifest | None:
         return None
 
 
-def _send(node: Node, state: State, identity: Identity, head: Head | None, draft: Draft) -> tuple[Manifest, Cid, str]:
+def _send(
+    node: Node, state: State, identity: Identity, head: Head | None, draft: Draft, models: list[Cid]
+) -> tuple[Manifest, Cid, str]:
     manifest = Manifest(
         node=identity.node,
         sequence=head.sequence + 1 if head else 1,
@@ -88,6 +95,7 @@ def _send(node: Node, state: State, identity: Identity, head: Head | None, draft
         time=int(time.time()),
         licence=draft.card.licence,
         access=draft.card.access,
+        models=models or UNSET,
     )
     cid = put_record(node.store, manifest)
     number = ledger.begin(

@@ -7,8 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from math import ceil
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 
 from knet import __version__
 from knet.codec import Cid
@@ -19,6 +21,7 @@ from . import openapi, wire
 from .feed import changes_since
 from .gateway import gateway_router
 from .head import HeadKeeper, Served, check_request
+from .limits import TokenBuckets, client_of
 from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .node import Node
@@ -29,7 +32,11 @@ from .views import ManifestReply
 POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of SQLite
 SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
 QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
+BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
 MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
+
+
+Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="What the follower has; 0: nothing.")]  # SQLite's
 
 
 class Service:
@@ -41,6 +48,9 @@ class Service:
         self.keeper = HeadKeeper(node, self._on_change)
         self.pool = ThreadPoolExecutor(SEARCH_THREADS, "knet-search")
         self.waiting = 0
+        self.metrics.waiting.set_function(lambda: self.waiting)
+        rate = node.config.rate
+        self.buckets = TokenBuckets(rate, BURST_SECONDS * rate) if rate else None
 
     def _on_change(self, served: Served) -> None:
         manifest = served.collection.manifest
@@ -67,13 +77,20 @@ class Service:
         """Whether the gateway may hand out a block."""
         return self.keeper.current is not None and cid in self.keeper.current.blocks
 
+    def admit(self, request: Request) -> None:
+        """Answers 429 to a client address that asks more than its share. This machine's own programs may."""
+        client = client_of(request.client.host if request.client else "")
+        if self.buckets is not None and client and (wait := self.buckets.take(client)):
+            detail = f"This node answers {self.node.config.rate:g} searches a second for each client."
+            raise HTTPException(429, detail, {"Retry-After": str(ceil(wait))})
+
     async def search(self, request: SearchRequest) -> SearchReply:
         """One search, in a thread unless it is quick; at most `MAX_WAITING` are taken on."""
         check_request(request)
         served = self.public
         if self.waiting >= MAX_WAITING:
             raise NodeBusy("this node has more searches waiting than it can answer in time.")
-        if request.vector and len(served.collection) < QUICK_CHUNKS:
+        if request.vector and len(served.collection) < QUICK_CHUNKS and not self.node.config.index:
             return served.answer(request)
         self.waiting += 1
         try:
@@ -92,6 +109,8 @@ def outcome_of(error: Exception) -> str:
     """The metric label of a search that gave no reply."""
     if isinstance(error, NodeBusy):
         return "busy"
+    if isinstance(error, HTTPException) and error.status_code == 429:
+        return "limited"
     return "refused" if isinstance(error, CodecError | SpaceMismatch | TooLarge | HTTPException) else "failed"
 
 
@@ -131,6 +150,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
         started = time.perf_counter()
         outcome = "failed"
         try:
+            service.admit(request)
             encoding = wire.media_type(request)
             question = wire.parse(await wire.read_body(request), SearchRequest, encoding)
             response = wire.reply(await service.search(question), wire.wanted(request, encoding))
@@ -161,7 +181,7 @@ def _add_publication(app: FastAPI, service: Service) -> None:
         return response
 
     @app.get("/v1/changes", **openapi.CHANGES)
-    async def changes(request: Request, since: int = 0) -> Response:
+    async def changes(request: Request, since: Sequence = 0) -> Response:
         found = await asyncio.to_thread(changes_since, service.node, service.public, since)
         return wire.reply(found, wire.wanted(request, wire.JSON))
 

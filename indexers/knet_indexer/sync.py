@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from knet.codec import cid_of, decode, encode
-from knet.embed import Embedder
+from knet.embed import Embedder, is_bulk
 from knet.errors import KnetError, SourceError, TransportError
 from knet.index.shard import store_vector
 from knet.records import Record, Space
@@ -68,6 +68,7 @@ class _Sync:
         self.lost = {item for item, text in state.texts() if not node.store.has(text)}  # somebody deleted blocks
         self.skipped: dict[str, str] = {}
         self.complete: set[str] = set()  # sources that were listed to their end
+        self.in_bulk: Embedder | None = None
         self.added = self.changed = self.embedded = self.to_embed = 0
 
     def run(self, retry: bool) -> SyncReport:
@@ -78,6 +79,7 @@ class _Sync:
         if todo:
             self.progress("model", 0, 0)
             embedder = self.node.embedder_for(len(todo))
+            self.in_bulk = embedder if is_bulk(len(todo)) else None
             if embedder.space != space:
                 todo = self._todo(listed, self._remember(embedder.space), retry)
             self._read(todo, embedder)
@@ -192,6 +194,9 @@ class _Sync:
         known = self.state.vectors(space, list(passages))
         missing = [digest for digest in passages if digest not in known]
         self.to_embed += len(missing)
+        if is_bulk(len(missing)) and not self.in_bulk:  # one item may be a whole book
+            self.in_bulk = self.node.embedder_for(len(missing))
+        embedder = self.in_bulk or embedder
         for first in range(0, len(missing), EMBED_BATCH):
             some = missing[first : first + EMBED_BATCH]
             vectors = embedder.encode([passages[digest] for digest in some], progress=self._embedded)

@@ -1,8 +1,8 @@
-"""knet in JupyterLab: a server extension that holds the network and its keys, and the panels that ask it."""
+"""knet in Jupyter: magics and a widget for the kernel, panels and a server extension for JupyterLab."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .extension import KnetExtension
@@ -18,3 +18,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str | type[KnetExtensio
     from .extension import KnetExtension
 
     return [{"module": "knet_jupyter", "app": KnetExtension}]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What IPython calls for ``%load_ext knet_jupyter``."""
+    from .magics import load
+
+    load(shell)

@@ -93,6 +93,10 @@ class Chain(Protocol):
         """Every batch, or one rater's, from block ``since`` on, oldest first."""
         ...
 
+    def taken_back(self, *, since: int = 0) -> set[tuple[str, int]]:
+        """Rater and number of every batch that was proven wrong from block ``since`` on."""
+        ...
+
     def bond(self, signer: Signer, wei: int) -> str:
         """Put wei at stake, without which nobody can rate: the transaction hash."""
         ...

@@ -155,9 +155,10 @@ def proof_words(proof: LeafProof) -> tuple[Any, ...]:
 def batch_of(log: dict[str, Any], submitted_at: int) -> Batch:
     """The batch that a ``Submitted`` log tells of."""
     root, content, words = abi_decode(["bytes32", "bytes32", "uint256[]"], bytes.fromhex(log["data"][2:]))
+    rater, number = rater_and_number(log)
     return Batch(
-        rater=to_checksum_address("0x" + log["topics"][1][-40:]),
-        number=int(log["topics"][2], 16),
+        rater=rater,
+        number=number,
         submitted_at=submitted_at,
         root=root,
         content=Cid.from_digest(content),
@@ -165,6 +166,11 @@ def batch_of(log: dict[str, Any], submitted_at: int) -> Batch:
         block=int(log["blockNumber"], 16),
         transaction=log["transactionHash"],
     )
+
+
+def rater_and_number(log: dict[str, Any]) -> tuple[str, int]:
+    """Which batch a ``Submitted`` or ``Slashed`` log is about."""
+    return to_checksum_address("0x" + log["topics"][1][-40:]), int(log["topics"][2], 16)
 
 
 def follows(before: Leaf | None, leaf: Leaf) -> bool:

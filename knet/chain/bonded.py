@@ -19,14 +19,18 @@ from .batches import (
     batch_of,
     batch_words,
     proof_words,
+    rater_and_number,
 )
 from .events import block_times, fetch_logs
 from .keys import Signer
 from .rpc import Rpc
 
+EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
+KEPT = 0.97  # of a weight after one epoch; `ScoreLib.KEPT`
 WINDOW_SECONDS = 10 * 86_400  # in which a batch can be challenged; `Reliability.WINDOW`
 DEMAND_FEE = 10**15  # wei; `Reliability.DEMAND_FEE`
 SUBMITTED = "0x" + keccak(text="Submitted(address,uint32,bytes32,bytes32,uint256[])").hex()
+SLASHED = "0x" + keccak(text="Slashed(address,uint32,address,uint8,uint256)").hex()
 DEMANDED = "0x" + keccak(text="Demanded(address,uint32,address,uint256,uint256)").hex()
 REVEALED = "0x" + keccak(text="Revealed(address,uint32,address,uint256)").hex()
 
@@ -57,6 +61,13 @@ class BondedRatings:
         with self.rpc.errors("Reading the batches of ratings"):
             logs = fetch_logs(self.rpc, [self._reliability.address], topics, start, self.rpc.block_number())
             return [batch_of(log, time_of(log)) for log in logs]
+
+    def taken_back(self, *, since: int = 0) -> set[tuple[str, int]]:
+        """Rater and number of every batch that was proven wrong from block ``since`` on."""
+        start = max(since, self._deployment.block)
+        with self.rpc.errors("Reading the challenges of batches"):
+            logs = fetch_logs(self.rpc, [self._reliability.address], [SLASHED], start, self.rpc.block_number())
+            return {rater_and_number(log) for log in logs}
 
     def stands(self, batch: Batch) -> bool:
         """Whether a batch was not taken back."""

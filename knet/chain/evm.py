@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from eth_account.messages import encode_typed_data
@@ -39,11 +40,12 @@ class EvmChain(BondedRatings):
     """`Chain` over HTTP. Safe to use from many threads.
 
     ``rpc_url`` is shown in errors without its path and credentials. Transactions are estimated against the pending
-    block, signed here, and waited for; a revert is told with the contract's own error and arguments.
+    block, signed here, and waited for; a revert is told with the contract's own error and arguments. ``journals`` is
+    the folder where they are written down, so that what a crash or a broken connection left is taken up again.
     """
 
-    def __init__(self, rpc_url: str, deployment: Deployment) -> None:
-        self.rpc = Rpc(rpc_url)
+    def __init__(self, rpc_url: str, deployment: Deployment, *, journals: Path | None = None) -> None:
+        self.rpc = Rpc(rpc_url, journals)
         self._deployment = deployment
         self._identity = self.rpc.contract("IdentityRegistry", deployment.identity)
         self._manifests = self.rpc.contract("ManifestRegistry", deployment.manifests)

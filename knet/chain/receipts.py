@@ -71,9 +71,13 @@ def receipt_digest(receipt: Receipt, chain_id: int, contract: str) -> bytes:
 
 def sign_receipt(signer: Signer, receipt: Receipt, chain_id: int, contract: str) -> SignedReceipt:
     """Sign a receipt for one deployment; ``contract`` is its `Deployment.reliability`. Raises BadReceipt."""
-    digest = receipt_digest(receipt, chain_id, contract)
+    return SignedReceipt(receipt=receipt, signature=sign_digest(signer, receipt_digest(receipt, chain_id, contract)))
+
+
+def sign_digest(signer: Signer, digest: bytes) -> bytes:
+    """65 bytes r || s || v over the 32 bytes of an EIP-712 message."""
     compact = _private_key(bytes(signer.key)).sign_recoverable(digest, hasher=None)
-    return SignedReceipt(receipt=receipt, signature=compact[:64] + bytes((27 + compact[64],)))
+    return compact[:64] + bytes((27 + compact[64],))
 
 
 @lru_cache(maxsize=16)
@@ -87,20 +91,24 @@ def _checksum_address(address: bytes) -> str:
 
 
 def recover(signed: SignedReceipt, chain_id: int, contract: str) -> str:
-    """Checksum address of the key that signed a receipt; compare it with `Chain.signer_of`.
+    """Checksum address of the key that signed a receipt; compare it with `Chain.signer_of`. Raises BadReceipt."""
+    digest = receipt_digest(signed.receipt, chain_id, contract)
+    return recover_digest(digest, signed.signature, f"the receipt of node {signed.receipt.node}")
+
+
+def recover_digest(digest: bytes, signature: bytes, what: str) -> str:
+    """Checksum address of the key behind `sign_digest`; ``what`` is what an error names.
 
     Only the one form of a signature that the contract takes passes. Raises BadReceipt.
     """
-    signature = signed.signature
     if len(signature) != 65 or signature[64] not in (27, 28):
-        raise BadReceipt(f"node {signed.receipt.node} signed a receipt with something that is no signature.")
+        raise BadReceipt(f"{what} is signed with something that is no signature.")
     if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
-        raise BadReceipt(f"the receipt of node {signed.receipt.node} carries the malleable form of a signature.")
-    digest = receipt_digest(signed.receipt, chain_id, contract)
+        raise BadReceipt(f"{what} carries the malleable form of a signature.")
     try:
         key = PublicKey.from_signature_and_message(
             signature[:64] + bytes((signature[64] - 27,)), digest, hasher=None
         ).format(compressed=False)
     except ValueError as error:
-        raise BadReceipt(f"the receipt of node {signed.receipt.node} is signed by no possible key.") from error
+        raise BadReceipt(f"{what} is signed by no possible key.") from error
     return _checksum_address(keccak(key[1:])[-20:])

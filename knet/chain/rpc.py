@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,27 +17,22 @@ from web3.exceptions import (
     BadFunctionCallOutput,
     BadResponseFormat,
     ContractLogicError,
-    TransactionNotFound,
     Web3Exception,
     Web3RPCError,
 )
-from web3.types import RPCEndpoint, RPCResponse, TxParams, TxReceipt, Wei
+from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
-from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed, TransactionPending
+from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
 from .abi import artifact, describe_revert
 from .keys import Signer
+from .sender import Sender
 
 CONNECT_SECONDS = 3.0  # a chain that does not even accept by then is down
 READ_SECONDS = 20.0  # a page of logs from a public RPC can take this long
-MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
-GAS_MARGIN = 1.2  # state may change between the estimate and the block
-FIRST_POLL, SLOWEST_POLL = 0.004, 1.0  # seconds; a development chain has the receipt at once
 
 READS = frozenset({"eth_call", "eth_estimateGas", "eth_getLogs", "eth_getBlockByNumber"})
 BETWEEN_BLOCKS = ("BlockOutOfRange", "header not found")
 READ_PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds; a development chain is through at once, a lagging node within a block
-
-_nonces = threading.Lock()  # two threads with one key must not draw the same nonce
 
 
 def rpc_origin(url: str) -> str:
@@ -74,9 +69,12 @@ class _Provider(HTTPProvider):
 
 
 class Rpc:
-    """A chain's JSON-RPC over HTTP. Usable from many threads."""
+    """A chain's JSON-RPC over HTTP. Usable from many threads.
 
-    def __init__(self, url: str) -> None:
+    ``journals`` is the folder where transactions are written down, to be taken up again after a crash.
+    """
+
+    def __init__(self, url: str, journals: Path | None = None) -> None:
         try:
             self.origin = rpc_origin(url)
         except ValueError as error:
@@ -87,6 +85,7 @@ class Rpc:
             url, request_kwargs={"timeout": (CONNECT_SECONDS, READ_SECONDS)}, exception_retry_configuration=None
         )
         self.web3 = Web3(provider, middleware=[])
+        self._sender = Sender(self.web3, journals)
 
     @contextmanager
     def errors(self, doing: str, failure: type[ChainError] = ChainError) -> Iterator[None]:
@@ -154,51 +153,11 @@ class Rpc:
         """Estimate, sign here, send, and wait until it is mined; ``value`` in wei goes with it.
 
         Raises TransactionFailed if it will never be mined or did nothing, TransactionPending if it may yet be, and
-        ChainUnreachable, after which nobody knows.
+        ChainUnreachable, after which nobody knows. After either of these, the same call takes the transaction up again
+        instead of sending another.
         """
         with self.errors(doing, TransactionFailed):
-            gas = int(call.estimate_gas({"from": signer.address, "value": Wei(value)}, "pending") * GAS_MARGIN)
-            with _nonces:
-                fields = self._fees() | TxParams(
-                    {
-                        "from": signer.address,
-                        "nonce": self.web3.eth.get_transaction_count(signer.address, "pending"),
-                        "gas": gas,
-                        "chainId": self.web3.eth.chain_id,
-                        "value": Wei(value),
-                    }
-                )
-                signed = signer.sign_transaction(call.build_transaction(fields))  # type: ignore[arg-type]
-                transaction = self.web3.eth.send_raw_transaction(signed.raw_transaction)
-            receipt = self._mined(transaction, doing)
-        if receipt["status"] != 1:
-            raise TransactionFailed(
-                f"{doing} failed: transaction {transaction.to_0x_hex()} reverted in block {receipt['blockNumber']}.",
-                hint="The chain changed between the estimate and the block; try again.",
-            )
-        return receipt
-
-    def _fees(self) -> TxParams:
-        """EIP-1559 fees that outlive six full blocks; a plain gas price where the chain has no base fee."""
-        base = self.web3.eth.get_block("latest").get("baseFeePerGas")
-        if base is None:
-            return {"gasPrice": self.web3.eth.gas_price}
-        tip = self.web3.eth.max_priority_fee
-        return {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": tip}
-
-    def _mined(self, transaction: Any, doing: str) -> TxReceipt:
-        deadline, pause = time.monotonic() + MINED_SECONDS, FIRST_POLL
-        while True:
-            try:
-                return self.web3.eth.get_transaction_receipt(transaction)
-            except TransactionNotFound as error:
-                if time.monotonic() > deadline:
-                    raise TransactionPending(
-                        f"{doing}: transaction {transaction.to_0x_hex()} was not mined in {MINED_SECONDS:.0f} s.",
-                        hint="It may still be; look it up before sending another.",
-                    ) from error
-            time.sleep(pause)
-            pause = min(pause * 1.5, SLOWEST_POLL)
+            return self._sender.transact(signer, call, doing, value)
 
 
 def _advice(reason: str) -> str:

@@ -7,7 +7,7 @@ Every backend of one space (ONNX Runtime or torch, float32 or bfloat16, CPU or G
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ AGREEMENT = 0.9995  # least cosine between two backends' vectors of one text: bf
 
 Vectors = npt.NDArray[np.float32]
 Progress = Callable[[int], None]  # called with the number of texts done since the last call
+Part = tuple[int, int]  # code points ``start`` to ``end`` (exclusive) of a text
 
 
 class Embedder(Protocol):
@@ -28,4 +29,22 @@ class Embedder(Protocol):
 
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
         """``(len(texts), space.dimension)`` float32, unit length, in the order of ``texts``. Thread-safe."""
+        ...
+
+
+@runtime_checkable
+class PartEmbedder(Embedder, Protocol):
+    """An embedder that also tells the vectors of a text's parts, read in the light of the whole text.
+
+    Each part's vector is the mean of its token vectors ("late chunking", arXiv 2409.04701): what a pronoun
+    stands for has been read already, and the parts cost nothing beyond the text itself.
+    """
+
+    def encode_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[Part]], *, progress: Progress | None = None
+    ) -> tuple[Vectors, list[Vectors]]:
+        """What `encode` gives, and for each text the unit vectors ``(len(parts), dimension)`` of its parts.
+
+        A part beyond what the model reads of a text has the vector 0.
+        """
         ...

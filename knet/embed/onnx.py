@@ -10,7 +10,7 @@ import onnxruntime
 from ..errors import ModelNotFound
 from ..records import Space
 from .base import Vectors
-from .pipeline import BatchedEmbedder, Tokens, pool
+from .pipeline import BatchedEmbedder, Tokens
 
 BATCH_TOKENS = 1024  # larger batches are slower on CPUs: activations leave the cache
 
@@ -21,7 +21,7 @@ def usable_cores() -> int:
 
 
 class OnnxEmbedder(BatchedEmbedder):
-    """Runs a ``model.onnx`` that gives token vectors; pools in numpy."""
+    """Runs a ``model.onnx`` that gives token vectors."""
 
     def __init__(self, folder: Path, space: Space, graph: Path, *, threads: int | None = None) -> None:
         """``folder`` holds the tokenizer; ``threads`` defaults to the usable cores. Raises ModelNotFound."""
@@ -37,9 +37,9 @@ class OnnxEmbedder(BatchedEmbedder):
             raise ModelNotFound(f"{graph} cannot be loaded: {error}.", hint="Delete it; it is made again.") from error
         self._inputs = {node.name for node in self._session.get_inputs()}
 
-    def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
+    def _tokens(self, ids: Tokens, mask: Tokens) -> Vectors:
         feeds = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             feeds["token_type_ids"] = ids * 0
         hidden: Vectors = self._session.run(None, feeds)[0]
-        return pool(hidden, mask, self._space.pooling)
+        return hidden

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..records import Space
-from .base import Progress, Vectors
+from .base import Part, Progress, Vectors
 from .models import load_tokenizer
 
 Tokens = npt.NDArray[np.int64]
@@ -32,8 +32,12 @@ class BatchedEmbedder(ABC):
         return self._space
 
     @abstractmethod
+    def _tokens(self, ids: Tokens, mask: Tokens) -> Vectors:
+        """Token vectors ``(batch, length, dimension)`` of token ids and attention mask, both ``(batch, length)``."""
+
     def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
-        """Pooled vectors ``(batch, dimension)`` of token ids and attention mask, both ``(batch, length)``."""
+        """Pooled vectors ``(batch, dimension)``, not normalised."""
+        return pool(self._tokens(ids, mask), mask, self._space.pooling)
 
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
         prefix = self._space.query_prefix if query else self._space.passage_prefix
@@ -46,6 +50,40 @@ class BatchedEmbedder(ABC):
                 if progress:
                     progress(len(rows))
         return vectors
+
+    def encode_parts(
+        self, texts: Sequence[str], parts: Sequence[Sequence[Part]], *, progress: Progress | None = None
+    ) -> tuple[Vectors, list[Vectors]]:
+        prefix = self._space.passage_prefix
+        vectors = np.empty((len(texts), self._space.dimension), np.float32)
+        found: list[Vectors] = [vectors[:0]] * len(texts)
+        for first in range(0, len(texts), WINDOW):
+            window = self._tokenizer.encode_batch([prefix + text for text in texts[first : first + WINDOW]])
+            for rows in batches([len(encoding.ids) for encoding in window], self._batch_tokens):
+                ids, mask = padded([window[row].ids for row in rows])
+                hidden = self._tokens(ids, mask)
+                vectors[first + rows] = normalized(pool(hidden, mask, self._space.pooling))
+                for row, tokens in zip(rows.tolist(), hidden, strict=True):
+                    offsets = np.array(window[row].offsets) - len(prefix)
+                    found[first + row] = pool_parts(tokens[: len(offsets)], offsets, parts[first + row])
+                if progress:
+                    progress(len(rows))
+        return vectors, found
+
+
+def pool_parts(tokens: Vectors, offsets: Tokens, parts: Sequence[Part]) -> Vectors:
+    """``(len(parts), dimension)``: the mean of the token vectors ``(length, dimension)`` in each part, unit length.
+
+    ``offsets`` is ``(length, 2)``: start and end of each token, equal for the model's own marks. A part without a token
+    (the text was cut off before it) is 0.
+    """
+    sums = np.concatenate([np.zeros_like(tokens[:1]), np.cumsum(tokens, 0)])
+    words = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
+    bounds = np.array(parts, np.int64).reshape(-1, 2)
+    begin = np.searchsorted(offsets[words, 1], bounds[:, 0], "right")
+    end = np.maximum(np.searchsorted(offsets[words, 0], bounds[:, 1], "left"), begin)
+    places = np.append(words, words[-1] + 1 if len(words) else 0)
+    return normalized(sums[places[end]] - sums[places[begin]])
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[np.intp]]:

@@ -40,13 +40,19 @@ class TorchEmbedder(BatchedEmbedder):
         return cast(torch.nn.Module, self._model[0].model)
 
     def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
+        return self._output(ids, mask, "sentence_embedding")
+
+    def _tokens(self, ids: Tokens, mask: Tokens) -> Vectors:
+        return self._output(ids, mask, "token_embeddings")
+
+    def _output(self, ids: Tokens, mask: Tokens, name: str) -> Vectors:
         features = {
             "input_ids": torch.from_numpy(ids).to(self._device),
             "attention_mask": torch.from_numpy(mask).to(self._device),
         }
         low = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self._device, dtype=torch.bfloat16, enabled=low):
-            vectors: Vectors = self._model(features)["sentence_embedding"].float().cpu().numpy()
+            vectors: Vectors = self._model(features)[name].float().cpu().numpy()
         return vectors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import faiss
@@ -14,7 +15,7 @@ from .lexical import document_frequency, term_hash, tokens
 from .shard import Vectors
 
 CENTROIDS = 64  # keeps 97.7 % of central recall together with the sketch (docs/papers.md); more gains little
-SKETCH_TERMS = 8192  # 64 KiB; the terms of most chunks, which is what tells nodes apart
+SKETCH_TERMS = 6144  # 24 KiB each for hashes and counts, and about as much for places; the terms of most chunks
 TRAINING_ROWS = 64 * 256  # k-means gains nothing beyond 256 rows a centroid
 
 
@@ -32,10 +33,11 @@ def make_card(
     cost: int = 0,
 ) -> Card:
     """The card of a collection: ``vectors`` is ``(chunks, dimension)`` float32, ``texts`` one a chunk."""
-    centroids, weights = _centroids(vectors)
+    centroids, nearest = _centroids(vectors)
     words = [tokens(text) for text in texts]
     kept = document_frequency(words).most_common(SKETCH_TERMS)
     sketch = sorted({term_hash(term): df for term, df in reversed(kept)}.items())
+    terms = np.array([key for key, _ in sketch], "<u4")
     return Card(
         title=title,
         description=description,
@@ -43,9 +45,11 @@ def make_card(
         documents=documents,
         chunks=len(texts),
         centroids=centroids.astype(VECTOR_DTYPE).tobytes(),
-        weights=weights.astype("<u4").tobytes(),
-        terms=np.array([key for key, _ in sketch], "<u4").tobytes(),
+        weights=np.bincount(nearest, minlength=len(centroids)).astype("<u4").tobytes(),
+        spreads=_spreads(vectors, centroids, nearest).astype(VECTOR_DTYPE).tobytes(),
+        terms=terms.tobytes(),
         df=np.array([df for _, df in sketch], "<u4").tobytes(),
+        places=zlib.compress(_places(words, nearest, terms).astype("<u8").tobytes(), 9),
         average_length=sum(map(len, words)) / max(len(words), 1),
         languages=list(languages),
         licence=licence,
@@ -55,14 +59,12 @@ def make_card(
 
 
 def _centroids(vectors: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
-    count = min(CENTROIDS, len(vectors))
-    if count == 0:
-        return vectors[:0], np.zeros(0, np.int64)
-    if count < CENTROIDS:
-        return vectors, np.ones(count, np.int64)
+    """Unit centroids ``(n, dimension)``, and the nearest of them for every row."""
+    if len(vectors) < CENTROIDS:
+        return vectors, np.arange(len(vectors))
     kmeans = faiss.Kmeans(
         vectors.shape[1],
-        count,
+        CENTROIDS,
         niter=10,
         seed=1,
         spherical=True,
@@ -71,5 +73,25 @@ def _centroids(vectors: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
     )
     kmeans.train(vectors)
     _, nearest = kmeans.index.search(vectors, 1)
-    centroids = np.asarray(kmeans.centroids, np.float32)
-    return centroids, np.bincount(nearest[:, 0], minlength=count)
+    return np.asarray(kmeans.centroids, np.float32), nearest[:, 0]
+
+
+def _spreads(vectors: Vectors, centroids: Vectors, nearest: npt.NDArray[np.int64]) -> Vectors:
+    """``(n,)`` mean cosine of each centroid with the rows it stands for; 1 where it stands for none."""
+    cosines = np.einsum("ij,ij->i", vectors, centroids[nearest])
+    counts = np.bincount(nearest, minlength=len(centroids))
+    sums = np.bincount(nearest, cosines, minlength=len(centroids))
+    mean: Vectors = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0).astype(np.float32)
+    return mean
+
+
+def _places(
+    words: Sequence[Sequence[str]], nearest: npt.NDArray[np.int64], terms: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.uint64]:
+    """For each term of the sketch the centroids whose chunks hold it: bit ``i`` for centroid ``i``."""
+    places = dict.fromkeys(terms.tolist(), 0)
+    for chunk, centroid in zip(words, nearest.tolist(), strict=True):
+        for key in map(term_hash, set(chunk)):
+            if key in places:
+                places[key] |= 1 << centroid
+    return np.array(list(places.values()), "<u8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import bm25s
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,7 @@ from ..content.base import BlockSource, get_record
 from ..errors import SpaceMismatch
 from ..merkle import Tree
 from ..records import Card, Hit, Manifest, Record, Space
+from .dense import ExactIndex, MakeIndex
 from .lexical import K1, B, tokens
 from .shard import LoadedShard, Vectors, check_space, read_shard
 
@@ -29,7 +29,15 @@ class Found(Record, frozen=True):
 class Collection:
     """The chunks of one manifest, ready to be searched. Immutable; a new manifest is a new collection."""
 
-    def __init__(self, cid: Cid, manifest: Manifest, space: Space, card: Card, shards: list[LoadedShard]) -> None:
+    def __init__(
+        self,
+        cid: Cid,
+        manifest: Manifest,
+        space: Space,
+        card: Card,
+        shards: list[LoadedShard],
+        index: MakeIndex = ExactIndex,
+    ) -> None:
         self.cid = cid
         self.manifest = manifest
         self.space = space
@@ -43,17 +51,26 @@ class Collection:
             self._place += [(number, int(chunk)) for chunk in alive]
             rows.append(shard.vectors[alive])
             corpus += [tokens(shard.texts[chunk]) for chunk in alive]
-        self._dense = faiss.IndexFlatIP(space.dimension)
-        if self._place:
-            self._dense.add(np.concatenate(rows).astype(np.float32))
+        vectors = np.concatenate([np.zeros((0, space.dimension), np.float16), *rows]).astype(np.float32)
+        self._dense = index(vectors, [shards[number].leaves[chunk] for number, chunk in self._place])
         self._bm25 = bm25s.BM25(k1=K1, b=B)
         self._has_terms = any(corpus)
         if self._has_terms:
             self._bm25.index(corpus, show_progress=False)
 
     @classmethod
-    def load(cls, source: BlockSource, cid: Cid, *, progress: Callable[[int], None] | None = None) -> Collection:
-        """Fetch and check everything a manifest names. Raises what `read_shard` raises, and SpaceMismatch."""
+    def load(
+        cls,
+        source: BlockSource,
+        cid: Cid,
+        *,
+        progress: Callable[[int], None] | None = None,
+        index: MakeIndex = ExactIndex,
+    ) -> Collection:
+        """Fetch and check everything a manifest names; ``index`` finds candidates by vector.
+
+        Raises what `read_shard` raises, SpaceMismatch, and StoreError when the index cannot be made.
+        """
         manifest = get_record(source, cid, Manifest)
         space = get_record(source, manifest.space, Space)
         card = get_record(source, manifest.card, Card)
@@ -62,7 +79,7 @@ class Collection:
             if shard.vectors.shape[1] != space.dimension:
                 raise SpaceMismatch(f"shard {ref.shard} has {shard.vectors.shape[1]} dimensions, its space another.")
         check_space(manifest.space, card.space, f"card {manifest.card}")
-        return cls(cid, manifest, space, card, shards)
+        return cls(cid, manifest, space, card, shards, index)
 
     def __len__(self) -> int:
         return len(self._place)
@@ -78,16 +95,18 @@ class Collection:
             )
         if not self._place:
             return []
-        faiss.omp_set_num_threads(1)  # of this thread: a node answers many at once, and threads would wait by spinning
-        _, nearest = self._dense.search(vector[None, :], min(k, len(self)))
+        nearest = self._dense.nearest(vector, min(k, len(self)))
         lexical = self._lexical(question)
         top = np.argpartition(-lexical, min(k, len(self)) - 1)[:k]
-        rows = sorted({*nearest[0].tolist(), *top[lexical[top] > 0].tolist()})
-        cosine = self._dense.reconstruct_batch(np.array(rows)) @ vector
+        rows = sorted({*nearest.tolist(), *top[lexical[top] > 0].tolist()})
+        if not rows:  # an engine may find nothing
+            return []
+        places = [self._place[row] for row in rows]
+        cosine = np.stack([self.shards[shard].vectors[chunk] for shard, chunk in places]).astype(np.float32) @ vector
         return [
             Found(
-                shard=self._place[rows[i]][0],
-                chunk=self._place[rows[i]][1],
+                shard=places[i][0],
+                chunk=places[i][1],
                 scores={"dense": float(cosine[i]), "bm25": float(lexical[rows[i]])},
             )
             for i in np.argsort(-cosine, kind="stable")

@@ -87,11 +87,12 @@ class Statistics:
         df = max(self._df.get(term, 0), 1)
         return math.log1p((max(self.chunks - df, 0) + 0.5) / (df + 0.5))
 
-    def score(self, weights: Mapping[str, float], words: Sequence[str]) -> float:
-        """BM25 of one text's tokens; ``weights`` holds the idf of each of the question's tokens."""
+    def score(self, weights: Mapping[str, float], words: Sequence[str], length: int | None = None) -> float:
+        """BM25 of one text's tokens; ``weights`` holds the idf of each of the question's tokens. ``length`` is what the
+        text counts as long, if that is not all of ``words``."""
         counts: dict[str, int] = {}
         for word in words:
             if word in weights:
                 counts[word] = counts.get(word, 0) + 1
-        norm = K1 * (1 - B + B * len(words) / self.average_length)
+        norm = K1 * (1 - B + B * (len(words) if length is None else length) / self.average_length)
         return sum(weights[term] * count * (K1 + 1) / (count + norm) for term, count in counts.items())

@@ -21,6 +21,7 @@ MIN_WORDS = 4  # shorter "sentences" are headings and signatures
 FOUND_COSINE = 0.45  # all-MiniLM-L6-v2: passages that answer lie above, unrelated ones below 0.35 (docs/papers.md)
 MAYBE_COSINE = 0.30
 FOUND_COVERAGE = 0.6  # between the two, the words must speak for it
+EXTRACTIVE = "extractive"  # an answer's writer, where no chat model wrote it
 UNKNOWN = "The network does not know."
 
 Writer = Callable[[str], str]  # a prompt in, the model's text out

@@ -14,6 +14,7 @@ from .view import NodeView
 
 DEADLINE_SECONDS = 2.0  # a node that needs longer is reported as a time-out; the answer does not wait for it
 MAX_REPLY_BYTES = 4 << 20  # 64 hits of 8 KiB text with vector and proof stay far below
+STATUSES = {401: "access_denied", 402: "access_denied", 403: "access_denied", 429: "busy", 503: "busy"}
 MEDIA_TYPE = "application/vnd.ipld.dag-cbor"
 
 
@@ -63,7 +64,7 @@ async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, deadlin
     except DeadlineExceeded as error:
         return failed("timeout", error)
     except BadReply as error:
-        return failed("access_denied" if error.status in (401, 402, 403) else "error", error)
+        return failed(STATUSES.get(error.status, "error"), error)
     except CodecError as error:
         return failed("unverified", error)
     except (TransportError, KnetError) as error:

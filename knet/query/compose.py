@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from ..chain.base import Deployment
 from ..index.lexical import Statistics, tokens
 from ..records import Answer, NodeStatus, Passage, Provenance, Sentence
-from .answer import UNKNOWN, Writer, extract, generate, is_found, numbered
+from .answer import EXTRACTIVE, UNKNOWN, Writer, extract, generate, is_found, numbered
 from .gather import Inquiry
 from .merge import Ranked, merge
 from .route import pooled_statistics
 from .view import NodeView
-
-EXTRACTIVE = "extractive"
 
 
 def compose(
@@ -66,11 +64,14 @@ def _passages(inquiry: Inquiry, statistics: Statistics) -> list[Passage]:
         inquiry.hits,
         {view.entry.node: view.card.space for view in inquiry.asked},
         statistics,
-        {view.entry.node: view.reputation for view in inquiry.asked},
+        {view.entry.node: inquiry.beliefs.get(view.entry.node, view.reputation) for view in inquiry.asked},
         k=inquiry.options.k,
         retrievers=inquiry.options.retrievers,
         collapse=inquiry.options.collapse,
         verdicts=inquiry.verdicts,
+        known=inquiry.known,
+        further=inquiry.further,
+        closer=inquiry.closer,
     )
     receipts = {node: index for index, node in enumerate(inquiry.receipts)}
     return [_passage(item, inquiry.views, receipts) for item in ranked]
@@ -88,6 +89,7 @@ def _passage(item: Ranked, views: Mapping[int, NodeView], receipts: Mapping[int,
         licence=document.licence,
         score=round(item.score, 6),
         scores=item.scores,
+        shares=item.shares,
         reliability=views[checked.node].reputation,
         sources=item.sources,
         provenance=Provenance(

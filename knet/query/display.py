@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..records import Answer, NodeStatus, Passage
+
+if TYPE_CHECKING:
+    from .recheck import Check
 
 SAFE_SCHEMES = ("http", "https")
 SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of it
@@ -44,6 +49,19 @@ def answer_html(answer: Answer) -> str:
         f"{answer.milliseconds:.0f} ms</summary>"
         f"<table><tr><th>node</th><th>status</th><th>hits</th><th>ms</th><th>why</th></tr>{nodes}</table>"
         "</details></div>"
+    )
+
+
+def checks_html(summary: str, checks: Sequence[Check]) -> str:
+    """What became of each claim of an answer, as an HTML fragment like that of `answer_html`."""
+    marks = {True: "holds", False: "FAILS", None: "unreachable"}
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (c.claim, c.subject, marks[c.ok], c.detail)) + "</tr>"
+        for c in checks
+    )
+    return (
+        f'<div class="knet-checks"><p><b>{escape(summary)}</b></p><details><summary>{len(checks)} claims</summary>'
+        f"<table><tr><th>claim</th><th>about</th><th></th><th>detail</th></tr>{rows}</table></details></div>"
     )
 
 

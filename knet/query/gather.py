@@ -20,13 +20,12 @@ from ..index.collection import Collection
 from ..index.shard import Vectors
 from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
 from .ask import DEADLINE_SECONDS, Reply, ask_nodes
-from .merge import RETRIEVERS
+from .merge import RETRIEVERS, Column
 from .private import Shelf, search_fetched
-from .route import Route
+from .route import Route, enough
 from .verify import Checked, Nonces, Question, verify_reply
 from .view import NodeView
 
-ASKED = 5  # nodes a question goes to; keeps about 98 % of central recall at 100 nodes (docs/papers.md)
 PASSAGES = 8
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
@@ -38,10 +37,10 @@ OnAsking = Callable[[Sequence[NodeStatus]], None]
 
 
 class Options(Record, frozen=True):
-    """How to ask. ``ask`` bounds the nodes asked (0: all); ``nodes`` restricts them by id."""
+    """How to ask. ``ask`` is how many nodes (None: as many as matter, 0: all); ``nodes`` restricts them by id."""
 
     k: int = PASSAGES
-    ask: int = ASKED
+    ask: int | None = None
     nodes: list[int] = []
     private: bool = False
     deadline: float = DEADLINE_SECONDS  # seconds a node
@@ -61,6 +60,10 @@ class Inquiry:
     options: Options
     client: bytes
     verdicts: Mapping[bytes, Reputation] = field(default_factory=dict)  # the user's own, see `knet.trust.verdicts`
+    beliefs: Mapping[int, Reputation] = field(default_factory=dict)  # see `knet.query.standing`
+    known: Mapping[bytes, Sequence[str]] = field(default_factory=dict)  # questions the user found passages to answer
+    further: Mapping[str, Column] = field(default_factory=dict)  # see `knet.query.merge.merge`
+    closer: Mapping[str, Column] = field(default_factory=dict)
     on_status: OnStatus | None = None
     on_asking: OnAsking | None = None
     stop: threading.Event | None = None  # set by whoever wants no answer any more
@@ -70,6 +73,7 @@ class Inquiry:
     requests: dict[Cid, SearchRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._route = {route.node: route for route in self.routes}
         for route in self.routes:
             self._set(route.node, "skipped")
         for space in {view.card.space for view in self.asked}:
@@ -85,7 +89,8 @@ class Inquiry:
     @property
     def asked(self) -> list[NodeView]:
         """The nodes worth asking, best first."""
-        return [self.views[route.node] for route in self.routes[: self.options.ask or None]]
+        count = enough(self.routes) if self.options.ask is None else self.options.ask or None
+        return [self.views[route.node] for route in self.routes[:count]]
 
     def begin(self) -> None:
         """Tell whoever watches which nodes are about to be asked. Raises Stopped."""
@@ -106,7 +111,8 @@ class Inquiry:
             hits=hits,
             milliseconds=milliseconds,
             detail=detail,
-            why=next(route.why for route in self.routes if route.node == node),
+            why=self._route[node].why,
+            evidence=self._route[node].evidence,
         )
 
     def note(self, node: int, status: str, milliseconds: float, *, hits: int = 0, detail: str = "") -> None:

@@ -10,6 +10,8 @@ from .display import answer_html, answer_text
 from .recheck import VerificationReport
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from .network import Network
 
 MEDIA_TYPE = "application/vnd.knet.answer+json"
@@ -48,9 +50,9 @@ class LiveAnswer:
         """Check every claim again; see `Network.verify`."""
         return self._network.verify(self.record, embed=embed)
 
-    def rate(self, value: float, *, passage: int | None = None) -> list[Rating]:
-        """Queue a verdict from -1 to 1 on the answer, or on one passage (counted from 1)."""
-        return self._network.rate(self.record, value, passage=passage)
+    def rate(self, value: float, *, passage: int | None = None, model: BaseChatModel | None = None) -> list[Rating]:
+        """Queue a verdict from -1 to 1 on the answer, or on one passage (counted from 1); see `Network.rate`."""
+        return self._network.rate(self.record, value, passage=passage, model=model)
 
     def to_json(self) -> str:
         """The record as JSON, from which it can be verified again."""

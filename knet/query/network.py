@@ -17,8 +17,8 @@ from ..chain.base import Chain
 from ..chain.devchain import fund
 from ..chain.evm import EvmChain
 from ..chain.keys import Signer, load_or_create_key
-from ..codec import Cid, cid_of, from_json
-from ..config import Profile, home, load_profile
+from ..codec import from_json
+from ..config import JOURNALS, Profile, home, load_profile
 from ..content.base import BlockSource, BlockStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
@@ -26,18 +26,24 @@ from ..content.layered import Layered
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
-from ..errors import ChainError, ConfigError, SpaceError
+from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
-from ..index.shard import Vectors
-from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Space
-from ..trust.cost import Cost, cost_of
+from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Reputation, Space
+from ..trust.answered import Answered
+from ..trust.history import History
+from ..trust.personal import Person
+from ..trust.probes import Judged, Probe, judge
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
-from .compose import EXTRACTIVE, compose
-from .gather import ASKED, PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
+from .answer import EXTRACTIVE, Writer
+from .closer import Reranker, closer_columns
+from .compose import compose
+from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
 from .live import LiveAnswer
 from .recheck import VerificationReport, verify_answer
 from .route import route
+from .spaces import Spaces
+from .standing import Standings, Trusted
 from .view import NetworkView, NodeView
 
 if TYPE_CHECKING:
@@ -88,10 +94,10 @@ class Network:
         self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
+        self._standings = Standings(chain, self.address, folder / "learnt" / f"{profile.name}.db")
+        self._answered = Answered(folder / "answered" / f"{profile.name}.json")
         self._gatherer = Gatherer(http, chain.deployment)
-        self._load_embedder = load_embedder
-        self._embedders: dict[Cid, Embedder | SpaceError] = {}
-        self._lock = threading.Lock()
+        self._spaces = Spaces(profile, load_embedder)
 
     @property
     def address(self) -> str:
@@ -103,12 +109,14 @@ class Network:
         question: str,
         *,
         k: int = PASSAGES,
-        ask: int = ASKED,
+        ask: int | None = None,
         nodes: Sequence[int] = (),
         private: bool = False,
         min_reliability: float = 0.0,
         deadline: float | None = None,
         model: BaseChatModel | None = None,
+        thorough: bool = False,
+        reranker: Reranker | None = None,
         on_status: OnStatus | None = None,
         on_asking: OnAsking | None = None,
         stop: threading.Event | None = None,
@@ -116,11 +124,13 @@ class Network:
     ) -> LiveAnswer:
         """Ask the network.
 
-        ``k`` passages from the ``ask`` nodes most worth asking (0: all), or only from ``nodes``. ``private`` fetches
-        published shards and searches them here. ``model`` writes the answer instead of the extractive default.
-        ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done with;
-        setting ``stop`` withdraws the question.
-        Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
+        ``k`` passages from the ``ask`` nodes most worth asking (None: as many as matter, 0: all), or only from
+        ``nodes``. ``private`` fetches published shards and searches them here. ``model`` writes the answer instead of
+        the extractive default. ``thorough`` also reads the best candidates sentence by sentence, which takes some 100
+        ms; ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers
+        it. ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done
+        with; setting ``stop`` withdraws the question. Raises ConfigError for a question that cannot be asked, Stopped;
+        what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
         _check(question, k)
@@ -130,15 +140,21 @@ class Network:
         known = self._view.current()
         if not known and not self._view.unusable:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
-        vectors, views, missing = self._embed(question, known)
+        self._standings.begin(known)
+        vectors, views, missing = self._spaces.embed(question, known)
+        beliefs, used = self._standings.beliefs(views), self._standings.usefulness
+        eligible = _eligible(views, chosen, beliefs)
         inquiry = Inquiry(
             question=question,
-            routes=route(question, vectors, _eligible(views, chosen), asked=chosen.ask),
+            routes=route(question, vectors, eligible, asked=chosen.ask, usefulness=used, beliefs=beliefs),
             views=views,
             vectors=vectors,
             options=chosen,
             client=bytes.fromhex(self.address[2:]),
             verdicts=self._verdicts.known,
+            beliefs=beliefs,
+            known=self._answered.known,
+            closer=closer_columns(views, vectors, self._spaces.embedder if thorough else None, reranker),
             on_status=on_status,
             on_asking=on_asking,
             stop=stop,
@@ -152,66 +168,23 @@ class Network:
             inquiry,
             self.chain.deployment,
             started,
-            writer=None if model is None else lambda prompt: str(model.invoke(prompt).text),
+            writer=_writer(model),
             writer_name=EXTRACTIVE if model is None else model.get_name(),
             further=[*missing, *self._unusable()],
         )
+        self._standings.learn(inquiry, answer)
         return LiveAnswer(answer, self)
 
     async def aask(self, question: str, **options: Any) -> LiveAnswer:
         """`ask` without blocking the running event loop."""
         return await asyncio.to_thread(self.ask, question, **options)
 
-    def _embed(
-        self, question: str, known: Mapping[int, NodeView]
-    ) -> tuple[dict[Cid, Vectors], dict[int, NodeView], list[NodeStatus]]:
-        """The question in every space there is an embedder for; nodes of other spaces are reported, not asked."""
-        vectors: dict[Cid, Vectors] = {}
-        failures: dict[Cid, SpaceError] = {}
-        for space in {view.card.space: view.space for view in known.values()}.values():
-            embedder = self._embedder(space)
-            if isinstance(embedder, SpaceError):
-                failures[cid_of(space)] = embedder
-            else:
-                vectors[cid_of(space)] = embedder.encode([question], query=True)[0]
-        views = {node: view for node, view in known.items() if view.card.space in vectors}
-        missing = [
-            NodeStatus(node=node, title=view.card.title, status="error", detail=str(failures[view.card.space]))
-            for node, view in known.items()
-            if view.card.space in failures
-        ]
-        return vectors, views, missing
-
-    def _embedder(self, space: Space) -> Embedder | SpaceError:
-        cid = cid_of(space)
-        with self._lock:
-            if cid not in self._embedders:
-                try:
-                    self._embedders[cid] = self._load(space)
-                except SpaceError as error:
-                    self._embedders[cid] = error
-            return self._embedders[cid]
-
-    def _load(self, space: Space) -> Embedder:
-        if space.model not in self.profile.models:
-            raise SpaceError(
-                f"it embeds with {space.model[:80]!r}, which this profile does not allow.",
-                hint=f"Add it to the models of profile {self.profile.name} to ask nodes of its space.",
-            )
-        return self._load_embedder(space)
-
-    def _embedder_or_raise(self, space: Space) -> Embedder:
-        embedder = self._embedder(space)
-        if isinstance(embedder, SpaceError):
-            raise embedder
-        return embedder
-
     def _source(self, entry: NodeEntry) -> BlockSource:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
         return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
 
     def source_of(self, node: int) -> BlockSource:
-        """Where a node's blocks can be had: here, from itself, from gateways. Each is checked against its CID."""
+        """Where this client reads a node's blocks, each checked: kept here, then the node, gateways and Kubo."""
         try:
             known = self._view.current()
         except ChainError:  # blocks may be here all the same
@@ -231,25 +204,31 @@ class Network:
         ``embed`` also embeds each passage's text again, to hold its vector against it.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return verify_answer(record, self.chain, self.source_of, self._embedder_or_raise if embed else None)
+        return verify_answer(record, self.chain, self.source_of, self._spaces.embedder if embed else None)
 
-    def rate(self, answer: Answer | LiveAnswer, value: float, *, passage: int | None = None) -> list[Rating]:
+    def rate(
+        self,
+        answer: Answer | LiveAnswer,
+        value: float,
+        *,
+        passage: int | None = None,
+        model: BaseChatModel | None = None,
+    ) -> list[Rating]:
         """Queue a verdict (-1 to 1) on an answer or on one of its passages; `flush_ratings` puts it on chain.
 
-        One on a passage is also remembered here, where it counts for that passage from now on.
+        One on a passage is also remembered here, where it counts for that passage from now on. One on an answer falls
+        on its passages by how much each adds to it; where a chat model wrote it, ``model`` finds that out in one call a
+        cited passage, and citations are counted without. Raises ConfigError where there is nothing to rate.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        queued = self._ratings.rate(record, value, passage=passage)
+        queued = self._ratings.rate(record, value, passage=passage, writer=_writer(model))
         if passage is not None:
             self._verdicts.add(record.passages[passage - 1].text, value)
+            self._answered.add(record.question, record.passages[passage - 1].text, value)
         return queued
 
     def pending_ratings(self) -> list[Rating]:
         return self._ratings.pending()
-
-    def rating_cost(self) -> Cost:
-        """What `flush_ratings` takes now, at most. Raises ChainUnreachable."""
-        return cost_of(self.chain, self.address, self._ratings.pending())
 
     def flush_ratings(self) -> list[str]:
         """Submit queued ratings: the transaction hashes. Raises ChainUnreachable, TransactionFailed or ConfigError.
@@ -266,11 +245,51 @@ class Network:
         sent = self._ratings.flush(self.chain, self._signer, *stores, bond=development)
         if sent:
             self._view.refresh()
+            self._standings.refresh(self._view.nodes)
         return sent
 
     def views(self) -> Mapping[int, NodeView]:
-        """Every node that can be asked, with its manifest and routing card. Raises ChainUnreachable."""
+        """Every node that can be asked, by id. Raises ChainUnreachable."""
         return self._view.current()
+
+    def probe(self, probe: Probe, *, rate: bool = False) -> Judged:
+        """Ask every node a question whose answer one knows, and learn who was right; ``rate`` queues the verdicts too.
+
+        Raises ConfigError for a question that cannot be asked.
+        """
+        answer = self.ask(probe.question, k=MAX_K, ask=0, collapse=False)
+        sent = [(passage.provenance.node, passage.text) for passage in answer.passages]
+        judged = judge(probe, sent)
+        self._standings.observe(judged)
+        if rate:
+            best = {node: number for number, (node, _) in reversed(list(enumerate(sent, 1)))}
+            for node, outcome in judged.outcomes.items():
+                if outcome:
+                    self._ratings.rate(answer.record, outcome, passage=best[node])
+        return judged
+
+    def trusted(self, node: int) -> Trusted:
+        """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""
+        self._view.refresh()
+        self._standings.refresh(self._view.nodes)
+        if node not in self._view.nodes:
+            raise NotRegistered(
+                f"There is no node {node} on this network that can be asked.", hint="`knet nodes` lists them."
+            )
+        return self._standings.trusted(self._view.nodes[node])
+
+    def people(self) -> list[Person]:
+        """The accounts this client trusts and why, by walks from its own ratings, most first. Raises
+        ChainUnreachable."""
+        return self._standings.people(self._view.current())
+
+    def histories(self) -> list[History]:
+        """Every node's reliability on chain and usefulness here over time. Raises ChainUnreachable."""
+        return self._standings.histories(self._view.current())
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is learnt from."""
+        self._standings.settle()
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
@@ -286,7 +305,8 @@ class Network:
         return KnetRetriever(network=self, k=k, options=options)
 
     def close(self) -> None:
-        """Close connections. Queued ratings stay on disk."""
+        """Finish learning, close connections. Queued ratings stay on disk."""
+        self._standings.close()
         for daemon in self._daemons:
             daemon.close()
         self._http.close()
@@ -309,7 +329,7 @@ def connect(profile: str | Profile | None = None) -> Network:
         profile = _embedded(profile) or load_profile(profile)
     return Network(
         profile,
-        chain=EvmChain(profile.rpc, profile.deployment),
+        chain=EvmChain(profile.rpc, profile.deployment, journals=home() / JOURNALS),
         signer=load_or_create_key(profile.path("key")),
         http=HttpClient(addresses=profile.addresses),
         store=FileStore(profile.path("blocks")),
@@ -336,14 +356,18 @@ def load_answer(source: str | Path) -> Answer:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
 
 
-def _eligible(views: Mapping[int, NodeView], options: Options) -> list[NodeView]:
+def _eligible(views: Mapping[int, NodeView], options: Options, beliefs: Mapping[int, Reputation]) -> list[NodeView]:
     return [
         view
         for node, view in views.items()
         if (not options.nodes or node in options.nodes)
-        and view.reputation.mean >= options.min_reliability
+        and beliefs.get(node, view.reputation).mean >= options.min_reliability
         and view.card.chunks > 0
     ]
+
+
+def _writer(model: BaseChatModel | None) -> Writer | None:
+    return None if model is None else lambda prompt: str(model.invoke(prompt).text)
 
 
 def _check(question: str, k: int) -> None:

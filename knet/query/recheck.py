@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from ..index.shard import load_vector
 from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, Record, SearchRequest, Space, chunk_leaf
 from .answer import numbered
+from .display import checks_html
 from .verify import cosine_of, query_digest
 
 TEXT_COSINE = 0.995  # backends of one space agree to 0.9995; other text falls far below
@@ -62,6 +64,12 @@ class VerificationReport(Record, frozen=True):
     def __str__(self) -> str:
         held = sum(check.ok is True for check in self.checks)
         return f"{held} claims hold, {len(self.failed)} fail, {len(self.unchecked)} could not be checked"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # what IPython prints; the repr is all the claims
+
+    def _repr_html_(self) -> str:
+        return checks_html(str(self), self.checks)
 
 
 def verify_answer(

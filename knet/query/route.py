@@ -1,7 +1,8 @@
-"""Routing: which nodes are worth asking, from their cards and reliability alone; no node learns the question yet.
+"""Routing: which nodes are worth asking, from their cards and standing alone; no node learns the question yet.
 
-A node's promise is the best centroid's cosine (what it is about) plus how much of the question's rare vocabulary its
-document-frequency sketch covers (what it says), the two facts that together keep 97.7 % of central recall.
+A node's promise is a learnt sum of what its card says about the question (`knet.query.promise`): what it is about, what
+it says, and above all whether it says it in one place. From the promises follows how likely the best passage is at each
+node, and from that how many are asked: the next is left out when it is unlikely to change what the user sees.
 """
 
 from __future__ import annotations
@@ -15,18 +16,28 @@ from ..index.lexical import Statistics, term_hash, tokens
 from ..index.shard import Vectors
 from ..records import Record, Reputation
 from ..trust.reliability import Standing, bonus, with_exploration
+from .cards import card_index
+from .promise import FEATURES, chances, features, promises
 from .view import NodeView
 
-LEXICAL_WEIGHT = 0.5
+UNIT = 8.85  # log-odds that a cosine is worth (the weights of topic, both and tail): standing is counted in cosines
+FEWEST = 2  # nodes: one alone is contradicted by nobody
+MOST = 10  # nodes asked where nobody says how many
+LEFT_OUT = 0.05  # chance that the best passage is at none of the nodes asked
 NOBODY: Mapping[int, Reputation] = {}
 
 
 class Route(Record, frozen=True):
-    """One node in the order it is worth asking, with the reason in numbers."""
+    """One node in the order it is worth asking, with the reason in words and in numbers.
+
+    ``evidence``: `knet.query.promise.FEATURES`; ``chance`` that the best passage is there; ``standing``, what its name
+    adds to ``score``.
+    """
 
     node: int
     score: float
     why: str
+    evidence: dict[str, float] = {}
 
 
 def pooled_statistics(nodes: Iterable[NodeView], terms: Iterable[str]) -> Statistics:
@@ -44,46 +55,59 @@ def route(
     vectors: Mapping[Cid, Vectors],
     nodes: Iterable[NodeView],
     *,
-    asked: int = 0,
+    asked: int | None = 0,
     usefulness: Mapping[int, Reputation] = NOBODY,
+    beliefs: Mapping[int, Reputation] = NOBODY,
 ) -> list[Route]:
     """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone.
 
-    ``asked`` is how many will be asked (0: all); now and then one of those places goes to a node that only its
-    standing keeps out. ``usefulness`` is what this client found of use before.
+    ``asked`` is how many will be asked (None: as many as matter, 0: all); now and then one of those places goes to a
+    node that only its standing keeps out. ``usefulness`` is what this client found of use before, ``beliefs`` what it
+    holds of reliability beyond the chain's sums.
     """
-    views = list(nodes)
+    views = tuple(nodes)
     terms = list(dict.fromkeys(tokens(question)))
     statistics = pooled_statistics(views, terms)
-    covered = _coverages(views, {term_hash(term): statistics.idf(term) for term in terms})
+    seen = card_index(views).look([term_hash(term) for term in terms], vectors)
+    rows = features(seen, np.array([statistics.idf(term) for term in terms]))
+    promise = promises(rows)
+    likely = chances(promise)
     routes: dict[int, Route] = {}
     relevance: dict[int, float] = {}
-    for view, words in zip(views, covered, strict=True):
-        node, rated = view.entry.node, view.reputation
-        topic = _topic(view, vectors.get(view.card.space))
-        relevance[node] = topic + LEXICAL_WEIGHT * words
+    for number, view in enumerate(views):
+        node = view.entry.node
+        rated, used = beliefs.get(node, view.reputation), usefulness.get(node, Reputation())
+        standing = bonus(Standing(usefulness=used, reliability=rated))
+        relevance[node] = float(promise[number]) / UNIT
+        evidence = dict(zip(FEATURES, rows[number].tolist(), strict=True))
+        evidence |= {"chance": float(likely[number]), "standing": standing}
         routes[node] = Route(
             node=node,
-            score=relevance[node] + bonus(Standing(usefulness=usefulness.get(node, Reputation()), reliability=rated)),
-            why=f"topic {topic:.2f}, words {words:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}",
+            score=relevance[node] + standing,
+            why=_why(evidence, used, rated, view),
+            evidence={name: round(value, 4) for name, value in evidence.items()},
         )
     order = sorted(routes, key=lambda node: (-routes[node].score, node))
     relevant = sorted(routes, key=lambda node: (-relevance[node], node))
-    return [routes[node] for node in with_exploration(order, relevant, asked or len(order), question)]
+    count = enough([routes[node] for node in order]) if asked is None else asked or len(order)
+    return [routes[node] for node in with_exploration(order, relevant, count, question)]
 
 
-def _topic(view: NodeView, vector: Vectors | None) -> float:
-    return float(np.max(view.centroids @ vector)) if vector is not None and len(view.centroids) else 0.0
+def _why(evidence: Mapping[str, float], used: Reputation, rated: Reputation, view: NodeView) -> str:
+    """Both reliabilities, where this client holds other than the chain."""
+    chain = "" if rated == view.reputation else f" (on chain {view.reputation.mean:.2f})"
+    return (
+        f"topic {evidence['topic']:.2f}, words in one place {evidence['joint']:.2f}, chance {evidence['chance']:.2f}, "
+        f"of use {used.mean:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}{chain}"
+    )
 
 
-def _coverages(views: Sequence[NodeView], idf: Mapping[int, float]) -> list[float]:
-    """CORI-like belief in 0..1 of each node: idf-weighted share of the question's terms, saturating with frequency.
-
-    ``idf`` is by term hash.
-    """
-    weights = np.array(list(idf.values()))
-    df = np.array([[view.df.get(term, 0) for term in idf] for view in views]).reshape(len(views), len(idf))
-    common = 1.0 + np.log1p(np.array([view.card.chunks for view in views]) / 50)
-    covered = (df / (df + common[:, None])) @ weights / max(float(weights.sum()), 1e-9)
-    beliefs: list[float] = covered.tolist()
-    return beliefs
+def enough(routes: Sequence[Route]) -> int:
+    """How many of them, from the first on, are worth asking: until less than `LEFT_OUT` of the chance is left."""
+    total = sum(route.evidence.get("chance", 0.0) for route in routes)
+    covered = 0.0
+    for number, route in enumerate(routes[:MOST], 1):
+        covered += route.evidence.get("chance", 0.0)
+        if number >= FEWEST and covered >= (1 - LEFT_OUT) * total:
+            return number
+    return min(MOST, len(routes))

@@ -5,13 +5,17 @@ Routing and term statistics pool these numbers over all nodes, so one that is im
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
+import numpy.typing as npt
 
 from ..codec import MAX_BLOCK
 from ..index.shard import Vectors
 from ..records import VECTOR_DTYPE, Card, Manifest, ShardRef, Space
 
 MAX_DIMENSION = 8192  # twice the largest embedding model in use
+MAX_COSINE = 1.01  # float16 rounds
 MAX_AVERAGE_LENGTH = MAX_BLOCK  # tokens a chunk: its text is at most one block
 
 
@@ -32,6 +36,34 @@ def read_df(card: Card) -> dict[int, int]:
     return dict(zip(terms, df, strict=True))
 
 
+def read_spreads(card: Card) -> Vectors:
+    """``(n,)`` float32, one a centroid; 1 where the card does not tell. Raises ValueError for what no cosine can be."""
+    rows: Vectors = np.frombuffer(card.spreads, VECTOR_DTYPE).astype("f4")
+    if not len(rows):
+        return np.ones(len(card.weights) // 4, np.float32)
+    if len(rows) * 4 != len(card.weights) or not (np.abs(rows) <= MAX_COSINE).all():
+        raise ValueError("it has not one spread a centroid, or one is no cosine")
+    return rows
+
+
+def read_places(card: Card) -> npt.NDArray[np.uint64]:
+    """``(terms,)``: bit i tells whether a chunk of centroid i holds the term; every bit where the card does not tell.
+
+    Raises ValueError when the bytes are not one number a term.
+    """
+    terms = len(card.terms) // 4
+    if not card.places:
+        return np.full(terms, 2**64 - 1, np.uint64)
+    try:
+        stream = zlib.decompressobj()
+        data = stream.decompress(card.places, 8 * terms + 1)  # never more, whatever was compressed
+    except zlib.error as error:
+        raise ValueError("its places are not compressed with zlib") from error
+    if len(data) != 8 * terms:
+        raise ValueError("it has not one place a term")
+    return np.frombuffer(data, "<u8")
+
+
 def check_shape(manifest: Manifest, card: Card, space: Space) -> None:
     """Raises ValueError with the reason when manifest, card and space cannot belong together."""
     if not 0 < space.dimension <= MAX_DIMENSION:
@@ -47,6 +79,8 @@ def check_shape(manifest: Manifest, card: Card, space: Space) -> None:
     if len(read_centroids(card, space)) * 4 != len(card.weights):
         raise ValueError("it has not one weight a centroid")
     read_df(card)
+    read_spreads(card)
+    read_places(card)
 
 
 def _standing(ref: ShardRef, space: Space) -> int:

@@ -19,7 +19,7 @@ from ..content.base import BlockSource, get_record
 from ..errors import ChainUnreachable, CodecError, KnetError
 from ..index.shard import Vectors
 from ..records import Card, Manifest, NodeEntry, Reputation, Space
-from .shape import check_shape, read_centroids, read_df
+from .shape import check_shape, read_centroids, read_df, read_spreads
 
 REFRESH_SECONDS = 5.0  # how old the chain's word may be before it is asked again in the background
 GRACE_SECONDS = 60.0  # how long the head before the last is still taken: replies cross with publications
@@ -50,6 +50,11 @@ class NodeView:
     def df(self) -> dict[int, int]:
         """Document frequency by term hash, as the card tells it."""
         return read_df(self.card)
+
+    @cached_property
+    def spreads(self) -> Vectors:
+        """``(n,)`` mean cosine of each centroid with its chunks."""
+        return read_spreads(self.card)
 
     def manifest_for(self, cid: Cid) -> Manifest | None:
         """The manifest a reply may speak for: the head, or the one before it within the grace window."""

@@ -1,7 +1,7 @@
 """Which passages an answer rests on, and which receipts a verdict on it falls on, with how much of its weight.
 
-`shares` counts citations, which costs nothing. `leave_one_out` and `shapley` ask what the answer would have been
-without a passage: they write it again from other sets of passages, with `by_extraction` in microseconds, with
+`credit` is what ratings go by, `shares` only counts citations. `leave_one_out` and `shapley` ask what the answer would
+have been without a passage: they write it again from other sets of passages, with `by_extraction` in microseconds, with
 `by_model` at one call of a chat model each, never more than a budget. Passages are told apart by their place in the
 list, never by marks in the text, so none can break out of its frame or pass for two.
 """
@@ -15,10 +15,11 @@ from itertools import permutations
 
 from ..errors import ConfigError
 from ..index.lexical import Statistics, document_frequency, tokens
-from ..query.answer import Writer, extract, generate
+from ..query.answer import EXTRACTIVE, Writer, extract, generate
 from ..records import Answer, Passage, Sentence
 
 CALLS = 64  # answers written again at most: Shapley values of 8 passages are then within 0.05 or so
+CREDITED = 8  # passages that share the credit for an answer: it quotes three at most
 EXACT = 6  # up to this many passages all orders are weighed at once, in at most 64 answers
 CLOSE = 0.01  # a set of passages that yields this nearly the whole answer gains nothing from the rest
 
@@ -123,6 +124,32 @@ def _gains(order: Sequence[int], value: _Value) -> dict[int, float]:
 
 def _text(sentences: Sequence[Sentence]) -> str:
     return " ".join(sentence.text for sentence in sentences)
+
+
+def credit(answer: Answer, writer: Writer | None = None) -> dict[int, float]:
+    """Share of the answer each receipt (index into ``answer.receipts``) carries; they sum to at most 1.
+
+    By Shapley values of the best `CREDITED` passages for an extractive answer, so that who said the same as the one
+    quoted has a part in it. By what is lost without each cited passage for one that a chat model wrote, if that is at
+    hand as ``writer``: one call a passage. By citations where neither makes a difference.
+    """
+    if not answer.sentences:
+        return {}
+    passages = answer.passages[:CREDITED]
+    if answer.writer == EXTRACTIVE:
+        values = shapley(len(passages), by_extraction(answer.question, passages))
+    elif writer is not None:
+        cited = sorted({citation.passage for sentence in answer.sentences for citation in sentence.citations})
+        passages = [answer.passages[number] for number in cited]
+        values = leave_one_out(len(passages), by_model(answer.question, passages, writer))
+    else:
+        return shares(answer)
+    found: dict[int, float] = {}
+    for passage, value in zip(passages, values, strict=True):
+        receipt = passage.provenance.receipt
+        if receipt is not None and value > 0:
+            found[receipt] = found.get(receipt, 0.0) + value / sum(max(each, 0.0) for each in values)
+    return found or shares(answer)
 
 
 def shares(answer: Answer) -> dict[int, float]:

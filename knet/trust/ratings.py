@@ -14,9 +14,10 @@ from ..codec import Cid, cid_of, from_json, to_json
 from ..config import write_atomically
 from ..content.base import BlockStore
 from ..errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
+from ..query.answer import Writer
 from ..records import Answer, Rating, Record, SignedReceipt
 from .admit import admit, chain_time
-from .attribution import receipt_of, shares
+from .attribution import credit, receipt_of
 from .batch import Folded, fitting, fold, publish_batch
 from .faults import VALIDITY_SECONDS
 from .stake import ensure_stake, waiting_for_influence
@@ -56,15 +57,18 @@ class RatingQueue:
         """What `flush` would submit."""
         return self._read().ratings
 
-    def rate(self, answer: Answer, value: float, *, passage: int | None = None) -> list[Rating]:
-        """Queue a verdict from -1 (wrong) to 1 (right) on an answer, or on one passage (counted from 1).
+    def rate(
+        self, answer: Answer, value: float, *, passage: int | None = None, writer: Writer | None = None
+    ) -> list[Rating]:
+        """Queue a verdict from -1 (wrong) to 1 (right) on an answer, shared out by `knet.trust.attribution.credit`, or
+        on one passage (counted from 1).
 
         Raises ConfigError for a value out of range, an unknown passage, when no node gave a receipt, or when the
         receipts were rated with before.
         """
         if not -1 <= value <= 1 or value == 0:
             raise ConfigError(f"a rating lies between -1 and 1 and is not 0: {value}.")
-        parts = shares(answer) if passage is None else {receipt_of(answer, passage): 1.0}
+        parts = credit(answer, writer) if passage is None else {receipt_of(answer, passage): 1.0}
         if not parts:
             raise ConfigError("this answer cites no passage with a receipt, so there is nobody to rate.")
         given = [

@@ -207,6 +207,8 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
             saying(lambda _: PROBLEM, 402, Content_Type=PROBLEM_TYPE), "access_denied", "No: .*Pay first",
             id="a bill",
         ),
+        pytest.param(saying(lambda _: b"", 429), "busy", "answered 429", id="too many questions"),
+        pytest.param(saying(lambda _: b"", 503, Retry_After="1"), "busy", "answered 503", id="too many askers"),
     ],
 )  # fmt: skip
 def test_what_is_no_reply_is_told_and_the_others_answer(

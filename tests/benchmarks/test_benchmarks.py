@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks import harness
+from benchmarks.dsi.fusion import Pool, Weights, fitted, interval, reciprocal_ranks
+from benchmarks.dsi.merges import softmax_sum
+from benchmarks.dsi.split import Ensemble, held_out
 from benchmarks.federation.central import bm25_top, dense_top
 from benchmarks.indexing.resync import three_syncs
 from benchmarks.passages import Passage, Question, at_random, by_article
@@ -22,10 +26,14 @@ from knet.config import DEFAULT_MODEL
 from knet.embed import find_model
 from knet.errors import ModelNotFound
 from tests.conftest import NO_ANVIL
+from tests.dsi.support import random_model, small_codes
 from tests.network.support import make_node
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("federation", "gas", "indexing", "query_latency")
+NAMES = (
+    "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "query_latency", "routing",
+    "source_selection",
+)  # fmt: skip
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -100,6 +108,44 @@ def write_squad(folder: Path) -> None:
             lines.writelines(json.dumps(record) + "\n" for record in records)
 
 
+def write_feb4rag(folder: Path) -> None:
+    """A log of the form the source selection reads: requests on four subjects, each best answered by one engine."""
+    subjects = {
+        "medicine": "a cure for",
+        "finance": "the price of",
+        "sport": "the winner of",
+        "cooking": "a recipe with",
+    }
+    engines = [{"name": name, "Description": f"Documents about {name}."} for name in subjects]
+    things = ["gold", "apples", "the cup", "fever", "salt", "oil", "horses", "bread", "tea", "rice"]
+    requests, selection = [], []
+    for number, (subject, thing) in enumerate((subject, thing) for subject in subjects for thing in things):
+        requests.append({"id": str(number), "text": f"What is {subjects[subject]} {thing}?", "origin": subject})
+        selection.append({"id": str(number), "engines": {name: 9.0 if name == subject else 1.0 for name in subjects}})
+    for name, records in (("engines", engines), ("requests", requests), ("selection", selection)):
+        with gzip.open(folder / f"feb4rag.{name}.jsonl.gz", "wt") as lines:
+            lines.writelines(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["fusion", "merge", "routing", "source_selection"])
+def test_a_benchmark_of_retrieval_runs_on_a_little(name: str, tmp_path: Path) -> None:
+    try:
+        find_model(DEFAULT_MODEL)
+    except ModelNotFound as error:
+        pytest.skip(str(error))
+    write_squad(tmp_path)
+    write_feb4rag(tmp_path)
+    ended = run(f"benchmarks.{name}", "--quick", KNET_DATA=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["bench"] == f"{name}-quick"
+    if name == "fusion":
+        assert last["figures"]["worst_delta_vs_best_member"] >= 0
+    if name == "merge":
+        assert last["figures"]["raw_recall_kept"] == 1.0
+
+
 @pytest.mark.network
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["federation", "query_latency"])
@@ -117,3 +163,51 @@ def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> Non
     assert last["bench"] == f"{name}-quick"
     if name == "federation":
         assert last["figures"]["same_top10"] == 1.0
+
+
+@pytest.mark.model
+def test_models_of_shards_are_measured_on_questions_held_out(tmp_path: Path) -> None:
+    try:
+        find_model(DEFAULT_MODEL)
+    except ModelNotFound as error:
+        pytest.skip(str(error))
+    write_squad(tmp_path)
+    ended = run("benchmarks.dsi", "--quick", KNET_DATA=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["bench"] == "dsi-quick"
+    assert 0.5 < last["figures"]["share_of_oracle_mrr"] <= 1.05
+    assert last["figures"]["fusion_gain_low"] <= last["figures"]["fusion_gain_mrr"]
+
+
+def test_a_fifth_of_each_paragraphs_questions_is_held_out() -> None:
+    questions = [Question(f"q{n}", f"p{n % 40}") for n in range(400)]
+    kept, out = held_out(questions, range(400), 0.2)
+    assert sorted([*kept, *out]) == list(range(400))
+    assert {sum(questions[row].gold == f"p{n}" for row in out) for n in range(40)} == {2}
+    assert held_out(questions, range(400), 0.2) == (kept, out)
+
+
+def test_the_papers_merge_gives_every_model_the_same_vote() -> None:
+    """A model that knows nothing of a question has one vote, as has the one that knows."""
+    models = [random_model(small_codes(), seed=seed) for seed in (1, 2)]
+    ensemble = Ensemble(
+        [replace(model, ids=tuple(f"{n} {name}" for name in model.ids)) for n, model in enumerate(models)],
+        np.zeros(14, np.int64),
+    )
+    found = softmax_sum(ensemble, "any question", np.ones(8, np.float32))
+    assert len(found) == 10
+    assert {name[0] for name in found[:4]} == {"0", "1"}
+
+
+def test_the_fusion_interval_holds_the_mean_and_weights_prefer_what_is_right() -> None:
+    right, wrong = [2.0, -1.0, -1.0], [-1.0, 3.0, -1.0]
+    two = [Pool(np.array([right, wrong]), 0)] * 20
+    three = [Pool(np.array([wrong, wrong, right]), 0)] * 20
+    weights = fitted(two, three)
+    assert weights.bm25 > 0.5
+    assert weights.models > 0.5
+    gains = reciprocal_ranks(three, weights) - reciprocal_ranks(three, Weights(weights.bm25, 0.0))
+    assert gains.mean() == 0.5
+    low, high = interval(np.array([0.0, 1.0] * 100))
+    assert low < 0.5 < high

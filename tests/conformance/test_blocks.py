@@ -1,6 +1,7 @@
 """What every block store does, whatever is behind it.
 
-The Kubo case needs a daemon: set KNET_TEST_KUBO to the multiaddr of its RPC, such as /ip4/127.0.0.1/tcp/5001.
+The Kubo case runs over js-ipfs, whose RPC is Kubo's and which npm can install; to run it over Kubo itself, or another
+daemon of yours, set KNET_TEST_KUBO to the multiaddr of its RPC, such as /ip4/127.0.0.1/tcp/5001.
 """
 
 from __future__ import annotations
@@ -21,22 +22,36 @@ from knet.errors import BlockNotFound, CodecError, StoreError
 from knet.records import Manifest, Space
 
 from ..content.support import publish
+from ..ipfs.peers import HERE, install, js_ipfs
 
-KUBO = os.environ.get("KNET_TEST_KUBO", "")
 ABSENT = Cid.of(b"nobody ever put this block anywhere, knet")
-NEEDS_KUBO = pytest.mark.skipif(
-    not KUBO, reason="no IPFS daemon: run `ipfs daemon` and set KNET_TEST_KUBO=/ip4/127.0.0.1/tcp/5001"
-)
+USES_KUBO = [pytest.mark.ipfs, pytest.mark.timeout(900)]  # the first run installs 900 packages
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The multiaddr of an IPFS daemon's RPC."""
+    if "KNET_TEST_KUBO" in os.environ:
+        yield os.environ["KNET_TEST_KUBO"]
+        return
+    install(HERE / "daemon")
+    with js_ipfs(tmp_path_factory.mktemp("ipfs")) as address:
+        yield address
+
+
+@pytest.fixture
+def kubo(daemon: str) -> Iterator[KuboStore]:
+    store = KuboStore(daemon, deadline=5)  # js-ipfs takes all of it to find that a block is not there
+    yield store
+    store.close()
 
 
 @pytest.fixture(
-    params=["memory", "files", "layered", pytest.param("kubo", marks=[NEEDS_KUBO, pytest.mark.ipfs])],
+    params=["memory", "files", "layered", pytest.param("kubo", marks=USES_KUBO)],
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlockStore]:
     if request.param == "kubo":
-        kubo = KuboStore(KUBO, deadline=5)
-        yield kubo
-        kubo.close()
+        yield request.getfixturevalue("kubo")
     else:
         files = FileStore(tmp_path / "blocks")
         stores: dict[str, BlockStore] = {
@@ -98,10 +113,9 @@ def test_a_whole_collection_is_copied_into_it(store: BlockStore) -> None:
     assert dict(walk(store, root)) == dict(walk(node, root))
 
 
-@NEEDS_KUBO
 @pytest.mark.ipfs
-def test_a_pinned_collection_is_kept_until_unpinned() -> None:
-    kubo = KuboStore(KUBO, deadline=5)
+@pytest.mark.timeout(900)
+def test_a_pinned_collection_is_kept_until_unpinned(kubo: KuboStore) -> None:
     root = publish(kubo)
     kubo.pin(root)
     assert dict(walk(kubo, root))
@@ -111,4 +125,3 @@ def test_a_pinned_collection_is_kept_until_unpinned() -> None:
     assert not kubo.has(root)
     with pytest.raises(BlockNotFound):
         kubo.pin(ABSENT)
-    kubo.close()

@@ -53,6 +53,7 @@ LEAVES = {
     bytes: BYTES,
     Cid: CIDS,
     type(None): st.none(),
+    msgspec.UnsetType: st.just(msgspec.UNSET),
 }
 
 
@@ -80,7 +81,8 @@ def for_oracle(value: Any) -> Any:
     if isinstance(value, Cid):
         return CID.decode(value.raw)
     if isinstance(value, msgspec.Struct):
-        named = {name: for_oracle(getattr(value, name)) for name in value.__struct_fields__}
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        named = {name: for_oracle(field) for name, field in fields.items() if field is not msgspec.UNSET}
         tag = value.__struct_config__
         return {tag.tag_field: tag.tag, **named} if tag.tag_field else named
     if isinstance(value, dict):

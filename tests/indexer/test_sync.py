@@ -21,7 +21,7 @@ from knet_indexer.node import Node
 from knet_indexer.prepare import split
 from knet_indexer.status import read_status
 from knet_indexer.sync import sync
-from tests.network.support import WORD_SPACE, WordEmbedder, make_node, open_node, write_documents
+from tests.network.support import WORD_SPACE, WordEmbedder, cut_words, make_node, open_node, write_documents
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAPHS = "# Graphs\n\nA graph has nodes and edges. " + " ".join(f"Edge {n} joins two nodes." for n in range(20))
@@ -65,6 +65,20 @@ def test_an_unchanged_folder_needs_no_model(node: Node) -> None:
         raise AssertionError("the model was loaded")
 
     assert sync(Node(node.folder, load=no_model)).unchanged == 2
+
+
+def test_one_book_is_embedded_as_many_passages_are(tmp_path: Path) -> None:
+    book = "\n\n".join(f"Chapter {n} is about the number {n}, and about nothing else at all." * 8 for n in range(1500))
+    node, loaded = make_node(tmp_path / "node", {"book.md": book}), []
+
+    def load(model: str, *, bulk: bool = False) -> WordEmbedder:
+        loaded.append(bulk)
+        return WordEmbedder()
+
+    report = sync(Node(node.folder, load=load, cut=lambda model, space: cut_words))
+    assert report.added == 1
+    assert report.embedded >= 1000
+    assert loaded == [False, True], "the one for few items, and once for all the one for many passages"
 
 
 def test_a_change_embeds_only_the_chunks_that_are_new(node: Node) -> None:

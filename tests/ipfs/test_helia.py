@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
-from filelock import FileLock
 
 from knet.codec import Cid
 from knet.content.base import get_record
@@ -22,11 +18,7 @@ from knet.content.store import FileStore
 from knet.records import Manifest
 
 from ..content.support import gateway, publish
-
-HERE = Path(__file__).parent
-LOCK = HERE / "package-lock.json"
-INSTALLED = HERE / "node_modules" / ".package-lock.json"  # npm writes it last
-PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # the venv's own node first
+from .peers import HERE, install, node_program
 
 pytestmark = [pytest.mark.ipfs, pytest.mark.timeout(600)]  # the first run installs
 
@@ -35,20 +27,9 @@ Fetch = Callable[[str, Cid], dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def helia() -> Fetch:
-    """Runs Helia against a gateway; installs it the first time, once for all test processes."""
-    npm, node = shutil.which("npm", path=PATH), shutil.which("node", path=PATH)
-    if npm is None or node is None:
-        pytest.skip("Node is not installed: run pip install 'knet[network]'")
-    cache = HERE.parents[1] / ".cache"
-    cache.mkdir(exist_ok=True)
-    with FileLock(cache / "helia.lock"):
-        if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
-            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(
-                command, cwd=HERE, env={**os.environ, "PATH": PATH}, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            INSTALLED.touch()
+    """Runs Helia against a gateway."""
+    node = node_program()
+    install(HERE)
 
     def fetch(url: str, cid: Cid) -> dict[str, Any]:
         command = [node, "fetch.mjs", url, str(cid)]

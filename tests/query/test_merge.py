@@ -128,3 +128,42 @@ def test_a_version_that_reliable_nodes_contradict_sinks() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert merged([]) == []
+
+
+# --- further columns -----------------------------------------------------------------------------------------------
+
+
+def test_what_adds_to_a_score_sums_to_it() -> None:
+    for ranked in merged(HITS, {2: KNOWN}):
+        assert abs(sum(ranked.shares.values()) - ranked.score) < 1e-3
+        assert {"dense", "bm25", "focus", "phrase"} == ranked.scores.keys()
+
+
+def test_a_text_that_holds_another_whole_is_the_same_passage() -> None:
+    longer = "News. " + TEXTS[0]
+    found = merged(hits([Owner(1, TEXTS), Owner(2, [longer])]))
+    assert sum("nightingale" in r.checked.hit.text for r in found) == 1
+    assert next({r.checked.node, *r.sources} for r in found if "nightingale" in r.checked.hit.text) == {1, 2}
+
+
+def test_a_reranker_decides_among_the_best() -> None:
+    from knet.query.closer import closer_columns
+
+    views = {owner.node: owner.view for owner in OWNERS}
+    closer = closer_columns(views, {}, None, lambda question, texts: [float("Bats" in text) for text in texts])
+    statistics = pooled_statistics(views.values(), tokens(QUESTION))
+    spaces = dict.fromkeys(views, cid_of(SPACE))
+    found = merge(QUESTION, HITS, spaces, statistics, {}, k=9, closer=closer)
+    assert found[0].checked.hit.text == "Bats fly at night."
+    assert found[0].scores["rerank"] == 1.0
+
+
+def test_a_passage_known_to_answer_the_question_comes_first() -> None:
+    text = "Owls hunt mice by ear."
+    known = {passage_key(tokens(text)): ["Which bird sings at night and hunts?"]}
+    views = [owner.view for owner in OWNERS]
+    statistics = pooled_statistics(views, tokens(QUESTION))
+    spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
+    before = [r.checked.hit.text for r in merge(QUESTION, HITS, spaces, statistics, {}, k=9)]
+    after = [r.checked.hit.text for r in merge(QUESTION, HITS, spaces, statistics, {}, k=9, known=known)]
+    assert after.index(text) < before.index(text)

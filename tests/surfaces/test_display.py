@@ -12,6 +12,7 @@ from knet.codec import from_json
 from knet.query.display import answer_html, answer_text
 from knet.query.live import MEDIA_TYPE
 from knet.query.network import Network
+from knet.query.recheck import Check, VerificationReport
 from knet.records import Answer, NodeStatus
 from tests.network.clients import PATIENT
 
@@ -55,6 +56,17 @@ def test_a_strange_address_or_title_is_shown_as_text(answer: Answer, uri: str) -
     text = answer_text(changed)
     assert all(line.isprintable() for line in text.splitlines()), "no escape sequence, no change of direction"
     assert len(text.splitlines()) == 5
+
+
+def test_a_report_is_a_table_without_foreign_markup(net: Network, answer: Answer) -> None:
+    claim = Check(claim=EVIL, subject=EVIL_TITLE, ok=None, detail=EVIL)
+    report = VerificationReport(checks=[*net.verify(answer).checks, claim])
+    html = report._repr_html_()
+    checker = Strict(convert_charrefs=True)
+    checker.feed(html)
+    assert html.count("<td>holds</td>") == len(report.checks) - 1
+    assert "<td>unreachable</td>" in html
+    assert "&lt;script&gt;" in html
 
 
 def test_an_answer_brings_its_own_record_along(net: Network) -> None:

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from knet.cli_support import AsJson, command, console, out, print_json
+from knet.errors import ConfigError
 
-from .owners import QUESTIONS
+from .owners import OWNERS, QUESTIONS, Owner
 
 if TYPE_CHECKING:
     from knet.query.live import LiveAnswer
@@ -27,6 +28,11 @@ app = typer.Typer(help="Run the whole network on this machine over real document
 def demo(
     keep: Annotated[bool, typer.Option(help="Leave the network running until Ctrl-C.")] = False,
     fresh: Annotated[bool, typer.Option(help="Forget what an earlier demo left.")] = True,
+    tour: Annotated[bool, typer.Option(help="Ask, verify and rate; otherwise the network is only started.")] = True,
+    owner: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only this node (repeatable): {', '.join(o.name for o in OWNERS)}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start nodes, ask, verify, rate, and show reliability move on chain."""
@@ -35,21 +41,32 @@ def demo(
     from .network import DemoNetwork
 
     started = time.perf_counter()
-    network = DemoNetwork()
+    network = DemoNetwork(_owners(owner or []))
     try:
         with _Bars() as bars:
             profile = network.start(bars.tell, fresh=fresh)
-        with connect(profile) as net:
-            summary = _tour(net, started)
+        if tour:
+            with connect(profile) as net:
+                summary = _tour(net, started)
             if as_json:
                 print_json(summary)
             else:
                 out.print(_sentence(summary))
-            if keep:
-                out.print("The network stays up: `knet ask --profile demo ...` in another terminal. Ctrl-C ends it.")
-                _wait()
+        if keep:
+            console.print("The network stays up: `knet ask --profile demo ...` in another terminal. Ctrl-C ends it.")
+            _wait()
     finally:
         network.stop()
+
+
+def _owners(names: list[str]) -> list[Owner]:
+    known = {owner.name: owner for owner in OWNERS}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"The demo has no owner {name!r} (it has: {', '.join(known)}).")
+        if (mirrored := known[name].mirrors) and mirrored not in names:
+            raise ConfigError(f"{name} copies {mirrored}, which has to take part too.")
+    return [known[name] for name in names] or OWNERS
 
 
 class _Bars:

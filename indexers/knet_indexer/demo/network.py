@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ NAME = "demo"
 SERVING = "serve"  # the phase in which a node says that it answers
 READY_SECONDS = 240.0  # a first start embeds everything on whatever machine this is
 STOP_SECONDS = 10.0
+POLL_SECONDS = 0.2
 
 # What a node says while it starts: its title, the phase, and how much of it is done.
 Tell = Callable[[str, str, int, int], None]
@@ -50,6 +52,7 @@ class DemoNetwork:
         ChainError.
         """
         self._take()
+        _ready_mark().unlink(missing_ok=True)
         if fresh:
             forget()
         tell("chain", "starting", 0, 0)
@@ -64,6 +67,7 @@ class DemoNetwork:
             waits.append(self._spawn(owner, tell))
         for wait in waits:
             wait()
+        _ready_mark().touch()
         return profile
 
     def _take(self) -> None:
@@ -115,6 +119,7 @@ class DemoNetwork:
                 process.stdout.close()
         self._processes.clear()
         if self._lock.is_locked:
+            _ready_mark().unlink(missing_ok=True)
             stop_network(NAME)
             self._lock.release()
 
@@ -129,7 +134,10 @@ def forget() -> None:
 
 
 def connect() -> Profile:
-    """What `knet.connect("demo")` starts: the embedded network, until this process ends; or the one that runs."""
+    """What `knet.connect("demo")` starts: the embedded network, until this process ends; or the one that runs.
+
+    Raises IndexerError when the one that another process has been starting is not ready in time.
+    """
     network = DemoNetwork()
     seen: dict[str, str] = {}
 
@@ -142,7 +150,23 @@ def connect() -> Profile:
     try:
         return network.start(tell)
     except NodeBusy:
+        _wait_until_ready(tell)
         return load_profile(NAME)
+
+
+def _wait_until_ready(tell: Tell) -> None:
+    """Another process has the network: wait until its nodes serve."""
+    until = time.monotonic() + READY_SECONDS
+    while not _ready_mark().exists():
+        tell("network", "another process is starting it", 0, 0)
+        if time.monotonic() > until:
+            raise IndexerError("the demo network that another process started is not ready.", hint="Stop it and retry.")
+        time.sleep(POLL_SECONDS)
+
+
+def _ready_mark() -> Path:
+    """There while the nodes of a running demo serve."""
+    return home() / "networks" / f"{NAME}.ready"
 
 
 def _folder(owner: Owner) -> Path:

@@ -1,0 +1,87 @@
+"""SQuAD's questions split per paragraph, and models trained on a partition of its paragraphs."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.passages import SEED, Question
+from knet.dsi import Model, Passages, Questions, Settings, WeightedPair
+from knet.dsi.docids import Rows
+from knet.dsi.files import load_start, save_start
+from knet.dsi.jobs import train_folders
+from knet.dsi.shards import shard_of, start_shards
+from knet.embed import Vectors
+
+HELD_OUT = 0.2
+WORKERS = min(2, os.cpu_count() or 1)
+
+
+class Ensemble(NamedTuple):
+    """The models of a partition, and the shard of each passage."""
+
+    models: list[Model]
+    shard: Rows
+
+
+def held_out(questions: Sequence[Question], rows: Sequence[int], share: float) -> tuple[list[int], list[int]]:
+    """Rows of ``questions`` to train on and to hold out: ``share`` of each paragraph's, fractions by chance."""
+    chance = random.Random(SEED)
+    paragraphs: defaultdict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        paragraphs[questions[row].gold].append(row)
+    kept, out = [], []
+    for _, own in sorted(paragraphs.items()):
+        chance.shuffle(own)
+        count = int(share * len(own) + chance.random())
+        out += own[:count]
+        kept += own[count:]
+    return kept, out
+
+
+def asked(questions: Sequence[Question], vectors: Vectors, rows: Sequence[int]) -> Questions:
+    """Some questions as training pairs."""
+    pairs = [WeightedPair(questions[row].text, questions[row].gold) for row in rows]
+    return Questions(pairs, vectors[np.array(rows, np.int64)])
+
+
+def by_kmeans(vectors: Vectors, shards: int) -> Rows:
+    """The partition knet trains on."""
+    return shard_of(vectors, shards)
+
+
+def at_random(vectors: Vectors, shards: int) -> Rows:
+    """The paper's partition."""
+    return np.random.default_rng(SEED).permutation(np.arange(len(vectors)) % shards)
+
+
+def train(
+    name: str,
+    passages: Passages,
+    questions: Questions,
+    shards: int,
+    split: Callable[[Vectors, int], Rows],
+    settings: Settings,
+) -> Ensemble:
+    """One model a shard, each without a look at the others' passages."""
+    began = time.monotonic()
+    shard = split(passages.vectors, shards)
+    with TemporaryDirectory() as home:
+        folders = [Path(home) / f"shard-{number}" for number in range(shards)]
+        for folder, start in zip(folders, start_shards(passages, questions, shard), strict=True):
+            save_start(folder, start, digest=folder.name)
+
+        def tell(done: int, total: int) -> None:
+            print(f"\r{name}: epoch {done} of {total}, {time.monotonic() - began:.0f} s ", end="", flush=True)
+
+        files = train_folders(folders, settings, workers=WORKERS, progress=tell)
+        print()
+        return Ensemble([load_start(file.parent, file.name).model for file in files], shard)

@@ -1,0 +1,1 @@
+"""One node under hundreds of clients at once: throughput, 99th percentile, searches sent away, memory."""

@@ -1,0 +1,28 @@
+"""What one bond moves a node's score by on chain, alone and split over accounts, each spending all of its influence."""
+
+from __future__ import annotations
+
+from knet.chain.batches import Delta
+from knet.chain.devchain import fund
+from knet.chain.evm import EvmChain
+from knet.chain.keys import new_key
+from knet.codec import Cid
+
+BOND = 10**18  # wei
+DEADLINE_SECONDS = 3600
+
+
+def moved(chain: EvmChain, rpc: str, accounts: int) -> float:
+    """Verdicts on a fresh node from ``accounts`` that share one bond."""
+    owner = new_key()
+    fund(rpc, owner.address)
+    node = chain.register(owner, "http://127.0.0.1:1")
+    for _ in range(accounts):
+        rater = new_key()
+        fund(rpc, rater.address)
+        chain.bond(rater, BOND // accounts)
+        influence = chain.standing(rater.address).influence
+        delta = Delta(node=node, positive=influence, negative=0, count=-(-influence // 100))
+        chain.submit(rater, bytes(32), Cid.from_digest(bytes(32)), [delta], chain.time() + DEADLINE_SECONDS)
+        assert chain.standing(rater.address).influence == 0
+    return chain.reputations([node])[node].positive

@@ -1,0 +1,143 @@
+"""A form to ask with, for any front end that shows Jupyter widgets: Lab, Notebook 7, VS Code, Colab."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from knet.codec import to_plain
+from knet.errors import ConfigError, KnetError
+from knet.query.gather import ASKED, PASSAGES
+from knet.query.live import LiveAnswer
+from knet.query.network import Network
+from knet.query.recheck import VerificationReport
+from knet.query.shared import shared_network
+from knet.records import NodeStatus
+
+STATIC = Path(__file__).parent / "static"
+
+
+class AskWidget(anywidget.AnyWidget):
+    """Ask, see citations, rate. ``answer`` (the record as JSON), ``passages``, ``nodes`` and ``busy`` can be observed.
+
+    ``network`` is a connection to use; otherwise the process's shared one to ``profile`` is. What the form does,
+    `ask`, `rate`, `verify` and `flush` do from code.
+    """
+
+    _esm = STATIC / "widget.js"
+    _css = STATIC / "widget.css"
+
+    question = traitlets.Unicode().tag(sync=True)
+    k = traitlets.Int(PASSAGES).tag(sync=True)
+    ask_nodes = traitlets.Int(ASKED).tag(sync=True)
+    private = traitlets.Bool(False).tag(sync=True)
+    answer = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
+    passages: traitlets.List[Any] = traitlets.List(read_only=True).tag(sync=True)
+    nodes: traitlets.List[Any] = traitlets.List(read_only=True).tag(sync=True)
+    busy = traitlets.Bool(False, read_only=True).tag(sync=True)
+    message = traitlets.Unicode(read_only=True).tag(sync=True)
+    error = traitlets.Unicode(read_only=True).tag(sync=True)
+
+    def __init__(
+        self, question: str = "", *, network: Network | None = None, profile: str | None = None, **traits: Any
+    ) -> None:
+        super().__init__(question=question, **traits)
+        self._network = network
+        self._profile = profile
+        self._switching = threading.Lock()  # between idle and busy
+        self.live: LiveAnswer | None = None
+        self.on_msg(self._on_message)
+
+    def ask(self, question: str | None = None) -> LiveAnswer:
+        """Ask and show the answer. Raises as `Network.ask`, and ConfigError while another question is on its way."""
+        if question is not None:
+            self.question = question
+        with self._work("asking the network ..."):
+            self._set(nodes=[])
+            live = self._connection().ask(
+                self.question, k=self.k, ask=self.ask_nodes, private=self.private, on_status=self._on_status
+            )
+            self.live = live
+            record = to_plain(live.record)
+            self._set(answer=record, passages=record["passages"], nodes=record["nodes"])
+        return live
+
+    def rate(self, value: float, passage: int | None = None) -> None:
+        """Queue a verdict on the answer, or on one passage (counted from 1); `flush` puts it on chain."""
+        with self._work("rating ..."):
+            queued = self._answered().rate(value, passage=passage)
+            self._set(message=f"{len(queued)} rated; not on chain yet")
+
+    def flush(self) -> list[str]:
+        """Put queued ratings on chain: the transaction hashes."""
+        with self._work("writing to the chain ..."):
+            sent = self._connection().flush_ratings()
+            self._set(message=f"on chain in {', '.join(sent)}" if sent else "there are no ratings to put on chain")
+        return sent
+
+    def verify(self) -> VerificationReport:
+        """Check every claim of the answer again."""
+        with self._work("checking every claim ..."):
+            report = self._answered().verify()
+            self._set(message=str(report))
+        return report
+
+    def _connection(self) -> Network:
+        if self._network is None:
+            self._network = shared_network(self._profile)
+        return self._network
+
+    def _answered(self) -> LiveAnswer:
+        if self.live is None:
+            raise ConfigError("Nothing was asked yet.")
+        return self.live
+
+    def _on_status(self, status: NodeStatus) -> None:
+        self._set(nodes=[*self.nodes, to_plain(status)])
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            self.set_trait(name, value)
+
+    @contextmanager
+    def _work(self, message: str) -> Iterator[None]:
+        """One thing at a time: shows what goes on, and that it is over, unless its outcome is shown by then."""
+        with self._switching:
+            if self.busy:
+                raise ConfigError("The widget is busy.", hint="Wait until it is done.")
+            self._set(busy=True, error="", message=message)
+        try:
+            yield
+        finally:
+            with self._switching:
+                self._set(busy=False, message="" if self.message == message else self.message)
+
+    def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
+        """What the form asks for, off the kernel's main thread, so that cells can run meanwhile."""
+        if action := self._action(content):
+            threading.Thread(target=self._quietly, args=(action,), name="knet-widget", daemon=True).start()
+
+    def _action(self, content: Any) -> Callable[[], object] | None:
+        """None for what no form of ours sends."""
+        match content:
+            case {"do": "ask", "question": str(question)}:
+                return lambda: self.ask(question)
+            case {"do": "rate", "value": int(value), "passage": int() | None as passage}:
+                return lambda: self.rate(value, passage)
+            case {"do": "flush"}:
+                return self.flush
+            case {"do": "verify"}:
+                return self.verify
+        return None
+
+    def _quietly(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except KnetError as error:
+            self._set(error=str(error))

@@ -1,0 +1,32 @@
+"""De-DSI: small models that name the passages for a question, trained by shard, published like shards.
+
+Asking (`DsiRetriever`) and fetching (`fetch_model`) need numpy; training (`train_collection`) needs torch.
+"""
+
+from .collection import Plan, load_models, train_collection
+from .corpus import Passages, Questions
+from .ensemble import FLOOR, Candidate, DsiRetriever
+from .examples import Settings
+from .model import Model
+from .pairs import Pair, SignedPair, WeightedPair, sign_pair, weigh
+from .publish import fetch_model, publish_model
+
+__all__ = [
+    "FLOOR",
+    "Candidate",
+    "DsiRetriever",
+    "Model",
+    "Pair",
+    "Passages",
+    "Plan",
+    "Questions",
+    "Settings",
+    "SignedPair",
+    "WeightedPair",
+    "fetch_model",
+    "load_models",
+    "publish_model",
+    "sign_pair",
+    "train_collection",
+    "weigh",
+]

@@ -1,0 +1,138 @@
+"""Train the models of a whole collection into a folder, and open them again.
+
+::
+
+    dsi.json               what was trained from what
+    shard-0/  shard-1/ ... see `knet.dsi.files`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from ..codec import from_json, to_json
+from ..config import write_atomically
+from ..errors import CodecError, ConfigError, SpaceMismatch, StoreError
+from ..records import Record, Space
+from .corpus import Passages, Questions
+from .examples import Settings
+from .files import MODEL, START, load_start, save_start
+from .jobs import Progress, quiet, train_folders
+from .model import Model
+from .shards import Start, shard_of, start_shards
+
+PLAN = "dsi.json"
+
+
+class Plan(Record, frozen=True):
+    """What a folder of models was trained from. ``digest`` is over passages, questions and how they were split."""
+
+    space: Space
+    shards: int
+    passages: int
+    questions: int
+    digest: str
+
+
+def train_collection(
+    passages: Passages,
+    questions: Questions,
+    space: Space,
+    folder: Path,
+    *,
+    shards: int = 0,
+    settings: Settings | None = None,
+    workers: int = 1,
+    progress: Progress = quiet,
+) -> Plan:
+    """Train one model a shard into ``folder``. The same call again goes on where it was stopped.
+
+    ``shards`` 0 makes as many as the number of passages asks for. Questions about ids that are not among the passages
+    teach the models what is foreign. Raises MissingExtra, SpaceMismatch, ConfigError, StoreError, IndexerError.
+    """
+    if not passages.ids:
+        raise ConfigError("there are no passages to train on.")
+    if len(set(passages.ids)) != len(passages.ids):
+        raise ConfigError("two passages have the same id.")
+    for vectors in (passages.vectors, questions.vectors):
+        if vectors.ndim != 2 or vectors.shape[1] != space.dimension:
+            raise SpaceMismatch(f"vectors of shape {vectors.shape} are not of a space of {space.dimension} dimensions.")
+    digest = _digest(passages, questions, shards)
+    if not _stands(folder, digest):
+        shard = shard_of(passages.vectors, shards)
+        starts = start_shards(passages, questions, shard)
+        for old in folder.glob("shard-*"):
+            shutil.rmtree(old)
+        for number, start in enumerate(starts):
+            save_start(folder / f"shard-{number}", start, START, digest=f"{digest} {number}")
+        save_plan(
+            folder,
+            Plan(
+                space=space,
+                shards=len(starts),
+                passages=len(passages.ids),
+                questions=len(questions.pairs),
+                digest=digest,
+            ),
+        )
+    plan = load_plan(folder)
+    train_folders(shard_folders(folder, plan), settings or Settings(), workers=workers, progress=progress)
+    return plan
+
+
+def load_plan(folder: Path) -> Plan:
+    """What was trained in a folder. Raises ConfigError."""
+    try:
+        return from_json((folder / PLAN).read_bytes(), Plan)
+    except OSError as error:
+        raise ConfigError(f"{folder} holds no trained models.", hint="Run `knet dsi train`.") from error
+    except CodecError as error:
+        raise ConfigError(f"{folder / PLAN} is damaged: {error}", hint="Run `knet dsi train`.") from error
+
+
+def save_plan(folder: Path, plan: Plan) -> None:
+    """Write what was trained. Raises StoreError."""
+    try:
+        write_atomically(folder / PLAN, to_json(plan, indent=2).encode())
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def shard_folders(folder: Path, plan: Plan) -> list[Path]:
+    """The folder of each shard."""
+    return [folder / f"shard-{number}" for number in range(plan.shards)]
+
+
+def load_models(folder: Path) -> tuple[Space, list[Model]]:
+    """The trained models of a folder and their space. Raises ConfigError when training has not finished, CodecError."""
+    space, starts = load_starts(folder)
+    return space, [start.model for start in starts]
+
+
+def load_starts(folder: Path) -> tuple[Space, list[Start]]:
+    """The trained models, with what they were trained on and go on from. Raises as `load_models`."""
+    plan = load_plan(folder)
+    return plan.space, [load_start(shard, MODEL) for shard in shard_folders(folder, plan)]
+
+
+def _stands(folder: Path, digest: str) -> bool:
+    try:
+        plan = load_plan(folder)
+    except ConfigError:
+        return False
+    return plan.digest == digest and all((shard / START).is_file() for shard in shard_folders(folder, plan))
+
+
+def _digest(passages: Passages, questions: Questions, shards: int) -> str:
+    found = hashlib.sha256(f"{shards}".encode())
+    for name, text in zip(passages.ids, passages.texts, strict=True):
+        found.update(hashlib.sha256(f"{name}\0{text}".encode()).digest())
+    for pair in questions.pairs:
+        found.update(hashlib.sha256(to_json(tuple(pair)).encode()).digest())
+    for vectors in (passages.vectors, questions.vectors):
+        found.update(np.ascontiguousarray(vectors, np.float32).tobytes())
+    return found.hexdigest()

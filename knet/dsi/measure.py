@@ -1,0 +1,70 @@
+"""How well models find what they should, and how large they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..records import Record
+from .corpus import Questions
+from .ensemble import DsiRetriever
+from .model import Model
+from .publish import model_blocks
+from .search import BEAM
+
+
+class Measured(Record, frozen=True):
+    """Over questions with one right document each. ``mrr`` counts what is beyond the first 10 as not found."""
+
+    questions: int
+    hit_at_1: float
+    hit_at_10: float
+    mrr: float
+    milliseconds: float
+
+
+class Described(Record, frozen=True):
+    """One model. ``bytes`` is what a client fetches."""
+
+    documents: int
+    levels: int
+    edges: int
+    features: int
+    bytes: int
+
+
+def measure(retriever: DsiRetriever, questions: Questions, beam: int = BEAM) -> Measured:
+    """Ask every question that has a docid. Raises SpaceMismatch."""
+    ranks = []
+    began = time.perf_counter()
+    for pair, vector in zip(questions.pairs, questions.vectors, strict=True):
+        if pair.docid:
+            found = [each.docid for each in retriever.search(pair.question, vector, k=10, beam=beam)]
+            ranks.append(found.index(pair.docid) + 1 if pair.docid in found else 0)
+    milliseconds = 1000 * (time.perf_counter() - began) / max(len(ranks), 1)
+    return Measured(questions=len(ranks), milliseconds=milliseconds, **scores(ranks))
+
+
+def scores(ranks: Iterable[int]) -> dict[str, float]:
+    """hit@1, hit@10 and MRR of ranks that begin at 1; 0 is not found."""
+    found = np.array(list(ranks), np.float64)
+    if not len(found):
+        return {"hit_at_1": 0.0, "hit_at_10": 0.0, "mrr": 0.0}
+    return {
+        "hit_at_1": float((found == 1).mean()),
+        "hit_at_10": float(((found > 0) & (found <= 10)).mean()),
+        "mrr": float(np.where(found > 0, 1 / np.maximum(found, 1), 0).mean()),
+    }
+
+
+def describe(model: Model) -> Described:
+    """What `knet dsi show` tells of a model."""
+    return Described(
+        documents=len(model.ids),
+        levels=model.trie.levels,
+        edges=model.trie.edges,
+        features=len(model.lexical.terms),
+        bytes=sum(map(len, model_blocks(model))),
+    )

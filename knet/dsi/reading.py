@@ -1,0 +1,124 @@
+"""Where passages and questions come from: a node's published collection, or files of JSON lines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..codec import DAG_CBOR, Cid, decode, from_json
+from ..content.store import FileStore
+from ..errors import CodecError, ConfigError
+from ..index.collection import Collection
+from ..records import Manifest, Space
+from .corpus import Passages
+from .pairs import SignedPair, WeightedPair
+
+
+class Asked(NamedTuple):
+    """What a file of questions holds: one's own pairs, and those that others signed."""
+
+    own: list[WeightedPair]
+    signed: list[SignedPair]
+
+
+def passage_id(document: Cid, start: int, end: int) -> str:
+    """The docid of a node's passage: its document, and where in the canonical text it is."""
+    return f"{document}#{start}-{end}"
+
+
+def parse_passage_id(docid: str) -> tuple[Cid, int, int]:
+    """Inverse of `passage_id`. Raises CodecError for an id of another kind."""
+    document, _, span = docid.partition("#")
+    start, _, end = span.partition("-")
+    if not (start.isdecimal() and end.isdecimal()):
+        raise CodecError(f"{docid[:80]!r} is not the id of a passage.")
+    return Cid.parse(document), int(start), int(end)
+
+
+def read_node(folder: Path) -> tuple[Passages, Space]:
+    """The passages of the newest manifest in a node's block store, with the vectors that were published.
+
+    Raises ConfigError when there is none, and what `Collection.load` raises.
+    """
+    store = FileStore(folder / "blocks")
+    found = [(manifest.time, manifest.sequence, cid) for cid, manifest in _manifests(store)]
+    if not found:
+        raise ConfigError(f"{folder} has published nothing.", hint="Run `knet node publish` first.")
+    collection = Collection.load(store, max(found)[2])
+    ids, texts, rows = [], [], []
+    for shard in collection.shards:
+        for chunk in np.flatnonzero(shard.alive()).tolist():
+            document, start, end = shard.spans[chunk].tolist()
+            ids.append(passage_id(shard.document_blocks[document][0], start, end))
+            texts.append(shard.texts[chunk])
+            rows.append(shard.vectors[chunk])
+    vectors = np.array(rows, np.float32).reshape(-1, collection.space.dimension)
+    return Passages(ids, texts, vectors), collection.space
+
+
+def read_documents(path: Path) -> tuple[list[str], list[str]]:
+    """Ids and texts of a file of ``{"id", "text"}`` and optionally ``"title"``, a line each. Raises ConfigError."""
+    ids, texts = [], []
+    for where, line in _lines(path):
+        if not isinstance(line.get("id"), str) or not isinstance(line.get("text"), str):
+            raise ConfigError(f'{where} is no document: {{"id", "text"}} are needed, as texts.')
+        ids.append(line["id"])
+        texts.append(line["text"])
+    return ids, texts
+
+
+def read_questions(path: Path) -> Asked:
+    """The questions of a file, one a line. Raises ConfigError.
+
+    ``{"text", "relevant": {docid: grade}}`` and ``{"question", "docid"}`` are one's own, without a docid foreign;
+    ``{"pair": {"question", "docid", "given_at"}, "signature"}`` are somebody else's (`sign_pair`).
+    """
+    own, signed = [], []
+    for where, line in _lines(path):
+        if "signature" in line:
+            try:
+                signed.append(from_json(json.dumps(line), SignedPair))
+            except CodecError as error:
+                raise ConfigError(f"{where} is no signed pair: {error}") from error
+            continue
+        question = line.get("question", line.get("text"))
+        if not isinstance(question, str):
+            raise ConfigError(f'{where} is no question: {{"text", "relevant"}} or {{"question", "docid"}} are needed.')
+        answers = [name for name, grade in line.get("relevant", {}).items() if grade > 0] or [line.get("docid", "")]
+        own += [WeightedPair(question, name) for name in answers]
+    return Asked(own, signed)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each line is, and the JSON object on it."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield f"{path}, line {number}", _object(line, f"{path}, line {number}")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise ConfigError(f"{where} is not JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{where} is not a JSON object.")
+    return found
+
+
+def _manifests(store: FileStore) -> Iterator[tuple[Cid, Manifest]]:
+    for cid in store:
+        if cid.codec == DAG_CBOR:
+            try:
+                yield cid, decode(store.get(cid), Manifest)
+            except CodecError:
+                continue  # a record of another kind

@@ -1,0 +1,202 @@
+"""What a client believes of nodes beyond the chain's sums, and how it learns that from its own questions.
+
+Learning happens behind the answer's back, in a thread of its own: nobody waits for it, and a question asked a moment
+later may not know of it yet.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from pathlib import Path
+
+from ..chain.base import Chain
+from ..chain.batches import Batch
+from ..errors import ChainError, StoreError
+from ..records import Answer, Record, Reputation
+from ..trust.agreement import outcomes, said
+from ..trust.history import History, on_chain, points_of
+from ..trust.memory import Memory, Outcome
+from ..trust.personal import Person, PersonalTrust
+from ..trust.probes import Judged
+from ..trust.ratings import REORG_BLOCKS
+from ..trust.reliability import Standing, pooled
+from .gather import Inquiry
+from .view import NodeView
+
+FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
+REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
+NOTHING = Reputation()
+
+
+class Trusted(Record, frozen=True):
+    """One node as this client sees it, part by part, and in a sentence.
+
+    ``reliability`` is what ranking goes by: ``on_chain`` with each rater weighed by how far I trust it, and ``agreed``,
+    what other sources bore out or contradicted in answers I got.
+    """
+
+    node: int
+    title: str
+    reliability: Reputation
+    on_chain: Reputation
+    agreed: Reputation
+    usefulness: Reputation
+    why: str
+
+
+class Standings:
+    """One for the life of a client; close it."""
+
+    def __init__(self, chain: Chain, me: str, path: Path) -> None:
+        self._chain = chain
+        self._me = me
+        self._memory = Memory(path)
+        self._personal = PersonalTrust(me)
+        self._weighed: Mapping[int, Reputation] = {}
+        self._batches: list[Batch] = []
+        self._block = 0
+        self._asked_chain = 0.0
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "knet-learn")
+        self._first: Future[None] | None = None
+        self._last: Future[None] | None = None
+
+    # --- what is believed --------------------------------------------------------------------------------------
+
+    @property
+    def usefulness(self) -> dict[int, Reputation]:
+        """How often what each node sent was used, as `knet.query.route.route` takes it."""
+        return {node: known.usefulness for node, known in list(self._memory.known.items())}
+
+    def begin(self, views: Mapping[int, NodeView]) -> None:
+        """Start reading who rated whom, if that was never read; `beliefs` waits for it a moment."""
+        if self._first is None:
+            self._first = self._worker.submit(self._refresh_quietly, views)
+
+    def beliefs(self, views: Mapping[int, NodeView]) -> dict[int, Reputation]:
+        """Reliability of the nodes of which more is known here than the chain's sums say."""
+        if self._first is not None:
+            wait([self._first], timeout=FIRST_SECONDS)
+        weighed, learnt = self._weighed, self._memory.known
+        nodes = [node for node in {*weighed, *learnt} if node in views]
+        return {
+            node: pooled(weighed.get(node, views[node].reputation), learnt.get(node, Standing()).reliability)
+            for node in nodes
+        }
+
+    def trusted(self, view: NodeView) -> Trusted:
+        """What is known of one node, and why it is trusted as far as it is."""
+        node, known = view.entry.node, self._memory.known.get(view.entry.node, Standing())
+        belief = self.beliefs({node: view}).get(node, view.reputation)
+        return Trusted(
+            node=node,
+            title=view.card.title,
+            reliability=belief,
+            on_chain=view.reputation,
+            agreed=known.reliability,
+            usefulness=known.usefulness,
+            why=self._why(view),
+        )
+
+    def people(self, views: Mapping[int, NodeView]) -> list[Person]:
+        """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
+        self.refresh(views)
+        return self._personal.people()
+
+    def histories(self, views: Mapping[int, NodeView]) -> list[History]:
+        """Every node's reliability and usefulness over time, by node. Raises ChainUnreachable."""
+        self.refresh(views)
+        rated, used = on_chain(self._batches), self._memory.over_time("usefulness")
+        return [
+            History(
+                node=node,
+                title=view.card.title,
+                reliability=rated.get(node, []),
+                usefulness=points_of(used.get(node, [])),
+            )
+            for node, view in sorted(views.items())
+        ]
+
+    def _why(self, view: NodeView) -> str:
+        owner = view.entry.owner
+        if owner == self._me:
+            return "it is your own."
+        names = {owner: f"the owner of {view.card.title!r}"} | {self._me: "you"}
+        return self._personal.why(owner, names)
+
+    # --- learning ----------------------------------------------------------------------------------------------
+
+    def learn(self, inquiry: Inquiry, answer: Answer) -> None:
+        """Take in, soon, what a question showed of the nodes that were asked; new ratings on chain as well."""
+        self._last = self._worker.submit(self._learn, inquiry, answer)
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is learnt. Raises what learning raised."""
+        if self._last is not None:
+            self._last.result()
+
+    def observe(self, judged: Judged) -> None:
+        """Learn what a probe showed. Raises StoreError."""
+        self._memory.add(
+            Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in judged.outcomes.items()
+        )
+
+    def refresh(self, views: Mapping[int, NodeView]) -> None:
+        """Read the batches that came since. Raises ChainUnreachable."""
+        with self._lock:
+            taken_back = self._chain.taken_back()
+            newest = self._chain.block_number()
+            recent = self._chain.batches(since=self._block)
+            settled = [batch for batch in self._batches if batch.block < self._block]
+            standing = [b for b in (*settled, *recent) if (b.rater, b.number) not in taken_back]
+            if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:
+                self._personal = PersonalTrust(self._me)  # some were taken back, or the chain reorganised
+            self._batches, self._block = standing, max(newest - REORG_BLOCKS, 0)
+            self._personal.update(standing, {node: view.entry.owner for node, view in views.items()})
+            self._weighed = self._personal.reputations(self._chain.time())
+            self._asked_chain = time.monotonic()
+
+    def close(self) -> None:
+        """Finish what is being learnt."""
+        self._worker.shutdown()
+
+    def _learn(self, inquiry: Inquiry, answer: Answer) -> None:
+        with suppress(StoreError):  # a full disk: what is learnt holds until the end of this process
+            self._memory.add([*_used(answer), *self._agreed(inquiry)])
+        if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
+            self._refresh_quietly(inquiry.views)
+
+    def _refresh_quietly(self, views: Mapping[int, NodeView]) -> None:
+        try:
+            self.refresh(views)
+        except ChainError:  # away: the sums that the view has go on being used
+            self._asked_chain = time.monotonic()
+
+    def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
+        """What sources showed of each other, without anybody who knows."""
+        claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in inquiry.hits]
+        known = self.beliefs(inquiry.views)
+        found = outcomes(claims, {node: known.get(node, view.reputation) for node, view in inquiry.views.items()})
+        return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
+
+
+def _used(answer: Answer) -> list[Outcome]:
+    """1 for each node whose passages the answer cites, -1 for each other one that was asked; none without an answer."""
+    if not answer.found:
+        return []
+    holders: defaultdict[int, set[int]] = defaultdict(set)
+    for number, passage in enumerate(answer.passages):
+        holders[number] = {passage.provenance.node, *passage.sources}
+    cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
+    used = set().union(*(holders[number] for number in cited))
+    asked = [status.node for status in answer.nodes if status.status not in ("skipped", "access_denied")]
+    return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
+
+
+def _key(batch: Batch) -> tuple[str, int]:
+    return batch.rater, batch.number

@@ -1,0 +1,129 @@
+"""What this client found by itself, kept on disk: whom it was of use to ask, and whom other sources bore out.
+
+It never leaves the machine. Outcomes are kept as they came, so that the picture over time and the beliefs are read
+from the same rows; what is older than the newest `KEPT_OUTCOMES` of a node no longer moves a belief, and is forgotten.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from ..errors import StoreError
+from ..records import Record, Reputation
+from .reliability import Standing, observed
+
+KEPT_OUTCOMES = 500  # of a node and kind: of the 501st less than 1 % is left in `observed`
+PRUNE_EVERY = 200  # outcomes; tidying costs more than writing
+
+Kind = Literal["usefulness", "reliability"]
+
+SCHEMA = """
+create table if not exists outcomes (
+    id integer primary key, time integer not null, node text not null, kind text not null,
+    outcome real not null, weight real not null
+);
+create index if not exists by_node on outcomes (node, kind, id);
+"""
+
+
+class Outcome(Record, frozen=True):
+    """-1 (useless, wrong) to 1, with ``weight`` as much evidence as that many verdicts."""
+
+    node: int
+    kind: Kind
+    outcome: float
+    weight: float = 1.0
+
+
+class Memory:
+    """Safe to use from several threads; several processes may share the file, and hear of each other's outcomes at the
+    next start."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError when the file is not what it should be or cannot be written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.Lock()
+        self._written = 0
+        self._known: dict[int, Standing] = {}
+        try:
+            with closing(self._open()) as db:
+                db.executescript(SCHEMA)
+                rows = db.execute("select node, kind, outcome, weight from outcomes order by id").fetchall()
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        for node, kind, outcome, weight in rows:
+            self._observe(Outcome(node=int(node), kind=kind, outcome=outcome, weight=weight))
+
+    @property
+    def known(self) -> Mapping[int, Standing]:
+        """Everything learnt, by node."""
+        return self._known
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Learn, and keep it. Raises StoreError, after which it holds for this process all the same."""
+        found, now = list(outcomes), int(time.time())
+        with self._lock:
+            for each in found:
+                self._observe(each)
+            rows = [(now, str(each.node), each.kind, each.outcome, each.weight) for each in found]
+            try:
+                with closing(self._open()) as db, db:
+                    db.executemany(
+                        "insert into outcomes (time, node, kind, outcome, weight) values (?, ?, ?, ?, ?)", rows
+                    )
+                    self._written += len(rows)
+                    if self._written >= PRUNE_EVERY:
+                        self._prune(db)
+            except sqlite3.Error as error:
+                raise self._broken(error) from error
+
+    def over_time(self, kind: Kind) -> dict[int, list[tuple[int, Reputation]]]:
+        """For every node, what was known after each outcome that is kept: (unix seconds, posterior), oldest first."""
+        try:
+            with closing(self._open()) as db:
+                rows = db.execute(
+                    "select node, time, outcome, weight from outcomes where kind = ? order by id", (kind,)
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        found: dict[int, list[tuple[int, Reputation]]] = {}
+        for node, at, outcome, weight in rows:
+            points = found.setdefault(int(node), [])
+            points.append((at, observed(points[-1][1] if points else Reputation(), outcome, weight)))
+        return found
+
+    def _observe(self, each: Outcome) -> None:
+        before = self._known.get(each.node, Standing())
+        if each.kind == "usefulness":
+            usefulness = observed(before.usefulness, each.outcome, each.weight)
+            self._known[each.node] = Standing(usefulness=usefulness, reliability=before.reliability)
+        else:
+            reliability = observed(before.reliability, each.outcome, each.weight)
+            self._known[each.node] = Standing(usefulness=before.usefulness, reliability=reliability)
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        db.execute(
+            "delete from outcomes where id in (select id from (select id, row_number() over "
+            "(partition by node, kind order by id desc) as place from outcomes) where place > ?)",
+            (KEPT_OUTCOMES,),
+        )
+        self._written = 0
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=10)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        return db
+
+    def _broken(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"What was learnt of nodes cannot be kept in {self._path}: {error}.",
+            hint="Free some space, or move the file away: it is learnt again from use.",
+        )

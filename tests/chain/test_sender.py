@@ -1,0 +1,289 @@
+"""A transaction arrives once, whatever the RPC and the chain do: it is taken up again, not lost and not doubled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+from web3 import Web3
+
+from knet.chain import sender
+from knet.chain.devchain import fund
+from knet.chain.evm import EvmChain
+from knet.chain.journal import Journal
+from knet.chain.keys import Signer, new_key
+from knet.codec import DAG_CBOR, Cid, to_json
+from knet.config import Profile
+from knet.errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
+
+from .faults import FaultyRpc, Json, drop_after, drop_before, faulty, first, saying
+
+ENDPOINT = "http://127.0.0.1:8080"
+SEND, RECEIPT, COUNT = "eth_sendRawTransaction", "eth_getTransactionReceipt", "eth_getTransactionCount"
+NewAccount = Callable[[], Signer]
+
+
+@pytest.fixture
+def rpc(devnet: Profile) -> Iterator[FaultyRpc]:
+    with faulty(devnet.rpc) as rpc:
+        yield rpc
+
+
+@pytest.fixture
+def through(rpc: FaultyRpc, devnet: Profile, tmp_path: Path) -> EvmChain:
+    """The chain through the faulty RPC; what is sent is written down."""
+    return EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
+
+
+@pytest.fixture
+def later(devnet: Profile, tmp_path: Path) -> EvmChain:
+    """The same user, later, over an RPC that works."""
+    return EvmChain(devnet.rpc, devnet.deployment, journals=tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are noticed at once. What ends a wait for good stays long."""
+    monkeypatch.setattr(sender, "REVIVE_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "SEND_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(sender, "NONCE_PAUSES", (0.01, 0.01, 0.01))
+
+
+def nodes_of(chain: EvmChain, owner: Signer) -> list[int]:
+    return [node for node, entry in chain.directory().nodes.items() if entry.owner == owner.address]
+
+
+@pytest.mark.parametrize("fault", [drop_before, drop_after])
+@pytest.mark.parametrize("method", [SEND, RECEIPT])
+def test_a_connection_that_breaks_costs_nothing(
+    method: str, fault: Callable[..., None], rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
+) -> None:
+    owner = new_account()
+    rpc.faults[method] = first(2, fault)
+    node = through.register(owner, ENDPOINT)
+    assert nodes_of(chain, owner) == [node]
+    assert rpc.seen[method] >= 3
+
+
+def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
+    rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount
+) -> None:
+    owner = new_account()
+
+    def dies(request: Json, forward: Callable[[], Json]) -> None:
+        forward()
+        rpc.dead = True
+
+    rpc.faults[SEND] = dies
+    with pytest.raises(ChainUnreachable):
+        through.register(owner, ENDPOINT)
+    (node,) = nodes_of(later, owner)
+    assert later.register(owner, ENDPOINT) == node, "the same command again is no second node"
+    assert nodes_of(later, owner) == [node]
+    assert later.register(owner, ENDPOINT) != node, "what was told is done: this is another one"
+
+
+def test_what_a_killed_process_sent_is_taken_up_again(
+    devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+    arrived: list[subprocess.Popen[bytes]] = []
+
+    def killed(request: Json, forward: Callable[[], Json]) -> None:
+        forward()
+        arrived[0].kill()
+
+    rpc.faults[SEND] = killed
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom eth_account import Account\n"
+        "from knet.chain.base import Deployment\nfrom knet.chain.evm import EvmChain\n"
+        "from knet.codec import from_json\n"
+        f"chain = EvmChain({rpc.url!r}, from_json(sys.argv[1], Deployment), journals=Path({str(tmp_path)!r}))\n"
+        f"sys.stdin.read()\nchain.register(Account.from_key({owner.key.hex()!r}), {ENDPOINT!r})\n"
+    )
+    command = [sys.executable, "-c", program, to_json(devnet.deployment)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        arrived.append(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(120) != 0
+    (node,) = nodes_of(later, owner)
+    assert later.register(owner, ENDPOINT) == node
+    assert nodes_of(later, owner) == [node]
+
+
+def test_an_rpc_that_forgets_is_told_again(
+    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
+) -> None:
+    owner = new_account()
+
+    def swallow(request: Json, forward: Callable[[], Json]) -> Json:
+        return {"jsonrpc": "2.0", "id": request["id"], "result": Web3.keccak(hexstr=request["params"][0]).to_0x_hex()}
+
+    rpc.faults[SEND] = first(2, swallow)
+    node = through.register(owner, ENDPOINT)
+    assert nodes_of(chain, owner) == [node]
+    assert rpc.seen[SEND] == 3
+
+
+def test_an_rpc_that_lags_behind_its_chain_is_waited_for(
+    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, devnet: Profile
+) -> None:
+    owner = new_account()
+    rpc.faults[RECEIPT] = first(5, saying(None))
+    node = through.register(owner, ENDPOINT)
+    rpc.faults[COUNT] = saying("0x0")  # it never hears of the first one
+    through.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
+    assert [head.sequence for head in chain.heads(node)] == [1], "who sent it remembers"
+    rpc.faults[COUNT] = first(2, saying("0x0"))
+    forgetful = EvmChain(rpc.url, devnet.deployment)
+    forgetful.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
+    assert [head.sequence for head in chain.heads(node)] == [1, 2], "and who did not send it asks again"
+
+
+def test_what_pays_too_little_is_replaced_by_what_pays_more(
+    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BUMP_SECONDS", 0.05)
+    owner = new_account()
+    sent: list[int] = []
+
+    def counted(request: Json, forward: Callable[[], Json]) -> Json:
+        raw = bytes.fromhex(request["params"][0][2:])
+        reply = forward()
+        if "result" in reply:
+            decoded = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+            assert decoded["nonce"] == 0
+            sent.append(decoded["maxFeePerGas"])
+        if len(set(sent)) == 3:
+            rpc.ask("evm_mine")
+        return reply
+
+    rpc.faults[SEND] = counted
+    rpc.ask("evm_setAutomine", False)
+    try:
+        node = through.register(owner, ENDPOINT)
+    finally:
+        rpc.ask("evm_setAutomine", True)
+    assert nodes_of(chain, owner) == [node]
+    fees = list(dict.fromkeys(sent))
+    assert len(fees) >= 3
+    assert all(1.1 * before <= after for before, after in pairwise(fees))
+
+
+def test_what_is_never_mined_is_pending_and_taken_up_again(
+    rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = new_account()
+    rpc.ask("evm_setAutomine", False)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sender, "MINED_SECONDS", 0.2)
+            with pytest.raises(TransactionPending, match="the same command takes it up again"):
+                through.register(owner, ENDPOINT)
+    finally:
+        rpc.ask("evm_setAutomine", True)
+        rpc.ask("evm_mine")
+    (node,) = nodes_of(later, owner)
+    assert later.register(owner, ENDPOINT) == node
+
+
+def test_what_a_reorganisation_took_back_is_sent_again(
+    rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount
+) -> None:
+    owner = new_account()
+    node = through.register(owner, ENDPOINT)
+    before = rpc.ask("evm_snapshot")
+    through.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
+    through.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
+    assert rpc.ask("evm_revert", before)
+    assert later.heads(node) == []
+    later.publish(owner, node, 3, Cid.of(b"3", DAG_CBOR))
+    assert [head.sequence for head in later.heads(node)] == [1, 2, 3]
+
+
+def test_what_runs_out_of_gas_is_sent_with_more(
+    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
+) -> None:
+    owner = new_account()
+
+    def half(request: Json, forward: Callable[[], Json]) -> Json:
+        reply = forward()
+        return reply | {"result": hex(int(reply["result"], 16) * 6 // 10)}
+
+    rpc.faults["eth_estimateGas"] = half
+    node = through.register(owner, ENDPOINT)
+    assert nodes_of(chain, owner) == [node]
+    assert rpc.seen[SEND] == 2
+
+    rpc.faults["eth_estimateGas"] = saying(hex(30_000))
+    with pytest.raises(TransactionFailed, match="reverted in block"):
+        through.register(owner, ENDPOINT)
+    assert rpc.seen[SEND] == 4, "and twice is enough"
+
+
+def test_who_cannot_pay_is_told_and_nothing_is_left(
+    rpc: FaultyRpc, through: EvmChain, devnet: Profile, tmp_path: Path
+) -> None:
+    poor = new_key()
+    with pytest.raises(TransactionFailed, match="Send the account some ether"):
+        through.register(poor, ENDPOINT)
+    fund(devnet.rpc, poor.address)
+    assert through.register(poor, ENDPOINT) > 0
+
+
+def test_equal_calls_are_as_many_as_were_made(chain: EvmChain, through: EvmChain, new_account: NewAccount) -> None:
+    owner = new_account()
+    assert len({through.register(owner, ENDPOINT) for _ in range(2)}) == 2
+    with ThreadPoolExecutor(6) as pool:
+        nodes = list(pool.map(lambda _: through.register(owner, ENDPOINT), range(6)))
+    assert len(set(nodes)) == 6
+    assert len(nodes_of(chain, owner)) == 8
+    before = chain.standing(owner.address).bond
+    for _ in range(2):
+        through.bond(owner, 10**15)
+    assert chain.standing(owner.address).bond == before + 2 * 10**15
+
+
+def test_two_processes_with_one_key_do_not_draw_one_nonce(
+    devnet: Profile, chain: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+    chains = [EvmChain(devnet.rpc, devnet.deployment, journals=tmp_path) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda each: [each.register(owner, ENDPOINT) for _ in range(3)], chains))
+    assert len(nodes_of(chain, owner)) == 9
+
+
+def test_what_is_beyond_doubt_is_forgotten(
+    rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+    node = through.register(owner, ENDPOINT)
+    for sequence in range(1, 4):
+        through.publish(owner, node, sequence, Cid.of(b"%d" % sequence, DAG_CBOR))
+    (path,) = tmp_path.glob("*.json")
+    with Journal(path).opened() as entries:
+        assert [entry.nonce for entry in entries] == [0, 1, 2, 3]
+    rpc.ask("anvil_mine", hex(sender.FINAL_BLOCKS))
+    through.publish(owner, node, 4, Cid.of(b"4", DAG_CBOR))
+    with Journal(path).opened() as entries:
+        assert [entry.nonce for entry in entries] == [4]
+
+
+def test_a_damaged_record_is_no_reason_to_send_twice(
+    through: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+    through.register(owner, ENDPOINT)
+    (path,) = tmp_path.glob("*.json")
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="Look up what was sent"):
+        through.register(owner, ENDPOINT)

@@ -1,0 +1,164 @@
+"""Who keeps blocks for others: a pinning service by its specification, and what pinning takes of Kubo's RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from knet.codec import DAG_CBOR, RAW, Cid
+from knet.content.dag import fetch_dag, walk
+from knet.content.gateway import GatewaySource
+from knet.errors import BlockNotFound, KnetError
+from knet.http import HttpClient
+
+RPC = "/api/v0"
+
+
+@dataclass
+class ByHash:
+    """Blocks as IPFS implementations keep them: by hash, whatever codec they were put with."""
+
+    blocks: dict[bytes, bytes] = field(default_factory=dict)
+
+    def get(self, cid: Cid) -> bytes:
+        if cid.digest not in self.blocks:
+            raise BlockNotFound(f"no {cid}")
+        return self.blocks[cid.digest]
+
+    def has(self, cid: Cid) -> bool:
+        return cid.digest in self.blocks
+
+    def put(self, data: bytes, codec: int = RAW) -> Cid:
+        cid = Cid.of(data, codec)
+        self.blocks[cid.digest] = data
+        return cid
+
+    def delete(self, cid: Cid) -> None:
+        self.blocks.pop(cid.digest, None)
+
+    def __iter__(self) -> Iterator[Cid]:
+        return map(Cid.from_digest, self.blocks)
+
+
+@dataclass
+class Account:
+    """One account of a pinning service (https://ipfs.github.io/pinning-services-api-spec/), and its gateway's blocks.
+
+    It fetches what it pins from the origins it is given, recursively as IPFS does: predecessors of manifests included.
+    """
+
+    token: str = "token-of-the-account"
+    store: ByHash = field(default_factory=ByHash)
+    pins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    looks: int = 0  # polls before it begins to fetch
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        def checked(request: Request) -> None:
+            if request.headers.get("authorization") != f"Bearer {self.token}":
+                raise HTTPException(401)
+
+        @app.get("/pins")
+        def listed(request: Request, name: str, match: str, status: str, limit: int) -> dict[str, Any]:
+            checked(request)
+            assert match == "exact"
+            found = [pin for pin in self.pins.values() if pin["pin"]["name"] == name and pin["status"] in status]
+            return {"count": len(found), "results": found[:limit]}
+
+        @app.post("/pins", status_code=202)
+        async def add(request: Request) -> dict[str, Any]:
+            checked(request)
+            return self._pin(await request.json())
+
+        @app.post("/pins/{request_id:path}", status_code=202)
+        async def replace(request: Request, request_id: str) -> dict[str, Any]:
+            checked(request)
+            del self.pins[request_id]
+            return self._pin(await request.json())
+
+        @app.get("/pins/{request_id:path}")
+        def get(request: Request, request_id: str) -> dict[str, Any]:
+            checked(request)
+            pin = self.pins[request_id]
+            self.looks -= 1
+            if self.looks < 0 and pin["status"] == "queued":
+                self._fetch(pin)
+            return pin
+
+        return app
+
+    def _pin(self, pin: dict[str, Any]) -> dict[str, Any]:
+        created = {
+            "requestid": f"{len(self.pins)}/{pin['cid'][-6:]}",
+            "status": "queued",
+            "created": "2026-01-01T00:00:00Z",
+            "pin": pin,
+            "delegates": [],
+        }
+        self.pins[created["requestid"]] = created
+        return created
+
+    def _fetch(self, pin: dict[str, Any]) -> None:
+        origins = [origin.split("/") for origin in pin["pin"]["origins"]]
+        urls = [f"{parts[5]}://{parts[2]}:{parts[4]}" for parts in origins]
+        with HttpClient(addresses="loopback") as http:
+            try:
+                fetch_dag(GatewaySource(http, urls), Cid.parse(pin["pin"]["cid"]), self.store, history=True)
+                pin["status"] = "pinned"
+            except KnetError as error:
+                pin |= {"status": "failed", "info": {"status_details": str(error)}}
+
+
+@dataclass
+class Daemon:
+    """Blocks by hash, and recursive pins, as Kubo has them (https://docs.ipfs.tech/reference/kubo/rpc/)."""
+
+    store: ByHash = field(default_factory=ByHash)
+    pins: set[Cid] = field(default_factory=set)
+    puts: int = 0
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        def refusal(message: str) -> JSONResponse:
+            return JSONResponse({"Message": message, "Code": 0, "Type": "error"}, 500)
+
+        @app.post(f"{RPC}/block/stat")
+        def stat(arg: str) -> Any:
+            return {"Key": arg, "Size": 1} if self.store.has(Cid.parse(arg)) else refusal("ipld: could not find it")
+
+        @app.post(f"{RPC}/block/put")
+        async def put(request: Request) -> Any:
+            codec = DAG_CBOR if request.query_params["cid-codec"] == "dag-cbor" else RAW
+            async with request.form() as form:
+                (file,) = form.values()
+                assert not isinstance(file, str)
+                data = await file.read()
+            cid = self.store.put(data, codec)
+            self.puts += 1
+            return {"Key": str(cid), "Size": len(data)}
+
+        @app.post(f"{RPC}/pin/add")
+        def add(arg: str) -> Any:
+            root = Cid.parse(arg)
+            try:
+                for _ in walk(self.store, root, history=True):
+                    pass
+            except BlockNotFound as error:
+                return refusal(f"block was not found locally: {error}")
+            self.pins.add(root)
+            return {"Pins": [arg]}
+
+        @app.post(f"{RPC}/pin/rm")
+        def remove(arg: str) -> Any:
+            if Cid.parse(arg) not in self.pins:
+                return refusal("not pinned or pinned indirectly")
+            self.pins.remove(Cid.parse(arg))
+            return {"Pins": [arg]}
+
+        return app

@@ -1,0 +1,119 @@
+"""A pinning service is asked as its specification says, and its failures are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from knet.codec import Cid
+from knet.content.bundle import bundle_blocks, put_bundle
+from knet.content.dag import walk
+from knet.content.pinning import PinningService, origin
+from knet.content.store import MemoryStore
+from knet.errors import BadReply, ConfigError, StoreError, Unreachable
+from knet.http import HttpClient
+
+from .keepers import Account
+from .support import gateway, publish
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+@pytest.fixture
+def http() -> Iterator[HttpClient]:
+    with HttpClient(addresses="loopback") as client:
+        yield client
+
+
+@pytest.fixture
+def service(account: Account, http: HttpClient) -> Iterator[PinningService]:
+    with gateway(MemoryStore(), account.app()) as url:
+        yield PinningService(http, url, account.token, sleep=lambda seconds: None)
+
+
+@pytest.fixture
+def owner() -> MemoryStore:
+    return MemoryStore()
+
+
+def test_a_bundle_leads_to_all_of_a_manifest_and_nothing_before_it(owner: MemoryStore) -> None:
+    first = publish(owner)
+    second = publish(owner, sequence=2, previous=first)
+    for block in {cid for cid, _ in walk(owner, first)} - {cid for cid, _ in walk(owner, second)}:
+        owner.delete(block)
+    root = put_bundle(owner, second)
+    held = {cid.digest for cid, _ in walk(owner, root, history=True)}
+    assert {cid.digest for cid, _ in walk(owner, second)} <= held
+    assert first.digest not in held
+    assert put_bundle(owner, second) == root
+    assert {cid.digest for cid in bundle_blocks(owner, second)} == {root.digest, second.digest}
+
+
+def test_a_service_fetches_from_the_origin_until_it_has_everything(
+    account: Account, service: PinningService, owner: MemoryStore
+) -> None:
+    root = put_bundle(owner, publish(owner))
+    seen: list[str] = []
+    account.looks = 2
+    with gateway(owner) as url:
+        status = service.pin(root, "birds", [origin(url)], on_status=seen.append)
+    assert status.status == "pinned"
+    assert seen == ["queued", "queued", "queued", "pinned"]
+    assert {cid for cid, _ in walk(account.store, root)} == {cid for cid, _ in walk(owner, root)}
+
+
+def test_the_next_version_takes_the_place_of_the_one_before(
+    account: Account, service: PinningService, owner: MemoryStore
+) -> None:
+    with gateway(owner) as url:
+        for sequence in (1, 2, 2):
+            root = put_bundle(owner, publish(owner, sequence=sequence))
+            service.pin(root, "birds", [origin(url)])
+        service.pin(root, "fish", [origin(url)])
+    assert sorted((pin["pin"]["name"], pin["pin"]["cid"]) for pin in account.pins.values()) == [
+        ("birds", str(root)),
+        ("fish", str(root)),
+    ]
+
+
+def test_a_service_that_is_slow_is_left_to_it(account: Account, service: PinningService, owner: MemoryStore) -> None:
+    account.looks = 10**6
+    assert service.pin(put_bundle(owner, publish(owner)), "birds", patience=0).status == "queued"
+
+
+def test_what_goes_wrong_is_told(
+    account: Account, service: PinningService, http: HttpClient, owner: MemoryStore
+) -> None:
+    root = put_bundle(owner, publish(owner))
+    with pytest.raises(StoreError, match="there is no source"):
+        service.pin(root, "birds")  # it was told of nobody who has the blocks
+    with gateway(MemoryStore(), account.app()) as url, pytest.raises(BadReply, match="401"):
+        PinningService(http, url, "another token").pin(root, "birds")
+    with pytest.raises(Unreachable):
+        PinningService(http, "http://127.0.0.1:9", "token").pin(root, "birds")
+    with pytest.raises(ConfigError, match="KNET_PINNING_TOKEN"):
+        PinningService(http, "http://127.0.0.1:9", "")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "multiaddr"),
+    [
+        ("http://127.0.0.1:4180", "/ip4/127.0.0.1/tcp/4180/http"),
+        ("https://node.example", "/dns/node.example/tcp/443/https"),
+        ("http://[2001:db8::1]:80", "/ip6/2001:db8::1/tcp/80/http"),
+        ("https://node.example/behind/a/path", ""),
+        ("http://node.example:port", ""),
+    ],
+)
+def test_an_endpoint_is_told_as_a_multiaddr(endpoint: str, multiaddr: str) -> None:
+    assert origin(endpoint) == multiaddr
+
+
+def test_a_token_never_shows_in_an_error(http: HttpClient, account: Account) -> None:
+    with gateway(MemoryStore(), account.app()) as url, pytest.raises(BadReply) as refused:
+        PinningService(http, url, "very-secret").pin(Cid.of(b""), "birds")
+    assert "very-secret" not in str(refused.value)

@@ -1,0 +1,101 @@
+"""A small world for these tests: sixty passages on twelve topics, questions about each, and vectors of their words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from knet.dsi import Passages, Questions, Settings, WeightedPair
+from knet.dsi.docids import Codes, Trie
+from knet.dsi.files import save_start
+from knet.dsi.model import Lexical, Model
+from knet.dsi.shards import Start, shard_of, start_shards
+from tests.network.support import WordEmbedder
+
+TOPICS = (
+    *("heron", "glacier", "violin", "engine", "comet", "harbour"),
+    *("desert", "bridge", "forest", "volcano", "printing", "tides"),
+)
+ASPECTS = {
+    "origin": ("first described by sailors long ago", "Who first described the {topic}?"),
+    "size": ("measured at twelve metres across", "How large is the {topic} measured across?"),
+    "colour": ("painted in pale shades of grey", "Which colour or shades has the {topic}?"),
+    "danger": ("feared because accidents happen nearby", "Why is the {topic} feared?"),
+    "use": ("visited by thousands of travellers yearly", "How many travellers visited the {topic}?"),
+}
+QUICK = Settings(epochs=3, batch=32)
+EMBEDDER = WordEmbedder()
+
+
+def passages() -> Passages:
+    """Sixty passages; an id names topic and aspect."""
+    texts = {
+        f"{topic}-{aspect}": f"The {topic} was {fact}. Everybody who saw a {topic} remembers it."
+        for topic in TOPICS
+        for aspect, (fact, _) in ASPECTS.items()
+    }
+    return Passages(list(texts), list(texts.values()), EMBEDDER.encode(list(texts.values())))
+
+
+def pairs() -> list[WeightedPair]:
+    """Two questions about each passage."""
+    return [
+        WeightedPair(opening + question.format(topic=topic), f"{topic}-{aspect}")
+        for topic in TOPICS
+        for aspect, (_, question) in ASPECTS.items()
+        for opening in ("", "Tell me: ")
+    ]
+
+
+def asking(given: list[WeightedPair]) -> Questions:
+    """Pairs with the vectors of their questions."""
+    return Questions(given, EMBEDDER.encode([pair.question for pair in given], query=True))
+
+
+def starts(shards: int = 1, given: list[WeightedPair] | None = None) -> list[Start]:
+    """What training of the small world begins with."""
+    everything = passages()
+    return start_shards(everything, asking(pairs() if given is None else given), shard_of(everything.vectors, shards))
+
+
+def start_folder(folder: Path, start: Start) -> Path:
+    """A shard's folder, ready to be trained."""
+    save_start(folder, start, digest=folder.name)
+    return folder
+
+
+def random_model(codes: Codes, *, dimension: int = 8, features: int = 6, seed: int = 0) -> Model:
+    """A model of random weights over given docids."""
+    rng = np.random.default_rng(seed)
+    trie = Trie(codes)
+    outcomes = trie.edges + trie.levels
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    entries = np.sort(rng.integers(0, trie.edges, (features, 4)), axis=1)
+    lexical = Lexical(
+        terms=np.arange(10, 10 + features, dtype=np.uint32),
+        starts=np.arange(0, 4 * features + 1, 4),
+        edges=entries.ravel().astype(np.int32),
+        weights=draw(4 * features),
+        null=draw(features, trie.levels),
+        unknown=draw(trie.levels),
+    )
+    return Model(
+        ids=tuple(f"doc-{number}" for number in range(len(trie))),
+        trie=trie,
+        rows=draw(outcomes, dimension),
+        bias=draw(outcomes),
+        down=draw(3, dimension),
+        shift=draw(3),
+        up=draw(dimension, 3),
+        lexical=lexical,
+    )
+
+
+def small_codes() -> Codes:
+    """Seven documents of three levels; one prefix has a single child, another has three."""
+    rows = [(0, 0, 0), (0, 0, 1), (0, 2, 0), (1, 1, 0), (3, 0, 0), (3, 0, 1), (3, 0, 4)]
+    return np.array(rows, np.uint16)

@@ -1,0 +1,82 @@
+"""Docids: unique, the same whatever is added around them, and a tree of exactly those that exist."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from knet.dsi.docids import Codebooks, Trie, in_order, with_tails
+from knet.errors import CodecError
+
+from .support import passages, small_codes
+
+
+def vectors(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, 16)).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 60, 500])
+def test_every_passage_has_a_docid_of_its_own(count: int) -> None:
+    given = vectors(count)
+    codes = with_tails(Codebooks.learn(given).codes(given))
+    assert len({tuple(row) for row in codes.tolist()}) == count
+
+
+def test_equal_vectors_are_told_apart_by_their_tails() -> None:
+    given = np.repeat(vectors(3), 4, axis=0)
+    codes = with_tails(Codebooks.learn(given).codes(given))
+    assert len({tuple(row) for row in codes.tolist()}) == 12
+    assert sorted(codes[:4, -1].tolist()) == [0, 1, 2, 3]
+
+
+def test_the_same_passages_get_the_same_docids() -> None:
+    first, second = (with_tails(Codebooks.learn(each).codes(each)) for each in (passages().vectors, passages().vectors))
+    assert (first == second).all()
+
+
+def test_new_passages_never_take_a_docid_that_is_taken() -> None:
+    old, new = vectors(100), vectors(80, seed=1)
+    books = Codebooks.learn(old)
+    taken = with_tails(books.codes(old))
+    added = with_tails(books.codes(new), taken)
+    assert len({tuple(row) for row in np.concatenate([taken, added]).tolist()}) == 180
+
+
+def test_near_passages_share_the_beginning_of_their_docids() -> None:
+    centres = vectors(4) * 10
+    given = np.repeat(centres, 50, axis=0) + vectors(200, seed=2) * 0.1
+    codes = Codebooks.learn(given).codes(given)[:, 0].reshape(4, 50)
+    assert all(not set(a) & set(b) for n, a in enumerate(codes.tolist()) for b in codes.tolist()[:n])
+
+
+def test_the_children_of_an_edge_are_what_goes_on_from_there() -> None:
+    trie = Trie(small_codes())
+    assert (trie.levels, trie.edges, len(trie)) == (3, 3 + 4 + 7, 7)
+    assert [list(trie.children(edge)) for edge in (-1, 0, 1, 2, 3, 6)] == [
+        [0, 1, 2],
+        [3, 4],
+        [5],
+        [6],
+        [7, 8],
+        [11, 12, 13],
+    ]
+
+
+@given(some.lists(some.tuples(*[some.integers(0, 3)] * 3), min_size=1, max_size=40, unique=True))
+def test_every_path_leads_to_its_document_and_children_partition_the_edges(rows: list[tuple[int, int, int]]) -> None:
+    codes = np.array(rows, np.uint16)
+    trie = Trie(codes[in_order(codes)])
+    for place, path in enumerate(trie.paths.tolist()):
+        assert trie.document(path[-1]) == place
+        for before, edge in zip([-1, *path], path, strict=False):
+            assert edge in trie.children(before)
+    inner = range(-1, int(trie.offsets[-2]))
+    assert [edge for before in inner for edge in trie.children(before)] == list(range(trie.edges))
+
+
+@pytest.mark.parametrize("rows", [[(0, 1), (0, 0)], [(1, 0), (0, 5)], [(0, 0), (0, 0)]])
+def test_docids_out_of_order_or_twice_are_refused(rows: list[tuple[int, int]]) -> None:
+    with pytest.raises(CodecError, match="not unique and in order"):
+        Trie(np.array(rows, np.uint16))

@@ -1,0 +1,101 @@
+"""A pair is worth what its giver is: signatures, trust, and how much one giver may weigh."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from eth_account.messages import encode_typed_data
+from msgspec.structs import replace
+
+from knet.chain.keys import new_key
+from knet.dsi import Pair, WeightedPair, sign_pair, weigh
+from knet.dsi.pairs import GIVER_MINIMUM, GIVER_SHARE, bounded, giver_of, pair_digest
+from knet.errors import BadReceipt
+
+NETWORK = (31337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
+PAIR = Pair(question="Wie hoch ist der Turm?", docid="bafkreia#0-10", given_at=1_700_000_000)
+
+
+def test_the_digest_is_that_of_eip_712() -> None:
+    message = encode_typed_data(
+        {"name": "knet", "version": "1", "chainId": NETWORK[0], "verifyingContract": NETWORK[1]},
+        {
+            "Pair": [
+                {"name": "question", "type": "bytes32"},
+                {"name": "docid", "type": "bytes32"},
+                {"name": "givenAt", "type": "uint64"},
+            ]
+        },
+        {
+            "question": sha256(PAIR.question.encode()).digest(),
+            "docid": sha256(PAIR.docid.encode()).digest(),
+            "givenAt": PAIR.given_at,
+        },
+    )
+    key = new_key()
+    assert key.unsafe_sign_hash(pair_digest(PAIR, *NETWORK)).signature == key.sign_message(message).signature
+
+
+def test_a_pair_names_its_giver() -> None:
+    key = new_key()
+    assert giver_of(sign_pair(key, PAIR, *NETWORK), *NETWORK) == key.address
+
+
+@pytest.mark.parametrize("change", [{"question": "Wie alt?"}, {"docid": "other"}, {"given_at": 1}])
+def test_a_changed_pair_is_somebody_elses(change: dict[str, object]) -> None:
+    key = new_key()
+    signed = sign_pair(key, PAIR, *NETWORK)
+    changed = replace(signed, pair=replace(PAIR, **change))
+    assert weigh([changed], {key.address: 1.0}, *NETWORK) == ([], 1)
+
+
+def test_a_pair_of_another_network_does_not_count() -> None:
+    key = new_key()
+    signed = sign_pair(key, PAIR, 1, NETWORK[1])
+    assert weigh([signed], {key.address: 1.0}, *NETWORK) == ([], 1)
+
+
+def test_a_pair_weighs_what_its_giver_is_trusted() -> None:
+    friend, stranger = new_key(), new_key()
+    signed = [sign_pair(key, PAIR, *NETWORK) for key in (friend, stranger)]
+    weighed, dropped = weigh(signed, {friend.address: 0.4}, *NETWORK)
+    assert weighed == [WeightedPair(PAIR.question, PAIR.docid, 0.4, friend.address)]
+    assert dropped == 1
+
+
+def test_saying_it_again_does_not_make_it_heavier() -> None:
+    friend = new_key()
+    again = [sign_pair(friend, replace(PAIR, given_at=when), *NETWORK) for when in range(20)]
+    weighed, dropped = weigh(again, {friend.address: 1.0}, *NETWORK)
+    assert (len(weighed), dropped) == (1, 19)
+
+
+def test_no_signature_is_not_an_error_of_the_whole() -> None:
+    friend = new_key()
+    good = sign_pair(friend, PAIR, *NETWORK)
+    weighed, dropped = weigh([replace(good, signature=b"nonsense"), good], {friend.address: 1.0}, *NETWORK)
+    assert (len(weighed), dropped) == (1, 1)
+    with pytest.raises(BadReceipt):
+        giver_of(replace(good, signature=b"nonsense"), *NETWORK)
+
+
+def test_trust_beyond_one_is_one() -> None:
+    friend = new_key()
+    ((weighed,), _) = weigh([sign_pair(friend, PAIR, *NETWORK)], {friend.address: 50.0}, *NETWORK)
+    assert weighed.weight == 1.0
+
+
+@pytest.mark.parametrize("passages", [10, 1000])
+def test_all_pairs_of_one_giver_weigh_no_more_than_a_share(passages: int) -> None:
+    flood = [WeightedPair(f"question {number}", "target", 0.5, "0xgiver") for number in range(500)]
+    own = [WeightedPair("mine", "target")] * 500
+    weighed = bounded([*flood, *own], passages)
+    limit = 0.5 * max(GIVER_MINIMUM, GIVER_SHARE * passages)
+    assert sum(pair.weight for pair in weighed if pair.giver) == pytest.approx(limit)
+    assert sum(pair.weight for pair in weighed if not pair.giver) == 500
+
+
+def test_a_few_pairs_weigh_in_full() -> None:
+    few = [WeightedPair("a", "x", 0.5, "0xgiver"), WeightedPair("b", "y", 0.5, "0xgiver")]
+    assert bounded(few, 1000) == few

@@ -1,0 +1,169 @@
+"""Training: it learns, says "not mine", survives being killed, and needs torch where asking does not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from knet.dsi import DsiRetriever, Model, Passages, Questions, load_models, train_collection
+from knet.dsi.features import features
+from knet.dsi.files import CHECKPOINT, MODEL, load_start, read_notes
+from knet.dsi.jobs import epochs_done, train_folder
+from knet.dsi.measure import measure
+from knet.dsi.search import Steps
+from tests.network.support import WORD_SPACE
+
+from .support import EMBEDDER, QUICK, asking, pairs, passages, start_folder, starts
+
+
+def weights(model: Model) -> list[np.ndarray]:
+    return [model.rows, model.bias, model.up, model.lexical.weights, model.lexical.null]
+
+
+def nulls(model: Model, questions: Questions) -> float:
+    """The mean probability that the model gives to "not mine"."""
+    each = [
+        np.exp(Steps(model, vector, features(pair.question)).null)
+        for pair, vector in zip(questions.pairs, questions.vectors, strict=True)
+    ]
+    return float(np.mean(each))
+
+
+def test_what_was_taught_is_found_and_better_than_before(tmp_path: Path) -> None:
+    (start,) = starts()
+    folder = start_folder(tmp_path / "shard", start)
+    asked = asking(pairs())
+    before = measure(DsiRetriever([start.model]), asked)
+    after = measure(DsiRetriever([load_start(folder, train_folder(folder, QUICK).name).model]), asked)
+    assert after.mrr > before.mrr
+    assert after.hit_at_1 > 0.95
+
+
+def test_a_shard_gives_away_questions_that_are_not_its_own(tmp_path: Path) -> None:
+    for number, start in enumerate(starts(shards=3)):
+        folder = start_folder(tmp_path / f"shard-{number}", start)
+        train_folder(folder, QUICK)
+        model = load_start(folder, MODEL).model
+        own = [pair for pair in pairs() if pair.docid in model.places]
+        foreign = [pair for pair in pairs() if pair.docid not in model.places]
+        assert nulls(model, asking(own)) < 0.3
+        assert nulls(model, asking(foreign)) > 0.7
+
+
+def test_models_together_find_nearly_what_the_right_one_finds_alone(tmp_path: Path) -> None:
+    train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, shards=3, settings=QUICK)
+    _, models = load_models(tmp_path)
+    every = asking(pairs())
+    together = measure(DsiRetriever(models), every)
+    alone = [
+        measure(DsiRetriever([model]), asking([pair for pair in pairs() if pair.docid in model.places])).mrr
+        for model in models
+    ]
+    assert together.mrr >= 0.97 * np.average(alone, weights=[len(model.ids) for model in models])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from knet.dsi import Settings
+from knet.dsi.jobs import train_folder
+
+def die(done, total):
+    if done == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train_folder(Path(sys.argv[1]), Settings(epochs=3, batch=32), progress=die)
+"""
+
+
+def test_a_killed_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None:
+    (start,) = starts()
+    killed, whole = (start_folder(tmp_path / name / "shard", start) for name in ("killed", "whole"))
+    root = Path(__file__).resolve().parents[2]
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(killed)], cwd=root, env=os.environ, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert epochs_done(killed, QUICK) == 2
+    assert not (killed / MODEL).exists()
+    heard: list[tuple[int, int]] = []
+    train_folder(killed, QUICK, progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(3, 3)]
+    train_folder(whole, QUICK)
+    for one, other in zip(*(weights(load_start(folder, MODEL).model) for folder in (killed, whole)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert not (killed / CHECKPOINT).exists()
+
+
+def test_the_same_command_again_does_nothing_and_other_questions_train_anew(tmp_path: Path) -> None:
+    train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, settings=QUICK)
+    written = (tmp_path / "shard-0" / MODEL).stat().st_mtime_ns
+    train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, settings=QUICK)
+    assert (tmp_path / "shard-0" / MODEL).stat().st_mtime_ns == written
+    train_collection(passages(), asking(pairs()[:50]), WORD_SPACE, tmp_path, settings=QUICK)
+    assert (tmp_path / "shard-0" / MODEL).stat().st_mtime_ns != written
+
+
+def test_shards_train_in_processes_of_their_own(tmp_path: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    plan = train_collection(
+        passages(),
+        asking(pairs()),
+        WORD_SPACE,
+        tmp_path,
+        shards=2,
+        settings=QUICK,
+        workers=2,
+        progress=lambda done, total: heard.append((done, total)),
+    )
+    assert plan.shards == 2
+    assert heard[-1] == (6, 6)
+    assert sum(len(model.ids) for model in load_models(tmp_path)[1]) == len(passages().ids)
+
+
+def test_without_any_question_or_stranger_it_still_finds_by_text(tmp_path: Path) -> None:
+    nothing = Questions([], np.zeros((0, 64), np.float32))
+    train_collection(passages(), nothing, WORD_SPACE, tmp_path, settings=QUICK)
+    assert measure(DsiRetriever(load_models(tmp_path)[1]), asking(pairs())).hit_at_10 > 0.9
+
+
+def test_a_single_passage_is_a_collection(tmp_path: Path) -> None:
+    one = passages().take(np.array([0]))
+    train_collection(one, asking(pairs()[:2]), WORD_SPACE, tmp_path, settings=QUICK)
+    (found,) = DsiRetriever(load_models(tmp_path)[1]).search("anything", EMBEDDER.encode(["anything"])[0])
+    assert found.docid == one.ids[0]
+
+
+def test_any_text_can_be_a_docid(tmp_path: Path) -> None:
+    ids = ["magnet:?xt=urn:btih:0123", "https://example.org/a?b=c#d", "bafkreia", "ein Gedicht, Seite 3"]
+    some = passages().take(np.arange(4))
+    train_collection(Passages(ids, some.texts, some.vectors), asking([]), WORD_SPACE, tmp_path, settings=QUICK)
+    assert set(load_models(tmp_path)[1][0].ids) == set(ids)
+
+
+def test_asking_imports_no_torch() -> None:
+    program = "import sys, knet.dsi, knet.cli_dsi; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_training_without_torch_names_the_pip_command(tmp_path: Path) -> None:
+    folder = start_folder(tmp_path / "shard", starts()[0])
+    program = (
+        "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\nfrom knet.dsi.jobs import train_folder\n"
+        "from knet.dsi import Settings\nfrom knet.errors import MissingExtra\n"
+        f"try: train_folder(Path({str(folder)!r}), Settings())\nexcept MissingExtra as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'knet[dsi]'" in done.stdout
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path: Path) -> None:
+    folder = start_folder(tmp_path / "shard", starts()[0])
+    train_folder(folder, QUICK)
+    assert epochs_done(folder, QUICK) == QUICK.epochs
+    assert epochs_done(folder, QUICK._replace(seed=2)) == 0
+    assert "stamp" in read_notes(folder / MODEL)

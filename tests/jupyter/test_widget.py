@@ -1,0 +1,195 @@
+"""`AskWidget`: a form whose buttons ask, rate and verify in the kernel; it shows strangers' words as text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from playwright.sync_api import sync_playwright
+
+from knet.codec import to_plain
+from knet.config import Profile
+from knet.notebook import verify_notebook
+from knet.query.live import LiveAnswer
+from tests.network.clients import PATIENT, open_client
+
+from . import kernels
+from .kernels import QUESTION, ROOT, Kernel, Message, kernel, network
+
+pytestmark = pytest.mark.network
+FORM = ROOT / "jupyter_ext" / "knet_jupyter" / "static" / "widget.js"
+EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def profile(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
+    with network(devnet, tmp_path_factory.mktemp("nodes")) as profile:
+        yield profile
+
+
+@pytest.fixture(scope="module")
+def user(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with kernel(profile, tmp_path_factory.mktemp("home")) as started:
+        yield started
+
+
+@pytest.fixture
+def comm(user: Kernel) -> str:
+    """A new widget in the kernel, called ``w``."""
+    assert user.run("from knet_jupyter.widget import AskWidget\nw = AskWidget(k=3)") is not None
+    return user.value("w.model_id").strip("'")
+
+
+def until_idle(user: Kernel, comm: str) -> Message:
+    """All that changed from a click until the widget is idle again."""
+    changes: Message = {}
+    for state in user.states(comm):
+        changes |= state
+        if state.get("busy") is False:
+            break
+    return changes
+
+
+def test_it_is_shown_as_a_widget_of_the_standard_kind(user: Kernel, comm: str) -> None:
+    (shown,) = [message for message in user.run("w") if message["type"] in ("execute_result", "display_data")]
+    view = shown["data"]["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == comm
+    assert user.value("(w._model_module, w._view_module)") == "('anywidget', 'anywidget')"
+    user.run("w.layout.width = '50%'")
+    assert user.value("w.layout.width") == "'50%'"
+
+
+def test_a_click_asks_and_shows_every_node_on_the_way(user: Kernel, comm: str) -> None:
+    user.run("seen = []; w.observe(lambda change: seen.append((change.name, change.new)), ['busy', 'nodes', 'answer'])")
+    user.click(comm, {"do": "ask", "question": QUESTION})
+    changes = until_idle(user, comm)
+    assert changes["answer"]["question"] == QUESTION
+    assert changes["passages"] == changes["answer"]["passages"]
+    assert {node["status"] for node in changes["nodes"]} == {"success"}
+    assert user.value("[name for name, _ in seen][:4]") == "['busy', 'nodes', 'nodes', 'answer']", "node by node"
+    assert user.value("[len(new) for name, new in seen if name == 'nodes'][:2]") == "[1, 2]"
+    assert user.value("w.live.verify(embed=False).ok") == "True"
+
+
+def test_a_click_rates_verifies_and_puts_on_chain(user: Kernel, comm: str) -> None:
+    user.run(f"w.ask({QUESTION!r})")
+    for asked, said in (
+        ({"do": "verify"}, "0 fail"),
+        ({"do": "rate", "value": -1, "passage": 2}, "1 rated; not on chain yet"),
+        ({"do": "flush"}, "on chain in 0x"),
+    ):
+        user.click(comm, asked)
+        assert said in until_idle(user, comm)["message"]
+    assert user.value(f"w.ask({QUESTION!r}); w.rate(+1); w.message").endswith(" rated; not on chain yet'")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"do": "ask", "question": " "}, "The question is empty"),
+        ({"do": "verify"}, "Nothing was asked yet"),
+        ({"do": "rate", "value": 1, "passage": None}, "Nothing was asked yet"),
+    ],
+)
+def test_an_error_is_shown_in_the_form(user: Kernel, comm: str, content: Message, said: str) -> None:
+    user.click(comm, content)
+    for state in user.states(comm):
+        if state.get("error"):
+            assert said in state["error"]
+            break
+    assert user.value("w.busy") == "False"
+
+
+def test_messages_that_no_form_sends_do_nothing(user: Kernel, comm: str) -> None:
+    for content in ({"do": "exec", "code": "1"}, {"do": "rate", "value": "x"}, {"do": "ask"}, {}, {"do": ["ask"]}):
+        user.click(comm, content)
+    assert user.value("(w.busy, w.error, w.answer)") == "(False, '', None)"
+
+
+def test_a_second_question_waits_its_turn(user: Kernel, comm: str) -> None:
+    user.run("w.set_trait('busy', True)")
+    (failed,) = [message for message in user.run("w.ask('dams?')") if message["type"] == "error"]
+    assert "busy" in failed["evalue"]
+
+
+def test_a_saved_notebook_with_the_widget_can_be_verified(profile: Profile, tmp_path: Path, user: Kernel) -> None:
+    """nbclient keeps the widget's state as Jupyter does; what the reader of the notebook sees is checked."""
+    ask = f"from knet_jupyter.widget import AskWidget\nw = AskWidget()\nw.ask({QUESTION!r})\nw"
+    cells = [nbformat.v4.new_code_cell(code) for code in (kernels.WITH_TEST_EMBEDDER, ask)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    environment = kernels.environment(tmp_path)
+    kernels.join(profile, tmp_path)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute(env=environment)
+    with open_client(profile, tmp_path / "reader") as net:
+        saved = json.loads(nbformat.writes(notebook))
+        (report,) = verify_notebook(saved, net.verify)
+        assert (report.cell, report.ok) == (1, True), report.failed
+
+
+@pytest.fixture(scope="module")
+def answer(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> LiveAnswer:
+    with open_client(profile, tmp_path_factory.mktemp("client")) as net:
+        return net.ask(QUESTION, deadline=PATIENT)
+
+
+def test_the_page_shows_strangers_words_as_text_alone(answer: LiveAnswer, tmp_path: Path) -> None:
+    """The form's own JavaScript in a real browser, with everything a node can choose chosen by an attacker."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium to run the form in: install chromium")
+
+    record = to_plain(answer.record)
+    for passage in record["passages"]:
+        passage |= {"text": EVIL, "title": EVIL, "uri": "javascript:document.title='owned'"}
+    record["passages"][0]["uri"] = "https://example.org/dam"
+    record["sentences"][0]["text"] = EVIL
+    record["nodes"][0] |= {"title": EVIL, "detail": EVIL}
+    state = {"question": EVIL, "answer": record, "passages": record["passages"], "nodes": record["nodes"]}
+    state |= {"busy": False, "message": EVIL, "error": EVIL}
+    page_file = tmp_path / "page.html"
+    page_file.write_text(PAGE.replace("STATE", json.dumps(state).replace("<", "\\u003c")))
+    (tmp_path / "widget.js").write_text(FORM.read_text())
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=BROWSER)
+        page = chromium.new_page()
+        page.route("http://knet.test/**", lambda route: route.fulfill(path=tmp_path / route.request.url.split("/")[-1]))
+        page.goto("http://knet.test/page.html")
+        page.wait_for_selector("blockquote", state="attached")
+        assert page.title() == "quiet"
+        assert page.locator("#form img, #form script").count() == 0
+        assert page.locator("blockquote").first.text_content() == EVIL
+        links = page.locator("#form a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+        assert links == ["https://example.org/dam"]
+        page.get_by_label("Question").fill("And now?")
+        page.get_by_role("button", name="Ask").click()
+        page.get_by_label("passage 1 is wrong").click()
+        page.get_by_role("button", name="Verify").click()
+        assert page.evaluate("window.sent") == [
+            {"do": "ask", "question": "And now?"},
+            {"do": "rate", "value": -1, "passage": 1},
+            {"do": "verify"},
+        ]
+        page.evaluate("window.change('busy', true)")
+        assert page.get_by_role("button", name="Ask").is_disabled()
+        chromium.close()
+
+
+BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+PAGE = """<!doctype html><title>quiet</title><div id="form"></div><script type="module">
+import widget from "./widget.js";
+const state = STATE, heard = {};
+window.sent = [];
+const model = {
+  get: (name) => state[name],
+  on: (event, update) => (heard[event] ??= []).push(update),
+  off: () => {},
+  send: (message) => window.sent.push(message),
+};
+window.change = (name, value) => { state[name] = value; heard[`change:${name}`].forEach((update) => update()); };
+widget.render({ model, el: document.getElementById("form") });
+</script>"""

@@ -1,0 +1,177 @@
+"""A node whose owner is offline is still searched: from a CAR file, a pinning service, a Kubo daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from knet.cli import app
+from knet.config import Profile, save_profile
+from knet.content.bundle import put_bundle
+from knet.content.gateway import GatewaySource
+from knet.content.store import FileStore
+from knet.errors import BlockNotFound
+from knet.http import HttpClient
+from knet_indexer.cli import app as node_app
+from knet_indexer.collect import collect_garbage
+from tests.content.keepers import Account, Daemon
+from tests.content.support import gateway
+
+from .clients import open_client, own_network, wait_for
+from .support import RunningNode, start_nodes
+
+QUESTION = "Where do hawkmoths sleep?"
+DOCUMENTS = {"moths.md": "Hawkmoths sleep under leaves by day.", "bees.md": "Bees sleep in their hive."}
+
+
+@pytest.fixture
+def profile(devnet: Profile, request: pytest.FixtureRequest) -> Profile:
+    return own_network(devnet, request.node.name.removeprefix("test_")[:40])
+
+
+@pytest.fixture
+def home(tmp_path: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KNET_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    save_profile(profile, default=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def online(home: Path, tmp_path: Path, profile: Profile) -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def node(online: ExitStack, tmp_path: Path, profile: Profile) -> RunningNode:
+    """A node with two publications, of which the first is gone; it answers until ``online`` is closed."""
+    (started,) = online.enter_context(start_nodes(tmp_path, profile, [DOCUMENTS]))
+    (started.documents / "bees.md").write_text("Bees sleep in their hive, or in a flower.")
+    started.update()
+    (started.documents / "wasps.md").write_text("Wasps sleep in their nest.")
+    started.update()
+    (started.documents / "ants.md").write_text("Ants nap in their nest.")
+    started.update()
+    collect_garbage(started.node)
+    wait_for_the_head(started)
+    return started
+
+
+def publish(node: RunningNode, *options: str) -> dict[str, object]:
+    """`knet node publish`, while `knet node serve` runs in another terminal."""
+    command = ["publish", "--home", str(node.node.folder), "--json", *options]
+    done = CliRunner().invoke(node_app, command)
+    assert done.exit_code == 0, done.output
+    (pin,) = json.loads(done.stdout)["pins"]
+    return dict(pin)
+
+
+def ask_privately(profile: Profile, folder: Path, node: RunningNode) -> None:
+    """A client that never met the node answers from what others keep, with proofs against the chain."""
+    with open_client(profile, folder) as net:
+        answer = net.ask(QUESTION, k=2, private=True)
+        assert [status.status for status in answer.nodes] == ["success"], answer.nodes
+        assert answer.passages[0].text == DOCUMENTS["moths.md"]
+        assert answer.verify().ok
+        assert [s.status for s in net.ask(QUESTION).nodes] == ["error"], "and indeed nobody answers there"
+
+
+def test_from_a_car_file(node: RunningNode, online: ExitStack, profile: Profile, home: Path, tmp_path: Path) -> None:
+    pin = publish(node, "--pin", "car", "--car", "moths.car")
+    assert pin["where"] == "moths.car"
+    online.close()
+    done = CliRunner().invoke(app, ["import", str(tmp_path / "moths.car"), "--json"])
+    assert json.loads(done.stdout)["roots"] == [pin["manifest"], pin["root"]]
+    ask_privately(profile, home, node)
+
+
+def test_from_a_pinning_service(
+    node: RunningNode, online: ExitStack, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account()
+    with gateway(account.store, account.app()) as service, gateway(account.store) as url:
+        monkeypatch.setenv("KNET_PINNING_TOKEN", account.token)
+        assert publish(node, "--pin", "service", "--pinning-service", service)["status"] == "pinned"
+        online.close()
+        ask_privately(replace(profile, gateways=[url]), tmp_path / "client", node)
+
+
+def test_from_a_kubo_daemon(node: RunningNode, online: ExitStack, profile: Profile, tmp_path: Path) -> None:
+    daemon = Daemon()
+    with gateway(node.node.store, daemon.app()) as rpc:
+        kubo = f"/ip4/127.0.0.1/tcp/{rpc.rpartition(':')[2]}"
+        first = publish(node, "--pin", "kubo", "--kubo", kubo)
+        assert daemon.puts == int(str(first["blocks"])) - 1, "the manifest once, though it goes by two identifiers"
+        assert publish(node, "--pin", "kubo", "--kubo", kubo)["root"] == first["root"]
+        assert daemon.puts == int(str(first["blocks"])) - 1, "what it has is not sent again"
+        (node.documents / "flies.md").write_text("Flies sleep on ceilings.")
+        node.update()
+        last = publish(node, "--pin", "kubo", "--kubo", kubo)
+        assert {str(cid) for cid in daemon.pins} == {last["root"]}, "the publication before is let go"
+        online.close()
+        with gateway(daemon.store) as url:
+            ask_privately(replace(profile, gateways=[url]), tmp_path / "client", node)
+
+
+def wait_for_the_head(node: RunningNode) -> None:
+    """The service takes up a publication within a second."""
+    root = put_bundle(node.node.store, node.node.chain.heads(node.identity)[-1].manifest)
+    with HttpClient(addresses="loopback") as http:
+        source = GatewaySource(http, [node.endpoint])
+
+        def served() -> bool:
+            try:
+                return bool(source.get(root))
+            except BlockNotFound:
+                return False
+
+        wait_for(served, "the node serves its head")
+
+
+def test_what_cannot_be_pinned_is_told_before_anything_is_published(node: RunningNode) -> None:
+    for options, said in (
+        (["--pin", "kubo"], "No Kubo daemon is known"),
+        (["--pin", "service", "--pinning-token", "t"], "takes its URL and a token"),
+        (["--pin", "elsewhere"], "elsewhere"),
+        (["--pin", "car", "--car", "/nowhere/x.car"], "cannot be written"),
+        (["--pin", "kubo", "--kubo", "/ip4/127.0.0.1/tcp/9"], "Start it with `ipfs daemon`"),
+    ):
+        done = CliRunner().invoke(node_app, ["publish", "--home", str(node.node.folder), *options])
+        assert done.exit_code != 0
+        assert said in done.stderr
+
+
+def test_content_is_fetched_by_its_identifier(
+    node: RunningNode, online: ExitStack, profile: Profile, home: Path, tmp_path: Path
+) -> None:
+    def fetch(*arguments: object, fails: int = 0) -> bytes:
+        done = CliRunner().invoke(app, ["fetch", *map(str, arguments)])
+        assert done.exit_code == fails, done.output
+        return done.stdout_bytes if not fails else done.stderr_bytes
+
+    head = node.node.chain.heads(node.identity)[-1].manifest
+    assert json.loads(fetch(head, "--json"))["node"] == node.identity
+    assert fetch(head) == node.node.store.get(head)
+    assert json.loads(fetch(head, "--car", "-o", "all.car", "--json"))["path"] == "all.car"
+    online.close()
+    assert fetch(head) == node.node.store.get(head), "it was kept"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KNET_HOME", str(tmp_path / "fresh"))
+        assert b"No network is configured" in fetch(head, fails=1)
+        with gateway(node.node.store) as url:
+            assert fetch(head, "--gateway", url) == node.node.store.get(head), "a gateway needs no network"
+        assert CliRunner().invoke(app, ["import", "all.car"]).exit_code == 0
+        store = FileStore(tmp_path / "fresh" / "blocks")
+        assert set(store) == set(FileStore(home / "blocks"))
+    assert b"nonsense" in fetch("nonsense", fails=1)
+    raw = store.put(b"no record")
+    node.node.store.put(b"no record")
+    FileStore(home / "blocks").put(b"no record")
+    assert b"no record of knet" in fetch(raw, "--json", fails=1)

@@ -1,0 +1,59 @@
+"""What Binder is given agrees with what it is made from."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BINDER = ROOT / "binder"
+LEFT_OUT = {"sentence-transformers"}  # brings torch
+BROUGHT = {"knet", "jupyter-server", "jupyterlab", "ipython"}  # by the image and by postBuild
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=!~;\s]", line)[0] for line in requirements if line and not line.startswith("#")}
+
+
+def test_it_installs_what_nodes_and_widgets_need_but_torch() -> None:
+    listed = (BINDER / "requirements.txt").read_text().splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = names(extras["node"] + extras["network"]) | {"anywidget"}
+    extension = ROOT / "jupyter_ext" / "pyproject.toml"
+    if extension.exists():
+        needed |= names(tomllib.loads(extension.read_text())["project"]["dependencies"])
+    assert names(listed) == needed - LEFT_OUT - BROUGHT
+
+
+def test_what_starts_is_what_was_prepared() -> None:
+    prepared = re.search(r"NODES = \((.*)\)", (BINDER / "prepare.py").read_text())
+    assert prepared
+    started = re.findall(r"--owner (\w+)", (BINDER / "start").read_text())
+    assert started == re.findall(r'"(\w+)"', prepared[1])
+
+
+@pytest.mark.parametrize("name", ["postBuild", "start"])
+def test_its_scripts_can_be_run(name: str) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-s", f"binder/{name}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("this is not a git checkout, so there is no list of tracked files")
+    assert listed.stdout.startswith("100755")
+    assert subprocess.run(["bash", "-n", str(BINDER / name)], check=False).returncode == 0
+
+
+def test_its_python_is_one_that_knet_runs_on() -> None:
+    wanted = (BINDER / "runtime.txt").read_text().strip()
+    assert re.fullmatch(r"python-3\.1[1-9]", wanted)
+
+
+def test_the_tour_that_it_opens_is_there() -> None:
+    guide = ROOT / "docs" / "tutorial" / "guide.ipynb"
+    assert json.loads(guide.read_text())["nbformat"] == 4
+    assert str(guide.relative_to(ROOT)) in (ROOT / "tools" / "test_binder.py").read_text()

@@ -1,0 +1,131 @@
+"""The documentation builds, and every block of code on its pages does what it says, against one network of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+EXECUTED = ("bash", "python")
+SHOWN = ("json", "text")  # settings, and commands that need what a test has not
+HOW_TO = sorted(path.stem for path in (DOCS / "how-to").glob("*.md"))
+READY = "the tutorial is done"
+PORTS = ("4180", "4190", "4191")
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
+
+
+def script(page: str, ports: dict[str, str]) -> str:
+    """Everything a reader of the page runs, in order."""
+    parts = []
+    for kind, code in blocks(page):
+        if kind in EXECUTED:
+            parts.append(code if kind == "bash" else f"python -W error::ResourceWarning - <<'PYTHON'\n{code}PYTHON\n")
+    text = "\n".join(parts)
+    for documented, port in ports.items():
+        text = text.replace(documented, port)
+    return text
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, str]:
+    """Free ones in the place of those that the pages name."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in PORTS]
+    found = {documented: str(bound.getsockname()[1]) for documented, bound in zip(PORTS, sockets, strict=True)}
+    for bound in sockets:
+        bound.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "KNET_HOME": str(tmp_path_factory.mktemp("home")), "PATH": path}
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], ports: dict[str, str]
+) -> Iterator[Path]:
+    """The folder in which somebody followed the tutorial, with the node still running."""
+    if shutil.which("curl") is None:
+        pytest.skip("the pages use curl, which is not installed")
+    folder = tmp_path_factory.mktemp("tutorial")
+    said = folder / "said"
+    command = f"exec > {said} 2>&1\nset -e\n{script('tutorial.md', ports)}\necho {READY}\nwait"
+    shell = subprocess.Popen(["bash", "-c", command], cwd=folder, env=environment, start_new_session=True)
+    try:
+        while READY not in (said.read_text() if said.exists() else ""):
+            try:
+                shell.wait(0.2)
+            except subprocess.TimeoutExpired:
+                continue
+            pytest.fail(said.read_text())
+        yield folder
+    finally:
+        os.killpg(shell.pid, signal.SIGTERM)
+        shell.wait(60)
+        subprocess.run(["knet", "network", "down"], cwd=folder, env=environment, check=False, timeout=120)
+
+
+@pytest.mark.network
+@pytest.mark.model
+@pytest.mark.timeout(600)
+class TestPages:
+    def test_the_tutorial(self, place: Path) -> None:
+        said = " ".join((place / "said").read_text().split())
+        assert "hawkmoth squeaks when it is disturbed" in said
+        assert "0 fail, 0 could not be checked" in said
+        assert "rated node 1 +100; on chain in 0x" in said
+        assert "The Atlas moth is as wide as a dinner plate. [1]" in said
+
+    @pytest.mark.parametrize("page", HOW_TO)
+    def test_how_to(self, page: str, place: Path, environment: dict[str, str], ports: dict[str, str]) -> None:
+        done = subprocess.run(
+            ["bash", "-ec", script(f"how-to/{page}.md", ports)],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        assert done.stdout
+
+
+@pytest.mark.parametrize("page", [str(path.relative_to(DOCS)) for path in sorted(DOCS.rglob("*.md"))])
+def test_every_block_is_executed_or_says_what_it_is(page: str) -> None:
+    if page in ("tutorial.md", *(f"how-to/{name}.md" for name in HOW_TO)):
+        for kind, code in blocks(page):
+            assert kind in (*EXECUTED, *SHOWN)
+            if kind == "json":
+                json.loads(code)
+    else:
+        assert not {kind for kind, _ in blocks(page)} & set(EXECUTED), "only the tutorial and how-to pages are executed"
+
+
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'knet[docs]'")
+    pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed: pip install 'knet[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    commands = (tmp_path / "reference" / "commands" / "index.html").read_text(encoding="utf-8")
+    for command_name in ("knet ask", "knet mcp", "knet fetch", "knet node publish", "knet network up"):
+        assert command_name in commands
+    python = (tmp_path / "reference" / "python" / "index.html").read_text(encoding="utf-8")
+    assert "as_retriever" in python

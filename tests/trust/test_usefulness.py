@@ -1,0 +1,57 @@
+"""Sources are of use on some subjects; that is learnt from few verdicts, and one verdict decides nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from knet.trust.usefulness import Usefulness
+
+RNG = np.random.default_rng(2)
+SUBJECTS = np.linalg.qr(RNG.normal(size=(32, 3)))[0].T.astype(np.float32)
+
+
+def questions(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors near three subjects, and which subject each is about."""
+    about = np.arange(count) % 3
+    rows = SUBJECTS[about] + 0.1 * RNG.normal(size=(count, 32)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True), about
+
+
+def test_each_subject_has_its_source() -> None:
+    known, about = questions(30)
+    asked, expected = questions(30)
+    learnt = Usefulness.fit(known, np.eye(3)[about])
+    assert learnt.predict(asked).argmax(1).tolist() == expected.tolist()
+
+
+def test_verdicts_may_be_missing() -> None:
+    known, about = questions(60)
+    outcomes = np.eye(3)[about]
+    outcomes[RNG.random(outcomes.shape) < 0.5] = np.nan
+    asked, expected = questions(30)
+    found = Usefulness.fit(known, outcomes).predict(asked).argmax(1)
+    assert (found == expected).mean() > 0.9
+
+
+def test_a_question_unlike_any_before_goes_by_what_sources_say_of_themselves() -> None:
+    known, about = questions(40)
+    only_first = about == 0
+    outcomes = np.tile([0.5, 0.45, 0.45], (int(only_first.sum()), 1)) + 0.05 * RNG.normal(size=(only_first.sum(), 3))
+    learnt = Usefulness.fit(known[only_first], outcomes, SUBJECTS)
+    scores = learnt.predict(SUBJECTS[1:2])[0]
+    assert scores[1] > scores[2]
+
+
+def test_one_verdict_on_a_newcomer_moves_it_less_than_many() -> None:
+    known, _ = questions(20)
+    outcomes = np.full((20, 2), np.nan)
+    outcomes[:, 0] = 0.5
+    outcomes[0, 1] = 1.0
+    few = Usefulness.fit(known, outcomes).prior[1]
+    outcomes[:, 1] = 1.0
+    assert few < Usefulness.fit(known, outcomes).prior[1]
+
+
+def test_nothing_known_is_no_opinion() -> None:
+    empty = Usefulness.fit(np.zeros((0, 32), np.float32), np.zeros((0, 3)), SUBJECTS)
+    assert empty.predict(SUBJECTS).tolist() == [[0.0] * 3] * 3
