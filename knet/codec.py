@@ -119,7 +119,9 @@ def _to_text(value: Any) -> Any:
 
 def _from_plain(kind: type, value: Any) -> Any:
     if kind is Cid:
-        return Cid.parse(value) if isinstance(value, str) else Cid(value)
+        if isinstance(value, str | bytes):
+            return Cid.parse(value) if isinstance(value, str) else Cid(value)
+        raise CodecError(f"a {type(value).__name__} is no CID")
     raise CodecError(f"a record cannot hold a {kind}")
 
 

@@ -157,7 +157,7 @@ def against_best(bench: Bench, measured: Mapping[str, Mapping[str, Rows]]) -> tu
 def print_weights(embedder: PartEmbedder, quick: bool) -> None:
     """Weights from training questions of three sets; the fourth is never learnt from."""
     examples: dict[str, list[Any]] = {"dense": [], "sentence": []}
-    for name in ["squad_dev"] if quick else ["squad_dev", "scifact"]:
+    for name in ["squad_dev"] if quick else ["squad_dev", "scifact", "medquad"]:
         bench = the_bench(name, embedder, "learn", quick)
         for columns, sentence, gains in lists(bench):
             examples["dense"].append((columns, gains))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import bm25s
 import numpy as np
@@ -42,7 +43,7 @@ def main() -> None:
     asked = embedded([question.text for question in questions], embedder, query=True)
     topics, asked_topics = latent([tokens(p.text) for p in passages], [tokens(q.text) for q in questions])
     rows = {passage.id: row for row, passage in enumerate(passages)}
-    held = [np.array([rows[p.id] for p in own]) for own in by_article(passages, 4 if quick else NODES)]
+    held = [np.array([rows[p.id] for p in own]) for own in by_article(passages, 4 if quick else NODES) if own]
     gold = [rows[question.gold] for question in questions]
     words = lexical(passages, questions)
     one, two = [vectors @ asked.T], [vectors @ asked.T, topics @ asked_topics.T]
@@ -50,7 +51,7 @@ def main() -> None:
         "one space": run(one, words, held, gold, lambda node: 0),
         "two spaces": run(two, words, held, gold, lambda node: node % 2),
     }
-    scores = {}
+    scores: dict[str, dict[str, Any]] = {}
     for setting, ways in found.items():
         for way, hits in ways.items():
             scores[f"{setting}, {way}"] = {"recall@10": round(float(hits.mean()), 4), "95 %": interval(hits)}
@@ -73,12 +74,13 @@ def run(
     ``(passages, questions)``."""
     kept: defaultdict[str, list[float]] = defaultdict(list)
     for number, right in enumerate(gold):
-        rows, nodes = [], []
-        for node, own in enumerate(held):
-            cosines = spaces[space_of(node)][own, number]
+        rows: list[Ids] = []
+        nodes: list[Ids] = []
+        for at, own in enumerate(held):
+            cosines = spaces[space_of(at)][own, number]
             best = own[np.argsort(-cosines, kind="stable")[:SENT]]
             rows.append(best)
-            nodes.append(np.full(len(best), node))
+            nodes.append(np.full(len(best), at))
         sent, node = np.concatenate(rows), np.concatenate(nodes)
         space = np.array([space_of(each) for each in node.tolist()])
         cosine = np.choose(space, [each[sent, number] for each in spaces]).astype(float)
@@ -178,7 +180,7 @@ def lexical(passages: list[Passage], questions: list[Question]) -> Rows:
     return np.stack(columns, 1).astype(float)
 
 
-def picture(scores: Mapping[str, Mapping[str, float]]) -> Figure:
+def picture(scores: Mapping[str, Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(8, 0.35 * len(scores) + 1))
     axes = figure.subplots()
     bars = axes.barh(list(scores), [line["recall@10"] for line in scores.values()])

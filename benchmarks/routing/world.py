@@ -100,5 +100,4 @@ def coarse(vectors: Vectors, count: int) -> Vectors:
         return vectors
     kmeans = faiss.Kmeans(vectors.shape[1], count, niter=10, seed=SEED, spherical=True, min_points_per_centroid=1)
     kmeans.train(vectors)
-    found: Vectors = kmeans.centroids
-    return found
+    return np.asarray(kmeans.centroids, np.float32)

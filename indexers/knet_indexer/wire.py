@@ -9,7 +9,7 @@ import msgspec
 from fastapi import HTTPException, Request, Response
 
 from knet.codec import decode, encode, from_json, to_json
-from knet.errors import TooLarge
+from knet.errors import CodecError, TooLarge
 
 DAG_CBOR = "application/vnd.ipld.dag-cbor"
 JSON = "application/json"
@@ -54,7 +54,12 @@ def wanted(request: Request, default: str) -> str:
 
 def parse(body: bytes, kind: type[T], encoding: str) -> T:
     """The record in a body. Raises CodecError."""
-    return decode(body, kind) if encoding == DAG_CBOR else from_json(body, kind)
+    if encoding == DAG_CBOR:
+        return decode(body, kind)
+    record = from_json(body, kind)
+    if "type" not in msgspec.json.decode(body):  # JSON decoders let it be left out
+        raise CodecError(f"not a {kind.__name__}: it does not say its type.")
+    return record
 
 
 def reply(record: msgspec.Struct, encoding: str) -> Response:

@@ -7,7 +7,7 @@ import re
 from typing import Any, NoReturn
 
 from knet.errors import ConfigError
-from knet.query.gather import ASKED, PASSAGES
+from knet.query.gather import PASSAGES
 from knet.records import Record
 
 COMMANDS = {
@@ -38,7 +38,7 @@ class Question(Record, frozen=True):
 
     text: str
     k: int
-    nodes: int
+    nodes: int | None
     node: list[int]
     private: bool
     profile: str | None
@@ -67,7 +67,7 @@ def _parser() -> _Parser:
         "-k", "--passages", dest="k", type=int, default=PASSAGES, metavar="N", help="passages to return"
     )
     parser.add_argument(
-        "--nodes", type=int, default=ASKED, metavar="N", help="nodes to ask at most; 0 asks all of them"
+        "--nodes", type=int, metavar="N", help="nodes to ask at most; 0 asks all of them, else as many as matter"
     )
     parser.add_argument(
         "--node", type=int, action="append", default=[], metavar="ID", help="ask only this node (repeatable)"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from knet.query.display import plain
-from knet.query.network import NodeInfo
+from knet.query.nodes import NodeInfo
 from knet.records import Rating
 
 

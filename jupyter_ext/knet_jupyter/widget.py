@@ -13,7 +13,7 @@ import traitlets
 
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
-from knet.query.gather import ASKED, PASSAGES
+from knet.query.gather import PASSAGES
 from knet.query.live import LiveAnswer
 from knet.query.network import Network
 from knet.query.recheck import VerificationReport
@@ -35,7 +35,7 @@ class AskWidget(anywidget.AnyWidget):
 
     question = traitlets.Unicode().tag(sync=True)
     k = traitlets.Int(PASSAGES).tag(sync=True)
-    ask_nodes = traitlets.Int(ASKED).tag(sync=True)
+    ask_nodes = traitlets.Int(None, allow_none=True).tag(sync=True)
     private = traitlets.Bool(False).tag(sync=True)
     answer = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
     passages: traitlets.List[Any] = traitlets.List(read_only=True).tag(sync=True)

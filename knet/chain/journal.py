@@ -53,14 +53,15 @@ class Sent(Record, frozen=True):
 class Journal:
     """The transactions of one key on one chain, in a file or in this object. Safe across threads and processes."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, address: str, path: Path | None) -> None:
         self._path = path
+        self._lock = _drawing.setdefault(address, threading.Lock())
         self._kept: list[Sent] = []
 
     @contextmanager
     def opened(self) -> Iterator[list[Sent]]:
         """The entries, to be changed in place; nobody else sends with the key meanwhile. Raises ConfigError."""
-        with _drawing, self._file_lock():
+        with self._lock, self._file_lock():
             entries = self._read()
             try:
                 yield entries
@@ -115,5 +116,5 @@ def this_process() -> str:
     return f"{os.getpid()}@{psutil.Process().create_time():.0f}"
 
 
-_drawing = threading.Lock()  # two threads with one key must not draw the same nonce
+_drawing: dict[str, threading.Lock] = {}  # by address: two threads with one key must not draw the same nonce
 _awaited: set[bytes] = set()

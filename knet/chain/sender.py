@@ -85,7 +85,7 @@ class Sender:
             if self._journals is not None:
                 chain_id, genesis = self._chain
                 path = self._journals / f"{chain_id}-{genesis}-{signer.address}.json"
-            self._opened[signer.address] = Journal(path)
+            self._opened[signer.address] = Journal(signer.address, path)
         return self._opened[signer.address]
 
     def _send(

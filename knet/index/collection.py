@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import bm25s
 import numpy as np
@@ -111,6 +112,18 @@ class Collection:
             )
             for i in np.argsort(-cosine, kind="stable")
         ]
+
+    def find(self, document: Cid, start: int, end: int) -> tuple[int, int] | None:
+        """Shard and chunk of a live passage, or None."""
+        return self._places.get((document, start, end))
+
+    @cached_property
+    def _places(self) -> dict[tuple[Cid, int, int], tuple[int, int]]:
+        places = {}
+        for shard, chunk in self._place:
+            index, start, end = self.shards[shard].spans[chunk].tolist()
+            places[self.shards[shard].document_blocks[index][0], start, end] = shard, chunk
+        return places
 
     def _lexical(self, question: str) -> npt.NDArray[np.float32]:
         known = [t for t in dict.fromkeys(tokens(question)) if t in self._bm25.vocab_dict] if self._has_terms else []

@@ -14,6 +14,7 @@ from hashlib import sha256
 from ..chain.base import Deployment
 from ..codec import Cid, encode
 from ..content.base import BlockSource
+from ..dsi.model import Model
 from ..errors import KnetError, Stopped
 from ..http import HttpClient
 from ..index.collection import Collection
@@ -62,6 +63,7 @@ class Inquiry:
     verdicts: Mapping[bytes, Reputation] = field(default_factory=dict)  # the user's own, see `knet.trust.verdicts`
     beliefs: Mapping[int, Reputation] = field(default_factory=dict)  # see `knet.query.standing`
     known: Mapping[bytes, Sequence[str]] = field(default_factory=dict)  # questions the user found passages to answer
+    models: Mapping[int, Sequence[Model]] = field(default_factory=dict)  # De-DSI models that are at hand, by node
     further: Mapping[str, Column] = field(default_factory=dict)  # see `knet.query.merge.merge`
     closer: Mapping[str, Column] = field(default_factory=dict)
     on_status: OnStatus | None = None
@@ -129,7 +131,7 @@ class Gatherer:
         self._http = http
         self._deployment = deployment
         self._nonces = Nonces()
-        self._shelf = Shelf()
+        self._shelf = Shelf(Collection.load)
 
     def ask(self, inquiry: Inquiry) -> None:
         """Ask every chosen node at once; only what verifies is kept. A node's failings never raise.
@@ -195,8 +197,8 @@ class Gatherer:
 
     def _search(self, inquiry: Inquiry, view: NodeView, fetched: Future[Collection], started: float) -> None:
         try:
-            vector = inquiry.vectors[view.card.space]
-            found = search_fetched(fetched.result(), view, inquiry.question, vector, inquiry.options.k)
+            vector, models = inquiry.vectors[view.card.space], inquiry.models.get(view.entry.node, ())
+            found = search_fetched(fetched.result(), view, inquiry.question, vector, inquiry.options.k, models)
         except KnetError as error:
             inquiry.note(view.entry.node, "error", _since(started), detail=f"{type(error).__name__}: {error}")
             return

@@ -28,7 +28,7 @@ from ..embed import load_embedder_for
 from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
-from ..records import Answer, NodeEntry, NodeStatus, Rating, Record, Reputation, Space
+from ..records import Answer, NodeEntry, NodeStatus, Rating, Reputation, Space
 from ..trust.answered import Answered
 from ..trust.history import History
 from ..trust.personal import Person
@@ -40,6 +40,8 @@ from .closer import Reranker, closer_columns
 from .compose import compose
 from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
 from .live import LiveAnswer
+from .models import ModelShelf, dsi_column
+from .nodes import NodeInfo, info_of, unusable_info
 from .recheck import VerificationReport, verify_answer
 from .route import route
 from .spaces import Spaces
@@ -51,24 +53,9 @@ if TYPE_CHECKING:
 
     from ..langchain import KnetRetriever
 
+MODEL_SECONDS = 5.0  # private mode waits for a model as it waits for collections, though not as long
 MAX_K = 64  # passages; nodes refuse more
 MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
-
-
-class NodeInfo(Record, frozen=True):
-    """One node as `Network.nodes` lists it."""
-
-    node: int
-    title: str
-    description: str
-    endpoint: str
-    documents: int
-    chunks: int
-    sequence: int
-    reliability: float
-    deviation: float
-    ratings: int
-    problem: str = ""
 
 
 class Network:
@@ -96,6 +83,7 @@ class Network:
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
         self._standings = Standings(chain, self.address, folder / "learnt" / f"{profile.name}.db")
         self._answered = Answered(folder / "answered" / f"{profile.name}.json")
+        self._models = ModelShelf()
         self._gatherer = Gatherer(http, chain.deployment)
         self._spaces = Spaces(profile, load_embedder)
 
@@ -159,6 +147,11 @@ class Network:
             on_asking=on_asking,
             stop=stop,
         )
+        inquiry.models = self._models.ready(
+            inquiry.asked, lambda view: self._source(view.entry), wait=MODEL_SECONDS if private else 0.0
+        )
+        if inquiry.models:
+            inquiry.further = {"dsi": dsi_column(inquiry.models, views, vectors)}
         if private:
             self._gatherer.fetch(inquiry, lambda view: self._source(view.entry))
         else:
@@ -294,8 +287,8 @@ class Network:
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
-        infos = [_info(view) for view in self._view.nodes.values()]
-        infos += [_broken(node, reason) for node, reason in self._view.unusable.items()]
+        infos = [info_of(view) for view in self._view.nodes.values()]
+        infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
         return sorted(infos, key=lambda info: info.node)
 
     def as_retriever(self, *, k: int = 4, **options: Any) -> KnetRetriever:
@@ -377,25 +370,3 @@ def _check(question: str, k: int) -> None:
         raise ConfigError(f"The question has {len(question)} characters; {MAX_QUESTION} is the limit.")
     if not 1 <= k <= MAX_K:
         raise ConfigError(f"k lies between 1 and {MAX_K}: {k}.")
-
-
-def _info(view: NodeView) -> NodeInfo:
-    return NodeInfo(
-        node=view.entry.node,
-        title=view.card.title,
-        description=view.card.description,
-        endpoint=view.entry.endpoint,
-        documents=view.card.documents,
-        chunks=view.card.chunks,
-        sequence=view.manifest.sequence,
-        reliability=view.reputation.mean,
-        deviation=view.reputation.deviation,
-        ratings=view.reputation.count,
-    )
-
-
-def _broken(node: int, reason: str) -> NodeInfo:
-    return NodeInfo(
-        node=node, title="", description="", endpoint="", documents=0, chunks=0, sequence=0,
-        reliability=0.5, deviation=0.0, ratings=0, problem=reason,
-    )  # fmt: skip

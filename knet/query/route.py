@@ -21,7 +21,7 @@ from .promise import FEATURES, chances, features, promises
 from .view import NodeView
 
 UNIT = 8.85  # log-odds that a cosine is worth (the weights of topic, both and tail): standing is counted in cosines
-FEWEST = 2  # nodes: one alone is contradicted by nobody
+FEWEST = 5  # nodes: cross-source agreement needs several, and a small network is asked whole
 MOST = 10  # nodes asked where nobody says how many
 LEFT_OUT = 0.05  # chance that the best passage is at none of the nodes asked
 NOBODY: Mapping[int, Reputation] = {}

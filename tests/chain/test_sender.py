@@ -270,11 +270,11 @@ def test_what_is_beyond_doubt_is_forgotten(
     for sequence in range(1, 4):
         through.publish(owner, node, sequence, Cid.of(b"%d" % sequence, DAG_CBOR))
     (path,) = tmp_path.glob("*.json")
-    with Journal(path).opened() as entries:
+    with Journal(owner.address, path).opened() as entries:
         assert [entry.nonce for entry in entries] == [0, 1, 2, 3]
     rpc.ask("anvil_mine", hex(sender.FINAL_BLOCKS))
     through.publish(owner, node, 4, Cid.of(b"4", DAG_CBOR))
-    with Journal(path).opened() as entries:
+    with Journal(owner.address, path).opened() as entries:
         assert [entry.nonce for entry in entries] == [4]
 
 

@@ -208,6 +208,14 @@ def test_an_unknown_encoding_and_an_unknown_path_are_problems_too(http: httpx.Cl
     assert_problem(http.get("/v1/changes?since=never"), 422, "since")
 
 
+def test_json_that_is_nearly_a_question_is_refused(http: httpx.Client) -> None:
+    """Both were found by requests made up from the OpenAPI document."""
+    asked = json.loads(to_json(request()))
+    assert_problem(post(http, json.dumps(asked | {"space": [1]}).encode(), JSON), 400, "is no CID")
+    del asked["type"]
+    assert_problem(post(http, json.dumps(asked).encode(), JSON), 400, "does not say its type")
+
+
 def test_searches_that_would_wait_too_long_are_sent_away(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knet_indexer.service.MAX_WAITING", 0)
     response = post(http, encode(request()))

@@ -9,7 +9,7 @@ import pytest
 from knet.codec import cid_of
 from knet.query.cards import CardIndex
 from knet.query.promise import FEATURES, chances, learn_promise
-from knet.query.route import FEWEST, enough, route
+from knet.query.route import FEWEST, MOST, Route, enough, route
 from knet.query.shape import read_places, read_spreads
 from knet.query.view import NodeView
 
@@ -54,13 +54,15 @@ def test_no_nodes_no_routes() -> None:
 
 
 def test_as_many_are_asked_as_matter() -> None:
-    routes = route(QUESTION, VECTORS, VIEWS)
-    sure = [
-        msgspec.structs.replace(each, evidence={"chance": chance})
-        for each, chance in zip(routes, (0.98, 0.01, 0.01), strict=True)
-    ]
-    unsure = [msgspec.structs.replace(each, evidence={"chance": 1 / 3}) for each in routes]
-    assert (enough(sure), enough(unsure)) == (FEWEST, 3)
+    first = route(QUESTION, VECTORS, VIEWS)[0]
+
+    def routes(*chances: float) -> list[Route]:
+        return [msgspec.structs.replace(first, evidence={"chance": chance}) for chance in chances]
+
+    assert enough(routes(0.98, *[0.001] * 20)) == FEWEST
+    assert enough(routes(*[0.12] * 8, 0.02, 0.02)) == 8
+    assert enough(routes(*[0.02] * 50)) == MOST
+    assert enough(routes(0.5, 0.5)) == 2
 
 
 def test_places_tell_which_centroid_holds_a_term() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knet.errors import ConfigError
@@ -57,6 +57,7 @@ class Model:
         return f"{' '.join(first[2].split()).rstrip('.')} [1]."
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 40))
 def test_a_model_is_never_asked_more_often_than_allowed(count: int, more: int) -> None:
     model = Model()

@@ -18,7 +18,8 @@ from .owners import OWNERS, QUESTIONS, Owner
 
 if TYPE_CHECKING:
     from knet.query.live import LiveAnswer
-    from knet.query.network import Network, NodeInfo
+    from knet.query.network import Network
+    from knet.query.nodes import NodeInfo
 
 app = typer.Typer(help="Run the whole network on this machine over real documentation.")
 

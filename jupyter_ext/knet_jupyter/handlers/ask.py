@@ -14,7 +14,7 @@ from tornado.iostream import StreamClosedError
 from knet.codec import to_json
 from knet.errors import KnetError, Stopped
 from knet.query.ask import DEADLINE_SECONDS
-from knet.query.gather import ASKED, PASSAGES
+from knet.query.gather import PASSAGES
 from knet.records import Record
 
 from ..events import Event, answered, asking, failed, node_done, phase, started, stopped
@@ -27,7 +27,7 @@ class Question(Record, frozen=True):
     question: str
     profile: str = ""
     k: int = PASSAGES
-    ask: int = ASKED
+    ask: int | None = None
     nodes: list[int] = []
     private: bool = False
     min_reliability: float = 0.0

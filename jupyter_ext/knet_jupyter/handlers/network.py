@@ -5,7 +5,7 @@ from __future__ import annotations
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from knet.query.network import NodeInfo
+from knet.query.nodes import NodeInfo
 from knet.records import Record
 
 from ..clients import State
