@@ -21,8 +21,7 @@ REPORT := .cache/tests.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab setup test test-browser test-binder typescript pytest mcp1 lint format contracts artifacts openapi docs \
-	bench pins clean
+.PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi docs bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask it, verify the answer"
@@ -97,13 +96,6 @@ pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --junitxml=$(REPORT)
 
-test-browser: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
-	$(BIN)/python -m pytest tests/browser
-	@echo "knet: screenshots are in .cache/screenshots"
-
-typescript: $(VENV)/.dev $(VENV)/.lab
-	cd jupyter_ext && $(WITH_NODE) npm test --silent
-
 test-binder: $(VENV)/.runtime
 	$(BIN)/python tools/test_binder.py
 
@@ -112,6 +104,13 @@ mcp1: $(VENV)/.dev $(NODE_MODULES)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade --no-deps --target .cache/mcp1 \
 		'mcp<2' httpx-sse pydantic-settings python-dotenv
 	PYTHONPATH=.cache/mcp1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py
+
+test-browser: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
+	$(BIN)/python -m pytest tests/browser
+	@echo "knet: screenshots are in .cache/screenshots"
+
+typescript: $(VENV)/.dev $(VENV)/.lab
+	cd jupyter_ext && $(WITH_NODE) npm test --silent
 
 lint: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/ruff check .
@@ -147,7 +146,8 @@ pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules contracts/out contracts/cache contracts/broadcast
+	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules tests/ipfs/daemon/node_modules
+	rm -rf contracts/out contracts/cache contracts/broadcast
 	rm -rf jupyter_ext/node_modules jupyter_ext/lib jupyter_ext/knet_jupyter/labextension jupyter_ext/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	@echo "knet: clean"

@@ -1,4 +1,5 @@
-"""knet in Jupyter: magics and a widget for the kernel, panels and a server extension for JupyterLab."""
+"""knet in Jupyter: magics and a widget for the kernel; a server extension that holds the network and its keys, and the
+panels that ask it."""
 
 from __future__ import annotations
 
@@ -10,6 +11,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """What IPython calls for ``%load_ext knet_jupyter``."""
+    from .magics import load
+
+    load(shell)
+
+
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     return [{"src": "labextension", "dest": "knet-jupyter"}]
 
@@ -18,10 +26,3 @@ def _jupyter_server_extension_points() -> list[dict[str, str | type[KnetExtensio
     from .extension import KnetExtension
 
     return [{"module": "knet_jupyter", "app": KnetExtension}]
-
-
-def load_ipython_extension(shell: Any) -> None:
-    """What IPython calls for ``%load_ext knet_jupyter``."""
-    from .magics import load
-
-    load(shell)

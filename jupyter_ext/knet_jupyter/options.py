@@ -38,7 +38,7 @@ class Question(Record, frozen=True):
 
     text: str
     k: int
-    nodes: int | None
+    nodes: int
     node: list[int]
     private: bool
     profile: str | None
@@ -67,7 +67,7 @@ def _parser() -> _Parser:
         "-k", "--passages", dest="k", type=int, default=PASSAGES, metavar="N", help="passages to return"
     )
     parser.add_argument(
-        "--nodes", type=int, metavar="N", help="nodes to ask at most; 0 asks all of them, else as many as matter"
+        "--nodes", type=int, metavar="N", help="nodes to ask at most, else as many as matter; 0 asks all of them"
     )
     parser.add_argument(
         "--node", type=int, action="append", default=[], metavar="ID", help="ask only this node (repeatable)"

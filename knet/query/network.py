@@ -30,6 +30,7 @@ from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
 from ..records import Answer, NodeEntry, NodeStatus, Rating, Reputation, Space
 from ..trust.answered import Answered
+from ..trust.cost import Cost, cost_of
 from ..trust.history import History
 from ..trust.personal import Person
 from ..trust.probes import Judged, Probe, judge
@@ -117,8 +118,8 @@ class Network:
         the extractive default. ``thorough`` also reads the best candidates sentence by sentence, which takes some 100
         ms; ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers
         it. ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done
-        with; setting ``stop`` withdraws the question. Raises ConfigError for a question that cannot be asked, Stopped;
-        what nodes do wrong shows in ``answer.nodes``.
+        with; setting ``stop`` withdraws the question.
+        Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
         _check(question, k)
@@ -223,6 +224,10 @@ class Network:
     def pending_ratings(self) -> list[Rating]:
         return self._ratings.pending()
 
+    def rating_cost(self) -> Cost:
+        """What `flush_ratings` takes now, at most. Raises ChainUnreachable."""
+        return cost_of(self.chain, self.address, self._ratings.pending())
+
     def flush_ratings(self) -> list[str]:
         """Submit queued ratings: the transaction hashes. Raises ChainUnreachable, TransactionFailed or ConfigError.
 
@@ -240,10 +245,6 @@ class Network:
             self._view.refresh()
             self._standings.refresh(self._view.nodes)
         return sent
-
-    def views(self) -> Mapping[int, NodeView]:
-        """Every node that can be asked, by id. Raises ChainUnreachable."""
-        return self._view.current()
 
     def probe(self, probe: Probe, *, rate: bool = False) -> Judged:
         """Ask every node a question whose answer one knows, and learn who was right; ``rate`` queues the verdicts too.
@@ -283,6 +284,10 @@ class Network:
     def settle(self) -> None:
         """Wait until everything asked so far is learnt from."""
         self._standings.settle()
+
+    def views(self) -> Mapping[int, NodeView]:
+        """Every node that can be asked, with its manifest and routing card. Raises ChainUnreachable."""
+        return self._view.current()
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""

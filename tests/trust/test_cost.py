@@ -10,7 +10,6 @@ import pytest
 from knet.chain.evm import EvmChain
 from knet.config import Profile
 from knet.query.network import Network
-from knet.trust.cost import cost_of
 from knet.trust.stake import MIN_BOND
 from tests.network.clients import PATIENT, open_client, own_network
 from tests.network.support import start_nodes
@@ -38,11 +37,11 @@ def gas_spent(chain: EvmChain, account: str, since: int) -> int:
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_the_estimate_covers_what_is_spent_and_not_much_more(net: Network, nodes: int) -> None:
     assert isinstance(net.chain, EvmChain)
-    assert cost_of(net.chain, net.address, net.pending_ratings()).ratings == 0
+    assert net.rating_cost().ratings == 0
     answer = net.ask("What is described on this page?", ask=0, k=8, deadline=PATIENT)
     for number in range(1, nodes + 1):
         net.rate(answer, 1.0, passage=number)
-    cost = cost_of(net.chain, net.address, net.pending_ratings())
+    cost = net.rating_cost()
     assert (cost.ratings, cost.nodes, cost.bonded, cost.bond) == (nodes, nodes, 0, MIN_BOND)
     assert cost.fee == cost.gas * net.chain.gas_price()
     before = net.chain.block_number()
@@ -56,5 +55,5 @@ def test_a_bond_that_is_there_is_not_asked_for_again(net: Network) -> None:
     net.rate(answer, 1.0, passage=1)
     net.flush_ratings()
     net.rate(net.ask("Which harp is described?", ask=0, deadline=PATIENT), 1.0, passage=1)
-    cost = cost_of(net.chain, net.address, net.pending_ratings())
+    cost = net.rating_cost()
     assert (cost.bonded, cost.bond) == (MIN_BOND, 0)

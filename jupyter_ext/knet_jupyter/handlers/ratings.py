@@ -6,7 +6,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from knet.records import Answer, Rating, Record
-from knet.trust.cost import Cost, cost_of
+from knet.trust.cost import Cost
 
 from .base import KnetHandler
 from .network import Which
@@ -61,7 +61,7 @@ class RatingsHandler(KnetHandler):
         network = self.service.clients.network(profile)
         waiting = network.pending_ratings()
         queued = [Queued(node=rating.receipt.receipt.node, value=rating.value) for rating in waiting]
-        return Pending(ratings=queued, cost=cost_of(network.chain, network.address, waiting) if waiting else None)
+        return Pending(ratings=queued, cost=network.rating_cost() if waiting else None)
 
 
 class FlushHandler(KnetHandler):
