@@ -131,11 +131,19 @@ class Network:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
         self._standings.begin(known)
         vectors, views, missing = self._spaces.embed(question, known)
-        beliefs, used = self._standings.beliefs(views), self._standings.usefulness
+        beliefs = self._standings.beliefs(views)
         eligible = _eligible(views, chosen, beliefs)
         inquiry = Inquiry(
             question=question,
-            routes=route(question, vectors, eligible, asked=chosen.ask, usefulness=used, beliefs=beliefs),
+            routes=route(
+                question,
+                vectors,
+                eligible,
+                asked=chosen.ask,
+                usefulness=self._standings.usefulness,
+                beliefs=beliefs,
+                expected=self._standings.expected(vectors),
+            ),
             views=views,
             vectors=vectors,
             options=chosen,
