@@ -76,7 +76,8 @@ class Landscape(Record, frozen=True):
 def landscape(network: Network) -> Landscape:
     """Read the network's events and cards. Raises ChainUnreachable."""
     views = network.views()
-    batches = network.chain.batches()[-MAX_BATCHES:]
+    gone = network.chain.taken_back()
+    batches = [each for each in network.chain.batches() if (each.rater, each.number) not in gone][-MAX_BATCHES:]
     return Landscape(
         maps=topic_maps(views),
         history=history(batches),

@@ -21,7 +21,7 @@ import { readLines } from './stream';
 export interface IQuestion {
   question: string;
   k: number;
-  ask: number;
+  ask: number | null;
   nodes: number[];
   private: boolean;
   min_reliability: number;

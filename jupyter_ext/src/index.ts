@@ -33,12 +33,12 @@ const client: JupyterFrontEndPlugin<IKnet> = {
   optional: [ISettingRegistry, ITranslator],
   activate: async (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('knet_jupyter');
-    const options: IOptions = { k: 8, ask: 5, deadline: 2 };
+    const options: IOptions = { k: 8, ask: null, deadline: 2 };
     const knet = new Knet(new Api(app.serviceManager.serverSettings), trans, options);
     const settings = await registry?.load(ID).catch(() => null);
     const take = () => {
       options.k = Number(settings!.composite.passages);
-      options.ask = Number(settings!.composite.nodes);
+      options.ask = settings!.composite.nodes as number | null;
       options.deadline = Number(settings!.composite.deadline);
       knet.api.profile = String(settings!.composite.profile);
       void knet.refresh();

@@ -17,7 +17,7 @@ export interface ISelection {
 
 export interface IOptions {
   k: number;
-  ask: number;
+  ask: number | null; // null: as many as matter
   deadline: number;
 }
 
