@@ -52,6 +52,7 @@ class Trusted(Record, frozen=True):
     on_chain: Reputation
     agreed: Reputation
     usefulness: Reputation
+    score: float  # MeritRank of its owner, 0 where no walk of mine gets there
     why: str
 
 
@@ -119,6 +120,7 @@ class Standings:
             on_chain=view.reputation,
             agreed=known.reliability,
             usefulness=known.usefulness,
+            score=self._personal.score(view.entry.owner),
             why=self._why(view),
         )
 
