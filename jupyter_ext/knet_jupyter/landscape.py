@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from knet.chain.batches import Batch, Delta
 from knet.codec import Cid
 from knet.query.network import Network
+from knet.query.standing import Trusted
 from knet.query.view import NodeView
-from knet.records import Record, Reputation
-from knet.trust.sybil import TrustWalks
+from knet.records import Record
+from knet.trust.history import History, Point
 
-EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
-KEPT = 0.97  # of a weight from one epoch to the next; `ScoreLib`
 MAX_BATCHES = 500  # the newest that are drawn: a picture of more says nothing more
 
 Floats = npt.NDArray[np.float64]
@@ -47,15 +45,6 @@ class TopicMap(Record, frozen=True):
     regions: list[Region]
 
 
-class Moment(Record, frozen=True):
-    """What the chain said of a node after one batch."""
-
-    time: int
-    mean: float
-    deviation: float
-    count: int
-
-
 class Rated(Record, frozen=True):
     """My own verdicts on a node so far, in full verdicts, and how far the network of raters I trust leads to it."""
 
@@ -69,19 +58,30 @@ class Rated(Record, frozen=True):
 
 class Landscape(Record, frozen=True):
     maps: list[TopicMap]
-    history: dict[int, list[Moment]]
+    history: dict[int, list[Point]]
     rated: list[Rated]
 
 
 def landscape(network: Network) -> Landscape:
     """Read the network's events and cards. Raises ChainUnreachable."""
-    views = network.views()
-    gone = network.chain.taken_back()
-    batches = [each for each in network.chain.batches() if (each.rater, each.number) not in gone][-MAX_BATCHES:]
+    histories = network.histories()
+    trusted = {each.node: each for each in network.everybody_trusted()}
     return Landscape(
-        maps=topic_maps(views),
-        history=history(batches),
-        rated=_rated(views, batches, network.address),
+        maps=topic_maps(network.views()),
+        history={each.node: each.reliability[-MAX_BATCHES:] for each in histories if each.reliability},
+        rated=[_rated(each, trusted[each.node], network.address) for each in histories if each.node in trusted],
+    )
+
+
+def _rated(history: History, trusted: Trusted, me: str) -> Rated:
+    own = [point for point in history.reliability if point.rater == me]
+    return Rated(
+        node=history.node,
+        positive=sum(point.positive for point in own),
+        negative=sum(point.negative for point in own),
+        count=sum(point.ratings for point in own),
+        trust=trusted.score,
+        why=trusted.why,
     )
 
 
@@ -120,69 +120,6 @@ def flattened(points: Floats) -> tuple[Floats, float]:
     total = float((sizes**2).sum())
     explained = float((sizes[:2] ** 2).sum()) / total if total > 0 else 1.0
     return flat / max(float(np.abs(flat).max()), 1e-12), explained
-
-
-def history(batches: Sequence[Batch]) -> dict[int, list[Moment]]:
-    """For each node its reliability after each batch on it, oldest first; old weight fades as on chain."""
-    sums: dict[int, tuple[Reputation, int]] = {}
-    found: defaultdict[int, list[Moment]] = defaultdict(list)
-    for batch in batches:
-        epoch = batch.submitted_at // EPOCH_SECONDS
-        for delta in batch.deltas:
-            before, since = sums.get(delta.node, (Reputation(), epoch))
-            now = _added(before, KEPT ** (epoch - since), delta)
-            sums[delta.node] = now, epoch
-            found[delta.node].append(
-                Moment(time=batch.submitted_at, mean=now.mean, deviation=now.deviation, count=now.count)
-            )
-    return dict(found)
-
-
-def _added(before: Reputation, kept: float, delta: Delta) -> Reputation:
-    return Reputation(
-        positive=before.positive * kept + delta.positive / 100,
-        negative=before.negative * kept + delta.negative / 100,
-        count=before.count + delta.count,
-    )
-
-
-def _rated(views: Mapping[int, NodeView], batches: Sequence[Batch], me: str) -> list[Rated]:
-    names = _Names(views)
-    edges = [
-        (names.of_account(batch.rater), names.of_node(delta.node), (delta.positive - delta.negative) / 100)
-        for batch in batches
-        for delta in batch.deltas
-    ]
-    walks = TrustWalks(names.of_account(me), edges)
-    own: dict[int, Reputation] = {}
-    for batch in batches:
-        if batch.rater == me:
-            for delta in batch.deltas:
-                own[delta.node] = _added(own.get(delta.node, Reputation()), 1.0, delta)
-    found = []
-    for node in sorted({*views, *own}):
-        trust, mine = walks.explain(names.of_node(node)), own.get(node, Reputation())
-        found.append(
-            Rated(
-                node=node, positive=mine.positive, negative=mine.negative, count=mine.count,
-                trust=trust.score, why=str(trust),
-            )
-        )  # fmt: skip
-    return found
-
-
-class _Names:
-    """What accounts and nodes are called in an explanation. A node's owner and the node are one party."""
-
-    def __init__(self, views: Mapping[int, NodeView]) -> None:
-        self._owners = {node: view.entry.owner for node, view in views.items()}
-        self._titles = {view.entry.owner: f"{view.card.title} (node {node})" for node, view in views.items()}
-
-    def of_account(self, address: str) -> str:
-        return self._titles.get(address, address)
-
-    def of_node(self, node: int) -> str:
-        return self.of_account(self._owners[node]) if node in self._owners else f"node {node}"
 
 
 def _short(value: float) -> float:

@@ -178,7 +178,7 @@ export interface IMoment {
   time: number;
   mean: number;
   deviation: number;
-  count: number;
+  ratings: number;
 }
 
 export interface IRated {

@@ -30,7 +30,7 @@ describe('maps and lines', () => {
   });
 
   it('begin at what nobody knows', () => {
-    const moments = [{ time: 1, mean: 1, deviation: 0, count: 1 }];
+    const moments = [{ time: 1, mean: 1, deviation: 0, ratings: 1 }];
     expect(sparkline(moments, 100, 20)).toBe('M0 10 L100 0');
     expect(sparkline([], 100, 20)).toBe('M0 10');
     expect(band(moments, 100, 20)).toMatch(/^M0 4.2 L100 0 L100 0 L0 15.8 Z$/);

@@ -131,11 +131,19 @@ class Network:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
         self._standings.begin(known)
         vectors, views, missing = self._spaces.embed(question, known)
-        beliefs, used = self._standings.beliefs(views), self._standings.usefulness
+        beliefs = self._standings.beliefs(views)
         eligible = _eligible(views, chosen, beliefs)
         inquiry = Inquiry(
             question=question,
-            routes=route(question, vectors, eligible, asked=chosen.ask, usefulness=used, beliefs=beliefs),
+            routes=route(
+                question,
+                vectors,
+                eligible,
+                asked=chosen.ask,
+                usefulness=self._standings.usefulness,
+                beliefs=beliefs,
+                expected=self._standings.expected(vectors),
+            ),
             views=views,
             vectors=vectors,
             options=chosen,
@@ -264,13 +272,18 @@ class Network:
 
     def trusted(self, node: int) -> Trusted:
         """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""
-        self._view.refresh()
-        self._standings.refresh(self._view.nodes)
-        if node not in self._view.nodes:
+        found = {each.node: each for each in self.everybody_trusted()}
+        if node not in found:
             raise NotRegistered(
                 f"There is no node {node} on this network that can be asked.", hint="`knet nodes` lists them."
             )
-        return self._standings.trusted(self._view.nodes[node])
+        return found[node]
+
+    def everybody_trusted(self) -> list[Trusted]:
+        """How far every node is trusted here, and why, by node. Raises ChainUnreachable."""
+        self._view.refresh()
+        self._standings.refresh(self._view.nodes)
+        return [self._standings.trusted(view) for _, view in sorted(self._view.nodes.items())]
 
     def people(self) -> list[Person]:
         """The accounts this client trusts and why, by walks from its own ratings, most first. Raises

@@ -25,6 +25,7 @@ FEWEST = 5  # nodes: cross-source agreement needs several, and a small network i
 MOST = 10  # nodes asked where nobody says how many
 LEFT_OUT = 0.05  # chance that the best passage is at none of the nodes asked
 NOBODY: Mapping[int, Reputation] = {}
+NOTHING: Mapping[int, float] = {}
 
 
 class Route(Record, frozen=True):
@@ -58,12 +59,13 @@ def route(
     asked: int | None = 0,
     usefulness: Mapping[int, Reputation] = NOBODY,
     beliefs: Mapping[int, Reputation] = NOBODY,
+    expected: Mapping[int, float] = NOTHING,
 ) -> list[Route]:
     """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone.
 
     ``asked`` is how many will be asked (None: as many as matter, 0: all); now and then one of those places goes to a
     node that only its standing keeps out. ``usefulness`` is what this client found of use before, ``beliefs`` what it
-    holds of reliability beyond the chain's sums.
+    holds of reliability beyond the chain's sums, ``expected`` how useful it expects a node to be for this question.
     """
     views = tuple(nodes)
     terms = list(dict.fromkeys(tokens(question)))
@@ -77,7 +79,7 @@ def route(
     for number, view in enumerate(views):
         node = view.entry.node
         rated, used = beliefs.get(node, view.reputation), usefulness.get(node, Reputation())
-        standing = bonus(Standing(usefulness=used, reliability=rated))
+        standing = bonus(Standing(usefulness=used, reliability=rated), expected.get(node))
         relevance[node] = float(promise[number]) / UNIT
         evidence = dict(zip(FEATURES, rows[number].tolist(), strict=True))
         evidence |= {"chance": float(likely[number]), "standing": standing}

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from ..chain.base import Chain
 from ..chain.batches import Batch
+from ..codec import Cid
 from ..errors import ChainError, StoreError
+from ..index.shard import Vectors
 from ..records import Answer, Record, Reputation
 from ..trust.agreement import outcomes, said
 from ..trust.history import History, on_chain, points_of
@@ -25,12 +28,15 @@ from ..trust.personal import Person, PersonalTrust
 from ..trust.probes import Judged
 from ..trust.ratings import REORG_BLOCKS
 from ..trust.reliability import Standing, pooled
+from ..trust.usefulness import Usefulness
 from .gather import Inquiry
 from .view import NodeView
 
 FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
-NOTHING = Reputation()
+NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
+ENOUGH = 20  # questions from which on it is worth telling one from another
+REFIT = 10  # questions; fitting a thousand takes a second, behind the answer's back
 
 
 class Trusted(Record, frozen=True):
@@ -46,6 +52,7 @@ class Trusted(Record, frozen=True):
     on_chain: Reputation
     agreed: Reputation
     usefulness: Reputation
+    score: float  # MeritRank of its owner, 0 where no walk of mine gets there
     why: str
 
 
@@ -58,6 +65,8 @@ class Standings:
         self._memory = Memory(path)
         self._personal = PersonalTrust(me)
         self._weighed: Mapping[int, Reputation] = {}
+        self._models: dict[Cid, tuple[list[int], Usefulness]] = {}
+        self._fresh = 0  # questions that no model has learnt from yet
         self._batches: list[Batch] = []
         self._block = 0
         self._asked_chain = 0.0
@@ -73,10 +82,21 @@ class Standings:
         """How often what each node sent was used, as `knet.query.route.route` takes it."""
         return {node: known.usefulness for node, known in list(self._memory.known.items())}
 
+    def expected(self, vectors: Mapping[Cid, Vectors]) -> dict[int, float]:
+        """How useful each node is expected to be for one question (its vector in each space), -1 to 1, where enough
+        questions were asked to tell."""
+        found: dict[int, float] = {}
+        for space, vector in vectors.items():
+            model = self._models.get(space)
+            if model is not None:
+                nodes, usefulness = model
+                found |= dict(zip(nodes, np.clip(usefulness.predict(vector[None])[0], -1, 1).tolist(), strict=True))
+        return found
+
     def begin(self, views: Mapping[int, NodeView]) -> None:
         """Start reading who rated whom, if that was never read; `beliefs` waits for it a moment."""
         if self._first is None:
-            self._first = self._worker.submit(self._refresh_quietly, views)
+            self._first = self._worker.submit(self._begin, views)
 
     def beliefs(self, views: Mapping[int, NodeView]) -> dict[int, Reputation]:
         """Reliability of the nodes of which more is known here than the chain's sums say."""
@@ -100,6 +120,7 @@ class Standings:
             on_chain=view.reputation,
             agreed=known.reliability,
             usefulness=known.usefulness,
+            score=self._personal.score(view.entry.owner),
             why=self._why(view),
         )
 
@@ -167,7 +188,9 @@ class Standings:
 
     def _learn(self, inquiry: Inquiry, answer: Answer) -> None:
         with suppress(StoreError):  # a full disk: what is learnt holds until the end of this process
-            self._memory.add([*_used(answer), *self._agreed(inquiry)])
+            used = _used(inquiry, answer)
+            self._memory.add([*used, *self._agreed(inquiry)])
+            self._remember(inquiry, used)
         if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
             self._refresh_quietly(inquiry.views)
 
@@ -177,6 +200,31 @@ class Standings:
         except ChainError:  # away: the sums that the view has go on being used
             self._asked_chain = time.monotonic()
 
+    def _begin(self, views: Mapping[int, NodeView]) -> None:
+        self._refresh_quietly(views)
+        for space in {view.card.space for view in views.values()}:
+            self._fit(space)
+
+    def _fit(self, space: Cid) -> None:
+        """Learn from the questions remembered which nodes are of use for what."""
+        vectors, judged = self._memory.questions(space)
+        if len(vectors) < ENOUGH:
+            return
+        nodes = sorted({node for used in judged for node in used})
+        outcomes = np.array([[used.get(node, np.nan) for node in nodes] for used in judged])
+        self._models[space] = nodes, Usefulness.fit(vectors, outcomes)
+
+    def _remember(self, inquiry: Inquiry, used: Sequence[Outcome]) -> None:
+        for space, vector in inquiry.vectors.items():
+            own = {each.node: each.outcome for each in used if inquiry.views[each.node].card.space == space}
+            if own:
+                self._memory.add_question(space, vector, own)
+                self._fresh += 1
+        if self._fresh >= REFIT:
+            self._fresh = 0
+            for space in inquiry.vectors:
+                self._fit(space)
+
     def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
         """What sources showed of each other, without anybody who knows."""
         claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in inquiry.hits]
@@ -185,16 +233,14 @@ class Standings:
         return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
 
 
-def _used(answer: Answer) -> list[Outcome]:
+def _used(inquiry: Inquiry, answer: Answer) -> list[Outcome]:
     """1 for each node whose passages the answer cites, -1 for each other one that was asked; none without an answer."""
     if not answer.found:
         return []
-    holders: defaultdict[int, set[int]] = defaultdict(set)
-    for number, passage in enumerate(answer.passages):
-        holders[number] = {passage.provenance.node, *passage.sources}
     cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
-    used = set().union(*(holders[number] for number in cited))
-    asked = [status.node for status in answer.nodes if status.status not in ("skipped", "access_denied")]
+    passages = [answer.passages[number] for number in cited]
+    used = {node for passage in passages for node in (passage.provenance.node, *passage.sources)}
+    asked = [node for node, status in inquiry.statuses.items() if status.status not in NOT_JUDGED]
     return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
 
 

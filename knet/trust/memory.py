@@ -6,17 +6,23 @@ from the same rows; what is older than the newest `KEPT_OUTCOMES` of a node no l
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from ..codec import Cid
 from ..errors import StoreError
+from ..index.shard import Vectors, load_vector, store_vector
 from ..records import Record, Reputation
 from .reliability import Standing, observed
+from .usefulness import LATEST
 
 KEPT_OUTCOMES = 500  # of a node and kind: of the 501st less than 1 % is left in `observed`
 PRUNE_EVERY = 200  # outcomes; tidying costs more than writing
@@ -29,6 +35,10 @@ create table if not exists outcomes (
     outcome real not null, weight real not null
 );
 create index if not exists by_node on outcomes (node, kind, id);
+create table if not exists questions (
+    id integer primary key, space text not null, vector blob not null, outcomes text not null
+);
+create index if not exists by_space on questions (space, id);
 """
 
 
@@ -52,12 +62,9 @@ class Memory:
         self._lock = threading.Lock()
         self._written = 0
         self._known: dict[int, Standing] = {}
-        try:
-            with closing(self._open()) as db:
-                db.executescript(SCHEMA)
-                rows = db.execute("select node, kind, outcome, weight from outcomes order by id").fetchall()
-        except sqlite3.Error as error:
-            raise self._broken(error) from error
+        with self._database() as db:
+            db.executescript(SCHEMA)
+            rows = db.execute("select node, kind, outcome, weight from outcomes order by id").fetchall()
         for node, kind, outcome, weight in rows:
             self._observe(Outcome(node=int(node), kind=kind, outcome=outcome, weight=weight))
 
@@ -73,26 +80,38 @@ class Memory:
             for each in found:
                 self._observe(each)
             rows = [(now, str(each.node), each.kind, each.outcome, each.weight) for each in found]
-            try:
-                with closing(self._open()) as db, db:
-                    db.executemany(
-                        "insert into outcomes (time, node, kind, outcome, weight) values (?, ?, ?, ?, ?)", rows
-                    )
-                    self._written += len(rows)
-                    if self._written >= PRUNE_EVERY:
-                        self._prune(db)
-            except sqlite3.Error as error:
-                raise self._broken(error) from error
+            with self._database() as db:
+                db.executemany("insert into outcomes (time, node, kind, outcome, weight) values (?, ?, ?, ?, ?)", rows)
+                self._written += len(rows)
+                if self._written >= PRUNE_EVERY:
+                    self._prune(db)
+
+    def add_question(self, space: Cid, vector: Vectors, used: Mapping[int, float]) -> None:
+        """Remember a question ``(dimension,)`` and how useful each node asked was to it, -1 to 1. Raises StoreError."""
+        with self._lock, self._database() as db:
+            db.execute(
+                "insert into questions (space, vector, outcomes) values (?, ?, ?)",
+                (str(space), store_vector(vector), json.dumps({str(node): value for node, value in used.items()})),
+            )
+            db.execute(
+                "delete from questions where space = ? and id <= (select max(id) from questions where space = ?) - ?",
+                (str(space), str(space), LATEST),
+            )
+
+    def questions(self, space: Cid) -> tuple[Vectors, list[dict[int, float]]]:
+        """Questions remembered, oldest first: ``(n, dimension)`` vectors, and outcomes by node. Raises StoreError."""
+        with self._database() as db:
+            rows = db.execute("select vector, outcomes from questions where space = ? order by id", (str(space),))
+            found = [(load_vector(vector), json.loads(outcomes)) for vector, outcomes in rows]
+        vectors = np.stack([vector for vector, _ in found]) if found else np.zeros((0, 0), np.float32)
+        return vectors, [{int(node): value for node, value in outcomes.items()} for _, outcomes in found]
 
     def over_time(self, kind: Kind) -> dict[int, list[tuple[int, Reputation]]]:
         """For every node, what was known after each outcome that is kept: (unix seconds, posterior), oldest first."""
-        try:
-            with closing(self._open()) as db:
-                rows = db.execute(
-                    "select node, time, outcome, weight from outcomes where kind = ? order by id", (kind,)
-                ).fetchall()
-        except sqlite3.Error as error:
-            raise self._broken(error) from error
+        with self._database() as db:
+            rows = db.execute(
+                "select node, time, outcome, weight from outcomes where kind = ? order by id", (kind,)
+            ).fetchall()
         found: dict[int, list[tuple[int, Reputation]]] = {}
         for node, at, outcome, weight in rows:
             points = found.setdefault(int(node), [])
@@ -115,6 +134,15 @@ class Memory:
             (KEPT_OUTCOMES,),
         )
         self._written = 0
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are kept when the block ends. Raises StoreError."""
+        try:
+            with closing(self._open()) as db, db:
+                yield db
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=10)

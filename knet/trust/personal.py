@@ -70,6 +70,10 @@ class PersonalTrust:
             return 1.0
         return min(self._scores.get(rater, 0.0) * len(self._scores), 1.0)
 
+    def score(self, address: str) -> float:
+        """MeritRank of an account, 0 where no walk of mine gets there."""
+        return self._scores.get(address, 0.0)
+
     def reputations(self, now: int) -> dict[int, Reputation]:
         """Every rated node's reliability as I should see it at ``now`` (unix seconds); empty while I trust nobody."""
         if not self._scores:

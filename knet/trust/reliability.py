@@ -91,9 +91,13 @@ def weight(known: Reputation) -> float:
     return max(open_weight(known) - log(2), 0.0)
 
 
-def bonus(standing: Standing) -> float:
-    """What standing adds to a node's promise when choosing whom to ask; 0 for a node that nobody knows."""
-    return USEFULNESS_WEIGHT * _centred(standing.usefulness) + RELIABILITY_WEIGHT * _centred(standing.reliability)
+def bonus(standing: Standing, expected: float | None = None) -> float:
+    """What standing adds to a node's promise when choosing whom to ask; 0 for a node that nobody knows.
+
+    ``expected`` is how useful it should be for this very question (-1 to 1), where that is known better.
+    """
+    use = _centred(standing.usefulness) if expected is None else expected / 2
+    return USEFULNESS_WEIGHT * use + RELIABILITY_WEIGHT * _centred(standing.reliability)
 
 
 def _centred(known: Reputation) -> float:

@@ -10,13 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from knet.cli import app
+from knet.codec import cid_of
 from knet.config import Profile, save_profile
 from knet.errors import NotRegistered
 from knet.query.network import Network
 from knet.trust.probes import Probe
 
 from .clients import PATIENT, load_words, open_client, own_network
-from .support import RunningNode, start_nodes
+from .support import WORD_SPACE, RunningNode, WordEmbedder, start_nodes
 from .test_trust import QUESTION, RIGHT, WRONG
 
 LIE = RIGHT["tower.md"].replace("330", "530")
@@ -60,6 +61,27 @@ def test_whom_it_was_of_use_to_ask_is_asked_first(nodes: list[RunningNode], tmp_
         assert net.trusted(nodes[0].identity).usefulness.mean < 0.5
         points = {each.node: each.usefulness for each in net.histories()}
         assert points[other][-1].mean == pytest.approx(net.trusted(other).usefulness.mean)
+
+
+def test_what_a_node_is_of_use_for_is_learnt_by_question(nodes: list[RunningNode], tmp_path: Path) -> None:
+    right, *_, other = (node.identity for node in nodes)
+    height, ferries = "How tall is the tower of iron?", "Which ferries cross the lake in winter?"
+
+    def expected(question: str) -> dict[int, float]:
+        return net._standings.expected({cid_of(WORD_SPACE): WordEmbedder().encode([question])[0]})
+
+    with open_client(nodes[0].node.profile, tmp_path) as net:
+        assert expected(height) == {}, "nothing was asked yet"
+        for _ in range(10):
+            for question in (height, ferries):
+                net.ask(question, deadline=PATIENT, nodes=[right, other])
+        net.settle()
+        assert expected(height)[right] > expected(height)[other]
+        assert expected(ferries)[other] > expected(ferries)[right]
+    with open_client(nodes[0].node.profile, tmp_path) as net:
+        net.ask(height, deadline=PATIENT, nodes=[right, other])
+        net.settle()
+        assert expected(ferries)[other] > expected(ferries)[right], "learnt once, known after a restart"
 
 
 def test_ratings_reach_the_history_with_their_batch(nodes: list[RunningNode], tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from knet.codec import Cid
 from knet.errors import StoreError
 from knet.trust import memory
 from knet.trust.memory import Memory, Outcome
@@ -50,6 +52,21 @@ def test_the_file_stays_bounded_and_the_belief_hardly_moves(tmp_path: Path, monk
     assert len(again.over_time("usefulness")[1]) == memory.KEPT_OUTCOMES
     assert len(again.over_time("usefulness")[2]) == 1
     assert again.known[1].usefulness.mean == pytest.approx(kept.known[1].usefulness.mean, abs=0.01)
+
+
+def test_questions_are_remembered_by_space_and_the_oldest_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "LATEST", 3)
+    kept, space, other = Memory(tmp_path / "net.db"), Cid.of(b"space"), Cid.of(b"other space")
+    for number in range(5):
+        kept.add_question(space, np.full(4, number, np.float32), {2**200: 1.0, number: -1.0})
+    kept.add_question(other, np.ones(2, np.float32), {1: 1.0})
+    vectors, outcomes = Memory(tmp_path / "net.db").questions(space)
+    assert vectors[:, 0].tolist() == [2, 3, 4]
+    assert outcomes == [{2**200: 1.0, number: -1.0} for number in (2, 3, 4)]
+    assert kept.questions(other)[1] == [{1: 1.0}]
+    assert len(kept.questions(Cid.of(b"nothing"))[0]) == 0
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
