@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from knet.query import compose, gather, network
+from knet.query import compose, gather, network, spaces
 
 STAGES = ("embed", "route", "ask", "verify", "merge", "write", "rest")
 _PLACES: tuple[tuple[str, Any, str], ...] = (
-    ("embed", network.Network, "_embed"),
+    ("embed", spaces.Spaces, "embed"),
     ("route", network, "route"),
     ("ask", gather.Gatherer, "ask"),
     ("verify", gather, "verify_reply"),
