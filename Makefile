@@ -18,6 +18,8 @@ LAB_SOURCES := $(wildcard jupyter_ext/src/*.ts jupyter_ext/style/*.css jupyter_e
 ARTIFACTS := knet/chain/artifacts
 REBUILT := .cache/artifacts
 REPORT := .cache/tests.xml
+# Of the tests that drive a browser: these keep an event loop running, which no other test in their process could bear.
+BROWSER_REPORT := .cache/browser.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -90,11 +92,12 @@ bench: $(VENV)/.dev
 test:
 	@start=$$(date +%s) && $(MAKE) --no-print-directory lint contracts typescript pytest && \
 	echo "knet: lint clean, contracts reproducible, tests done in $$(($$(date +%s) - start)) s" && \
-	$(BIN)/python tools/summary.py $(REPORT)
+	$(BIN)/python tools/summary.py $(REPORT) $(BROWSER_REPORT)
 
 pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --junitxml=$(REPORT)
+	$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/browser --junitxml=$(REPORT)
+	$(BIN)/python -m pytest tests/browser --junitxml=$(BROWSER_REPORT)
 
 test-binder: $(VENV)/.runtime
 	$(BIN)/python tools/test_binder.py

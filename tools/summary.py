@@ -1,4 +1,4 @@
-"""Print what a test run amounted to in one line, from pytest's JUnit file: ``knet: 312 passed, 0 failed``."""
+"""Print what test runs amounted to in one line, from pytest's JUnit files: ``knet: 312 passed, 0 failed``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 
-def summary(report: Path) -> str:
-    suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
+def summary(reports: list[Path]) -> str:
+    suites = [suite for report in reports for suite in ElementTree.parse(report).getroot().iter("testsuite")]
     total, failures, errors, skipped = (
         sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
     )
@@ -17,4 +17,4 @@ def summary(report: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(summary(Path(sys.argv[1])))
+    print(summary([Path(name) for name in sys.argv[1:]]))

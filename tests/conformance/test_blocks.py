@@ -34,7 +34,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if "KNET_TEST_KUBO" in os.environ:
         yield os.environ["KNET_TEST_KUBO"]
         return
-    install(HERE / "daemon")
+    # not `npm ci`, which trips over what a lock file cannot hold of optional packages from elsewhere than npm
+    install(HERE / "daemon", "install", "--no-save", "--omit=optional")
     with js_ipfs(tmp_path_factory.mktemp("ipfs")) as address:
         yield address
 

@@ -167,7 +167,7 @@ def test_a_nodes_newest_collection_is_read(tmp_path: Path) -> None:
         for (start, end), vector in zip([(0, 12), (13, 25)], vectors, strict=True)
     ]
     put_record(store, WORD_SPACE)
-    card = put_record(store, make_card(WORD_SPACE, vectors, [text], title="birds", documents=1))
+    card = put_record(store, make_card(WORD_SPACE, vectors, [text[:12], text[13:]], title="birds", documents=1))
     for sequence, held in enumerate([chunks[:1], chunks], 1):
         put_record(
             store,

@@ -33,16 +33,15 @@ def node_program() -> str:
     return node
 
 
-def install(folder: Path) -> None:
-    """Install what a folder's lock file names, once for all test processes."""
+def install(folder: Path, *command: str) -> None:
+    """Install what a folder's lock file names with an npm ``command``, once for all test processes."""
     node_program()
     installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"  # npm's last file
     CACHE.mkdir(exist_ok=True)
     with FileLock(CACHE / f"{folder.name}.lock"):
         if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-            # not `npm ci`: it trips over what a lock file cannot hold of optional packages from elsewhere than npm
-            command = ["npm", "install", "--no-save", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = _run([str(shutil.which(command[0], path=PATH)), *command[1:]], folder)
+            npm = str(shutil.which("npm", path=PATH))
+            done = _run([npm, *command, "--ignore-scripts", "--no-audit", "--no-fund"], folder)
             assert done.returncode == 0, done.stderr
             installed.touch()
 

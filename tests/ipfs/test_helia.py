@@ -29,7 +29,7 @@ Fetch = Callable[[str, Cid], dict[str, Any]]
 def helia() -> Fetch:
     """Runs Helia against a gateway."""
     node = node_program()
-    install(HERE)
+    install(HERE, "ci")
 
     def fetch(url: str, cid: Cid) -> dict[str, Any]:
         command = [node, "fetch.mjs", url, str(cid)]

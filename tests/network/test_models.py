@@ -57,7 +57,7 @@ def test_nobody_waits_for_models_and_the_next_question_has_them(nodes: list[Runn
 
 def test_in_private_models_name_passages_too(nodes: list[RunningNode], tmp_path: Path) -> None:
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        wait_for(lambda: voices(net, private=True)[nodes[0].identity] == {True}, "models had a say in private")
+        wait_for(lambda: voices(net, private=True).get(nodes[0].identity) == {True}, "models had a say in private")
 
 
 def test_a_model_that_is_too_large_is_not_taken(nodes: list[RunningNode]) -> None:
