@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -21,7 +22,7 @@ from ..codec import Cid
 from ..errors import ChainError, StoreError
 from ..index.shard import Vectors
 from ..records import Answer, Record, Reputation
-from ..trust.agreement import outcomes, said
+from ..trust.agreement import outcomes, said, versions
 from ..trust.history import History, on_chain, points_of
 from ..trust.memory import Memory, Outcome
 from ..trust.personal import Person, PersonalTrust
@@ -30,6 +31,7 @@ from ..trust.ratings import REORG_BLOCKS
 from ..trust.reliability import Standing, pooled
 from ..trust.usefulness import Usefulness
 from .gather import Inquiry
+from .verify import Checked
 from .view import NodeView
 
 FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
@@ -227,7 +229,7 @@ class Standings:
 
     def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
         """What sources showed of each other, without anybody who knows."""
-        claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in inquiry.hits]
+        claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in _comparable(inquiry.hits)]
         known = self.beliefs(inquiry.views)
         found = outcomes(claims, {node: known.get(node, view.reputation) for node, view in inquiry.views.items()})
         return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
@@ -242,6 +244,15 @@ def _used(inquiry: Inquiry, answer: Answer) -> list[Outcome]:
     used = {node for passage in passages for node in (passage.provenance.node, *passage.sources)}
     asked = [node for node, status in inquiry.statuses.items() if status.status not in NOT_JUDGED]
     return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
+
+
+def _comparable(hits: Sequence[Checked]) -> list[Checked]:
+    """Versions of texts that several nodes hold. Reading the others sentence by sentence would teach nothing."""
+    labels = versions([frozenset(hit.words) for hit in hits])
+    holders: defaultdict[int, set[int]] = defaultdict(set)
+    for label, hit in zip(labels, hits, strict=True):
+        holders[label].add(hit.node)
+    return [hit for label, hit in zip(labels, hits, strict=True) if len(holders[label]) > 1]
 
 
 def _key(batch: Batch) -> tuple[str, int]:
