@@ -73,7 +73,7 @@ def ask(
         bool, typer.Option(help="Fetch published shards and search here: no node learns the question.")
     ] = False,
     thorough: Annotated[
-        bool, typer.Option(help="Also read the best candidates sentence by sentence (some 100 ms).")
+        bool, typer.Option(help="Also embed the best candidates sentence by sentence, which takes longer.")
     ] = False,
     explain: Annotated[bool, typer.Option(help="Show every score, and why each node was asked.")] = False,
     save: Annotated[Path | None, typer.Option(help="Write the answer here as JSON.")] = None,

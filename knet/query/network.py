@@ -115,10 +115,10 @@ class Network:
 
         ``k`` passages from the ``ask`` nodes most worth asking (None: as many as matter, 0: all), or only from
         ``nodes``. ``private`` fetches published shards and searches them here. ``model`` writes the answer instead of
-        the extractive default. ``thorough`` also reads the best candidates sentence by sentence, which takes some 100
-        ms; ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers
-        it. ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done
-        with; setting ``stop`` withdraws the question.
+        the extractive default. ``thorough`` also embeds the best candidates sentence by sentence, which takes longer;
+        ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers it.
+        ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done with;
+        setting ``stop`` withdraws the question.
         Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
