@@ -49,6 +49,10 @@ class Clients:
         """The client of a network (empty: the default one), connected if need be. Raises ConfigError, ChainError."""
         return self._connection(self._name(profile)).network(on_phase)
 
+    def connected(self, profile: str = "") -> Network | None:
+        """The client of a network if there is one by now. Starts nothing. Raises ConfigError."""
+        return self._connection(self._name(profile)).connected
+
     def state(self, profile: str = "") -> State:
         """How the connection to a network stands. Starts nothing."""
         try:
@@ -97,6 +101,10 @@ class _Connection:
         finally:
             if on_phase in self._listeners:
                 self._listeners.remove(on_phase)
+
+    @property
+    def connected(self) -> Network | None:
+        return self._network
 
     def _connect(self) -> Network:
         self._starting, self._problem = True, ""

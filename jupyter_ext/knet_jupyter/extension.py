@@ -9,7 +9,7 @@ from traitlets import Unicode
 
 from .handlers.answers import CustodyHandler, ExportHandler, NotebookHandler, VerifyHandler
 from .handlers.ask import AskHandler, StopHandler
-from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, StateHandler
+from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, PulseHandler, StateHandler
 from .handlers.own import OwnHandler, OwnStopHandler, OwnSyncHandler
 from .handlers.ratings import FlushHandler, RatingsHandler
 from .service import Service
@@ -23,6 +23,7 @@ ROUTES = {
     "verify-notebook": NotebookHandler,
     "custody": CustodyHandler,
     "export": ExportHandler,
+    "pulse": PulseHandler,
     "nodes": NodesHandler,
     "landscape": LandscapeHandler,
     "ratings": RatingsHandler,

@@ -24,7 +24,8 @@ SHOWN_LOG = 500  # characters of what a node said last: its error, on one line
 
 
 class OwnNode(Record, frozen=True):
-    """A node of mine: ``state`` is off | starting | serving | syncing | failed; ``total`` 0 while nobody knows."""
+    """A node of mine: ``state`` is off | starting | serving | syncing | failed | elsewhere (not started here, and it
+    answers); ``total`` is 0 while nobody knows."""
 
     name: str
     sources: list[str]
@@ -34,6 +35,7 @@ class OwnNode(Record, frozen=True):
     done: int = 0
     total: int = 0
     detail: str = ""
+    endpoint: str = ""  # by which the network's nodes are told apart as mine
 
 
 class OwnNodes:
@@ -110,7 +112,11 @@ class OwnNodes:
         running = self._running.get(name)
         state = running.state() if running else {}
         return OwnNode(
-            name=name, sources=[self._shown(s.spec) for s in config.sources], profile=config.profile, **state
+            name=name,
+            sources=[self._shown(s.spec) for s in config.sources],
+            profile=config.profile,
+            endpoint=config.public_endpoint,
+            **state,
         )
 
     def _shown(self, spec: str) -> str:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from .clients import Clients
 from .own import OwnNodes
+from .pulse import Pulses
 
 WORKERS = 16  # questions, verifications and chain reads at once: each waits for others most of its time
 
@@ -23,6 +24,7 @@ class Service:
         self.pool = ThreadPoolExecutor(WORKERS, "knet-jupyter")
         self.clients = Clients(profile)
         self.own = OwnNodes(root)
+        self.pulses = Pulses(self.clients, self.own)
         self._asking: dict[str, threading.Event] = {}
         atexit.register(self.close)
 

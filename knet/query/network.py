@@ -40,6 +40,7 @@ from .answer import EXTRACTIVE, Writer
 from .closer import Reranker, closer_columns
 from .compose import compose
 from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
+from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
 from .nodes import NodeInfo, info_of, unusable_info
@@ -308,6 +309,10 @@ class Network:
         infos = [info_of(view) for view in self._view.nodes.values()]
         infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
         return sorted(infos, key=lambda info: info.node)
+
+    def health(self) -> list[NodeHealth]:
+        """Whether each node answers now, when it published last, how much it was asked. Raises ChainUnreachable."""
+        return self._http.run(look_at(self._http, self._view.current(), self._view.unusable))
 
     def as_retriever(self, *, k: int = 4, **options: Any) -> KnetRetriever:
         """A LangChain retriever over this network; ``options`` as for `ask`."""

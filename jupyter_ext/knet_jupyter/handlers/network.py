@@ -39,6 +39,15 @@ class ConnectHandler(KnetHandler):
         return self.service.clients.state(profile)
 
 
+class PulseHandler(KnetHandler):
+    """GET: the connection, whether each node answers, and what mine are doing; starts nothing."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.reply(await self.work(self.service.pulses.take, self.get_query_argument("profile", "")))
+
+
 class NodesHandler(KnetHandler):
     """GET: every node with what it holds and how reliable it has proven."""
 
