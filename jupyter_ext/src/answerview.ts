@@ -4,8 +4,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { marks, tally } from './checks';
 import { button, h, put } from './dom';
-import { passageView } from './passageview';
-import type { IAnswer, IReport } from './records';
+import { marksView } from './marks';
+import { passageView, showMark } from './passageview';
+import type { IAnswer, IPassage, IReport } from './records';
 import { Kind, citation, citations, kindOf, line } from './text';
 
 export interface IAnswerActions {
@@ -23,21 +24,27 @@ export interface IView {
   trans: TranslationBundle;
 }
 
-const MORE = 20; // sources added at a time
+const MORE = 20; // sources added at a time: what a slow machine draws within a frame
+const MAX_ENDING = 20; // letters of a last word that stays on the line of its citations
 
 export class AnswerView {
   readonly node: HTMLElement;
   private readonly list = h('ol', { class: 'jp-knet-Passages' });
   private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
   private report: IReport | null = null;
-  private shown: number;
+  private readonly titles: Map<number, string>;
+  private readonly wanted: { passage: IPassage; number: number }[];
+  private shown = 0;
 
   constructor(
     private readonly view: IView,
     private readonly actions: IAnswerActions
   ) {
     const { answer, trans } = view;
-    this.shown = view.batch;
+    this.wanted = answer.passages
+      .map((passage, index) => ({ passage, number: index + 1 }))
+      .filter(({ passage }) => !view.kinds || view.kinds.has(kindOf(passage.uri)));
+    this.titles = new Map(answer.nodes.map(node => [node.node, node.title]));
     this.node = h(
       'article',
       { class: 'jp-knet-Answer', 'aria-label': trans.__('Answer') },
@@ -50,15 +57,12 @@ export class AnswerView {
       this.list,
       this.nodes()
     );
-    this.drawList();
+    this.add(view.batch);
   }
 
   /** Move the focus to a source. */
   open(number: number): void {
-    if (number > this.shown) {
-      this.shown = number;
-      this.drawList();
-    }
+    this.add(this.wanted.findIndex(one => one.number === number) + 1 - this.shown);
     const item = this.list.querySelector<HTMLElement>(`[data-passage="${number}"]`);
     item?.focus();
     item?.scrollIntoView({ block: 'nearest' });
@@ -70,7 +74,10 @@ export class AnswerView {
     const { held, failed, unchecked } = tally(report);
     this.say(trans.__('Verified again: %1 claims hold, %2 fail, %3 could not be checked.', held, failed, unchecked));
     this.said.dataset.mark = failed ? 'fails' : unchecked ? 'unknown' : 'holds';
-    this.drawList();
+    this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(item => {
+      const found = marks(this.view.answer, Number(item.dataset.passage), report, this.view.fresh);
+      item.querySelector('.jp-knet-Marks')?.replaceWith(marksView(found, trans));
+    });
   }
 
   say(text: string): void {
@@ -79,20 +86,32 @@ export class AnswerView {
   }
 
   private sentences(): (Node | string)[] {
-    const { answer, trans } = this.view;
+    const { answer } = this.view;
     if (!answer.sentences.length) {
       return [line(answer.text, 2000)];
     }
-    return answer.sentences.flatMap((sentence, at) => [
-      at ? ' ' : '',
-      line(sentence.text, 2000),
-      ...sentence.citations.map(one =>
-        button(String(one.passage + 1), () => this.open(one.passage + 1), {
-          class: 'jp-knet-Citation',
-          'aria-label': trans.__('Go to source %1', one.passage + 1)
-        })
-      )
-    ]);
+    return answer.sentences.flatMap((sentence, at) => {
+      const words = line(sentence.text, 2000);
+      const last = words.slice(words.lastIndexOf(' ') + 1);
+      const ending = last.length <= MAX_ENDING ? last : '';
+      return [
+        at ? ' ' : '',
+        words.slice(0, words.length - ending.length),
+        h(
+          'span',
+          { class: 'jp-knet-Ending' },
+          ending,
+          ...sentence.citations.map(one => this.reference(one.passage + 1))
+        )
+      ];
+    });
+  }
+
+  private reference(number: number): HTMLElement {
+    return button(String(number), () => this.open(number), {
+      class: 'jp-knet-Citation',
+      'aria-label': this.view.trans.__('Go to source %1', number)
+    });
   }
 
   private toolbar(): HTMLElement {
@@ -142,29 +161,43 @@ export class AnswerView {
     return h('span', { class: 'jp-knet-Count' }, String(this.view.answer.passages.length));
   }
 
-  private drawList(): void {
-    const { answer, kinds, trans } = this.view;
-    const wanted = answer.passages
-      .map((passage, index) => ({ passage, number: index + 1 }))
-      .filter(({ passage }) => !kinds || kinds.has(kindOf(passage.uri)));
-    const left = wanted.length - this.shown;
-    put(
-      this.list,
-      ...wanted.slice(0, this.shown).map(({ passage, number }) => this.item(number, passage)),
-      left > 0 &&
+  /** So many sources more at the end of the list. */
+  private add(count: number): void {
+    const { trans } = this.view;
+    const items = this.wanted
+      .slice(this.shown, this.shown + Math.max(count, 0))
+      .map(({ passage, number }) => this.item(number, passage));
+    this.shown += items.length;
+    this.list.querySelector('.jp-knet-More')?.remove();
+    this.list.append(...items);
+    requestAnimationFrame(() => items.forEach(showMark));
+    const left = this.wanted.length - this.shown;
+    if (left > 0) {
+      this.list.append(
         h(
           'li',
-          {},
-          button(trans.__('Show %1 more', left), () => this.more())
+          { class: 'jp-knet-More jp-knet-Actions' },
+          button(trans.__('Show %1 more', Math.min(MORE, left)), () => this.more(false)),
+          left > MORE ? button(trans.__('Show all %1', this.wanted.length), () => this.more(true)) : null
         )
-    );
+      );
+    }
   }
 
-  private more(): void {
-    const next = this.shown + 1;
-    this.shown += MORE;
-    this.drawList();
+  /** The next sources, or all of them, a few a frame so that the page goes on answering. */
+  private more(all: boolean): void {
+    const next = this.wanted[this.shown].number;
+    this.add(MORE);
     this.open(next);
+    const further = () => {
+      this.add(MORE);
+      if (this.shown < this.wanted.length && this.node.isConnected) {
+        requestAnimationFrame(further);
+      }
+    };
+    if (all) {
+      requestAnimationFrame(further);
+    }
   }
 
   private item(number: number, passage: IAnswer['passages'][number]): HTMLElement {
@@ -180,6 +213,7 @@ export class AnswerView {
         cite: () => this.copy(citation(answer, number)),
         rate: this.actions.rate && (value => void this.rate(value, number))
       },
+      this.titles.get(passage.provenance.node) ?? '',
       trans
     );
   }

@@ -13,6 +13,7 @@ import type {
   INotebookReport,
   IOwnNode,
   IPending,
+  IPulse,
   IReport,
   IState
 } from './records';
@@ -48,6 +49,10 @@ export class Api {
 
   state(): Promise<IState> {
     return this.get('state');
+  }
+
+  pulse(): Promise<IPulse> {
+    return this.get('pulse');
   }
 
   connect(): Promise<IState> {

@@ -10,6 +10,7 @@ import { Filters } from './filters';
 import type { IKnet } from './knet';
 import { ProgressView } from './progress';
 import type { IAnswered, IAskEvent } from './records';
+import { StartView } from './start';
 import { StatePanel } from './statepanel';
 
 const SHOWN = 20; // sources at first
@@ -22,6 +23,7 @@ export class AskPanel extends Widget {
   private readonly progress: ProgressView;
   private readonly place = h('div', { class: 'jp-knet-Result' });
   private readonly state: StatePanel;
+  private readonly start: StartView;
   private running: { id: string; abort: AbortController } | null = null;
 
   constructor(
@@ -34,6 +36,7 @@ export class AskPanel extends Widget {
     this.filters = new Filters(trans);
     this.progress = new ProgressView(trans);
     this.state = new StatePanel(knet);
+    this.start = new StartView(knet, question => void this.ask(question));
     this.question.setAttribute('aria-label', trans.__('Your question'));
     this.question.setAttribute('placeholder', trans.__('Ask the network …'));
     this.question.addEventListener('keydown', event => this.onKey(event));
@@ -47,6 +50,7 @@ export class AskPanel extends Widget {
       h('div', { class: 'jp-knet-Actions' }, this.go, this.halt),
       this.filters.node,
       this.progress.node,
+      this.start.node,
       this.place
     );
     this.filters.node.addEventListener('toggle', () => void this.offerNodes());
@@ -55,6 +59,7 @@ export class AskPanel extends Widget {
   dispose(): void {
     this.running?.abort.abort();
     this.state.dispose();
+    this.start.dispose();
     super.dispose();
   }
 
@@ -70,6 +75,7 @@ export class AskPanel extends Widget {
     this.running = { id: '', abort };
     this.busy(true);
     put(this.place);
+    this.start.node.hidden = true;
     this.progress.start();
     const { k, ask, deadline } = this.knet.options;
     const { nodes, min_reliability } = filters;

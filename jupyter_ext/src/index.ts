@@ -42,6 +42,7 @@ const client: JupyterFrontEndPlugin<IKnet> = {
       options.deadline = Number(settings!.composite.deadline);
       knet.api.profile = String(settings!.composite.profile);
       void knet.refresh();
+      void knet.look();
     };
     if (settings) {
       settings.changed.connect(take);

@@ -1,26 +1,35 @@
 /** The network panel: its map, its nodes, ratings that wait, and nodes of my own. */
 
 import type { Contents } from '@jupyterlab/services';
+import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { button, h, put } from './dom';
 import type { IKnet } from './knet';
 import { mapView } from './mapview';
-import { nodeList } from './nodelist';
+import { NodeList } from './nodelist';
 import { OwnView } from './ownview';
 import { RatingsView } from './ratingsview';
-import type { IState } from './records';
+import type { IPulse, IState } from './records';
 import { StatePanel } from './statepanel';
 import { line } from './text';
+import { publications, vitals } from './vitals';
 
 export class NetworkPanel extends Widget {
-  private readonly body = h('div', { class: 'jp-knet-Body' });
+  private readonly body = h('div', { class: 'jp-knet-Body', hidden: true });
   private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly count = h('span', { class: 'jp-knet-Count' });
+  private readonly map = h('div');
+  private readonly list: NodeList;
+  private readonly again: HTMLButtonElement;
   private readonly state: StatePanel;
   private readonly ratings: RatingsView;
   private readonly own: OwnView;
+  private watching: IDisposable | null = null;
   private was = '';
+  private drawn: string | null = null; // which publications are shown
+  private reading = false;
 
   constructor(
     private readonly knet: IKnet,
@@ -31,29 +40,36 @@ export class NetworkPanel extends Widget {
     this.addClass('jp-knet-Panel');
     this.state = new StatePanel(knet);
     this.ratings = new RatingsView(knet);
-    this.own = new OwnView(knet, contents, () => void this.refresh());
+    this.own = new OwnView(knet, contents);
+    this.list = new NodeList(trans);
+    this.again = button(trans.__('Refresh'), () => void this.refresh(), { hidden: true });
     this.node.tabIndex = -1;
     put(
+      this.body,
+      h('h3', { class: 'jp-knet-Heading' }, trans.__('Topics')),
+      this.map,
+      h('h3', { class: 'jp-knet-Heading' }, trans.__('Nodes'), ' ', this.count),
+      this.list.node
+    );
+    put(
       this.node,
-      h('h2', { class: 'jp-knet-Title' }, trans.__('Network')),
+      h('div', { class: 'jp-knet-TitleRow' }, h('h2', { class: 'jp-knet-Title' }, trans.__('Network')), this.again),
       this.state.node,
-      h(
-        'div',
-        { class: 'jp-knet-Actions' },
-        button(trans.__('Refresh'), () => void this.refresh())
-      ),
       this.said,
       this.body,
       this.ratings.node,
       this.own.node
     );
     knet.stateChanged.connect(this.onState, this);
+    knet.pulseChanged.connect(this.onPulse, this);
     knet.ratingsChanged.connect(this.onRatings, this);
   }
 
   dispose(): void {
     this.knet.stateChanged.disconnect(this.onState, this);
+    this.knet.pulseChanged.disconnect(this.onPulse, this);
     this.knet.ratingsChanged.disconnect(this.onRatings, this);
+    this.watching?.dispose();
     this.state.dispose();
     this.ratings.dispose();
     this.own.dispose();
@@ -61,7 +77,13 @@ export class NetworkPanel extends Widget {
   }
 
   protected onAfterShow(_: Message): void {
+    this.watching ??= this.knet.watch();
     void this.refresh();
+  }
+
+  protected onAfterHide(_: Message): void {
+    this.watching?.dispose();
+    this.watching = null;
   }
 
   protected onActivateRequest(_: Message): void {
@@ -71,31 +93,60 @@ export class NetworkPanel extends Widget {
   /** Read everything anew, if the network is there and somebody looks. */
   async refresh(): Promise<void> {
     const { api, trans, state } = this.knet;
-    if (!this.isVisible || state?.state !== 'ready') {
+    const ready = state?.state === 'ready';
+    this.body.hidden = !ready || this.drawn === null;
+    this.again.hidden = !ready;
+    if (!this.isVisible || !ready || this.reading) {
       return;
     }
-    put(this.said, trans.__('Reading the network from the chain …'));
+    this.reading = true;
+    if (this.drawn === null) {
+      put(this.said, trans.__('Reading the network from the chain …'));
+    }
     try {
       const nodes = await api.nodes();
       const landscape = await api.landscape();
       put(
-        this.body,
-        h('h3', { class: 'jp-knet-Heading' }, trans.__('Topics')),
-        mapView(landscape, nodes, trans),
-        h('h3', { class: 'jp-knet-Heading' }, trans.__('Nodes')),
-        nodeList(nodes, landscape, trans)
+        this.map,
+        mapView(landscape, nodes, node => this.list.open(node), trans)
       );
+      this.list.show(nodes, landscape, this.knet.pulse);
+      this.drawn = publications(nodes);
+      this.body.hidden = false;
+      this.drawCount();
       put(this.said);
     } catch (error) {
       put(this.said, line((error as Error).message, 1000));
+    } finally {
+      this.reading = false;
     }
-    await Promise.all([this.ratings.refresh(), this.own.refresh()]);
+    await this.ratings.refresh();
+  }
+
+  private drawCount(): void {
+    const { trans, pulse } = this.knet;
+    const { total, answering } = vitals(pulse);
+    put(this.count, total ? trans.__('%1 of %2 answer', answering, total) : '');
   }
 
   private onState(_: IKnet, state: IState | null): void {
-    const now = state?.state ?? '';
+    const now = `${state?.profile} ${state?.state}`;
     if (now !== this.was) {
       this.was = now;
+      this.drawn = null;
+      void this.refresh();
+    }
+  }
+
+  /** Nodes that came, went or published are drawn anew; of the others only how they do. */
+  private onPulse(_: IKnet, pulse: IPulse | null): void {
+    if (!this.isVisible || !pulse || pulse.state.state !== 'ready') {
+      return;
+    }
+    this.list.beat(pulse);
+    this.drawCount();
+    put(this.said, pulse.problem ? line(pulse.problem, 1000) : '');
+    if (!pulse.problem && this.drawn !== null && publications(pulse.nodes) !== this.drawn) {
       void this.refresh();
     }
   }

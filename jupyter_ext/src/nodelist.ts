@@ -1,25 +1,140 @@
-/** The nodes, one card each: what it holds, how its reliability moved, what I think of it, and why I trust it. */
+/** The nodes, one card each: whether it answers, what it holds, how its reliability moved, and why I trust it. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { h, svg } from './dom';
+import { h, put, svg } from './dom';
 import { reliabilityBar } from './marks';
 import { band, sparkline } from './plot';
-import type { ILandscape, IMoment, INodeInfo, IRated } from './records';
-import { line, plusMinus } from './text';
+import type { ILandscape, IMoment, INodeHealth, INodeInfo, IPulse, IRated } from './records';
+import { ago, line, moment, plusMinus } from './text';
 
 const SPARK = { width: 90, height: 24 };
+const MANY = 12; // nodes; a list of more can be narrowed and sorted
 
-export function nodeList(nodes: INodeInfo[], landscape: ILandscape, trans: TranslationBundle): HTMLElement {
-  const rated = new Map(landscape.rated.map(one => [one.node, one]));
-  const place = new Map((landscape.maps[0]?.regions ?? []).map((region, at) => [region.node, at % 6]));
-  return h(
-    'ul',
-    { class: 'jp-knet-Cards' },
-    ...nodes.map(info =>
-      card(info, landscape.history[String(info.node)] ?? [], rated.get(info.node), place.get(info.node), trans)
-    )
-  );
+type Order = 'number' | 'reliability' | 'trust' | 'size';
+
+interface ICard {
+  info: INodeInfo;
+  rated: IRated | undefined;
+  node: HTMLElement;
+  live: HTMLElement;
+}
+
+/** Cards that stay while what is known of their nodes changes. */
+export class NodeList {
+  readonly node = h('div');
+  private readonly list = h('ul', { class: 'jp-knet-Cards' });
+  private readonly said = h('p', { class: 'jp-knet-Dim', role: 'status' });
+  private readonly tools: HTMLElement;
+  private readonly words = h('input', { class: 'jp-knet-Input', type: 'search' });
+  private readonly order = h('select', { class: 'jp-knet-Select' });
+  private cards: ICard[] = [];
+
+  constructor(private readonly trans: TranslationBundle) {
+    const orders: [Order, string][] = [
+      ['number', trans.__('by number')],
+      ['reliability', trans.__('most reliable first')],
+      ['trust', trans.__('most trusted by me first')],
+      ['size', trans.__('largest first')]
+    ];
+    this.words.setAttribute('aria-label', trans.__('Find a node'));
+    this.words.setAttribute('placeholder', trans.__('Find a node …'));
+    this.order.setAttribute('aria-label', trans.__('Order of the nodes'));
+    put(this.order, ...orders.map(([value, name]) => h('option', { value }, name)));
+    this.words.addEventListener('input', () => this.arrange());
+    this.order.addEventListener('change', () => this.arrange());
+    this.tools = h('div', { class: 'jp-knet-Finder', hidden: true }, this.words, this.order);
+    put(this.node, this.tools, this.said, this.list);
+  }
+
+  /** Draw everything anew. */
+  show(nodes: INodeInfo[], landscape: ILandscape, pulse: IPulse | null): void {
+    const { trans } = this;
+    const rated = new Map(landscape.rated.map(one => [one.node, one]));
+    const place = new Map((landscape.maps[0]?.regions ?? []).map((region, at) => [region.node, at % 6]));
+    const mine = new Set((pulse?.own ?? []).map(node => node.endpoint));
+    this.cards = nodes.map(info => {
+      const live = h('div', { class: 'jp-knet-Live' });
+      const history = landscape.history[String(info.node)] ?? [];
+      const own = rated.get(info.node);
+      const isMine = mine.has(info.endpoint);
+      return { info, rated: own, live, node: card(info, history, own, place.get(info.node), live, isMine, trans) };
+    });
+    this.tools.hidden = nodes.length <= MANY;
+    this.beat(pulse);
+    this.arrange();
+  }
+
+  /** Say how the nodes are now, in place. */
+  beat(pulse: IPulse | null): void {
+    const health = new Map((pulse?.nodes ?? []).map(one => [one.node, one]));
+    this.cards.forEach(({ info, live, node }) => {
+      const found = health.get(info.node);
+      put(live, ...liveView(info, found, this.trans));
+      node.dataset.state = found?.state ?? '';
+    });
+  }
+
+  /** Bring a node's card into view and give it the focus. */
+  open(number: number): void {
+    const found = this.cards.find(({ info }) => info.node === number);
+    if (found && !found.node.isConnected) {
+      this.words.value = '';
+      this.arrange();
+    }
+    found?.node.focus();
+    found?.node.scrollIntoView({ block: 'nearest' });
+  }
+
+  private arrange(): void {
+    const { trans } = this;
+    const wanted = this.words.value.trim().toLowerCase();
+    const keys: { [order in Order]: (one: ICard) => number } = {
+      number: one => one.info.node,
+      reliability: one => -one.info.reliability,
+      trust: one => -(one.rated?.trust ?? 0),
+      size: one => -one.info.chunks
+    };
+    const key = keys[this.order.value as Order] ?? keys.number;
+    const shown = this.cards
+      .filter(({ info }) => `${info.node} ${info.title} ${info.description}`.toLowerCase().includes(wanted))
+      .sort((a, b) => key(a) - key(b) || a.info.node - b.info.node);
+    put(this.list, ...shown.map(one => one.node));
+    put(this.said, wanted ? trans.__('%1 of %2 nodes', shown.length, this.cards.length) : '');
+    if (!this.cards.length) {
+      put(this.said, trans.__('Nobody has published on this network yet. Start a node below to be the first.'));
+    }
+  }
+}
+
+/** Whether a node answers, how much it was asked, when it published; what is wrong and what to do about it. */
+function liveView(info: INodeInfo, health: INodeHealth | undefined, trans: TranslationBundle): HTMLElement[] {
+  const problem = health?.problem || info.problem;
+  const states = {
+    up: trans.__('answers'),
+    behind: trans.__('catching up'),
+    down: trans.__('does not answer'),
+    unusable: trans.__('cannot be asked')
+  };
+  const dots = { up: 'ready', behind: 'partly', down: 'failed', unusable: 'failed' };
+  const state = health?.state ?? (info.problem ? 'unusable' : undefined);
+  const facts = health && [
+    health.searches === null
+      ? ''
+      : trans._n('%1 search served', '%1 searches served', health.searches, health.searches),
+    health.published ? trans.__('published %1', ago(health.published)) : ''
+  ];
+  return [
+    h(
+      'p',
+      { class: 'jp-knet-LiveState', title: health?.published ? moment(health.published) : undefined },
+      h('span', { class: 'jp-knet-Dot', 'data-state': state ? dots[state] : 'off', 'aria-hidden': 'true' }),
+      h('span', {}, state ? states[state] : trans.__('looking …')),
+      ...(facts ?? []).filter(Boolean).map(fact => h('span', { class: 'jp-knet-Dim' }, fact))
+    ),
+    ...(problem ? [h('p', { class: 'jp-knet-Problem' }, line(problem))] : []),
+    ...(health?.advice ? [h('p', { class: 'jp-knet-Dim' }, line(health.advice))] : [])
+  ];
 }
 
 function card(
@@ -27,30 +142,29 @@ function card(
   history: IMoment[],
   rated: IRated | undefined,
   color: number | undefined,
+  live: HTMLElement,
+  mine: boolean,
   trans: TranslationBundle
 ): HTMLElement {
-  const status = info.problem ? trans.__('cannot be asked') : trans.__('published');
+  const title = line(info.title, 60) || trans.__('node %1', info.node);
   return h(
     'li',
-    { class: 'jp-knet-Card', 'data-node': info.node },
+    { class: 'jp-knet-Card', 'data-node': info.node, tabindex: -1, 'aria-label': title },
     h(
       'div',
       { class: 'jp-knet-Passage-head' },
       h('span', { class: `jp-knet-Number jp-mod-${color ?? 'none'}` }, String(info.node)),
-      h('b', {}, line(info.title, 60) || trans.__('node %1', info.node)),
-      h('span', { class: 'jp-knet-Dot', 'data-state': info.problem ? 'failed' : 'ready', 'aria-hidden': 'true' }),
-      h('span', { class: 'jp-knet-Dim' }, status)
+      h('b', { class: 'jp-knet-Passage-title' }, title),
+      mine ? h('span', { class: 'jp-knet-Tag' }, trans.__('mine')) : null
     ),
-    info.problem ? h('p', { class: 'jp-knet-Said' }, line(info.problem)) : null,
     info.description ? h('p', {}, line(info.description)) : null,
+    live,
     h(
       'p',
       { class: 'jp-knet-Facts' },
-      trans._n('%1 document', '%1 documents', info.documents, info.documents),
-      ' · ',
-      trans._n('%1 passage', '%1 passages', info.chunks, info.chunks),
-      ' · ',
-      trans.__('version %1', info.sequence)
+      h('span', {}, trans._n('%1 document', '%1 documents', info.documents, info.documents)),
+      h('span', {}, trans._n('%1 passage', '%1 passages', info.chunks, info.chunks)),
+      h('span', {}, trans.__('version %1', info.sequence))
     ),
     h(
       'div',

@@ -32,6 +32,7 @@ export function insertAnswer(panel: NotebookPanel, { answer, id, text, html }: I
     data: { [MEDIA_TYPE]: answer as unknown as JSONObject, 'text/plain': text, 'text/html': html },
     metadata: {}
   });
+  void notebook.scrollToCell(cell, 'start'); // a tall output would leave its own question out of view
 }
 
 /** The answer that a cell shows; null if it shows none. */

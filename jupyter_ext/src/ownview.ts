@@ -7,8 +7,7 @@ import { button, h, put } from './dom';
 import type { IKnet } from './knet';
 import type { IOwnNode } from './records';
 import { line } from './text';
-
-const POLL_MILLISECONDS = 1000; // while one of them is busy
+import { percent } from './vitals';
 
 export class OwnView implements IDisposable {
   readonly node: HTMLElement;
@@ -24,12 +23,11 @@ export class OwnView implements IDisposable {
   });
   private readonly folders = h('datalist', { id: 'jp-knet-folders' });
   private readonly endpoint = h('input', { class: 'jp-knet-Input', type: 'url' });
-  private timer = 0;
+  private drawn = '';
 
   constructor(
     private readonly knet: IKnet,
-    private readonly contents: Contents.IManager,
-    private readonly onServing: () => void
+    private readonly contents: Contents.IManager
   ) {
     const { trans } = knet;
     const field = (label: string, input: HTMLElement) =>
@@ -40,73 +38,76 @@ export class OwnView implements IDisposable {
       h('h3', { class: 'jp-knet-Heading' }, trans.__('My nodes')),
       this.list,
       h(
-        'form',
-        { class: 'jp-knet-Form', onsubmit: (event: Event) => this.onSubmit(event) },
-        field(trans.__('Name of a new node'), this.name),
-        field(trans.__('Folder of this workspace'), this.folder),
-        this.folders,
-        field(trans.__('Its URL for others (on a public network)'), this.endpoint),
-        h('p', { class: 'jp-knet-Dim' }, trans.__('Everything in the folder becomes readable for the whole network.')),
-        h('button', { type: 'submit', class: 'jp-knet-Button' }, trans.__('Start a node'))
+        'details',
+        { class: 'jp-knet-Details', ontoggle: () => void this.offerFolders() },
+        h('summary', {}, trans.__('Share a folder as a new node')),
+        h(
+          'form',
+          { class: 'jp-knet-Form', onsubmit: (event: Event) => this.onSubmit(event) },
+          field(trans.__('Name of a new node'), this.name),
+          field(trans.__('Folder of this workspace'), this.folder),
+          this.folders,
+          field(trans.__('Its URL for others (on a public network)'), this.endpoint),
+          h(
+            'p',
+            { class: 'jp-knet-Dim' },
+            trans.__('Everything in the folder becomes readable for the whole network.')
+          ),
+          h('button', { type: 'submit', class: 'jp-knet-Button' }, trans.__('Start a node'))
+        )
       ),
       this.said
     );
+    knet.pulseChanged.connect(this.draw, this);
+    this.draw();
   }
 
   dispose(): void {
     this.isDisposed = true;
-    clearTimeout(this.timer);
+    this.knet.pulseChanged.disconnect(this.draw, this);
   }
 
-  async refresh(): Promise<void> {
-    clearTimeout(this.timer);
-    const [nodes, folders] = await Promise.all([this.knet.api.ownNodes().catch(() => []), this.subfolders()]);
-    if (this.isDisposed) {
-      return;
-    }
-    put(this.folders, ...folders.map(path => h('option', { value: path })));
-    this.draw(nodes);
-  }
-
-  private async subfolders(): Promise<string[]> {
+  private async offerFolders(): Promise<void> {
     const root = await this.contents.get('', { content: true }).catch(() => null);
     const items: Contents.IModel[] = Array.isArray(root?.content) ? root!.content : [];
-    return items.filter(item => item.type === 'directory').map(item => item.path);
+    const folders = items.filter(item => item.type === 'directory');
+    put(this.folders, ...folders.map(item => h('option', { value: item.path })));
   }
 
-  private draw(nodes: IOwnNode[]): void {
-    const busy = nodes.some(node => node.state === 'starting' || node.state === 'syncing');
-    put(this.list, ...nodes.map(node => this.card(node)));
-    if (busy) {
-      this.timer = window.setTimeout(() => void this.watch(), POLL_MILLISECONDS);
-    }
-  }
-
-  private async watch(): Promise<void> {
-    const nodes = await this.knet.api.ownNodes().catch(() => []);
-    if (this.isDisposed) {
+  /** Draws what changed; a button that has the focus keeps it. */
+  private draw(): void {
+    const nodes = this.knet.pulse?.own ?? [];
+    const now = JSON.stringify(nodes);
+    if (now === this.drawn) {
       return;
     }
-    this.draw(nodes);
-    if (!nodes.some(node => node.state === 'starting' || node.state === 'syncing')) {
-      this.onServing();
+    this.drawn = now;
+    const focus = this.list.contains(document.activeElement)
+      ? document.activeElement?.getAttribute('aria-label')
+      : null;
+    put(this.list, ...nodes.map(node => this.card(node)));
+    if (focus) {
+      [...this.list.querySelectorAll('button')].find(one => one.getAttribute('aria-label') === focus)?.focus();
     }
   }
 
   private card(node: IOwnNode): HTMLElement {
-    const { trans, api } = this.knet;
+    const { trans } = this.knet;
     const words = {
       off: trans.__('not running'),
       starting: trans.__('starting'),
       serving: trans.__('serving'),
       syncing: trans.__('syncing'),
-      failed: trans.__('failed')
+      failed: trans.__('failed'),
+      elsewhere: trans.__('serving, started elsewhere')
     };
     const name = line(node.name, 60);
-    const dots: { [state: string]: string } = { serving: 'ready', failed: 'failed', off: 'off' };
+    const dots: { [state: string]: string } = { serving: 'ready', elsewhere: 'ready', failed: 'failed', off: 'off' };
     const act = (label: string, call: () => Promise<unknown>) =>
       button(label, () => void this.act(call()), { 'aria-label': `${label}: ${name}` });
-    const progress = node.total ? h('progress', { max: node.total, value: node.done, 'aria-label': name }) : null;
+    const done = percent(node);
+    const phase =
+      done === null ? line(node.phase, 40) : `${line(node.phase, 40)} ${node.done}/${node.total} (${done} %)`;
     return h(
       'li',
       { class: 'jp-knet-Card', 'data-own': name, 'data-state': node.state },
@@ -115,20 +116,33 @@ export class OwnView implements IDisposable {
         { class: 'jp-knet-Passage-head' },
         h('span', { class: 'jp-knet-Dot', 'data-state': dots[node.state] ?? 'starting', 'aria-hidden': 'true' }),
         h('b', {}, name),
-        h('span', { class: 'jp-knet-Dim' }, `${words[node.state]} ${line(node.phase, 40)}`)
+        h('span', { class: 'jp-knet-Dim' }, `${words[node.state]} ${phase}`)
       ),
       h('p', { class: 'jp-knet-Passage-uri' }, node.sources.map(one => line(one, 120)).join(', ')),
-      progress,
-      node.detail ? h('p', { class: 'jp-knet-Said' }, line(node.detail)) : null,
-      h(
-        'div',
-        { class: 'jp-knet-Actions' },
-        node.state === 'off' || node.state === 'failed'
-          ? act(trans.__('Start'), () => api.startNode(node.name, '', ''))
-          : act(trans.__('Stop'), () => api.stopNode(node.name)),
-        node.state === 'serving' ? act(trans.__('Sync'), () => api.syncNode(node.name)) : null
-      )
+      done === null ? null : h('progress', { max: 100, value: done, 'aria-label': name }),
+      node.detail ? h('p', { class: 'jp-knet-Problem' }, line(node.detail)) : null,
+      node.state === 'failed'
+        ? h('p', { class: 'jp-knet-Dim' }, trans.__('Mend what it names, then start it again; what is indexed stays.'))
+        : null,
+      h('div', { class: 'jp-knet-Actions' }, ...this.actions(node, act))
     );
+  }
+
+  private actions(
+    node: IOwnNode,
+    act: (label: string, call: () => Promise<unknown>) => HTMLElement
+  ): (HTMLElement | null)[] {
+    const { trans, api } = this.knet;
+    if (node.state === 'elsewhere') {
+      return []; // whoever started it stops it
+    }
+    if (node.state === 'off' || node.state === 'failed') {
+      return [act(trans.__('Start'), () => api.startNode(node.name, '', ''))];
+    }
+    return [
+      act(trans.__('Stop'), () => api.stopNode(node.name)),
+      node.state === 'serving' ? act(trans.__('Sync'), () => api.syncNode(node.name)) : null
+    ];
   }
 
   private async act(done: Promise<unknown>): Promise<void> {
@@ -136,7 +150,7 @@ export class OwnView implements IDisposable {
       () => put(this.said),
       (error: Error) => put(this.said, line(error.message, 1000))
     );
-    await this.refresh();
+    await this.knet.look();
   }
 
   private onSubmit(event: Event): void {

@@ -8,19 +8,22 @@ import { marksView, reliabilityView } from './marks';
 import type { IPassage } from './records';
 import { SHOWN_TEXT, line, prose } from './text';
 
+const LEAD = 24; // pixels of what stands before a quoted sentence
+
 export interface IPassageActions {
   trace: () => void;
   cite: () => void;
   rate?: (value: number) => void;
 }
 
-/** A list item; `quoted` are the sentences of the answer that are spans of it. */
+/** A list item; `quoted` are the sentences of the answer that are spans of it, `holder` is its node's title. */
 export function passageView(
   passage: IPassage,
   number: number,
   quoted: { start: number; end: number }[],
   marks: IMarks,
   actions: IPassageActions,
+  holder: string,
   trans: TranslationBundle
 ): HTMLLIElement {
   const also = passage.sources.length;
@@ -45,7 +48,11 @@ export function passageView(
     h(
       'div',
       { class: 'jp-knet-Facts' },
-      h('span', {}, trans.__('node %1', passage.provenance.node)),
+      h(
+        'span',
+        { title: trans.__('node %1', passage.provenance.node) },
+        line(holder, 60) || trans.__('node %1', passage.provenance.node)
+      ),
       h('span', { title: trans.__('Recomputed here from text and vector') }, trans.__('score %1', score(passage))),
       also ? h('span', {}, trans._n('also held by %1 node', 'also held by %1 nodes', also, also)) : null,
       reliabilityView(passage.reliability, trans)
@@ -66,6 +73,15 @@ export function passageView(
   );
 }
 
+/** Scroll a quotation to the words that the answer quotes. */
+export function showMark(item: HTMLElement): void {
+  const mark = item.querySelector<HTMLElement>('.jp-knet-Quote mark');
+  const quote = mark?.closest<HTMLElement>('.jp-knet-Quote');
+  if (mark && quote && mark.offsetTop + mark.offsetHeight > quote.offsetTop + quote.clientHeight) {
+    quote.scrollTop = mark.offsetTop - quote.offsetTop - LEAD;
+  }
+}
+
 function score(passage: IPassage): string {
   const dense = passage.scores.dense;
   return (typeof dense === 'number' ? dense : passage.score).toFixed(2);
@@ -81,11 +97,16 @@ export function highlighted(passage: IPassage, quoted: { start: number; end: num
   for (const span of [...quoted].sort((a, b) => a.start - b.start)) {
     const [start, end] = [span.start - passage.start, Math.min(span.end - passage.start, points.length)];
     if (start >= done && start < end) {
-      parts.push(prose(points.slice(done, start).join('')));
-      parts.push(h('mark', {}, prose(points.slice(start, end).join(''))));
+      parts.push(tight(points.slice(done, start)));
+      parts.push(h('mark', {}, tight(points.slice(start, end))));
       done = end;
     }
   }
-  parts.push(prose(points.slice(done).join('')) + (cut ? '…' : ''));
+  parts.push(tight(points.slice(done)) + (cut ? '…' : ''));
   return parts;
+}
+
+/** Without empty lines, of which documentation has many and a panel no room for. */
+function tight(points: string[]): string {
+  return prose(points.join('')).replace(/\n\s*\n/g, '\n');
 }

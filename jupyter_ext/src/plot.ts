@@ -51,6 +51,35 @@ export function scaled(value: number, size: number, margin: number): number {
   return margin + ((inside + 1) / 2) * (size - 2 * margin);
 }
 
+const ROUNDS = 40; // of pushing; two dozen labels come to rest in fewer
+
+/** Points pushed away from each other until none is nearer to another than `least`, inside a drawing. */
+export function apart(
+  points: { x: number; y: number }[],
+  least: number,
+  size: { width: number; height: number }
+): { x: number; y: number }[] {
+  const moved = points.map(({ x, y }) => ({ x, y }));
+  const inside = (value: number, limit: number) => Math.min(Math.max(value, least / 2), limit - least / 2);
+  for (let rounds = 0, pushed = true; pushed && rounds < ROUNDS; rounds++) {
+    pushed = false;
+    moved.forEach((a, i) =>
+      moved.slice(i + 1).forEach((b, j) => {
+        const [dx, dy] = [b.x - a.x, b.y - a.y];
+        const distance = Math.hypot(dx, dy);
+        if (distance < least - 0.01) {
+          const angle = distance > 0.01 ? Math.atan2(dy, dx) : i + j; // points in one place part in some direction
+          const [x, y] = [(Math.cos(angle) * (least - distance)) / 2, (Math.sin(angle) * (least - distance)) / 2];
+          [a.x, a.y] = [inside(a.x - x, size.width), inside(a.y - y, size.height)];
+          [b.x, b.y] = [inside(b.x + x, size.width), inside(b.y + y, size.height)];
+          pushed = true;
+        }
+      })
+    );
+  }
+  return moved;
+}
+
 /** Radius of a topic by the chunks behind it. */
 export function radius(weight: number, most: number): number {
   return 2 + 4 * Math.sqrt(Math.max(weight, 0) / Math.max(most, 1));

@@ -137,6 +137,26 @@ export interface INodeInfo {
   problem: string;
 }
 
+export interface INodeHealth {
+  node: number;
+  title: string;
+  state: 'up' | 'behind' | 'down' | 'unusable';
+  milliseconds: number;
+  sequence: number;
+  published: number; // unix seconds, 0 unknown
+  searches: number | null; // since it was started; null where it does not say
+  problem: string;
+  advice: string;
+}
+
+/** How everything is at this moment. */
+export interface IPulse {
+  state: IState;
+  nodes: INodeHealth[];
+  own: IOwnNode[];
+  problem: string;
+}
+
 export interface ICustody {
   passage: number;
   node: number;
@@ -214,11 +234,12 @@ export interface IOwnNode {
   name: string;
   sources: string[];
   profile: string;
-  state: 'off' | 'starting' | 'serving' | 'syncing' | 'failed';
+  state: 'off' | 'starting' | 'serving' | 'syncing' | 'failed' | 'elsewhere';
   phase: string;
   done: number;
   total: number;
   detail: string;
+  endpoint: string;
 }
 
 export interface IFile {

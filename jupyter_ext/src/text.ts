@@ -66,6 +66,20 @@ export function moment(seconds: number): string {
   return Number.isNaN(date.getTime()) ? '?' : date.toISOString().replace('T', ' ').slice(0, 16) + ' UTC';
 }
 
+const SPANS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86400],
+  ['hour', 3600],
+  ['minute', 60]
+];
+
+/** How long ago a time (unix seconds) was, in words; a clock that is ahead of ours makes it now. */
+export function ago(seconds: number, now: number = Date.now() / 1000): string {
+  const passed = Math.max(0, now - seconds);
+  const words = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+  const [unit, length] = SPANS.find(([, least]) => passed >= least) ?? ['second', 1];
+  return unit === 'second' ? words.format(0, 'second') : words.format(-Math.floor(passed / length), unit);
+}
+
 /** What one writes in a paper to name the exact span of a passage (counted from 1). */
 export function citation(answer: IAnswer, number: number): string {
   const passage = answer.passages[number - 1];
