@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from ..errors import AddressRefused, BadReply, KnetError
+from ..errors import AddressRefused, BadReply, KnetError, TooLarge
 from ..http import HttpClient
 from ..records import Record
 from .view import NodeView
@@ -110,4 +110,4 @@ def _advice(error: KnetError) -> str:
         return _REFUSED
     if isinstance(error, BadReply):
         return _EMPTY if error.status == 503 else _ODD
-    return _DOWN
+    return _ODD if isinstance(error, TooLarge) else _DOWN

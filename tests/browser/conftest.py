@@ -15,14 +15,9 @@ from tests.network.clients import own_network
 from tests.network.support import RunningNode, start_nodes
 
 from .driver import PATIENT, Driver
-from .lab import ROOT, Lab, chromium, environment, errors_in, running_lab
+from .lab import FLAGS, ROOT, Lab, chromium, environment, errors_in, running_lab
 
 SHOTS = ROOT / ".cache" / "screenshots"
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]  # fmt: skip
 PROFILE = "lab"
 COLLECTIONS = [
     {

@@ -26,6 +26,11 @@ BUILT = EXTENSION / "knet_jupyter" / "labextension"
 MODELS = ROOT / ".cache" / "models"  # what is derived from a model's weights takes 20 s to make
 START_SECONDS = 180.0
 BASE_URL = "/user/abc/"
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tornado.web import Application
 
 from knet_jupyter.extension import ROUTES
 
-GETS = ("state", "nodes", "landscape", "ratings", "own")
+GETS = ("state", "pulse", "nodes", "landscape", "ratings", "own")
 VERBS = [
     *((route, "GET") for route in GETS),
     *((route, "POST") for route in ROUTES if hasattr(ROUTES[route], "post") and route not in ("state",)),

@@ -19,7 +19,10 @@ from knet.codec import cid_of, from_json
 from knet.config import Profile, save_profile
 from knet.query.live import MEDIA_TYPE
 from knet.records import Answer
+from knet_indexer.config import NodeConfig, node_home
+from knet_indexer.node import create_node
 from knet_jupyter.service import Service
+from tests.network.clients import wait_for
 from tests.network.support import RunningNode
 
 from .conftest import QUESTION
@@ -235,3 +238,30 @@ def test_a_failed_connection_is_told_and_tried_again(
     assert "URL of a chain's RPC" in state["detail"]
     save_profile(replace(profile, name="broken"))
     assert call("connect", {"profile": "broken"})["state"] == "ready"
+
+
+def test_a_pulse_says_how_everything_is_and_starts_nothing(call: Call, nodes: list[RunningNode], home: Path) -> None:
+    create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter", port=1))
+    pulse = call("pulse")
+    assert (pulse["state"]["state"], pulse["nodes"]) == ("off", [])
+    assert [(node["name"], node["state"]) for node in pulse["own"]] == [("mine", "off")]
+    call("connect", {})
+    pulse = call("pulse")
+    assert pulse["state"]["state"] == "ready"
+    assert {node["node"] for node in pulse["nodes"]} == {node.identity for node in nodes}
+    assert {node["title"] for node in pulse["nodes"]} == {node.node.name for node in nodes}
+    assert all(node["published"] > 0 for node in pulse["nodes"])
+
+
+def test_a_node_of_mine_that_was_started_elsewhere_is_seen(
+    call: Call, nodes: list[RunningNode], home: Path, service: Service
+) -> None:
+    port = int(nodes[0].endpoint.rpartition(":")[2])
+    create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter", port=port))
+    call("connect", {})
+
+    def state() -> str:
+        found: str = call("pulse")["own"][0]["state"]
+        return found
+
+    wait_for(lambda: state() == "elsewhere", "the node that answers is known to be mine")

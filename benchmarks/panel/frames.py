@@ -1,0 +1,85 @@
+"""A stopwatch in the page: when an answer is painted, and how long the page drew nothing.
+
+A frame's length is the time between two ``requestAnimationFrame`` callbacks. A browser that is not held up gives one
+every 16.7 ms; while anything, ours or not, holds the main thread or the machine, the next comes late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Page
+
+WATCH = """() => {
+  const watch = window.knetWatch = {gaps: {}, phase: null, last: 0, blocked: {}};
+  const tick = now => {
+    if (watch.phase && watch.last) (watch.gaps[watch.phase] ??= []).push(now - watch.last);
+    watch.last = now;
+    requestAnimationFrame(tick);
+  };
+  requestAnimationFrame(tick);
+  try {
+    new PerformanceObserver(list => list.getEntries().forEach(entry => {
+      if (watch.phase) (watch.blocked[watch.phase] ??= []).push(entry.duration);
+    })).observe({type: 'long-animation-frame'});
+  } catch { /* a browser without it */ }
+}"""
+
+ASK = """question => new Promise(resolve => {
+  const panel = document.querySelector('#knet-ask');
+  const box = panel.querySelector('textarea');
+  const place = panel.querySelector('.jp-knet-Result');
+  const seconds = {};
+  let start = 0;
+  const painted = then => requestAnimationFrame(() => setTimeout(then));
+  const look = () => {
+    if (!seconds.first && place.querySelector('.jp-knet-Text')) {
+      seconds.first = -1;
+      painted(() => { seconds.first = (performance.now() - start) / 1000; look(); });
+    }
+    if (seconds.first > 0 && panel.getAttribute('aria-busy') === 'false') {
+      observer.disconnect();
+      resolve({...seconds, finished: (performance.now() - start) / 1000});
+    }
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(panel, {subtree: true, childList: true, attributes: true, attributeFilter: ['aria-busy']});
+  box.value = question;
+  box.focus();
+  start = performance.now();
+  box.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true}));
+})"""
+
+
+def watch(page: Page) -> None:
+    """Begin to measure frames in this page, until it is left."""
+    page.evaluate(WATCH)
+
+
+@contextmanager
+def phase(page: Page, name: str) -> Iterator[None]:
+    """Count the frames drawn while the block runs, and two more, as those of ``name``."""
+    page.evaluate("name => { knetWatch.phase = name; knetWatch.last = 0; }", name)
+    yield
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate("() => { knetWatch.phase = null; }")
+
+
+def lengths(page: Page) -> dict[str, list[float]]:
+    """Milliseconds of each frame so far, by phase."""
+    found: dict[str, list[float]] = page.evaluate("() => knetWatch.gaps")
+    return found
+
+
+def long_frames(page: Page) -> dict[str, list[float]]:
+    """What the browser's Long Animation Frames API reports (those over 50 ms), by phase."""
+    found: dict[str, list[float]] = page.evaluate("() => knetWatch.blocked")
+    return found
+
+
+def ask(page: Page, question: str) -> dict[str, float]:
+    """Ask in the open panel: seconds from Enter until an answer is painted (``first``), and all is done
+    (``finished``)."""
+    seconds: dict[str, float] = page.evaluate(ASK, question)
+    return seconds

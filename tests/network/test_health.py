@@ -1,0 +1,154 @@
+"""Whether nodes answer: what a client says of nodes that serve, fall silent, publish, or are something else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from knet.config import Profile
+from knet.http import HttpClient
+from knet.query.health import NodeHealth, look_at
+from knet.query.network import Network
+from knet.query.view import NodeView
+from knet.records import NodeEntry
+
+from .clients import PATIENT, open_client, own_network, wait_for
+from .support import RunningNode, start_nodes
+
+pytestmark = pytest.mark.network
+DOCUMENTS = {"beaver.md": "A beaver builds a dam of branches, mud and stones."}
+QUESTION = "How does a beaver build a dam?"
+
+
+@pytest.fixture(scope="module")
+def profile(devnet: Profile) -> Profile:
+    return own_network(devnet, "health")
+
+
+@pytest.fixture(scope="module")
+def node(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    with start_nodes(tmp_path_factory.mktemp("node"), profile, [DOCUMENTS]) as (node,):
+        yield node
+
+
+@pytest.fixture
+def net(profile: Profile, node: RunningNode, tmp_path: Path) -> Iterator[Network]:
+    with open_client(profile, tmp_path / "client") as net:
+        yield net
+
+
+def health_of(net: Network, node: RunningNode) -> NodeHealth:
+    return next(one for one in net.health() if one.node == node.identity)
+
+
+def test_a_node_that_answers_says_how_much_it_was_asked(net: Network, node: RunningNode) -> None:
+    wait_for(lambda: health_of(net, node).state == "up", "the node answers")
+    before = health_of(net, node)
+    assert (before.sequence, before.problem, before.advice) == (1, "", "")
+    assert before.published == node.node.chain.heads(node.identity)[-1].time
+    assert before.searches is not None
+    net.ask(QUESTION, deadline=PATIENT)
+    net.ask(QUESTION, deadline=PATIENT)
+    assert health_of(net, node).searches == before.searches + 2
+
+
+def test_a_node_that_fell_silent_is_named_with_what_to_do(devnet: Profile, tmp_path: Path) -> None:
+    profile = own_network(devnet, "silent")
+    with open_client(profile, tmp_path / "client") as net:
+        with start_nodes(tmp_path / "node", profile, [DOCUMENTS]) as (node,):
+            assert net.views().keys() == {node.identity}
+        found = health_of(net, node)
+        assert found.state == "down"
+        assert "cannot be reached" in found.problem
+        assert "start it again" in found.advice
+        assert (found.sequence, found.searches) == (1, None)
+        assert found.published > 0
+
+
+@contextmanager
+def web_server(replies: dict[str, tuple[int, bytes]]) -> Iterator[str]:
+    """Something on a port that answers these paths so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = replies.get(self.path, (404, b"nothing here"))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def look(net: Network, node: RunningNode, endpoint: str) -> NodeHealth:
+    """What is said of this node if it announces that endpoint."""
+    known = net.views()[node.identity]
+    entry = NodeEntry(node=node.identity, owner="", wallet="", endpoint=endpoint, head=known.entry.head)
+    view = NodeView(entry, known.manifest, known.card, known.space)
+    with_policy = HttpClient(addresses="loopback")
+    try:
+        (found,) = with_policy.run(look_at(with_policy, {node.identity: view}, {}, PATIENT))
+        return found
+    finally:
+        with_policy.close()
+
+
+@pytest.mark.parametrize(
+    ("replies", "state", "advice"),
+    [
+        ({"/readyz": (503, b"")}, "down", "nothing to serve yet"),
+        ({"/readyz": (404, b"")}, "down", "Something else answers"),
+        ({"/readyz": (200, b"x" * 5000)}, "down", "Something else answers"),
+        ({"/readyz": (200, b"serving bafyreibh4fvajx5v4zpprdgbmbvzzwxrvb6a4ntcwrnfxzrqsbxvdqzzlq")}, "behind", "hangs"),
+        ({"/readyz": (200, b"ok")}, "up", ""),
+    ],
+)
+def test_what_else_may_answer_at_a_nodes_address(
+    net: Network, node: RunningNode, replies: dict[str, tuple[int, bytes]], state: str, advice: str
+) -> None:
+    with web_server(replies) as endpoint:
+        found = look(net, node, endpoint)
+    assert found.state == state
+    assert advice in found.advice
+    assert bool(advice) == bool(found.advice)
+    assert found.searches is None
+
+
+@pytest.mark.parametrize("count", [b"1e999", b"-3", b"many", b"9" * 40])
+def test_a_count_that_is_none_is_not_shown(net: Network, node: RunningNode, count: bytes) -> None:
+    metrics = b'knet_node_searches_total{outcome="ok"} ' + count + b"\n"
+    with web_server({"/readyz": (200, b"ok"), "/metrics": (200, metrics)}) as endpoint:
+        found = look(net, node, endpoint)
+    assert (found.state, found.searches) == ("up", None if count == b"1e999" else 0)
+
+
+def test_an_address_that_may_not_be_contacted_is_the_owners_to_change(net: Network, node: RunningNode) -> None:
+    found = look(net, node, "http://169.254.169.254")
+    assert found.state == "down"
+    assert "announce an address" in found.advice
+
+
+def test_publications_that_cannot_be_read_are_listed_too(net: Network) -> None:
+    http = HttpClient(addresses="loopback")
+    try:
+        (found,) = http.run(look_at(http, {}, {7: "its manifest is gone"}))
+    finally:
+        http.close()
+    assert (found.node, found.state, found.problem) == (7, "unusable", "its manifest is gone")
+    assert found.advice
