@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,7 @@ def main() -> None:
             frames.ask(page, question)
         answers = [frames.ask(page, question) for _ in range(repeats) for question in questions]
         load = os.getloadavg()
-        lengths, blocked = long_answers(driver, several(driver, questions), rounds)
+        lengths, blocked = long_answers(driver, questions, rounds)
     seconds = {kind: np.array([answer[kind] for answer in answers]) for kind in ("first", "finished")}
     longest = {phase: round(max(values), 1) for phase, values in lengths.items()}
     figures = {
@@ -88,36 +87,30 @@ def quantile(values: np.ndarray[Any, np.dtype[np.float64]], percent: int) -> flo
 @contextmanager
 def opened() -> Iterator[Driver]:
     """JupyterLab over a demo network that is up, with the ask panel in view."""
-    with TemporaryDirectory(prefix="knet-bench-") as folder, sync_playwright() as playwright:
-        with running_lab(Path(folder), environment(Path(folder)), NAME) as lab:
-            browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-            driver = Driver(browser.new_page(viewport={"width": 1400, "height": 900}), lab)
-            driver.open_lab()
-            panel = driver.open_ask()
-            print("starting the demo network, which takes minutes ...", flush=True)
-            panel.get_by_role("button", name="Connect").click()
-            panel.get_by_text("demo: connected").wait_for(timeout=START_MILLISECONDS)
-            yield driver
-            browser.close()
-
-
-def several(driver: Driver, questions: Sequence[str]) -> list[Any]:
-    """The passages of all these questions' answers, as the server sends them, each once."""
-    found: dict[str, Any] = {}
-    for question in questions:
-        with driver.page.expect_response("**/knet/ask*") as caught:
-            frames.ask(driver.page, question)
-        last = json.loads(caught.value.text().splitlines()[-1])
-        found |= {passage["text"]: passage for passage in last["answer"]["passages"]}
-    return list(found.values())
+    with (
+        TemporaryDirectory(prefix="knet-bench-") as folder,
+        sync_playwright() as playwright,
+        running_lab(Path(folder), environment(Path(folder)), NAME) as lab,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        driver = Driver(browser.new_page(viewport={"width": 1400, "height": 900}), lab)
+        driver.open_lab()
+        panel = driver.open_ask()
+        print("starting the demo network, which takes minutes ...", flush=True)
+        panel.get_by_role("button", name="Connect").click()
+        panel.get_by_text("demo: connected").wait_for(timeout=START_MILLISECONDS)
+        yield driver
+        browser.close()
 
 
 def long_answers(
-    driver: Driver, passages: Sequence[Any], rounds: int
+    driver: Driver, questions: Sequence[str], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Frames while an answer of `PASSAGES` comes, is shown in full, scrolled through, traced and verified."""
     page = driver.page
-    driver.swell(passages, PASSAGES)
+    driver.swell(PASSAGES)
+    for question in questions:  # their passages are what the long answers are made of
+        frames.ask(page, question)
     frames.watch(page)
     with frames.phase(page, "idle"):
         page.wait_for_timeout(2000)

@@ -48,7 +48,7 @@ export class NetworkPanel extends Widget {
       this.body,
       h('h3', { class: 'jp-knet-Heading' }, trans.__('Topics')),
       this.map,
-      h('h3', { class: 'jp-knet-Heading' }, trans.__('Nodes'), ' ', this.count),
+      h('div', { class: 'jp-knet-HeadingRow' }, h('h3', {}, trans.__('Nodes')), this.count),
       this.list.node
     );
     put(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,16 @@ class Driver:
         answer.wait_for()
         return answer
 
-    def swell(self, passages: Sequence[Any], count: int) -> None:
-        """From now on every answer comes with so many passages: these, over and over; none: its own."""
+    def swell(self, count: int) -> None:
+        """From now on every answer comes with so many passages: those of all answers since, over and over."""
+        known: dict[str, Any] = {}
 
         def swollen(route: Route) -> None:
             reply = route.fetch()
             lines = [json.loads(line) for line in reply.text().splitlines()]
             answer = lines[-1]["answer"]
-            found = passages or answer["passages"]
+            known.update((passage["text"], passage) for passage in answer["passages"])
+            found = [*answer["passages"], *known.values()]
             answer["passages"] = [found[number % len(found)] for number in range(count)]
             route.fulfill(response=reply, body="\n".join(json.dumps(line) for line in lines))
 

@@ -103,7 +103,7 @@ def tab_to(page: Page, name: str, *, back: bool = False) -> None:
 
 def test_two_hundred_passages_leave_the_panel_responsive(driver: Driver) -> None:
     """Work is counted, not timed (`make bench NAME=panel` does that): what is not looked at is not drawn."""
-    driver.swell([], 200)
+    driver.swell(200)
     answer = driver.ask(QUESTION)
     shown = answer.locator(".jp-knet-Passage")
     expect(shown).to_have_count(20)
@@ -116,10 +116,10 @@ def test_two_hundred_passages_leave_the_panel_responsive(driver: Driver) -> None
     answer.get_by_role("button", name="Show all 200").click()
     expect(shown).to_have_count(200)
     expect(answer.get_by_role("button", name="Show all 200")).to_have_count(0)
-    skipped = (
-        shown.nth(150).locator("blockquote").evaluate("quote => !quote.checkVisibility({contentVisibilityAuto: true})")
+    seen = shown.locator("blockquote").evaluate_all(
+        "quotes => quotes.filter(quote => quote.checkVisibility({contentVisibilityAuto: true})).length"
     )
-    assert skipped, "a passage far below the fold is laid out"
+    assert 0 < seen < 50, "passages far below the fold are laid out"
 
 
 def test_narrow_panels_do_not_overflow(driver: Driver) -> None:
