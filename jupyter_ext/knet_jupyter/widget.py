@@ -13,6 +13,7 @@ import traitlets
 
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
+from knet.query.display import plain
 from knet.query.gather import PASSAGES
 from knet.query.live import LiveAnswer
 from knet.query.network import Network
@@ -53,6 +54,12 @@ class AskWidget(anywidget.AnyWidget):
         self._switching = threading.Lock()  # between idle and busy
         self.live: LiveAnswer | None = None
         self.on_msg(self._on_message)
+
+    def __repr__(self) -> str:
+        """What a reader sees where widgets are not shown: on paper, in a diff, on a page without a kernel."""
+        if self.live is None:
+            return "AskWidget: nothing was asked yet. Open the notebook where Jupyter widgets are shown."
+        return f"AskWidget: {plain(self.live.record.question)}\n{plain(self.live.record.text)}"
 
     def ask(self, question: str | None = None) -> LiveAnswer:
         """Ask and show the answer. Raises as `Network.ask`, and ConfigError while another question is on its way."""

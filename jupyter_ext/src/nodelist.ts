@@ -122,7 +122,7 @@ function liveView(info: INodeInfo, health: INodeHealth | undefined, trans: Trans
     health.searches === null
       ? ''
       : trans._n('%1 search served', '%1 searches served', health.searches, health.searches),
-    health.published ? trans.__('published %1', ago(health.published)) : ''
+    health.published ? trans.__('version %1, %2', health.sequence, ago(health.published)) : ''
   ];
   return [
     h(
@@ -163,8 +163,7 @@ function card(
       'p',
       { class: 'jp-knet-Facts' },
       h('span', {}, trans._n('%1 document', '%1 documents', info.documents, info.documents)),
-      h('span', {}, trans._n('%1 passage', '%1 passages', info.chunks, info.chunks)),
-      h('span', {}, trans.__('version %1', info.sequence))
+      h('span', {}, trans._n('%1 passage', '%1 passages', info.chunks, info.chunks))
     ),
     h(
       'div',

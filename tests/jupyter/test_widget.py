@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from knet.codec import to_plain
 from knet.config import Profile
@@ -23,6 +25,13 @@ from .kernels import QUESTION, ROOT, Kernel, Message, kernel, network
 
 pytestmark = pytest.mark.network
 FORM = ROOT / "jupyter_ext" / "knet_jupyter" / "static" / "widget.js"
+FRONT_ENDS = {
+    "bare light": "body { background: #fff; color: #111; }",
+    "bare dark": "body { background: #111; color: #eee; }",
+    "dark, and says so": ":root { color-scheme: dark; } body { background: #121212; color: #eee; }",
+    "VS Code dark": "body { background: #1e1e1e; --vscode-foreground: #ccc; --vscode-textLink-foreground: #3794ff; }",
+    "VS Code light": "body { background: #fff; --vscode-foreground: #333; --vscode-textLink-foreground: #006ab1; }",
+}
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -139,10 +148,6 @@ def answer(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> LiveAn
 
 def test_the_page_shows_strangers_words_as_text_alone(answer: LiveAnswer, tmp_path: Path) -> None:
     """The form's own JavaScript in a real browser, with everything a node can choose chosen by an attacker."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium to run the form in: install chromium")
-
     record = to_plain(answer.record)
     for passage in record["passages"]:
         passage |= {"text": EVIL, "title": EVIL, "uri": "javascript:document.title='owned'"}
@@ -151,14 +156,7 @@ def test_the_page_shows_strangers_words_as_text_alone(answer: LiveAnswer, tmp_pa
     record["nodes"][0] |= {"title": EVIL, "detail": EVIL}
     state = {"question": EVIL, "answer": record, "passages": record["passages"], "nodes": record["nodes"]}
     state |= {"busy": False, "message": EVIL, "error": EVIL}
-    page_file = tmp_path / "page.html"
-    page_file.write_text(PAGE.replace("STATE", json.dumps(state).replace("<", "\\u003c")))
-    (tmp_path / "widget.js").write_text(FORM.read_text())
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=BROWSER)
-        page = chromium.new_page()
-        page.route("http://knet.test/**", lambda route: route.fulfill(path=tmp_path / route.request.url.split("/")[-1]))
-        page.goto("http://knet.test/page.html")
+    with open_page(state, tmp_path) as page:
         page.wait_for_selector("blockquote", state="attached")
         assert page.title() == "quiet"
         assert page.locator("#form img, #form script").count() == 0
@@ -176,20 +174,77 @@ def test_the_page_shows_strangers_words_as_text_alone(answer: LiveAnswer, tmp_pa
         ]
         page.evaluate("window.change('busy', true)")
         assert page.get_by_role("button", name="Ask").is_disabled()
-        chromium.close()
+
+
+@pytest.mark.parametrize("theme", FRONT_ENDS)
+def test_any_front_end_shows_it_legibly(answer: LiveAnswer, tmp_path: Path, theme: str) -> None:
+    """A page with nothing of Jupyter's but a model as anywidget's contract has it (get, set, on, off, save_changes,
+    send): the form fits in, axe finds nothing wrong with it, and it asks for nothing that the contract lacks."""
+    axe = ROOT / "jupyter_ext" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed: run `npm ci` in jupyter_ext")
+    record = to_plain(answer.record)
+    state = {"question": QUESTION, "answer": record, "passages": record["passages"], "nodes": record["nodes"]}
+    state |= {"busy": False, "message": "checked", "error": "The chain does not answer."}
+    state["passages"][0] |= {"uri": "https://example.org/dam"}
+    style = f"<style>{FRONT_ENDS[theme]} {FORM.with_suffix('.css').read_text()}</style>"
+    with open_page(state, tmp_path, head=style) as page:
+        page.wait_for_selector("blockquote", state="attached")
+        page.evaluate(axe.read_text())
+        found = page.evaluate("async () => (await axe.run('#form')).violations")
+        assert [(one["id"], node["html"]) for one in found for node in one["nodes"]] == []
+        assert page.evaluate("window.strange") == []
+        page.get_by_label("Question").fill("And now?")
+        page.keyboard.press("Enter")
+        assert page.evaluate("window.sent") == [{"do": "ask", "question": "And now?"}]
+        page.evaluate("window.change('message', 'asking the network ...')")
+        assert page.get_by_role("status").text_content() == "asking the network ..."
+        page.evaluate("window.leave()")
+        assert page.evaluate("Object.values(window.heard).flat().length") == 0, "it goes on listening when it is gone"
+
+
+def test_where_widgets_are_not_shown_the_answer_is_text(user: Kernel, comm: str) -> None:
+    assert "nothing was asked yet" in user.value("repr(w)")
+    assert "branches" in user.value(f"w.ask({QUESTION!r}); repr(w)")
 
 
 BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PAGE = """<!doctype html><title>quiet</title><div id="form"></div><script type="module">
+PAGE = """<!doctype html><html lang="en"><title>quiet</title>HEAD<main id="form"></main><script type="module">
 import widget from "./widget.js";
 const state = STATE, heard = {};
 window.sent = [];
-const model = {
+window.strange = [];
+window.heard = heard;
+const contract = {
   get: (name) => state[name],
+  set: (name, value) => { state[name] = value; },
+  save_changes: () => {},
   on: (event, update) => (heard[event] ??= []).push(update),
-  off: () => {},
+  off: (event, update) => { heard[event] = (heard[event] ?? []).filter((one) => one !== update); },
   send: (message) => window.sent.push(message),
 };
+const model = new Proxy(contract, {
+  get: (target, name) => { if (!(name in target)) window.strange.push(String(name)); return target[name]; },
+});
 window.change = (name, value) => { state[name] = value; heard[`change:${name}`].forEach((update) => update()); };
-widget.render({ model, el: document.getElementById("form") });
-</script>"""
+await widget.initialize?.({ model });
+window.leave = widget.render({ model, el: document.getElementById("form") });
+</script></html>"""
+
+
+@contextmanager
+def open_page(state: dict[str, Any], folder: Path, head: str = "") -> Iterator[Page]:
+    """The form's own JavaScript in a real browser, over a model of this state."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium to run the form in: install chromium")
+    text = json.dumps(state).replace("<", "\\u003c")
+    (folder / "page.html").write_text(PAGE.replace("HEAD", head).replace("STATE", text))
+    (folder / "widget.js").write_text(FORM.read_text())
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=BROWSER)
+        page = chromium.new_page()
+        page.route("http://knet.test/**", lambda route: route.fulfill(path=folder / route.request.url.split("/")[-1]))
+        page.goto("http://knet.test/page.html")
+        yield page
+        chromium.close()

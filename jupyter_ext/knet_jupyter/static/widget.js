@@ -61,7 +61,7 @@ function passageItem(model, passage, number) {
     source(passage),
     make("small", { text: ` ${facts(passage)} ` }),
     rating(model, number, `passage ${number}`),
-    make("blockquote", { text: passage.text }),
+    make("blockquote", { text: passage.text, tabindex: "0" }),
   );
 }
 
