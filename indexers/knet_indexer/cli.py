@@ -169,12 +169,20 @@ def up(
     attached: Annotated[bool, typer.Option(help="Stop when standard input closes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sync, publish and serve. With --json, one line as each phase goes on and one as it is done."""
+    """Sync, publish and serve. With --json, one line as each phase goes on and one as it is done.
+
+    A node that has published before answers at once, and syncs while it does.
+    """
+    from .identity import stands
+
     if attached:
         stop_with_parent()
     node = open_node(name, home)
     if port:
         node.configure(port=port)
+    if not retry and stands(node):
+        _serve(node, as_json, every, at_once=True)
+        return
     synced = _sync(node, retry, as_json)
     if as_json:
         print_json({"phase": "sync", **_plain(synced)})
@@ -253,7 +261,7 @@ def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
         return publish(node, progress=progress, compact=compact)
 
 
-def _serve(node: Node, as_json: bool, every: float = 0) -> None:
+def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False) -> None:
     from .identity import announce
     from .serve import serve
     from .watch import watching
@@ -278,7 +286,7 @@ def _serve(node: Node, as_json: bool, every: float = 0) -> None:
             announce(node, state)
     except ChainError as error:
         failed(error)
-    with watching(node, every, on_publish=published, on_error=failed):
+    with watching(node, every, at_once=at_once, on_publish=published, on_error=failed):
         serve(node, ready)
 
 

@@ -11,6 +11,7 @@ from knet.chain.devchain import fund
 from knet.errors import ChainError, ChainUnreachable, NotRegistered, TransactionFailed
 from knet.records import Head
 
+from . import ledger
 from .node import Node, network_of
 from .state import State
 
@@ -44,6 +45,24 @@ def identify(node: Node, state: State) -> Identity:
         _remember(state, f"endpoint {network}", endpoint)
     _remember(state, f"identity {network}", str(number))
     return Identity(network, number, next(reversed(node.chain.heads(number)), None))
+
+
+def stands(node: Node) -> bool:
+    """Whether what the node published last is its head on chain, so that it can answer before anything is synced.
+
+    A chain that is away is taken at its last word.
+    """
+    with node.open_state() as state:
+        last = ledger.head(state, network_of(node))
+    if last is None:
+        return False
+    try:
+        heads = node.chain.heads(last.node)
+    except NotRegistered:
+        return False
+    except ChainUnreachable:
+        return True
+    return bool(heads) and heads[-1].manifest == last.manifest
 
 
 def announce(node: Node, state: State) -> str:

@@ -58,6 +58,7 @@ export class AnswerView {
       this.nodes()
     );
     this.add(view.batch);
+    requestAnimationFrame(() => this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(showMark));
   }
 
   /** Move the focus to a source. */
@@ -170,7 +171,6 @@ export class AnswerView {
     this.shown += items.length;
     this.list.querySelector('.jp-knet-More')?.remove();
     this.list.append(...items);
-    requestAnimationFrame(() => items.forEach(showMark));
     const left = this.wanted.length - this.shown;
     if (left > 0) {
       this.list.append(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { band, column, radius, scaled, sparkline } from '../src/plot';
+import { apart, band, column, radius, scaled, sparkline } from '../src/plot';
 
 describe('custody', () => {
   const drawing = column([['a'], ['b'], ['c', 'd']], 240);
@@ -34,5 +34,32 @@ describe('maps and lines', () => {
     expect(sparkline(moments, 100, 20)).toBe('M0 10 L100 0');
     expect(sparkline([], 100, 20)).toBe('M0 10');
     expect(band(moments, 100, 20)).toMatch(/^M0 4.2 L100 0 L100 0 L0 15.8 Z$/);
+  });
+});
+
+describe('labels', () => {
+  it('are pushed apart, even from one place, and stay inside', () => {
+    const moved = apart(
+      [
+        { x: 50, y: 50 },
+        { x: 50, y: 50 },
+        { x: 52, y: 50 },
+        { x: 0, y: 0 }
+      ],
+      10,
+      { width: 100, height: 100 }
+    );
+    moved.forEach((a, i) =>
+      moved.slice(i + 1).forEach(b => expect(Math.hypot(a.x - b.x, a.y - b.y)).toBeGreaterThan(9.9))
+    );
+    moved.forEach(({ x, y }) => expect(Math.min(x, y, 100 - x, 100 - y)).toBeGreaterThanOrEqual(0));
+  });
+
+  it('that have room stay where they are', () => {
+    const points = [
+      { x: 20, y: 20 },
+      { x: 80, y: 80 }
+    ];
+    expect(apart(points, 10, { width: 100, height: 100 })).toEqual(points);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { IAnswer } from '../src/records';
 import {
+  ago,
   belief,
   citation,
   citations,
@@ -123,3 +124,14 @@ it.each([
   ['pkg:pypi/numpy@2.0#numpy.sort', 'code'],
   ['', 'file']
 ])('%s is of kind %s', (uri, kind) => expect(kindOf(uri)).toBe(kind));
+
+describe('times', () => {
+  it('are told as how long ago, and never as in the future', () => {
+    const now = 1_000_000;
+    expect(ago(now - 20, now)).toBe('now');
+    expect(ago(now + 99, now)).toBe('now');
+    expect(ago(now - 61, now)).toBe('1 minute ago');
+    expect(ago(now - 2 * 3600 - 5, now)).toBe('2 hours ago');
+    expect(ago(now - 86400, now)).toBe('yesterday');
+  });
+});

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -16,6 +18,7 @@ def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
     (notes / "kiln.md").write_text("# Kiln\n\nThe pottery kiln in the cellar is fired to 1240 degrees on Thursdays.")
     network = driver.open_network()
     own = network.locator(".jp-knet-Own")
+    own.get_by_text("Share a folder as a new node").click()
     own.get_by_label("Name of a new node").fill("my-notes")
     own.get_by_label("Folder of this workspace").fill("../outside")
     own.get_by_role("button", name="Start a node").click()
@@ -24,7 +27,10 @@ def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
     own.get_by_role("button", name="Start a node").click()
     card = own.locator('[data-own="my-notes"]')
     expect(card).to_have_attribute("data-state", "serving")
-    expect(network.locator(".jp-knet-Card[data-node]").filter(has_text="my-notes")).to_be_visible()
+    listed = network.locator(".jp-knet-Card[data-node]").filter(has_text="my-notes")
+    expect(listed).to_contain_text("mine")
+    expect(listed).to_contain_text("version 1")
+    expect(listed).to_have_attribute("data-state", "up")
 
     answer = driver.ask("On which day is the pottery kiln fired?")
     expect(answer.locator(".jp-knet-Text")).to_contain_text("fired to 1240 degrees on Thursdays")
@@ -36,5 +42,13 @@ def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
     driver.wait_until(lambda: "iron oxide" in driver.ask("What does the celadon glaze need?").inner_text())
 
     driver.open_network()
+    expect(listed).to_contain_text("version 2")
+    expect(listed).to_contain_text(re.compile("[1-9][0-9]* search(es)? served"))
+    status = driver.page.locator(".jp-knet-Status")
+    expect(status).to_contain_text("4 nodes")
     card.get_by_role("button", name="Stop: my-notes").click()
     expect(card).to_have_attribute("data-state", "off")
+    expect(listed).to_have_attribute("data-state", "down")
+    expect(listed).to_contain_text("Its owner has to start it again")
+    expect(status).to_contain_text("3 of 4 nodes answer")
+    assert "my-notes" in (status.get_by_role("button").get_attribute("title") or "")

@@ -146,9 +146,12 @@ def test_up_does_everything_and_stops_on_a_signal(
     assert chain.directory().nodes[first].endpoint == load_config(home).public_endpoint
 
     port = free_port()
+    (documents / "late.md").write_text("# Late\n\nWritten while nobody served.")
     with up(home, "--port", str(port), "--attached") as (process, lines):
-        results = {line["phase"]: line for line in lines}
-        assert (results["publish"]["node"], results["publish"]["transaction"]) == (first, "")
+        assert [line["phase"] for line in lines] == ["serve"], "what is published is served before anything is synced"
+        assert process.stdout is not None
+        later = json.loads(process.stdout.readline())
+        assert (later["phase"], later["node"], later["sequence"]) == ("publish", first, 2)
         assert chain.directory().nodes[first].endpoint == f"http://127.0.0.1:{port}", "it announced where it is now"
         assert process.stdin is not None
         process.stdin.close()
