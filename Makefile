@@ -99,8 +99,10 @@ pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/browser --junitxml=$(REPORT)
 	$(BIN)/python -m pytest tests/browser --junitxml=$(BROWSER_REPORT)
 
+# FIRST_ANSWER=180 allows a busy machine more seconds than Binder's visitors have patience for; MODELS=folder saves the
+# build from exporting the embedding model's graph where the model hub is out of reach.
 test-binder: $(VENV)/.runtime
-	$(BIN)/python tools/test_binder.py
+	$(BIN)/python tools/test_binder.py $(if $(FIRST_ANSWER),--first-answer $(FIRST_ANSWER)) $(if $(MODELS),--models $(MODELS))
 
 # Packages of version 1 that version 2 does without; the others are the same for both.
 mcp1: $(VENV)/.dev $(NODE_MODULES)

@@ -2,7 +2,8 @@
 
 In a copy of the tree, as an ordinary user with an empty home and a new environment: requirements, ``postBuild``,
 ``start`` with JupyterLab, and the guided tour from its first cell to its last. Fails where Binder would fail its
-visitors: beyond 2 GiB of memory for everything that runs, or 60 s from start to the first answer.
+visitors: beyond 2 GiB of memory for everything that runs, or 60 s from start to the first answer. Memory does not depend
+on how busy a machine is; time does, so that CI, which shares its machine, gives ``--first-answer`` more.
 """
 
 from __future__ import annotations
@@ -68,19 +69,25 @@ print(json.dumps(answers))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--folder", type=Path, help="work here and leave it (default: a folder that is removed)")
-    folder = parser.parse_args().folder
+    parser.add_argument("--models", type=Path, help="take a ready ONNX graph from here, as the model hub would give it")
+    parser.add_argument("--first-answer", type=float, default=MAX_FIRST_ANSWER, help="seconds from start, at most")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="knet-binder-") as temporary:
-        binder = Binder(folder or Path(temporary))
+        binder = Binder(options.folder or Path(temporary))
+        if options.models:
+            binder.take_models(options.models)
         built = binder.build()
-        first, tour, peak = binder.open()
+        seconds, peak = binder.open()
+    first = seconds["first answer"]
     print(
-        f"knet binder: built in {built:.0f} s, first answer {first:.0f} s after start, tour of {tour:.0f} s, "
-        f"peak memory {peak / (1 << 20):.0f} MiB"
+        f"knet binder: built in {built:.0f} s; after start: "
+        + ", ".join(f"{name} {after:.0f} s" for name, after in sorted(seconds.items(), key=lambda each: each[1]))
+        + f"; peak memory {peak / (1 << 20):.0f} MiB"
     )
     if peak > MAX_MEMORY:
         sys.exit(f"knet binder: that is more memory than the {MAX_MEMORY >> 20} MiB a visitor has")
-    if first > MAX_FIRST_ANSWER:
-        sys.exit(f"knet binder: a first answer takes no longer than {MAX_FIRST_ANSWER:.0f} s")
+    if first > options.first_answer:
+        sys.exit(f"knet binder: a first answer takes no longer than {options.first_answer:.0f} s")
 
 
 class Binder:
@@ -128,6 +135,13 @@ class Binder:
         shutil.copytree(base, self.copied, symlinks=True, ignore=left_out)
         return self.copied / here.relative_to(base)
 
+    def take_models(self, models: Path) -> None:
+        """What an earlier build fetched or exported; it is checked again before it is used."""
+        target = self.home / "knet" / "models"
+        shutil.copytree(models, target, dirs_exist_ok=True)
+        if self.user:
+            give(self.home, self.user.pw_uid, self.user.pw_gid)
+
     def build(self) -> float:
         """Requirements and `postBuild`: the seconds that took, without what Binder's base image brings."""
         self.run([self.interpreter(), "tools/make_venv.py", self.venv])
@@ -137,18 +151,21 @@ class Binder:
         self.run(["binder/postBuild"])
         return time.monotonic() - started
 
-    def open(self) -> tuple[float, float, int]:
-        """`start` and the tour: seconds to the first answer and to the end, and the most memory everything took."""
+    def open(self) -> tuple[dict[str, float], int]:
+        """`start` and the tour: the seconds until each was reached, and the most memory (bytes) everything took."""
         port = free_port()
         lab = ["jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=tour"]
         started = time.time()
         with Watch() as watch, self.serving(["binder/start", *lab], port):
+            listening = time.time() - started
             tour = self.start([self.venv / "bin" / "python", "-c", TOUR, GUIDE], stdout=subprocess.PIPE)
             said, _ = tour.communicate(timeout=TOUR_SECONDS)
             if tour.returncode:
                 sys.exit("knet binder: the tour failed")
             answers = json.loads(said.splitlines()[-1])
-        return answers[0] - started, time.time() - started, watch.peak
+            ready = (self.home / "knet" / "networks" / "demo.ready").stat().st_mtime - started
+        seconds = {"JupyterLab": listening, "network": ready, "first answer": answers[0] - started}
+        return {**seconds, "end of the tour": time.time() - started}, watch.peak
 
     @contextmanager
     def serving(self, command: Sequence[str], port: int) -> Iterator[None]:

@@ -12,7 +12,6 @@ from .node import Node
 from .publish import PublishReport, publish
 from .sync import sync
 
-
 STOP_SECONDS = 5.0  # for what is under way when the node is stopped; a sync that is cut off resumes
 
 

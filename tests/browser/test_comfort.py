@@ -28,6 +28,11 @@ def violations(page: Page) -> list[str]:
     return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
+def use_theme(page: Page, theme: str) -> None:
+    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+
+
 def overflowing(page: Page) -> list[str]:
     """Our panels that are wider than they may be."""
     found: list[str] = page.evaluate(
@@ -40,8 +45,7 @@ def overflowing(page: Page) -> list[str]:
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_in_light_and_dark(driver: Driver, theme: str) -> None:
     page = driver.page
-    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
-    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+    use_theme(page, theme)
     keep_answer(driver, f"{theme}.ipynb")
     driver.ask_panel.get_by_text("Filters", exact=True).click()
     driver.ask_panel.get_by_role("button", name="Trace source 1").click()
