@@ -6,6 +6,7 @@ is trusted as this machine is (docs/decisions/0054).
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections import deque
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from knet import errors
@@ -169,7 +170,7 @@ class RayEngine:
                 f"No worker of {self._name} took up work within {FIRST_SECONDS:.0f} s.",
                 hint="`ray status` says what the cluster has and waits for.",
             ) from error
-        except ray.exceptions.RayTaskError as error:
+        except (ray.exceptions.RayTaskError, ImportError) as error:  # the latter where the head unpickles
             raise _failed(error) from error
         except (ray.exceptions.RaySystemError, ConnectionError, grpc.RpcError) as error:
             raise Unreachable(f"The cluster {self._name} went away ({type(error).__name__}).", hint=again) from error
@@ -190,13 +191,13 @@ def _fail(error: KnetError) -> Prepared:
     raise error
 
 
-def _failed(error: ray.exceptions.RayTaskError) -> KnetError:
-    """What a task that broke on its worker means: nearly always that knet is not installed there."""
+def _failed(error: Exception) -> KnetError:
+    """What it means that a task broke: nearly always that knet is not installed there."""
     words = str(error)
-    if "knet" in words and ("ModuleNotFoundError" in words or "ImportError" in words):
+    if isinstance(error, ImportError) or ("knet" in words and "Error: No module named" in words):
         return ConfigError(
-            f"A worker lacks a part of knet: {_gist(error)}",
-            hint="Install on every machine of the cluster what this one has: pip install 'knet[node,ray]'",
+            f"A machine of the cluster lacks knet, or has another: {_gist(error)}",
+            hint="Install on all of them, the head too, what this one has: pip install 'knet[node,ray]'",
         )
     return IndexerError(f"A worker failed: {_gist(error)}")
 
@@ -218,8 +219,8 @@ def _connect(spec: str) -> bool:
     if spec != RAY:
         _check_reachable(spec)
     try:
-        quiet = {"logging_level": "ERROR", "log_to_driver": False}
-        ray.init(None if spec == RAY else spec, **cast(dict[str, Any], quiet))
+        logging.getLogger("ray").setLevel(logging.ERROR)  # its notices would run through the bars
+        ray.init(None if spec == RAY else spec, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, TimeoutError, grpc.RpcError) as error:
         raise Unreachable(f"The cluster {spec} does not answer: {_gist(error)}", hint=_START) from error
     except (RuntimeError, ValueError, ray.exceptions.RayError) as error:

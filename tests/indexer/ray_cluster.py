@@ -1,0 +1,98 @@
+"""A real Ray cluster for tests: a head that only coordinates, and workers of one core each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+RAY = Path(sys.executable).with_name("ray")
+LONGEST = "1200"  # seconds: should the tests be killed, the cluster still ends
+ATTEMPTS = 5
+MEMORY = 80 << 20  # bytes of object store: the least that Ray accepts
+
+
+class Cluster:
+    """``url`` is for `knet node sync --engine`."""
+
+    def __init__(self, url: str, workers: list[psutil.Process]) -> None:
+        self.url = url
+        self._workers = workers
+
+    def busy(self) -> list[psutil.Process]:
+        """Processes that carry out tasks of knet."""
+        every = (process for worker in self._workers for process in worker.children(recursive=True))
+        return [process for process in every if any(name in _title(process) for name in ("ray::embed", "ray::read"))]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Cluster]:
+    """A cluster on this machine, without a dashboard, that shares nothing with others and reports to nobody."""
+    ports = free_port(), free_port()
+    folder = Path(tempfile.mkdtemp(prefix="kr", dir="/tmp"))  # short: sockets lie in it
+    head = ["--head", f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=0"]
+    more = [f"--temp-dir={folder}", "--include-dashboard=false", "--disable-usage-stats"]
+    worker = [f"--address=127.0.0.1:{ports[0]}", "--num-cpus=1"]
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.enter_context(_started([*head, *more], folder / "head.log"))
+        trees = [stack.enter_context(_started(worker, folder / f"worker-{n}.log")) for n in range(workers)]
+        yield Cluster(f"ray://127.0.0.1:{ports[1]}", trees)
+
+
+@contextmanager
+def _started(arguments: list[str], log: Path) -> Iterator[psutil.Process]:
+    """`ray start`, and all that it started. It gives up after half a minute, which a busy machine may need."""
+    tree = next(filter(None, (_start(arguments, log) for _ in range(ATTEMPTS))), None)
+    assert tree is not None, log.read_text()
+    try:
+        yield tree
+    finally:
+        _end(tree)
+
+
+def _start(arguments: list[str], log: Path) -> psutil.Process | None:
+    # Objects lie on disk: containers have little /dev/shm, and these are small.
+    limits = [f"--object-store-memory={MEMORY}", "--plasma-directory=/tmp", "--block"]
+    with log.open("wb") as out:
+        env = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+        command = ["timeout", LONGEST, str(RAY), "start", *arguments, *limits]
+        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
+    while tree.poll() is None:
+        if b"Ray runtime started" in log.read_bytes():
+            return tree
+        time.sleep(0.1)
+    return None
+
+
+def _end(tree: psutil.Process) -> None:
+    under = tree.children(recursive=True) if tree.is_running() else []
+    tree.terminate()  # `ray start --block` takes down what it started
+    tree.wait()
+    for left in under:
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
+
+
+def free_port() -> int:
+    """One that nobody listened on just now."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
