@@ -15,9 +15,32 @@ from pathlib import Path
 
 import psutil
 
-RAY = Path(sys.executable).with_name("ray")
+# `ray start`, which gives what it starts half a minute to appear: too little where many tests share two cores.
+RAY_START = """
+import time
+from ray._private import services
+from ray.scripts.scripts import main
+once = services.get_node
+
+def get_node(*arguments):
+    end = time.monotonic() + 240
+    while True:
+        try:
+            return once(*arguments)
+        except RuntimeError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+services.get_node = get_node
+main()
+"""
+PATIENCE = {  # for machines as busy as that: nobody is declared dead for being slow
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_health_check_failure_threshold": "100",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 LONGEST = "1200"  # seconds: should the tests be killed, the cluster still ends
-ATTEMPTS = 5
 MEMORY = 80 << 20  # bytes of object store: the least that Ray accepts
 
 
@@ -58,27 +81,19 @@ def cluster(workers: int) -> Iterator[Cluster]:
 
 @contextmanager
 def _started(arguments: list[str], log: Path) -> Iterator[psutil.Process]:
-    """`ray start`, and all that it started. It gives up after half a minute, which a busy machine may need."""
-    tree = next(filter(None, (_start(arguments, log) for _ in range(ATTEMPTS))), None)
-    assert tree is not None, log.read_text()
-    try:
-        yield tree
-    finally:
-        _end(tree)
-
-
-def _start(arguments: list[str], log: Path) -> psutil.Process | None:
+    """`ray start`, and all that it started."""
     # Objects lie on disk: containers have little /dev/shm, and these are small.
     limits = [f"--object-store-memory={MEMORY}", "--plasma-directory=/tmp", "--block"]
     with log.open("wb") as out:
-        env = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-        command = ["timeout", LONGEST, str(RAY), "start", *arguments, *limits]
-        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
-    while tree.poll() is None:
-        if b"Ray runtime started" in log.read_bytes():
-            return tree
-        time.sleep(0.1)
-    return None
+        command = ["timeout", LONGEST, sys.executable, "-c", RAY_START, "start", *arguments, *limits]
+        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **PATIENCE})
+    try:
+        while b"Ray runtime started" not in log.read_bytes():
+            assert tree.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield tree
+    finally:
+        _end(tree)
 
 
 def _end(tree: psutil.Process) -> None:
