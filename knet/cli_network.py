@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -61,6 +61,9 @@ def join(
     reputation: Annotated[str, typer.Option(help="Address of an ERC-8004 reputation registry, if there is one.")] = "",
     block: Annotated[int, typer.Option(help="Where the contracts' events begin.")] = 0,
     addresses: Annotated[str, typer.Option(help=f"Endpoints allowed: {', '.join(ADDRESS_POLICIES)}.")] = "public",
+    confirmations: Annotated[
+        str, typer.Option(help="Blocks that must lie above one that is believed; or safe, or finalized.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Save the profile of a network that exists, and make it the default."""
@@ -74,12 +77,22 @@ def join(
         block=block,
         reputation=reputation,
     )
-    profile = Profile(name=name, rpc=rpc, deployment=deployment, addresses=addresses)
+    profile = Profile(
+        name=name, rpc=rpc, deployment=deployment, addresses=addresses, confirmations=_confirmations(confirmations)
+    )
     path = save_profile(profile, default=True)
     if as_json:
         print_json(profile)
     else:
         out.print(f"joined {name}; the profile is {path}")
+
+
+def _confirmations(text: str) -> int | Literal["safe", "finalized"] | None:
+    if text in ("safe", "finalized"):
+        return "safe" if text == "safe" else "finalized"
+    if text and not text.isdecimal():
+        raise ConfigError("--confirmations is a number of blocks, safe or finalized.")
+    return int(text) if text else None
 
 
 @app.command("list")

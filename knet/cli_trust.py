@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
-from .config import JOURNALS, Profile, home, load_profile
+from .config import Profile, load_profile
 from .errors import ConfigError, TransactionFailed
 
 if TYPE_CHECKING:
@@ -136,13 +136,13 @@ def _act(chain: EvmChain, signer: Signer, found: Finding, challenge: bool, deman
 
 def _chain(profile: Profile) -> tuple[EvmChain, Signer]:
     from .chain.devchain import fund
-    from .chain.evm import EvmChain
+    from .chain.evm import open_chain
     from .chain.keys import load_or_create_key
 
     signer = load_or_create_key(profile.path("key"))
     if profile.addresses == "loopback":
         fund(profile.rpc, signer.address)
-    return EvmChain(profile.rpc, profile.deployment, journals=home() / JOURNALS), signer
+    return open_chain(profile), signer
 
 
 @contextmanager

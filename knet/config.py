@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 
@@ -21,6 +22,7 @@ from .records import Record
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 JOURNALS = "transactions"  # in `home()`: what was sent to chains and is not beyond doubt yet
+CONFIRMATIONS = 6  # blocks: since proof of stake, Ethereum's reorganisations have been shorter
 ADDRESS_POLICIES = ("public", "loopback", "private")
 
 
@@ -40,7 +42,19 @@ class Profile(Record, frozen=True):
     gateways: list[str] = []  # IPFS trustless gateways asked for blocks that no node serves
     kubo: str = ""  # multiaddr of a Kubo daemon's RPC
     models: tuple[str, ...] = (DEFAULT_MODEL,)  # what may be loaded to ask nodes of its space; never what a node names
+    confirmations: int | Literal["safe", "finalized"] | None = None  # see `confirmations_needed`
     addresses: str = "public"  # which endpoints read from the chain may be contacted: public | loopback | private
+
+    @property
+    def confirmations_needed(self) -> int | Literal["safe", "finalized"]:
+        """How many blocks must lie above one that is believed, or the tag of such a block.
+
+        Where the profile says nothing, none on a development chain, which nobody reorganises, and elsewhere
+        `CONFIRMATIONS`.
+        """
+        if self.confirmations is None:
+            return 0 if self.addresses == "loopback" else CONFIRMATIONS
+        return self.confirmations
 
     def path(self, field: str) -> Path:
         """A path setting as an absolute path."""
@@ -77,6 +91,8 @@ def load_profile(name: str | None = None) -> Profile:
         raise ConfigError(f"{path} is not a profile: {error}") from error
     if profile.addresses not in ADDRESS_POLICIES:
         raise ConfigError(f"{path}: addresses must be one of {', '.join(ADDRESS_POLICIES)}.")
+    if isinstance(profile.confirmations, int) and profile.confirmations < 0:
+        raise ConfigError(f"{path}: confirmations cannot be less than 0.")
     return profile
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from .chain.evm import EvmChain
+from .chain.evm import open_chain
 from .codec import RAW, Cid, decode, decode_plain, to_json
 from .config import Profile, home
 from .content.base import BlockSource
@@ -44,7 +44,7 @@ def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequen
 def _endpoints(profile: Profile, nodes: Sequence[int]) -> list[str]:
     """Where nodes with a publication answer, as far as the chain can be asked."""
     try:
-        known = EvmChain(profile.rpc, profile.deployment).directory().nodes
+        known = open_chain(profile).directory().nodes
     except ChainError:  # a gateway may have the block all the same
         return []
     return [entry.endpoint for entry in known.values() if entry.head and (not nodes or entry.node in nodes)]

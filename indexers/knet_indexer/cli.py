@@ -112,10 +112,11 @@ def sync(
     name: NodeArgument = "",
     home: HomeOption = None,
     retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
+    engine: Annotated[str, typer.Option(help="Who reads and embeds: local, ray or ray://HOST:PORT.")] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Index what changed in the sources. Interrupted, it goes on where it stopped."""
-    report = _sync(open_node(name, home), retry)
+    report = _sync(open_node(name, home), retry, engine=engine)
     if as_json:
         print_json(report)
     else:
@@ -247,11 +248,11 @@ def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False
 # --- parts -------------------------------------------------------------------------------------------------------
 
 
-def _sync(node: Node, retry: bool, lines: bool = False) -> SyncReport:
+def _sync(node: Node, retry: bool, lines: bool = False, engine: str = "local") -> SyncReport:
     from .sync import sync
 
     with JsonLines() if lines else Bars() as progress:
-        return sync(node, progress=progress, retry=retry)
+        return sync(node, progress=progress, retry=retry, engine=engine)
 
 
 def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:

@@ -44,7 +44,7 @@ def identify(node: Node, state: State) -> Identity:
             number = node.chain.register(node.signer, endpoint)
         _remember(state, f"endpoint {network}", endpoint)
     _remember(state, f"identity {network}", str(number))
-    return Identity(network, number, next(reversed(node.chain.heads(number)), None))
+    return Identity(network, number, next(reversed(node.chain.heads(number, newest=True)), None))
 
 
 def stands(node: Node) -> bool:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import msgspec
 from filelock import FileLock, Timeout
 
-from knet.chain.base import Chain, Deployment
+from knet.chain.base import Chain
 from knet.chain.keys import Signer, load_or_create_key
-from knet.config import JOURNALS, Profile, home, load_profile
+from knet.config import Profile, load_profile
 from knet.content.store import FileStore
 from knet.embed import Embedder, find_model, is_bulk, load_embedder
 from knet.errors import ConfigError, NodeBusy, StoreError
@@ -38,10 +38,10 @@ def _model_chunker(model: str, space: Space) -> Chunker:
     return chunker_for(find_model(model), space)
 
 
-def _evm_chain(rpc: str, deployment: Deployment) -> Chain:
-    from knet.chain.evm import EvmChain  # importing web3 takes a second, and a sync needs no chain
+def _evm_chain(profile: Profile) -> Chain:
+    from knet.chain.evm import open_chain  # importing web3 takes a second, and a sync needs no chain
 
-    return EvmChain(rpc, deployment, journals=home() / JOURNALS)
+    return open_chain(profile)
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -71,7 +71,7 @@ class Node:
         *,
         load: LoadEmbedder = load_embedder,
         cut: Callable[[str, Space], Chunker] = _model_chunker,
-        connect: Callable[[str, Deployment], Chain] = _evm_chain,
+        connect: Callable[[Profile], Chain] = _evm_chain,
         profile: Profile | None = None,
     ) -> None:
         self.folder = folder
@@ -102,7 +102,7 @@ class Node:
 
     @cached_property
     def chain(self) -> Chain:
-        return self._connect(self.profile.rpc, self.profile.deployment)
+        return self._connect(self.profile)
 
     @cached_property
     def index(self) -> MakeIndex:

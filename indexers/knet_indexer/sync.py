@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from knet.codec import cid_of, decode, encode
-from knet.embed import Embedder, is_bulk
+from knet.codec import Cid, cid_of, decode, encode
+from knet.embed import Embedder, Vectors, is_bulk
 from knet.errors import KnetError, SourceError, TransportError
 from knet.index.shard import store_vector
 from knet.records import Record, Space
 
-from .chunking import Chunker
 from .config import SourceConfig
+from .engines import LOCAL, Engine, Job, Later, check_engine, open_engine
 from .node import Node, Progress, quiet
-from .prepare import Prepared, prepare
+from .prepare import Prepared
 from .sources.base import Item, parse_source
 from .state import ItemRow, State
 
@@ -43,20 +44,30 @@ class SyncReport(Record, frozen=True):
     seconds: float
 
 
-def sync(node: Node, *, progress: Progress = quiet, retry: bool = False) -> SyncReport:
+def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, engine: str = LOCAL) -> SyncReport:
     """Index what changed. ``retry`` reads skipped items again although they did not change.
 
-    A source that cannot be listed, and an item that cannot be read, are skipped with the reason. Raises NodeBusy,
-    ModelNotFound and StoreError.
+    ``engine`` says who does the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster, which is
+    not asked while nothing changed. A source that cannot be listed, and an item that cannot be read, are skipped with
+    the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_engine` does.
     """
+    check_engine(engine)
     with node.lock("sync"), node.open_state() as state:
-        return _Sync(node, state, progress).run(retry)
+        return _Sync(node, state, progress).run(retry, engine)
 
 
 class _Listed(NamedTuple):
     item: Item
     source: str
     fingerprint: str
+
+
+class _Batch(NamedTuple):
+    """Items on their way into the state, and the vectors that their texts still lack, part by part."""
+
+    items: list[Prepared]
+    parts: list[tuple[list[bytes], Later[Vectors]]]
+    space: Cid
 
 
 class _Sync:
@@ -69,9 +80,10 @@ class _Sync:
         self.skipped: dict[str, str] = {}
         self.complete: set[str] = set()  # sources that were listed to their end
         self.in_bulk: Embedder | None = None
+        self.under_way: deque[_Batch] = deque()
         self.added = self.changed = self.embedded = self.to_embed = 0
 
-    def run(self, retry: bool) -> SyncReport:
+    def run(self, retry: bool, engine: str) -> SyncReport:
         started = time.monotonic()
         listed = self._list()
         space = self._remembered_space()
@@ -82,7 +94,8 @@ class _Sync:
             self.in_bulk = embedder if is_bulk(len(todo)) else None
             if embedder.space != space:
                 todo = self._todo(listed, self._remember(embedder.space), retry)
-            self._read(todo, embedder)
+            with open_engine(engine, self.node.config.model) as opened:
+                self._read(todo, embedder, opened)
         return SyncReport(
             removed=self._remove_vanished(listed),
             added=self.added,
@@ -146,61 +159,81 @@ class _Sync:
 
     # --- reading what changed --------------------------------------------------------------------------------------
 
-    def _read(self, todo: list[_Listed], embedder: Embedder) -> None:
+    def _read(self, todo: list[_Listed], embedder: Embedder, engine: Engine) -> None:
         cut = self.node.chunker(embedder.space)
+        jobs = (self._job(entry, embedder.space) for entry in todo)
         batch: list[Prepared] = []
-        for done, entry in enumerate(todo):
+        for done, (job, later) in enumerate(engine.prepare(jobs, embedder, cut)):
             self.progress("read", done, len(todo))
-            if ready := self._prepare(entry, embedder.space, cut):
+            if ready := self._prepared(job, later):
                 batch.append(ready)
             if len(batch) >= BATCH_ITEMS or sum(len(ready.passages) for ready in batch) >= BATCH_CHUNKS:
-                self._commit(batch, embedder)
+                self._begin(batch, embedder, engine)
                 batch = []
-        self._commit(batch, embedder)
+        self._begin(batch, embedder, engine)
+        self._commit(all_but=0)
         self.progress("read", len(todo), len(todo))
 
-    def _prepare(self, entry: _Listed, space: Space, cut: Chunker) -> Prepared | None:
+    def _job(self, entry: _Listed, space: Space) -> Job:
         uri, name = entry.item.uri, cid_of(space).raw
-        row = ItemRow(uri=uri, source=entry.source, fingerprint=entry.fingerprint, space=name)
         known = self.known.get(uri)
-        usable = known is not None and known.space == name
-        before = list(self.state.documents(uri)) if known else []
+        return Job(
+            item=entry.item,
+            row=ItemRow(uri=uri, source=entry.source, fingerprint=entry.fingerprint, space=name),
+            licence=self.node.config.licence,
+            known=list(self.state.documents(uri)) if known else [],
+            recut=known is None or known.space != name,
+        )
+
+    def _prepared(self, job: Job, later: Later[Prepared]) -> Prepared | None:
+        row = job.row
         try:
-            ready = prepare(entry.item, row, self.node.config.licence, before, cut, recut=not usable)
+            ready = later()
         except KnetError as error:
-            self.skipped[uri] = str(error)
+            self.skipped[row.uri] = str(error)
             if not isinstance(error, TransportError):
                 return Prepared(row=replace(row, reason=str(error)))
-            if usable and before:
+            if job.known and not job.recut:
                 return None  # it is still there, only out of reach: what was read before stands
             return Prepared(row=replace(row, reason=str(error), fingerprint=""))  # so that the next sync tries again
-        self.added += not before
-        self.changed += bool(before) and [old.cid for old in before] != [new.cid for new in ready.documents]
+        self.added += not job.known
+        self.changed += bool(job.known) and [old.cid for old in job.known] != [new.cid for new in ready.documents]
         return ready
 
-    def _commit(self, batch: list[Prepared], embedder: Embedder) -> None:
-        if not batch:
+    def _begin(self, items: list[Prepared], embedder: Embedder, engine: Engine) -> None:
+        """Have a batch's texts embedded, and commit what was begun before it as far as the engine is not ahead."""
+        if not items:
             return
-        self._embed({digest: text for ready in batch for digest, text in ready.passages.items()}, embedder)
-        with self.node.store.batch():
-            for block in (block for ready in batch for block in ready.blocks):
-                self.node.store.put(block)
-        with self.state.transaction():
-            for ready in batch:
-                self.state.replace(ready.row, ready.documents)
-
-    def _embed(self, passages: dict[bytes, str], embedder: Embedder) -> None:
         space = cid_of(embedder.space)
-        known = self.state.vectors(space, list(passages))
+        passages = {digest: text for ready in items for digest, text in ready.passages.items()}
+        known = self.state.vectors(space, list(passages)).keys() | self._being_embedded()
         missing = [digest for digest in passages if digest not in known]
         self.to_embed += len(missing)
         if is_bulk(len(missing)) and not self.in_bulk:  # one item may be a whole book
             self.in_bulk = self.node.embedder_for(len(missing))
-        embedder = self.in_bulk or embedder
+        parts = []
         for first in range(0, len(missing), EMBED_BATCH):
             some = missing[first : first + EMBED_BATCH]
-            vectors = embedder.encode([passages[digest] for digest in some], progress=self._embedded)
-            self.state.add_vectors(space, zip(some, map(store_vector, vectors), strict=True))
+            texts = [passages[digest] for digest in some]
+            parts.append((some, engine.embed(self.in_bulk or embedder, texts, self._embedded)))
+        self.under_way.append(_Batch(items, parts, space))
+        self._commit(all_but=engine.ahead)
+
+    def _being_embedded(self) -> set[bytes]:
+        return {digest for batch in self.under_way for digests, _ in batch.parts for digest in digests}
+
+    def _commit(self, *, all_but: int) -> None:
+        """Wait for the oldest batches and commit them, in order."""
+        while len(self.under_way) > all_but:
+            batch = self.under_way.popleft()
+            for digests, later in batch.parts:
+                self.state.add_vectors(batch.space, zip(digests, map(store_vector, later()), strict=True))
+            with self.node.store.batch():
+                for block in (block for ready in batch.items for block in ready.blocks):
+                    self.node.store.put(block)
+            with self.state.transaction():
+                for ready in batch.items:
+                    self.state.replace(ready.row, ready.documents)
 
     def _embedded(self, texts: int) -> None:
         self.embedded += texts

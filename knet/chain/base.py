@@ -29,16 +29,25 @@ class Directory(Record, frozen=True):
 
     block: int
     nodes: dict[int, NodeEntry]
+    hash: str = ""  # of the block: on a chain that has another one there, this directory is not true
 
 
 class Chain(Protocol):
-    """Reads and writes of one deployment. Every method raises ChainUnreachable when the RPC does not answer."""
+    """Reads and writes of one deployment. Every method raises ChainUnreachable when the RPC does not answer.
+
+    The directory, heads and reliability are read as of `settled`, with as many blocks above as the user asks for, and
+    a transaction has arrived once it is as deep.
+    """
 
     @property
     def deployment(self) -> Deployment: ...
 
     def block_number(self) -> int:
         """The newest block."""
+        ...
+
+    def settled(self) -> int:
+        """The newest block that is deep enough to be believed."""
         ...
 
     def time(self) -> int:
@@ -53,8 +62,11 @@ class Chain(Protocol):
         """Nodes, endpoints, wallets and heads from events since ``known`` (or from the deployment on)."""
         ...
 
-    def heads(self, node: int) -> list[Head]:
-        """Every manifest a node ever published, oldest first. Raises NotRegistered."""
+    def heads(self, node: int, *, newest: bool = False) -> list[Head]:
+        """Every manifest a node ever published, oldest first, with ``newest`` those that are not settled, too.
+
+        Raises NotRegistered.
+        """
         ...
 
     def signer_of(self, node: int) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from eth_account.messages import encode_typed_data
 from web3.exceptions import ContractLogicError
 
 from ..codec import Cid
+from ..config import JOURNALS, Profile, home
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..records import Head, Reputation
 from .base import Deployment, Directory
@@ -28,9 +29,9 @@ from .events import (
 )
 from .keys import Signer
 from .rpc import Rpc
+from .settled import Confirmations
 
 MAX_QUESTION = 1000  # nodes a call; `Reliability.MAX_QUESTION`
-REORG_BLOCKS = 12  # read again on every update, in case the chain settled on other blocks
 WALLET_CONSENT_SECONDS = 240  # the registry admits 300
 
 T = TypeVar("T")
@@ -42,10 +43,18 @@ class EvmChain(BondedRatings):
     ``rpc_url`` is shown in errors without its path and credentials. Transactions are estimated against the pending
     block, signed here, and waited for; a revert is told with the contract's own error and arguments. ``journals`` is
     the folder where they are written down, so that what a crash or a broken connection left is taken up again.
+    ``confirmations`` is how many blocks must lie above one that is believed, or the tag of such a block.
     """
 
-    def __init__(self, rpc_url: str, deployment: Deployment, *, journals: Path | None = None) -> None:
-        self.rpc = Rpc(rpc_url, journals)
+    def __init__(
+        self,
+        rpc_url: str,
+        deployment: Deployment,
+        *,
+        journals: Path | None = None,
+        confirmations: Confirmations = 0,
+    ) -> None:
+        self.rpc = Rpc(rpc_url, journals, confirmations)
         self._deployment = deployment
         self._identity = self.rpc.contract("IdentityRegistry", deployment.identity)
         self._manifests = self.rpc.contract("ManifestRegistry", deployment.manifests)
@@ -60,6 +69,9 @@ class EvmChain(BondedRatings):
     def block_number(self) -> int:
         return self.rpc.block_number()
 
+    def settled(self) -> int:
+        return self.rpc.settled()[0]
+
     def time(self) -> int:
         with self.rpc.errors("Asking for the time"):
             return int(self.rpc.web3.eth.get_block("latest")["timestamp"])
@@ -69,20 +81,26 @@ class EvmChain(BondedRatings):
             return int(self.rpc.web3.eth.gas_price)
 
     def directory(self, known: Directory | None = None) -> Directory:
-        """Nodes as of the newest block. Entries without an endpoint are identities that serve nothing over HTTP."""
-        latest = self.rpc.block_number()
+        """Nodes as of the newest settled block. Those without an endpoint are identities that serve nothing over HTTP.
+
+        ``known`` is extended if its block is still on the chain. If not, what it says may never have been, and
+        everything is read again.
+        """
+        latest, named = self.rpc.settled()
         start, nodes = self._deployment.block, {}
-        if known is not None and known.block <= latest:  # else the chain was reset: begin again
-            start, nodes = max(start, known.block + 1 - REORG_BLOCKS), dict(known.nodes)
+        if known is not None and known.hash and self.rpc.block_hash(known.block) == known.hash:
+            if known.block >= latest:  # an RPC behind a load balancer may know less than the one before
+                return known
+            start, nodes = known.block + 1, dict(known.nodes)
         addresses = [self._deployment.identity, self._deployment.manifests]
         topics = [[TRANSFER, METADATA_SET, MANIFEST_PUBLISHED]]
         with self.rpc.errors("Reading the directory of nodes"):
             fold(nodes, fetch_logs(self.rpc, addresses, topics, start, latest), block_times(self.rpc))
-        return Directory(block=latest, nodes=nodes)
+        return Directory(block=latest, nodes=nodes, hash=named)
 
-    def heads(self, node: int) -> list[Head]:
+    def heads(self, node: int, *, newest: bool = False) -> list[Head]:
         addresses, topics = [self._deployment.manifests], [MANIFEST_PUBLISHED, f"0x{node:064x}"]
-        latest, time_of = self.rpc.block_number(), block_times(self.rpc)
+        latest, time_of = self.rpc.block_number() if newest else self.settled(), block_times(self.rpc)
         with self.rpc.errors(f"Reading the manifests of node {node}"):
             logs = fetch_logs(self.rpc, addresses, topics, self._deployment.block, latest)
             found = [head_of(log, time_of) for log in logs]
@@ -109,10 +127,11 @@ class EvmChain(BondedRatings):
             raise
 
     def reputations(self, nodes: Iterable[int]) -> dict[int, Reputation]:
-        """As of now, faded by the epochs since each was last rated; one round trip per thousand nodes."""
+        """As settled, faded by the epochs since each was last rated; one round trip per thousand nodes."""
         found = {}
+        block: int | Literal["latest"] = self.settled() if self.rpc.confirmations else "latest"
         for batch in _batches(list(dict.fromkeys(nodes)), MAX_QUESTION):
-            sums = self.rpc.call(self._reliability.functions.scores(batch), "Asking for reliability")
+            sums = self.rpc.call(self._reliability.functions.scores(batch), "Asking for reliability", block)
             for node, (positive, negative, count, _) in zip(batch, sums, strict=True):
                 found[node] = Reputation(positive=positive / 100, negative=negative / 100, count=count)
         return found
@@ -187,6 +206,13 @@ class EvmChain(BondedRatings):
             {"agentId": node, "newWallet": wallet.address, "owner": owner, "deadline": deadline},
         )
         return bytes(wallet.sign_message(message).signature)
+
+
+def open_chain(profile: Profile) -> EvmChain:
+    """The chain of a network as this user reads it. Raises ConfigError."""
+    return EvmChain(
+        profile.rpc, profile.deployment, journals=home() / JOURNALS, confirmations=profile.confirmations_needed
+    )
 
 
 def _batches(items: list[T], size: int) -> Iterator[list[T]]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
@@ -26,11 +26,13 @@ from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, Trans
 from .abi import artifact, describe_revert
 from .keys import Signer
 from .sender import Sender
+from .settled import Confirmations, settled_block
 
 CONNECT_SECONDS = 3.0  # a chain that does not even accept by then is down
 READ_SECONDS = 20.0  # a page of logs from a public RPC can take this long
 
 READS = frozenset({"eth_call", "eth_estimateGas", "eth_getLogs", "eth_getBlockByNumber"})
+_NO_STATE = ("blockoutofrange", "missing trie node", "header not found", "historical state", "pruned")
 BETWEEN_BLOCKS = ("BlockOutOfRange", "header not found")
 READ_PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds; a development chain is through at once, a lagging node within a block
 
@@ -71,10 +73,11 @@ class _Provider(HTTPProvider):
 class Rpc:
     """A chain's JSON-RPC over HTTP. Usable from many threads.
 
-    ``journals`` is the folder where transactions are written down, to be taken up again after a crash.
+    ``journals`` is the folder where transactions are written down, to be taken up again after a crash;
+    ``confirmations`` says when one has arrived, and which block is settled.
     """
 
-    def __init__(self, url: str, journals: Path | None = None) -> None:
+    def __init__(self, url: str, journals: Path | None = None, confirmations: Confirmations = 0) -> None:
         try:
             self.origin = rpc_origin(url)
         except ValueError as error:
@@ -85,7 +88,8 @@ class Rpc:
             url, request_kwargs={"timeout": (CONNECT_SECONDS, READ_SECONDS)}, exception_retry_configuration=None
         )
         self.web3 = Web3(provider, middleware=[])
-        self._sender = Sender(self.web3, journals)
+        self.confirmations = confirmations
+        self._sender = Sender(self.web3, journals, confirmations)
 
     @contextmanager
     def errors(self, doing: str, failure: type[ChainError] = ChainError) -> Iterator[None]:
@@ -128,10 +132,10 @@ class Rpc:
         found: Contract = self.web3.eth.contract(address=checked, abi=artifact(name).abi)
         return found
 
-    def call(self, function: ContractFunction, doing: str) -> Any:
-        """Read from a contract at the newest block."""
+    def call(self, function: ContractFunction, doing: str, block: int | Literal["latest"] = "latest") -> Any:
+        """Read from a contract as of a block."""
         with self.errors(doing):
-            return function.call()
+            return function.call(block_identifier=block)
 
     def request(self, method: str, params: list[Any]) -> Any:
         """One raw request: its result as JSON. Raises ChainUnreachable, and ChainError with the RPC's words."""
@@ -147,10 +151,21 @@ class Rpc:
         with self.errors("Asking for the newest block"):
             return int(self.request("eth_blockNumber", []), 16)
 
+    def settled(self) -> tuple[int, str]:
+        """Number and hash of the newest block that is deep enough."""
+        with self.errors("Asking for the newest settled block"):
+            block = settled_block(self.web3, self.confirmations)
+            return int(block["number"]), block["hash"].to_0x_hex()
+
+    def block_hash(self, number: int) -> str:
+        """The hash of the block that the chain has there now; nothing if it has none."""
+        found = self.request("eth_getBlockByNumber", [hex(number), False])
+        return str(found["hash"]) if found else ""
+
     def transact(
         self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str, *, value: int = 0
     ) -> TxReceipt:
-        """Estimate, sign here, send, and wait until it is mined; ``value`` in wei goes with it.
+        """Estimate, sign here, send, and wait until it is settled; ``value`` in wei goes with it.
 
         Raises TransactionFailed if it will never be mined or did nothing, TransactionPending if it may yet be, and
         ChainUnreachable, after which nobody knows. After either of these, the same call takes the transaction up again
@@ -162,6 +177,10 @@ class Rpc:
 
 def _advice(reason: str) -> str:
     lowered = reason.lower()
+    if "safe" in lowered or "finalized" in lowered:
+        return "If the RPC does not know this tag, set the profile's `confirmations` to a number of blocks."
+    if any(words in lowered for words in _NO_STATE):
+        return "This RPC keeps no state that old: ask another one, or set the profile's `confirmations` lower."
     if "insufficient funds" in lowered:
         return "Send the account some ether for gas."
     if "nonce too low" in lowered or "underpriced" in lowered:

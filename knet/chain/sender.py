@@ -18,14 +18,16 @@ from hexbytes import HexBytes
 from msgspec.structs import replace
 from web3 import Web3
 from web3.contract.contract import ContractConstructor, ContractFunction
-from web3.exceptions import BadResponseFormat, TransactionNotFound, Web3RPCError
+from web3.exceptions import BadResponseFormat, BlockNotFound, TransactionNotFound, Web3RPCError
 from web3.types import TxParams, TxReceipt, Wei
 
 from ..errors import TransactionFailed, TransactionPending
 from .journal import Journal, Sent, hold, release, this_process
 from .keys import Signer
+from .settled import Confirmations, settled_block
 
 MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
+SETTLED_SECONDS = 1800.0  # twice what Ethereum takes to finalize
 REVIVE_SECONDS = 5.0  # how often what is not mined is sent again, in case the RPC forgot it
 BUMP_SECONDS = 30.0  # not mined by then: it pays too little
 BUMP = 1.125  # nodes want a tenth more for a replacement
@@ -44,10 +46,14 @@ _NO_GAS = 0.98  # of the limit used by a transaction that reverted: it ran out
 
 
 class Sender:
-    """Sends with any key over one RPC. ``journals`` is the folder that remembers; without it, this object does."""
+    """Sends with any key over one RPC. ``journals`` is the folder that remembers; without it, this object does.
 
-    def __init__(self, web3: Web3, journals: Path | None = None) -> None:
+    ``confirmations`` is how deep a transaction must lie before its sender is told that it arrived.
+    """
+
+    def __init__(self, web3: Web3, journals: Path | None = None, confirmations: Confirmations = 0) -> None:
         self._web3 = web3
+        self._confirmations = confirmations
         self._journals = journals
         self._opened: dict[str, Journal] = {}
 
@@ -200,34 +206,48 @@ class Sender:
             self._broadcast(sent.versions[-1])
 
     def _mined(self, signer: Signer, sent: Sent) -> TxReceipt:
-        """Wait for its receipt; send it again, and at last for more, until it is there."""
+        """Wait until its receipt is settled; send it again, and at last for more, until it is there.
+
+        One that was mined and is taken back before it is settled is sent again like one that was dropped.
+        """
         journal = self._journal(signer)
         started = time.monotonic()
         revive_at, bump_at, pause = started + REVIVE_SECONDS, started + BUMP_SECONDS, FIRST_POLL
         trouble: Exception | None = None
+        receipt: TxReceipt | None = None
         while True:
             try:
-                if (receipt := self._receipt(sent)) is not None:
+                receipt = self._receipt(sent)
+                if receipt is not None and self._is_settled(receipt):
                     self._done(journal, sent, receipt)
                     return receipt
                 now = time.monotonic()
-                if now > bump_at:
+                if receipt is not None:
+                    bump_at = now + BUMP_SECONDS
+                elif now > bump_at:
                     sent, bump_at = self._bumped(signer, journal, sent), now + BUMP_SECONDS
                 elif now > revive_at:
                     revive_at = now + REVIVE_SECONDS
                     self._revive(sent)
                 trouble = None
-            except (*_LOST, Web3RPCError) as error:
+            except (*_LOST, Web3RPCError, BlockNotFound) as error:
                 trouble = error  # the next look may see more
-            if time.monotonic() - started > MINED_SECONDS:
+            patience, what = (SETTLED_SECONDS, "settled") if receipt else (MINED_SECONDS, "mined")
+            if time.monotonic() - started > patience:
                 if isinstance(trouble, _LOST):
                     raise trouble
                 raise TransactionPending(
-                    f"{sent.doing}: transaction {sent.hashes[0].to_0x_hex()} was not mined in {MINED_SECONDS:.0f} s.",
+                    f"{sent.doing}: transaction {sent.hashes[0].to_0x_hex()} was not {what} in {patience:.0f} s.",
                     hint="It may still be; the same command takes it up again.",
                 ) from trouble
             time.sleep(pause)
             pause = min(pause * 1.5, SLOWEST_POLL)
+
+    def _is_settled(self, receipt: TxReceipt) -> bool:
+        """Whether enough blocks lie above it. What reverted can be told at once: nothing of it counts."""
+        if not self._confirmations or receipt["status"] != 1:
+            return True
+        return settled_block(self._web3, self._confirmations)["number"] >= receipt["blockNumber"]
 
     def _done(self, journal: Journal, sent: Sent, receipt: TxReceipt) -> None:
         """It is told to the caller now; kept are those that a reorganisation could still take back."""

@@ -1,20 +1,24 @@
 """Text to vectors: `load_embedder` opens a model, `Embedder` is what it gives."""
 
+from .backends import Backend, backend_of, open_backend
 from .base import AGREEMENT, Embedder, Part, PartEmbedder, Progress, Vectors
 from .load import is_bulk, load_embedder, load_embedder_for
 from .models import find_model, load_tokenizer, read_space
 
 __all__ = [
     "AGREEMENT",
+    "Backend",
     "Embedder",
     "Part",
     "PartEmbedder",
     "Progress",
     "Vectors",
+    "backend_of",
     "find_model",
     "is_bulk",
     "load_embedder",
     "load_embedder_for",
     "load_tokenizer",
+    "open_backend",
     "read_space",
 ]

@@ -35,6 +35,14 @@ def load_embedder_for(space: Space, *, model: str = "", bulk: bool = False, noti
 
     Raises as `load_embedder`, and SpaceMismatch when the weights or settings at hand are others.
     """
+    return _open(find_space(space, model), space, bulk, notify)
+
+
+def find_space(space: Space, model: str = "") -> Path:
+    """The folder of the model that defines exactly ``space``, found as `load_embedder_for` does.
+
+    Raises ModelNotFound, SpaceError, and SpaceMismatch when the weights or settings at hand are others.
+    """
     folder = find_model(model or space.model)
     here = read_space(folder, space.model)
     if here != space:
@@ -43,7 +51,7 @@ def load_embedder_for(space: Space, *, model: str = "", bulk: bool = False, noti
             f"(here: {here.weights.hex()[:16]}).",
             hint="Fetch the revision of the model whose model.safetensors has that sha256.",
         )
-    return _open(folder, space, bulk, notify)
+    return folder
 
 
 def is_bulk(count: int) -> bool:

@@ -15,10 +15,10 @@ import msgspec
 
 from ..chain.base import Chain
 from ..chain.devchain import fund
-from ..chain.evm import EvmChain
+from ..chain.evm import open_chain
 from ..chain.keys import Signer, load_or_create_key
 from ..codec import from_json
-from ..config import JOURNALS, Profile, home, load_profile
+from ..config import Profile, home, load_profile
 from ..content.base import BlockSource, BlockStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
@@ -345,7 +345,7 @@ def connect(profile: str | Profile | None = None) -> Network:
         profile = _embedded(profile) or load_profile(profile)
     return Network(
         profile,
-        chain=EvmChain(profile.rpc, profile.deployment, journals=home() / JOURNALS),
+        chain=open_chain(profile),
         signer=load_or_create_key(profile.path("key")),
         http=HttpClient(addresses=profile.addresses),
         store=FileStore(profile.path("blocks")),

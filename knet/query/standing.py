@@ -173,8 +173,8 @@ class Standings:
         """Read the batches that came since. Raises ChainUnreachable."""
         with self._lock:
             taken_back = self._chain.taken_back()
-            newest = self._chain.block_number()
-            recent = self._chain.batches(since=self._block)
+            newest = self._chain.settled()
+            recent = [batch for batch in self._chain.batches(since=self._block) if batch.block <= newest]
             settled = [batch for batch in self._batches if batch.block < self._block]
             standing = [b for b in (*settled, *recent) if (b.rater, b.number) not in taken_back]
             if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:

@@ -40,6 +40,7 @@ class NodeView:
         self.space = space
         self.reputation = Reputation()
         self.earlier: dict[Cid, Manifest] = {}  # the head before this one, while its grace lasts
+        self.learnt = time.time()  # when this client came to know the head: it may have been long in settling
 
     @cached_property
     def centroids(self) -> Vectors:
@@ -60,7 +61,7 @@ class NodeView:
         """The manifest a reply may speak for: the head, or the one before it within the grace window."""
         if self.entry.head is not None and cid == self.entry.head.manifest:
             return self.manifest
-        return self.earlier.get(cid) if _in_grace(self.entry) else None
+        return self.earlier.get(cid) if _in_grace(self.learnt) else None
 
 
 class NetworkView:
@@ -76,6 +77,7 @@ class NetworkView:
         self._background: threading.Thread | None = None
         self._pool = ThreadPoolExecutor(FETCHERS, "knet-fetch")
         self._loading: dict[int, tuple[NodeEntry, Future[NodeView | str]]] = {}
+        self._learnt: dict[int, tuple[Cid, float]] = {}  # of each node its newest head, and since when it is known
         self.nodes: dict[int, NodeView] = {}
         self.unusable: dict[int, str] = {}  # node -> why it cannot be asked
 
@@ -140,7 +142,7 @@ class NetworkView:
             if isinstance(result, NodeView):
                 _remember(result, before)
                 nodes[entry.node] = result
-            elif before is None or _behind(before, entry) > 1 or not _in_grace(entry):
+            elif before is None or _behind(before, entry) > 1 or not _in_grace(self._learnt_of(entry)):
                 nodes.pop(entry.node, None)
                 unusable[entry.node] = result
         self.nodes, self.unusable = nodes, unusable
@@ -151,6 +153,15 @@ class NetworkView:
             future = self._pool.submit(self._try_load, entry)
             self._loading[entry.node] = entry, future
         return future
+
+    def _learnt_of(self, entry: NodeEntry) -> float:
+        """When this client first saw the entry's head (unix seconds)."""
+        assert entry.head is not None
+        head, when = self._learnt.get(entry.node, (None, 0.0))
+        if head != entry.head.manifest:
+            when = time.time()
+            self._learnt[entry.node] = entry.head.manifest, when
+        return when
 
     def _try_load(self, entry: NodeEntry) -> NodeView | str:
         assert entry.head is not None
@@ -169,9 +180,9 @@ class NetworkView:
             return f"its card {manifest.card} cannot be true: {error}."
 
 
-def _in_grace(entry: NodeEntry) -> bool:
-    """Whether the head was published so lately that the node may still serve the one before."""
-    return entry.head is not None and time.time() - entry.head.time <= GRACE_SECONDS
+def _in_grace(learnt: float) -> bool:
+    """Whether a head came up so lately that its node may still serve the one before."""
+    return time.time() - learnt <= GRACE_SECONDS
 
 
 def _published(directory: Directory | None) -> list[NodeEntry]:
@@ -187,6 +198,6 @@ def _behind(view: NodeView, entry: NodeEntry) -> int:
 
 def _remember(view: NodeView, before: NodeView | None) -> None:
     if before is not None and _behind(before, view.entry) == 0:  # moved, or has another wallet
-        view.earlier = before.earlier
+        view.earlier, view.learnt = before.earlier, before.learnt
     elif before is not None and before.entry.head is not None and _behind(before, view.entry) == 1:
         view.earlier = {before.entry.head.manifest: before.manifest}

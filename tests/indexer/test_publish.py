@@ -182,7 +182,7 @@ def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
     first = sync_and_publish(node)
     (documents_of(node) / "new.md").write_text("# New\n\nSomething that was not there before.")
     sync(node)
-    dying = Node(node.folder, connect=lambda rpc, deployment: DyingChain(devnet, sends=sends), profile=devnet)
+    dying = Node(node.folder, connect=lambda profile: DyingChain(devnet, sends=sends), profile=devnet)
     with pytest.raises(KeyboardInterrupt):
         publish(dying)
     report = publish(node)

@@ -46,7 +46,7 @@ def open_client(profile: Profile, folder: Path, *, load: Loader = load_words, si
     """A client with its own key, blocks, cache and ratings under ``folder``; close it."""
     return Network(
         profile,
-        chain=EvmChain(profile.rpc, profile.deployment),
+        chain=EvmChain(profile.rpc, profile.deployment, confirmations=profile.confirmations_needed),
         signer=signer or new_key(),
         http=HttpClient(addresses=profile.addresses),
         store=FileStore(folder / "blocks"),

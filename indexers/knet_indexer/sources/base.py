@@ -30,12 +30,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing a source lists. It changed when its ``fingerprint`` did, which is told without reading it."""
+    """One thing a source lists. It changed when its ``fingerprint`` did, which is told without reading it.
+
+    ``tell`` says what the fingerprint is wherever it is called, and raises OSError where there is no such thing:
+    another machine that is told the same reads the same. An item without it is read only where it was listed.
+    """
 
     uri: str
     fingerprint: str
     title: str
     reader: Callable[[], Text] = field(repr=False, compare=False)
+    tell: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     def read(self) -> Text:
         """The item's text.

@@ -38,10 +38,19 @@ def file_items(
             name = os.fsencode(path.relative_to(root).as_posix())
             yield Item(
                 uri=base + quote(name),
-                fingerprint=f"{status.st_mtime_ns}-{status.st_size}",
+                fingerprint=_fingerprint(status),
                 title=name.decode("utf-8", "replace"),
                 reader=partial(_read_limited, path, reader),
+                tell=partial(_tell, path),
             )
+
+
+def _fingerprint(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns}-{status.st_size}"
+
+
+def _tell(path: Path) -> str:
+    return _fingerprint(path.lstat())
 
 
 def _walk(root: Path, suffixes: Collection[str], exclude: Collection[str] = ()) -> Iterator[Path]:

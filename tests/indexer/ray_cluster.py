@@ -1,0 +1,113 @@
+"""A real Ray cluster for tests: a head that only coordinates, and workers of one core each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+# `ray start`, which gives what it starts half a minute to appear: too little where many tests share two cores.
+RAY_START = """
+import time
+from ray._private import services
+from ray.scripts.scripts import main
+once = services.get_node
+
+def get_node(*arguments):
+    end = time.monotonic() + 240
+    while True:
+        try:
+            return once(*arguments)
+        except RuntimeError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+services.get_node = get_node
+main()
+"""
+PATIENCE = {  # for machines as busy as that: nobody is declared dead for being slow
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_health_check_failure_threshold": "100",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+LONGEST = "1200"  # seconds: should the tests be killed, the cluster still ends
+MEMORY = 80 << 20  # bytes of object store: the least that Ray accepts
+
+
+class Cluster:
+    """``url`` is for `knet node sync --engine`."""
+
+    def __init__(self, url: str, workers: list[psutil.Process]) -> None:
+        self.url = url
+        self._workers = workers
+
+    def busy(self) -> list[psutil.Process]:
+        """Processes that carry out tasks of knet."""
+        every = (process for worker in self._workers for process in worker.children(recursive=True))
+        return [process for process in every if any(name in _title(process) for name in ("ray::embed", "ray::read"))]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Cluster]:
+    """A cluster on this machine, without a dashboard, that shares nothing with others and reports to nobody."""
+    ports = free_port(), free_port()
+    folder = Path(tempfile.mkdtemp(prefix="kr", dir="/tmp"))  # short: sockets lie in it
+    head = ["--head", f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=0"]
+    more = [f"--temp-dir={folder}", "--include-dashboard=false", "--disable-usage-stats"]
+    worker = [f"--address=127.0.0.1:{ports[0]}", "--num-cpus=1"]
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.enter_context(_started([*head, *more], folder / "head.log"))
+        trees = [stack.enter_context(_started(worker, folder / f"worker-{n}.log")) for n in range(workers)]
+        yield Cluster(f"ray://127.0.0.1:{ports[1]}", trees)
+
+
+@contextmanager
+def _started(arguments: list[str], log: Path) -> Iterator[psutil.Process]:
+    """`ray start`, and all that it started."""
+    # Objects lie on disk: containers have little /dev/shm, and these are small.
+    limits = [f"--object-store-memory={MEMORY}", "--plasma-directory=/tmp", "--block"]
+    with log.open("wb") as out:
+        command = ["timeout", LONGEST, sys.executable, "-c", RAY_START, "start", *arguments, *limits]
+        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **PATIENCE})
+    try:
+        while b"Ray runtime started" not in log.read_bytes():
+            assert tree.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield tree
+    finally:
+        _end(tree)
+
+
+def _end(tree: psutil.Process) -> None:
+    under = tree.children(recursive=True) if tree.is_running() else []
+    tree.terminate()  # `ray start --block` takes down what it started
+    tree.wait()
+    for left in under:
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
+
+
+def free_port() -> int:
+    """One that nobody listened on just now."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
