@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-import numpy as np
 from langchain_core.documents import Document
 
 from knet.codec import cid_of
@@ -181,7 +180,7 @@ class NodeVectorStore(KnetVectorStore):
 
 
 def _nothing(space: Space) -> Collection:
-    card = make_card(space, np.zeros((0, space.dimension), np.float32), [], title="", documents=0)
+    card = make_card(space, [], title="", documents=0)
     manifest = _manifest(space, [], card)
     return Collection.in_memory(cid_of(manifest), manifest, space, card, [])
 
