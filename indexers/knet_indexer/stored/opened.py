@@ -32,7 +32,7 @@ from .shards import HASH, StoredLexical, StoredShard, Texts, numbered, row_numbe
 from .update import CATALOG, WORDS, in_file, update
 
 FOLDER = "index"
-STORED_FROM = 1  # chunks: fewer are read into memory in a second or two, and searched as fast
+STORED_FROM = 10_000  # chunks: fewer are read into memory in a second or two, and searched as fast
 
 T = TypeVar("T")
 
