@@ -45,8 +45,8 @@ class Library:
 
     def vectors(self, numbers: Sequence[int]) -> Vectors:
         """``(n, dimension)`` float32, of length 1."""
-        own = np.stack([_noise(2, number) for number in numbers])
-        documents = np.stack([_noise(3, number // PASSAGES) for number in numbers])
+        own = np.stack([_noise(number // PASSAGES)[1 + number % PASSAGES] for number in numbers])
+        documents = np.stack([_noise(number // PASSAGES)[0] for number in numbers])
         topics = self._topics[[_topic(number // PASSAGES, len(self._topics)) for number in numbers]]
         return _unit(SHARES[0] * topics + SHARES[1] * documents + SHARES[2] * own)
 
@@ -60,12 +60,8 @@ class Library:
 
     def text(self, number: int) -> str:
         """A passage: its number, then words, some everybody's and some its topic's, rarer ones less often."""
-        rng = np.random.default_rng((SEED, 5, number))
-        topic = _topic(number // PASSAGES, len(self._topics))
-        common = rng.zipf(1.2, WORDS) % VOCABULARY
-        own = (topic * 7919 + np.minimum(rng.geometric(4 / TOPIC_WORDS, WORDS), TOPIC_WORDS) * 104_729) % VOCABULARY
-        chosen = np.where(rng.random(WORDS) < COMMON, common, own)
-        return f"p{number} " + " ".join(f"w{word:x}" for word in chosen.tolist())
+        words = _words(number // PASSAGES, len(self._topics))[number % PASSAGES]
+        return f"p{number} " + " ".join(f"w{word:x}" for word in words)
 
     def write(self, folder: Path) -> None:
         """The documents as files, a paragraph a passage."""
@@ -91,6 +87,7 @@ def paragraphs(text: str) -> list[Span]:
     return [Span(match.start(), match.end()) for match in re.finditer(r"[^\n]+", text)]
 
 
+@lru_cache(4096)
 def _topic(document: int, topics: int) -> int:
     return int(np.random.default_rng((SEED, 6, document)).integers(topics))
 
@@ -101,10 +98,23 @@ def _spectrum() -> npt.NDArray[np.float64]:
     return np.arange(1, SPACE.dimension + 1) ** -0.4
 
 
-@lru_cache(4096)
-def _noise(kind: int, number: int) -> npt.NDArray[np.float64]:
-    values = np.random.default_rng((SEED, kind, number)).standard_normal(SPACE.dimension) * _spectrum()
-    return values / np.linalg.norm(values)
+@lru_cache(64)
+def _words(document: int, topics: int) -> list[list[int]]:
+    """The words of its passages."""
+    rng = np.random.default_rng((SEED, 5, document))
+    shape = (PASSAGES, WORDS)
+    common = rng.zipf(1.2, shape) % VOCABULARY
+    rank = np.minimum(rng.geometric(4 / TOPIC_WORDS, shape), TOPIC_WORDS)
+    own = (_topic(document, topics) * 7919 + rank * 104_729) % VOCABULARY
+    chosen: list[list[int]] = np.where(rng.random(shape) < COMMON, common, own).tolist()
+    return chosen
+
+
+@lru_cache(64)
+def _noise(document: int) -> Vectors:
+    """Unit vectors: the document's own direction, and one for each of its passages."""
+    rng = np.random.default_rng((SEED, 2, document))
+    return _unit(rng.standard_normal((1 + PASSAGES, SPACE.dimension)) * _spectrum())
 
 
 def _unit(rows: npt.NDArray[np.floating]) -> Vectors:

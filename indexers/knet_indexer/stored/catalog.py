@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from knet.errors import StoreError
 
 VERSION = 1
 CID_BYTES = 36
+KEPT = 4096  # names of documents
 _CACHE = 64 << 10  # KiB of pages kept while a million entries are sorted in
 _BUSY = 30.0  # seconds
 
@@ -78,6 +80,7 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         """Open or create. Raises StoreError when it is damaged, or of another version."""
         self.path = path
+        self.document = lru_cache(KEPT)(self._document)  # a search asks for each of its own several times
         self._lock = Lock()
         with self._translated():
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
@@ -162,7 +165,7 @@ class Catalog:
         with self._lock, self.transaction():
             self._db.execute("UPDATE shards SET levels = ? WHERE id = ?", (levels, number))
 
-    def document(self, number: int, index: int) -> bytes:
+    def _document(self, number: int, index: int) -> bytes:
         """The CID of one document of a shard, as bytes; some other bytes when that is not there."""
         sql = f"SELECT substr(documents, ?, {CID_BYTES}) FROM shards WHERE id = ?"
         rows = self._query(sql, CID_BYTES * index + 1, number)

@@ -28,7 +28,7 @@ from .postings import Postings
 
 KEPT_TEXTS = 64  # documents whose texts stay in memory: a search asks for each of its own several times
 KEPT_BYTES = 32 << 20  # of them together
-MORE = 16  # candidates beyond twice what is wanted: their order is not exact yet
+MORE = 4  # candidates beyond twice what is wanted: their order is not exact yet
 HASH = 32
 
 
