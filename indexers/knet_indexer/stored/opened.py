@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as Several
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,8 +101,7 @@ class StoredIndex:
 
     def _ready(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]) -> T:
         """Bring the newest folder up to date and use it, or else a new one; the others are deleted."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._root / "lock"):
+        with self._locked():
             numbers = sorted(int(path.name) for path in self._root.iterdir() if path.name.isdecimal())
             newest = numbers[-1] if numbers else 1
             try:
@@ -116,6 +116,18 @@ class StoredIndex:
                 if number != newest:
                     shutil.rmtree(self._root / str(number), ignore_errors=True)
             return found
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._root / "lock"):
+                yield
+        except OSError as error:
+            raise StoreError(
+                f"the search index in {self._root} cannot be written: {error.strerror}.",
+                hint="It can be deleted: it is built again from the node's blocks.",
+            ) from error
 
     def _current(
         self, number: int, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]

@@ -159,22 +159,23 @@ def _check_worth(known: dict[Cid, Entry], masks: dict[Cid, Mask]) -> None:
 def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
     record = get_record(store, shard.ref.shard, Shard)
     texts = [document.text for document in shard.documents]
-    own = [shard.ref.shard, record.chunks, record.vectors, record.lexical]
-    return NewShard(
-        cid=shard.ref.shard,
-        alive=mask,
-        chunks=record.chunks,
-        vectors=record.vectors,
-        documents=record.documents,
-        levels=levels_of(shard),
-        blocks=[*own, *record.documents, *texts],
-    )
+    return _new(shard.ref.shard, record, mask, levels_of(shard), texts)
 
 
 def _kept(store: FileStore, cid: Cid) -> NewShard:
     """A shard of the manifest before: nothing of it is found any more, and its blocks are still handed out."""
     record = get_record(store, cid, Shard)
     texts = [get_record(store, document, Document).text for document in record.documents]
-    blocks = [cid, record.chunks, record.vectors, record.lexical, *record.documents, *texts]
-    none = np.zeros(0, np.bool_)
-    return NewShard(cid, none, record.chunks, record.vectors, record.documents, b"", blocks)
+    return _new(cid, record, np.zeros(0, np.bool_), b"", texts)
+
+
+def _new(cid: Cid, record: Shard, mask: Mask, levels: bytes, texts: list[Cid]) -> NewShard:
+    return NewShard(
+        cid=cid,
+        alive=mask,
+        chunks=record.chunks,
+        vectors=record.vectors,
+        documents=record.documents,
+        levels=levels,
+        blocks=[cid, record.space, record.chunks, record.vectors, record.lexical, *record.documents, *texts],
+    )
