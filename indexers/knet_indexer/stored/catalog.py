@@ -19,6 +19,7 @@ from knet.errors import StoreError
 
 VERSION = 1
 CID_BYTES = 36
+PAIR = 2 * CID_BYTES
 KEPT = 4096  # names of documents
 _CACHE = 64 << 10  # KiB of pages kept while a million entries are sorted in
 _BUSY = 30.0  # seconds
@@ -62,6 +63,7 @@ class NewShard(NamedTuple):
     chunks: Cid
     vectors: Cid
     documents: list[Cid]
+    texts: list[Cid]  # one a document
     levels: bytes
     blocks: Iterable[Cid]  # all that the shard leads to, itself included
 
@@ -133,7 +135,8 @@ class Catalog:
         """Note a shard, in the place of what was known of it; inside a `transaction`: its id and first number."""
         first = self.meta("numbers", 0)
         self.put_meta("numbers", first + len(shard.alive))
-        documents = b"".join(cid.raw for cid in shard.documents)
+        pairs = zip(shard.documents, shard.texts, strict=True)
+        documents = b"".join(document.raw + text.raw for document, text in pairs)
         values = (shard.cid.raw, first, shard.alive.tobytes(), shard.chunks.raw, shard.vectors.raw)
         self.drop([number for (number,) in self._query("SELECT id FROM shards WHERE cid = ?", shard.cid.raw)])
         number = self.meta("shards", 0) + 1  # never given twice
@@ -165,16 +168,18 @@ class Catalog:
         with self._lock, self.transaction():
             self._db.execute("UPDATE shards SET levels = ? WHERE id = ?", (levels, number))
 
-    def _document(self, number: int, index: int) -> bytes:
-        """The CID of one document of a shard, as bytes; some other bytes when that is not there."""
-        sql = f"SELECT substr(documents, ?, {CID_BYTES}) FROM shards WHERE id = ?"
-        rows = self._query(sql, CID_BYTES * index + 1, number)
-        return bytes(rows[0][0]) if rows else b""
+    def _document(self, number: int, index: int) -> tuple[Cid, Cid]:
+        """One document of a shard, and its text. Raises StoreError when that is not there."""
+        rows = self._query(f"SELECT substr(documents, ?, {PAIR}) FROM shards WHERE id = ?", PAIR * index + 1, number)
+        if not rows or len(rows[0][0]) != PAIR:
+            raise StoreError(f"{self.path} is damaged: it has no document {index} of shard {number}.")
+        return Cid(rows[0][0][:CID_BYTES]), Cid(rows[0][0][CID_BYTES:])
 
-    def documents(self, number: int) -> bytes:
-        """The CIDs of a shard's documents, one after the other."""
+    def documents(self, number: int) -> list[bytes]:
+        """The CIDs of a shard's documents, as bytes."""
         rows = self._query("SELECT documents FROM shards WHERE id = ?", number)
-        return bytes(rows[0][0]) if rows else b""
+        raw = bytes(rows[0][0]) if rows else b""
+        return [raw[at : at + CID_BYTES] for at in range(0, len(raw), PAIR)]
 
     def holders(self, cid: Cid) -> list[int]:
         """The shards that lead to a block."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from knet.codec import Cid, decode
+from knet.codec import Cid
 from knet.content.base import BlockSource
 from knet.content.store import FileStore
 from knet.errors import BlockTampered, CodecError
@@ -21,9 +21,9 @@ from knet.index.lexical import K1, tokens
 from knet.index.lexical import Statistics as Bm25
 from knet.index.shard import LoadedShard, Spans, read_shard
 from knet.merkle import included
-from knet.records import VECTOR_DTYPE, Document, ShardRef, chunk_leaf
+from knet.records import VECTOR_DTYPE, ShardRef, chunk_leaf
 
-from .catalog import CID_BYTES, Catalog, Entry
+from .catalog import Catalog, Entry
 from .postings import Postings
 
 KEPT_TEXTS = 64  # documents whose texts stay in memory: a search asks for each of its own several times
@@ -33,32 +33,31 @@ HASH = 32
 
 
 class Texts:
-    """The documents of a block store, those read last kept. For any number of threads."""
+    """The texts of a block store, those read last kept. For any number of threads."""
 
     def __init__(self, source: BlockSource) -> None:
         self._source = source
-        self._kept: OrderedDict[Cid, tuple[bytes, str]] = OrderedDict()
+        self._kept: OrderedDict[Cid, str] = OrderedDict()
         self._size = 0
         self._lock = Lock()
 
-    def get(self, cid: Cid) -> tuple[bytes, str]:
-        """A Document block and its canonical text. Raises as `BlockSource.get`, and CodecError."""
+    def get(self, cid: Cid) -> str:
+        """Raises as `BlockSource.get`, and CodecError."""
         with self._lock:
             if cid in self._kept:
                 self._kept.move_to_end(cid)
                 return self._kept[cid]
-        block = self._source.get(cid)
         try:
-            found = block, self._source.get(decode(block, Document).text).decode()
+            text = self._source.get(cid).decode()
         except UnicodeDecodeError as error:
-            raise CodecError(f"the text of document {cid} is not UTF-8.") from error
+            raise CodecError(f"the text {cid} is not UTF-8.") from error
         with self._lock:
             if cid not in self._kept:
-                self._kept[cid] = found
-                self._size += len(found[1])
+                self._kept[cid] = text
+                self._size += len(text)
             while len(self._kept) > KEPT_TEXTS or (self._size > KEPT_BYTES and len(self._kept) > 1):
-                self._size -= len(self._kept.popitem(last=False)[1][1])
-        return found
+                self._size -= len(self._kept.popitem(last=False)[1])
+        return text
 
 
 class StoredShard:
@@ -89,14 +88,14 @@ class StoredShard:
 
     def text(self, chunk: int) -> str:
         _, start, end = self.spans[chunk].tolist()
-        return self._texts.get(self._document(chunk))[1][start:end]
+        return self._texts.get(self._named(chunk)[1])[start:end]
 
     def document(self, chunk: int) -> tuple[Cid, bytes]:
-        cid = self._document(chunk)
-        return cid, self._texts.get(cid)[0]
+        cid = self._named(chunk)[0]
+        return cid, self._store.get(cid)
 
-    def _document(self, chunk: int) -> Cid:
-        return Cid(self._catalog.document(self.entry.id, int(self.spans[chunk, 0])))
+    def _named(self, chunk: int) -> tuple[Cid, Cid]:
+        return self._catalog.document(self.entry.id, int(self.spans[chunk, 0]))
 
     def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
         """A chunk's leaf hash, and an inclusion proof that holds. Raises what `read_shard` raises on damaged blocks."""
@@ -109,7 +108,7 @@ class StoredShard:
 
     def _leaf(self, chunk: int) -> bytes:
         _, start, end = self.spans[chunk].tolist()
-        return chunk_leaf(self._document(chunk), start, end, self.text(chunk), self.vectors[chunk].tobytes())
+        return chunk_leaf(self._named(chunk)[0], start, end, self.text(chunk), self.vectors[chunk].tobytes())
 
     def leaves(self) -> bytes:
         """The leaf hashes of all chunks, 32 bytes each, as the index has them."""
@@ -118,8 +117,7 @@ class StoredShard:
     def find(self, document: Cid, start: int, end: int) -> int | None:
         if self.entry.id not in self._catalog.holders(document):
             return None
-        raw = self._catalog.documents(self.entry.id)
-        listed = [raw[at : at + CID_BYTES] for at in range(0, len(raw), CID_BYTES)]
+        listed = self._catalog.documents(self.entry.id)
         wanted = (listed.index(document.raw) if document.raw in listed else -1, start, end)
         found = np.flatnonzero((self.spans.astype(np.int64) == wanted).all(axis=1))
         return int(found[0]) if len(found) else None

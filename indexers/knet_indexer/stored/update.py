@@ -176,6 +176,7 @@ def _new(cid: Cid, record: Shard, mask: Mask, levels: bytes, texts: list[Cid]) -
         chunks=record.chunks,
         vectors=record.vectors,
         documents=record.documents,
+        texts=texts,
         levels=levels,
         blocks=[cid, record.space, record.chunks, record.vectors, record.lexical, *record.documents, *texts],
     )
