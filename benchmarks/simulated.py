@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmarks.pollution import Question, World, frame
 from knet.codec import Cid, block_of, cid_of
 from knet.embed import Vectors
-from knet.index.card import make_card
+from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
 from knet.index.shard import store_vector
 from knet.query.merge import NO_VERDICTS, Ranked, merge
@@ -102,9 +102,8 @@ class Source:
     @cached_property
     def view(self) -> NodeView:
         texts = [self.pool.texts[passage] for passage in self.held]
-        card = make_card(
-            self.pool.space, self.pool.vectors[self.held], texts, title=f"source {self.number}", documents=len(texts)
-        )
+        batch = Batch(self.pool.vectors[self.held], texts)
+        card = make_card(self.pool.space, [batch], title=f"source {self.number}", documents=len(texts))
         manifest = Manifest(
             node=self.number, sequence=1, previous=None, space=self.pool.cid, shards=[], card=cid_of(card),
             documents=len(texts), chunks=len(texts), time=0,

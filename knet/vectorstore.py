@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
+from . import records
+from .codec import Cid, decode
 from .embed import load_embedder_for
 from .embed.base import Embedder
-from .errors import NotRegistered, SpaceError
+from .errors import CodecError, NotRegistered, SpaceError
 from .index.collection import Collection, Found
 from .index.shard import Vectors
 from .query.network import Network
@@ -112,17 +115,12 @@ class KnetVectorStore(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The passages of these ids; unknown ones are left out."""
-        wanted = {(match[1], int(match[2]), int(match[3])) for name in ids if (match := _ID.fullmatch(name))}
-        names = {name for name, _, _ in wanted}
         found = []
-        for number, shard in enumerate(self.collection.shards):
-            cids = [str(cid) for cid, _ in shard.document_blocks]
-            if not names.intersection(cids):
-                continue
-            for chunk in np.flatnonzero(shard.alive()).tolist():
-                document, start, end = shard.spans[chunk].tolist()
-                if (cids[document], start, end) in wanted:
-                    found.append(self._document(Found(shard=number, chunk=chunk, scores={})))
+        for match in filter(None, map(_ID.fullmatch, dict.fromkeys(ids))):
+            with suppress(CodecError):
+                place = self.collection.find(Cid.parse(match[1]), int(match[2]), int(match[3]))
+                if place is not None:
+                    found.append(self._document(Found(shard=place[0], chunk=place[1], scores={})))
         return found
 
     def add_texts(self, texts: Any, metadatas: Any = None, *, ids: Any = None, **options: Any) -> list[str]:
@@ -142,18 +140,19 @@ class KnetVectorStore(VectorStore):
 
     def _document(self, found: Found) -> Document:
         shard = self.collection.shards[found.shard]
-        index, start, end = shard.spans[found.chunk].tolist()
-        document, cid = shard.documents[index], str(shard.document_blocks[index][0])
+        _, start, end = shard.spans[found.chunk].tolist()
+        cid, block = shard.document(found.chunk)
+        document = decode(block, records.Document)
         return Document(
             id=f"{cid}#{start}-{end}",
-            page_content=shard.texts[found.chunk],
+            page_content=shard.text(found.chunk),
             metadata={
                 "source": document.uri,
                 "title": document.title,
                 "licence": document.licence,
                 "start": start,
                 "end": end,
-                "document": cid,
+                "document": str(cid),
                 "manifest": str(self.collection.cid),
             },
         )

@@ -14,7 +14,7 @@ from benchmarks.corpora import SETS, Asked, Document, corpus, sampled
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
 from knet.embed import PartEmbedder, Vectors
-from knet.index.card import make_card
+from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
 from knet.query.view import NodeView
 from knet.records import Head, Manifest, NodeEntry, Space
@@ -85,7 +85,7 @@ def at_random(vectors: Vectors, nodes: int) -> Ids:
 def node_view(world: World, node: int, rows: Ids) -> NodeView:
     """A node as its clients know it."""
     texts = [world.documents[row].text for row in rows]
-    card = make_card(world.space, world.vectors[rows], texts, title=str(node), documents=len(texts))
+    card = make_card(world.space, [Batch(world.vectors[rows], texts)], title=str(node), documents=len(texts))
     manifest = Manifest(
         node=node, sequence=1, previous=None, space=world.cid, shards=[], card=cid_of(card),
         documents=len(texts), chunks=len(texts), time=0,

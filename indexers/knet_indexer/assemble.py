@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,16 @@ import numpy as np
 from knet.codec import Cid, cid_of, decode
 from knet.content.base import get_record, put_record
 from knet.errors import BlockNotFound, BlockTampered, IndexerError
-from knet.index.card import make_card
-from knet.index.shard import Chunk, load_vector, write_shards
-from knet.records import Card, Document, Manifest, ShardRef, Space
+from knet.index.card import Batch, make_card
+from knet.index.shard import Chunk, write_shards
+from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
 
 from .layout import Standing, bury, is_wasteful, standing
 from .ledger import Described
 from .node import Node, Progress
 from .state import DocumentRow, State
+
+BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
 
 
 class Draft(NamedTuple):
@@ -38,21 +40,25 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
     space = ready_space(node, state)
     base, card, before = _standing(node, base)
     shards = base.shards if base and base.space == cid_of(space) else []
-    wanted = {row.cid: row for row in state.documents() if row.chunks}
-    documents = [(row.document.uri, cid) for cid, row in wanted.items()]
-    kept = {cid for cid, row in wanted.items() if shards and cid in before and before[cid].spans == _spans(row)}
+    wanted: dict[Cid, str] = {}
+    kept: set[Cid] = set()
+    for row in _indexed(state):
+        progress("assemble", len(wanted), 0)
+        wanted[row.cid] = row.document.uri
+        if shards and row.cid in before and before[row.cid].spans == _spans(row):
+            kept.add(row.cid)
+    documents = [(uri, cid) for cid, uri in wanted.items()]
     same = kept == wanted.keys() == before.keys() and not compact
     if base is not None and card is not None and same and _terms(card) == _own_terms(node):
         return Draft(space, base.shards, card, documents)
     shards = bury(shards, [run for cid in before.keys() - kept for run in before[cid].runs] if shards else [])
     compacted = compact or is_wasteful(shards, space)
-    chunks = _chunks(node, state, space, wanted.values(), progress)
-    progress("write", 0, 0)
+    passages = _Passages(node, state, space, progress, len(wanted))
     with node.store.batch():
-        new = [chunk for cid, own in chunks.items() if compacted or cid not in kept for chunk in own]
+        new = (chunk for row in _indexed(state) if compacted or row.cid not in kept for chunk in passages.of(row))
         shards = ([] if compacted else shards) + write_shards(node.store, space, new)
         put_record(node.store, space)
-        card = _card(node, space, chunks)
+        card = _card(node, space, passages)
         put_record(node.store, card)
     return Draft(
         space,
@@ -94,26 +100,60 @@ def _spans(row: DocumentRow) -> list[tuple[int, int]]:
     return [(chunk.start, chunk.end) for chunk in row.chunks]
 
 
-def _chunks(
-    node: Node, state: State, space: Space, rows: Collection[DocumentRow], progress: Progress
-) -> dict[Cid, list[Chunk]]:
-    """The chunks of every document, with text and vector."""
-    chunks = {}
-    for done, row in enumerate(rows):
-        progress("assemble", done, len(rows))
-        text = _text(node, row.document)
-        vectors = state.vectors(cid_of(space), [chunk.digest for chunk in row.chunks])
-        chunks[row.cid] = [
-            Chunk(
+def _indexed(state: State) -> Iterator[DocumentRow]:
+    """Every document that has chunks, once."""
+    seen: set[Cid] = set()
+    for row in state.documents():
+        if row.chunks and row.cid not in seen:
+            seen.add(row.cid)
+            yield row
+
+
+class _Passages:
+    """The chunks of a node, read from its state document by document, as often as they are needed and never kept."""
+
+    def __init__(self, node: Node, state: State, space: Space, progress: Progress, documents: int) -> None:
+        self.documents = documents
+        self._node = node
+        self._state = state
+        self._space = cid_of(space)
+        self._progress = progress
+        self._written = 0
+
+    def of(self, row: DocumentRow) -> Iterator[Chunk]:
+        """The chunks of a document that is being written to a shard."""
+        self._progress("write", self._written, 0)
+        self._written += 1
+        return self._read(row)
+
+    def _read(self, row: DocumentRow) -> Iterator[Chunk]:
+        text = _text(self._node, row.document)
+        vectors = self._state.vectors(self._space, [chunk.digest for chunk in row.chunks])
+        for chunk in row.chunks:
+            yield Chunk(
                 document=row.document,
                 start=chunk.start,
                 end=chunk.end,
                 text=text[chunk.start : chunk.end],
                 vector=vectors[chunk.digest],
             )
-            for chunk in row.chunks
-        ]
-    return chunks
+
+    def __iter__(self) -> Iterator[Batch]:
+        """All chunks, in batches for the card."""
+        chunks: list[Chunk] = []
+        for done, row in enumerate(_indexed(self._state)):
+            self._progress("card", done, self.documents)
+            chunks += self._read(row)
+            if len(chunks) >= BATCH_CHUNKS:
+                yield _batch(chunks)
+                chunks = []
+        if chunks:
+            yield _batch(chunks)
+
+
+def _batch(chunks: list[Chunk]) -> Batch:
+    vectors = np.frombuffer(b"".join(chunk.vector for chunk in chunks), VECTOR_DTYPE).reshape(len(chunks), -1)
+    return Batch(vectors.astype(np.float32), [chunk.text for chunk in chunks])
 
 
 def _text(node: Node, document: Document) -> str:
@@ -124,21 +164,18 @@ def _text(node: Node, document: Document) -> str:
         raise IndexerError(f"the text of {document.uri} was lost.", hint="Run `knet node sync`.") from error
 
 
-def _card(node: Node, space: Space, chunks: dict[Cid, list[Chunk]]) -> Card:
-    every = [chunk for own in chunks.values() for chunk in own]
-    rows = [load_vector(chunk.vector) for chunk in every]
+def _card(node: Node, space: Space, passages: _Passages) -> Card:
     title, description, languages, licence, access, cost = _own_terms(node)
     return make_card(
         space,
-        np.stack(rows) if rows else np.zeros((0, space.dimension), np.float32),
-        [chunk.text for chunk in every],
+        passages,
         title=title,
         description=description,
         languages=languages,
         licence=licence,
         access=access,
         cost=cost,
-        documents=len(chunks),
+        documents=passages.documents,
     )
 
 

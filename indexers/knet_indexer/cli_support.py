@@ -34,7 +34,9 @@ PHASES = {
     "embed": "embedding passages",
     "chain": "talking to the chain",
     "assemble": "assembling the collection",
-    "write": "writing shards and card",
+    "write": "writing shards",
+    "card": "describing the collection",
+    "index": "building the search index",
     "pin": "pinning",
 }
 

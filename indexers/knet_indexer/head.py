@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from hashlib import sha256
 
 import numpy as np
@@ -22,7 +22,9 @@ from knet.records import Manifest, Receipt, SearchReply, SearchRequest
 
 from . import ledger
 from .ledger import Entry
-from .node import Node, network_of
+from .models import listed_models
+from .node import Node, network_of, quiet
+from .stored.opened import is_stored
 
 MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
@@ -34,7 +36,7 @@ log = logging.getLogger("knet.node")
 class Served:
     """One published manifest, ready to answer. Immutable, so that a request under way is not disturbed by the next."""
 
-    def __init__(self, node: Node, entry: Entry, collection: Collection, blocks: frozenset[Cid]) -> None:
+    def __init__(self, node: Node, entry: Entry, collection: Collection, blocks: Container[Cid]) -> None:
         self.entry = entry
         self.collection = collection
         self.blocks = blocks  # what the gateway may hand out
@@ -112,14 +114,21 @@ class HeadKeeper:
             log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
 
     def _load(self, entries: list[Entry]) -> Served:
-        collection = Collection.load(self._node.store, entries[0].manifest, index=self._node.index)
-        blocks = frozenset(cid for entry in entries for cid in _public_blocks(self._node, entry.manifest))
-        return Served(self._node, entries[0], collection, blocks)
+        known = [(entry.manifest, get_record(self._node.store, entry.manifest, Manifest)) for entry in entries]
+        shards = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
+        few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
+        cid, head = known[0]
+        if is_stored(head.chunks):
+            collection, blocks = self._node.stored.open(cid, shards, few, quiet)
+            return Served(self._node, entries[0], collection, blocks)
+        collection = Collection.load(self._node.store, cid, index=self._node.index)
+        return Served(self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards)))
 
 
-def _public_blocks(node: Node, cid: Cid) -> list[Cid]:
-    """Everything under a manifest, or only what routing needs when the content is not public."""
-    manifest = get_record(node.store, cid, Manifest)
-    if manifest.access == "public":
-        return [*reachable(node.store, cid), *bundle_blocks(node.store, cid)]
-    return [cid, manifest.space, manifest.card]
+def _beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]:
+    """What may be had under a manifest but for its shards; only what routing needs when the content is not public."""
+    few = [cid, manifest.space, manifest.card]
+    if manifest.access != "public":
+        return few
+    models = [block for model in listed_models(manifest) for block in reachable(node.store, model)]
+    return [*few, *bundle_blocks(node.store, cid), *models]

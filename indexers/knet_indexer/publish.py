@@ -22,6 +22,7 @@ from .identity import Identity, identify, paying
 from .models import listed_models, publish_models
 from .node import Node, Progress, quiet
 from .state import State
+from .stored.opened import is_stored
 
 
 class PublishReport(Record, frozen=True):
@@ -59,6 +60,10 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
             ledger.settle(state, head.manifest)
         base = _base(node, state)
         draft = assemble(node, state, base, compact=compact, progress=progress)
+        if is_stored(draft.card.chunks):  # before the chain says so: who serves can answer from it at once
+            node.stored.update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
+        else:
+            node.stored.remove()
         models = publish_models(node, state, draft.space)
         stands = base is not None and head is not None and cid_of(base) == head.manifest
         same = base is not None and not draft.changed and listed_models(base) == models

@@ -14,6 +14,7 @@ from knet.records import Document, Record
 
 VERSION = 1
 _VARIABLES = 500  # SQLite's oldest limit on "?" in one statement is 999
+_PAGE = 500  # documents read at once: a node may have a million
 _BUSY = 10.0  # seconds; another process holds the write lock for milliseconds
 
 _SCHEMA = f"""
@@ -179,15 +180,18 @@ class State:
         self.execute("DELETE FROM items WHERE uri = ?", [(uri,) for uri in uris])
 
     def documents(self, item: str | None = None) -> Iterator[DocumentRow]:
-        """Every document (of one item, when given) with its chunks, in a stable order."""
-        where, values = ("WHERE item = ? ", (item,)) if item is not None else ("", ())
+        """Every document (of one item, when given) with its chunks, in a stable order; read a page at a time."""
+        where, values = ("item = ? AND", (item,)) if item is not None else ("", ())
+        pages = f"SELECT id, cid, block FROM documents WHERE {where} id > ? ORDER BY id LIMIT {_PAGE}"
         chunks = "SELECT start, stop, digest FROM chunks WHERE document = ? ORDER BY start, stop"
-        for number, cid, block in self.query(f"SELECT id, cid, block FROM documents {where}ORDER BY id", *values):
-            yield DocumentRow(
-                cid=Cid(cid),
-                document=decode(block, Document),
-                chunks=[ChunkRow(start=a, end=b, digest=digest) for a, b, digest in self.query(chunks, number)],
-            )
+        last = 0
+        while page := self.query(pages, *values, last):
+            for last, cid, block in page:
+                yield DocumentRow(
+                    cid=Cid(cid),
+                    document=decode(block, Document),
+                    chunks=[ChunkRow(start=a, end=b, digest=digest) for a, b, digest in self.query(chunks, last)],
+                )
 
     def texts(self) -> list[tuple[str, Cid]]:
         """Each item with the block of its text, or of each part of it."""

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-import numpy as np
 from langchain_core.documents import Document
 
 from knet.codec import cid_of
@@ -165,7 +164,7 @@ class NodeVectorStore(KnetVectorStore):
             draft = assemble(node, state, self._base, compact=False, progress=quiet)
         self._base = _manifest(draft.space, draft.shards, draft.card)
         shards = [read_shard(node.store, ref) for ref in draft.shards]
-        return Collection(cid_of(self._base), self._base, draft.space, draft.card, shards)
+        return Collection.in_memory(cid_of(self._base), self._base, draft.space, draft.card, shards)
 
     def _document(self, found: Found) -> Document:
         passage = super()._document(found)
@@ -181,9 +180,9 @@ class NodeVectorStore(KnetVectorStore):
 
 
 def _nothing(space: Space) -> Collection:
-    card = make_card(space, np.zeros((0, space.dimension), np.float32), [], title="", documents=0)
+    card = make_card(space, [], title="", documents=0)
     manifest = _manifest(space, [], card)
-    return Collection(cid_of(manifest), manifest, space, card, [])
+    return Collection.in_memory(cid_of(manifest), manifest, space, card, [])
 
 
 def _manifest(space: Space, shards: list[ShardRef], card: Card) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import threading
 from collections import OrderedDict
@@ -20,6 +21,9 @@ _HINTS = {
     errno.EROFS: "Choose a folder that can be written to.",
     errno.EACCES: "Choose a folder that can be written to.",
 }
+
+
+MAX_PENDING = 50_000  # blocks of a batch that are flushed together: bounds what is remembered of them
 
 
 class FileStore:
@@ -53,6 +57,21 @@ class FileStore:
         with _translated(path):
             return path.is_file()
 
+    def view(self, cid: Cid) -> mmap.mmap:
+        """The block mapped into memory and not checked: for whoever reads little of it, and checks that by other means.
+
+        Raises BlockNotFound and StoreError.
+        """
+        path = self._where(cid)
+        with _translated(path):
+            try:
+                with path.open("rb") as file:
+                    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except FileNotFoundError:
+                raise BlockNotFound(f"{self.path} does not hold block {cid}.") from None
+            except ValueError as error:  # an empty file
+                raise BlockTampered(f"{path} is damaged.", hint="Delete it to have it fetched again.") from error
+
     def put(self, data: bytes, codec: int = RAW) -> Cid:
         """Keep a block. Raises StoreError when it is over 1 MiB, or the disk is full or read only."""
         cid = _named(data, codec)
@@ -65,6 +84,10 @@ class FileStore:
                 _flush(path)  # another thread's batch may have written it just now
         if pending is not None:
             pending.add(path)
+            if len(pending) >= MAX_PENDING:
+                with _translated(self.path):
+                    _flush_all(self.path, pending)
+                pending.clear()
         return cid
 
     @contextmanager

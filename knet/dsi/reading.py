@@ -13,7 +13,8 @@ import numpy as np
 from ..codec import DAG_CBOR, Cid, decode, from_json
 from ..content.store import FileStore
 from ..errors import CodecError, ConfigError
-from ..index.collection import Collection
+from ..index.collection import read_head
+from ..index.shard import read_shard
 from ..records import Manifest, Space
 from .corpus import Passages
 from .pairs import SignedPair, WeightedPair
@@ -43,22 +44,24 @@ def parse_passage_id(docid: str) -> tuple[Cid, int, int]:
 def read_node(folder: Path) -> tuple[Passages, Space]:
     """The passages of the newest manifest in a node's block store, with the vectors that were published.
 
-    Raises ConfigError when there is none, and what `Collection.load` raises.
+    Raises ConfigError when there is none, and what `read_head` and `read_shard` raise.
     """
     store = FileStore(folder / "blocks")
     found = [(manifest.time, manifest.sequence, cid) for cid, manifest in _manifests(store)]
     if not found:
         raise ConfigError(f"{folder} has published nothing.", hint="Run `knet node publish` first.")
-    collection = Collection.load(store, max(found)[2])
-    ids, texts, rows = [], [], []
-    for shard in collection.shards:
-        for chunk in np.flatnonzero(shard.alive()).tolist():
+    manifest, space, _ = read_head(store, max(found)[2])
+    ids, texts = [], []
+    rows = [np.zeros((0, space.dimension), np.float16)]
+    for ref in manifest.shards:
+        shard = read_shard(store, ref)
+        live = np.flatnonzero(shard.alive())
+        for chunk in live.tolist():
             document, start, end = shard.spans[chunk].tolist()
             ids.append(passage_id(shard.document_blocks[document][0], start, end))
             texts.append(shard.texts[chunk])
-            rows.append(shard.vectors[chunk])
-    vectors = np.array(rows, np.float32).reshape(-1, collection.space.dimension)
-    return Passages(ids, texts, vectors), collection.space
+        rows.append(shard.vectors[live])
+    return Passages(ids, texts, np.concatenate(rows).astype(np.float32)), space
 
 
 def read_documents(path: Path) -> tuple[list[str], list[str]]:

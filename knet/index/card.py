@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import faiss
 import numpy as np
@@ -19,10 +21,16 @@ SKETCH_TERMS = 6144  # 24 KiB each for hashes and counts, and about as much for 
 TRAINING_ROWS = 64 * 256  # k-means gains nothing beyond 256 rows a centroid
 
 
+class Batch(NamedTuple):
+    """Some chunks of a collection: ``vectors`` is ``(n, dimension)`` float32, ``texts`` one a chunk."""
+
+    vectors: Vectors
+    texts: Sequence[str]
+
+
 def make_card(
     space: Space,
-    vectors: Vectors,
-    texts: Sequence[str],
+    batches: Iterable[Batch],
     *,
     title: str,
     documents: int,
@@ -32,25 +40,25 @@ def make_card(
     access: str = "public",
     cost: int = 0,
 ) -> Card:
-    """The card of a collection: ``vectors`` is ``(chunks, dimension)`` float32, ``texts`` one a chunk."""
-    centroids, nearest = _centroids(vectors)
-    words = [tokens(text) for text in texts]
-    kept = document_frequency(words).most_common(SKETCH_TERMS)
-    sketch = sorted({term_hash(term): df for term, df in reversed(kept)}.items())
+    """The card of a collection, never held as a whole: ``batches`` is iterated over twice."""
+    chunks, length, counts, sample = _survey(space, batches)
+    centroids = _centroids(sample)
+    sketch = sorted({term_hash(term): df for term, df in reversed(counts.most_common(SKETCH_TERMS))}.items())
     terms = np.array([key for key, _ in sketch], "<u4")
+    around = _surroundings(centroids, terms, batches)
     return Card(
         title=title,
         description=description,
         space=cid_of(space),
         documents=documents,
-        chunks=len(texts),
+        chunks=chunks,
         centroids=centroids.astype(VECTOR_DTYPE).tobytes(),
-        weights=np.bincount(nearest, minlength=len(centroids)).astype("<u4").tobytes(),
-        spreads=_spreads(vectors, centroids, nearest).astype(VECTOR_DTYPE).tobytes(),
+        weights=around.weights.astype("<u4").tobytes(),
+        spreads=around.spreads.astype(VECTOR_DTYPE).tobytes(),
         terms=terms.tobytes(),
         df=np.array([df for _, df in sketch], "<u4").tobytes(),
-        places=zlib.compress(_places(words, nearest, terms).astype("<u8").tobytes(), 9),
-        average_length=sum(map(len, words)) / max(len(words), 1),
+        places=zlib.compress(around.places.astype("<u8").tobytes(), 9),
+        average_length=length / max(chunks, 1),
         languages=list(languages),
         licence=licence,
         access=access,
@@ -58,10 +66,38 @@ def make_card(
     )
 
 
-def _centroids(vectors: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
-    """Unit centroids ``(n, dimension)``, and the nearest of them for every row."""
+def _survey(space: Space, batches: Iterable[Batch]) -> tuple[int, int, Counter[str], Vectors]:
+    """Chunks, tokens in all, in how many chunks each term occurs, and vectors to train on: all, or a fair sample."""
+    chunks = length = 0
+    counts: Counter[str] = Counter()
+    sample = np.empty((0, space.dimension), np.float32)
+    random = np.random.default_rng(1)
+    for vectors, texts in batches:
+        words = [tokens(text) for text in texts]
+        counts.update(document_frequency(words))
+        length += sum(map(len, words))
+        sample = _sampled(sample, vectors, chunks, random)
+        chunks += len(texts)
+    return chunks, length, counts, sample
+
+
+def _sampled(sample: Vectors, vectors: Vectors, seen: int, random: np.random.Generator) -> Vectors:
+    """The sample of `TRAINING_ROWS` with more rows considered: reservoir sampling (Vitter 1985, algorithm R)."""
+    spare = TRAINING_ROWS - len(sample)
+    rest = vectors[spare:]
+    if spare:
+        sample = np.concatenate([sample, vectors[:spare]])
+    if len(rest):
+        places = random.integers(0, np.arange(seen + len(vectors) - len(rest), seen + len(vectors)) + 1)
+        kept = places < TRAINING_ROWS
+        sample[places[kept]] = rest[kept]
+    return sample
+
+
+def _centroids(vectors: Vectors) -> Vectors:
+    """Unit centroids ``(n, dimension)``; the vectors themselves where there are few."""
     if len(vectors) < CENTROIDS:
-        return vectors, np.arange(len(vectors))
+        return vectors
     kmeans = faiss.Kmeans(
         vectors.shape[1],
         CENTROIDS,
@@ -72,26 +108,38 @@ def _centroids(vectors: Vectors) -> tuple[Vectors, npt.NDArray[np.int64]]:
         max_points_per_centroid=TRAINING_ROWS // CENTROIDS,
     )
     kmeans.train(vectors)
-    _, nearest = kmeans.index.search(vectors, 1)
-    return np.asarray(kmeans.centroids, np.float32), nearest[:, 0]
+    centroids: Vectors = np.asarray(kmeans.centroids, np.float32)
+    return centroids
 
 
-def _spreads(vectors: Vectors, centroids: Vectors, nearest: npt.NDArray[np.int64]) -> Vectors:
-    """``(n,)`` mean cosine of each centroid with the rows it stands for; 1 where it stands for none."""
-    cosines = np.einsum("ij,ij->i", vectors, centroids[nearest])
-    counts = np.bincount(nearest, minlength=len(centroids))
-    sums = np.bincount(nearest, cosines, minlength=len(centroids))
-    mean: Vectors = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0).astype(np.float32)
-    return mean
+class _Around(NamedTuple):
+    """What stands around each centroid, and for each term the centroids whose chunks hold it: bit i for centroid i."""
+
+    weights: npt.NDArray[np.int64]
+    spreads: Vectors
+    places: npt.NDArray[np.uint64]
 
 
-def _places(
-    words: Sequence[Sequence[str]], nearest: npt.NDArray[np.int64], terms: npt.NDArray[np.uint32]
-) -> npt.NDArray[np.uint64]:
-    """For each term of the sketch the centroids whose chunks hold it: bit ``i`` for centroid ``i``."""
+def _surroundings(centroids: Vectors, terms: npt.NDArray[np.uint32], batches: Iterable[Batch]) -> _Around:
+    index = faiss.IndexFlatIP(centroids.shape[1])
+    index.add(centroids)
+    weights, sums = np.zeros(len(centroids), np.int64), np.zeros(len(centroids))
     places = dict.fromkeys(terms.tolist(), 0)
+    few, seen = len(centroids) < CENTROIDS, 0  # then each chunk is its own centroid
+    for vectors, texts in batches:
+        if not texts:
+            continue
+        nearest = np.arange(seen, seen + len(texts)) if few else index.search(vectors, 1)[1][:, 0]
+        seen += len(texts)
+        weights += np.bincount(nearest, minlength=len(centroids))
+        sums += np.bincount(nearest, np.einsum("ij,ij->i", vectors, centroids[nearest]), minlength=len(centroids))
+        _mark(places, [tokens(text) for text in texts], nearest)
+    spreads = np.where(weights > 0, sums / np.maximum(weights, 1), 1.0).astype(np.float32)
+    return _Around(weights, spreads, np.array(list(places.values()), "<u8"))
+
+
+def _mark(places: dict[int, int], words: Sequence[Sequence[str]], nearest: npt.NDArray[np.int64]) -> None:
     for chunk, centroid in zip(words, nearest.tolist(), strict=True):
         for key in map(term_hash, set(chunk)):
             if key in places:
                 places[key] |= 1 << centroid
-    return np.array(list(places.values()), "<u8")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
 
-import bm25s
 import numpy as np
 import numpy.typing as npt
 
@@ -13,10 +11,10 @@ from ..codec import Cid, cid_of
 from ..content.base import BlockSource, get_record
 from ..errors import SpaceMismatch
 from ..merkle import Tree
-from ..records import Card, Hit, Manifest, Record, Space
-from .dense import ExactIndex, MakeIndex
-from .lexical import K1, B, tokens
-from .shard import LoadedShard, Vectors, check_space, read_shard
+from ..records import Card, Hit, Manifest, Record, ShardRef, Space
+from .bm25 import LexicalIndex, MemoryLexical
+from .dense import DenseIndex, ExactIndex, MakeIndex
+from .shard import LoadedShard, ShardView, Vectors, alive, check_space, read_shard
 
 
 class Found(Record, frozen=True):
@@ -25,6 +23,26 @@ class Found(Record, frozen=True):
     shard: int
     chunk: int
     scores: dict[str, float]
+
+
+class Rows:
+    """The live chunks of a manifest, numbered in its order: what retrievers speak of."""
+
+    def __init__(self, refs: Sequence[ShardRef]) -> None:
+        chunks = [np.flatnonzero(alive(ref)).astype(np.uint32) for ref in refs]
+        self.first: npt.NDArray[np.int64] = np.cumsum([0, *map(len, chunks)], dtype=np.int64)  # of each shard
+        self._chunks = np.concatenate([np.zeros(0, np.uint32), *chunks])
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def place(self, row: int) -> tuple[int, int]:
+        """The shard and chunk of a row."""
+        return int(np.searchsorted(self.first, row, "right")) - 1, int(self._chunks[row])
+
+    def of(self, shard: int) -> npt.NDArray[np.uint32]:
+        """The live chunks of one shard."""
+        return self._chunks[self.first[shard] : self.first[shard + 1]]
 
 
 class Collection:
@@ -36,28 +54,19 @@ class Collection:
         manifest: Manifest,
         space: Space,
         card: Card,
-        shards: list[LoadedShard],
-        index: MakeIndex = ExactIndex,
+        shards: Sequence[ShardView],
+        dense: DenseIndex,
+        lexical: LexicalIndex,
     ) -> None:
+        """``dense`` and ``lexical`` find `Rows` of the manifest."""
         self.cid = cid
         self.manifest = manifest
         self.space = space
         self.card = card
         self.shards = shards
-        self._place: list[tuple[int, int]] = []
-        rows: list[npt.NDArray[np.float16]] = []
-        corpus: list[list[str]] = []
-        for number, shard in enumerate(shards):
-            alive = np.flatnonzero(shard.alive())
-            self._place += [(number, int(chunk)) for chunk in alive]
-            rows.append(shard.vectors[alive])
-            corpus += [tokens(shard.texts[chunk]) for chunk in alive]
-        vectors = np.concatenate([np.zeros((0, space.dimension), np.float16), *rows]).astype(np.float32)
-        self._dense = index(vectors, [shards[number].leaves[chunk] for number, chunk in self._place])
-        self._bm25 = bm25s.BM25(k1=K1, b=B)
-        self._has_terms = any(corpus)
-        if self._has_terms:
-            self._bm25.index(corpus, show_progress=False)
+        self._rows = Rows(manifest.shards)
+        self._dense = dense
+        self._lexical = lexical
 
     @classmethod
     def load(
@@ -68,22 +77,39 @@ class Collection:
         progress: Callable[[int], None] | None = None,
         index: MakeIndex = ExactIndex,
     ) -> Collection:
-        """Fetch and check everything a manifest names; ``index`` finds candidates by vector.
+        """Fetch and check everything a manifest names, into memory; ``index`` finds candidates by vector.
 
         Raises what `read_shard` raises, SpaceMismatch, and StoreError when the index cannot be made.
         """
-        manifest = get_record(source, cid, Manifest)
-        space = get_record(source, manifest.space, Space)
-        card = get_record(source, manifest.card, Card)
+        manifest, space, card = read_head(source, cid)
         shards = [read_shard(source, ref, progress=progress) for ref in manifest.shards]
         for ref, shard in zip(manifest.shards, shards, strict=True):
             if shard.vectors.shape[1] != space.dimension:
                 raise SpaceMismatch(f"shard {ref.shard} has {shard.vectors.shape[1]} dimensions, its space another.")
-        check_space(manifest.space, card.space, f"card {manifest.card}")
-        return cls(cid, manifest, space, card, shards, index)
+        return cls.in_memory(cid, manifest, space, card, shards, index)
+
+    @classmethod
+    def in_memory(
+        cls,
+        cid: Cid,
+        manifest: Manifest,
+        space: Space,
+        card: Card,
+        shards: Sequence[LoadedShard],
+        index: MakeIndex = ExactIndex,
+    ) -> Collection:
+        """A collection of shards that were read. Raises StoreError when the index cannot be made."""
+        vectors, keys, texts = [np.zeros((0, space.dimension), np.float16)], [], []
+        for shard in shards:
+            chunks = np.flatnonzero(shard.alive())
+            vectors.append(shard.vectors[chunks])
+            keys += [shard.leaves[chunk] for chunk in chunks]
+            texts += [shard.texts[chunk] for chunk in chunks]
+        dense = index(np.concatenate(vectors).astype(np.float32), keys)
+        return cls(cid, manifest, space, card, shards, dense, MemoryLexical(texts))
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self._rows)
 
     def search(self, question: str, vector: Vectors, k: int) -> list[Found]:
         """The union of the best ``k`` by each retriever, every score for each, best cosine first.
@@ -94,43 +120,31 @@ class Collection:
             raise SpaceMismatch(
                 f"the query vector has shape {vector.shape}; space {cid_of(self.space)} has {self.space.dimension}."
             )
-        if not self._place:
+        if not len(self):
             return []
         nearest = self._dense.nearest(vector, min(k, len(self)))
-        lexical = self._lexical(question)
-        top = np.argpartition(-lexical, min(k, len(self)) - 1)[:k]
-        rows = sorted({*nearest.tolist(), *top[lexical[top] > 0].tolist()})
+        lexical = self._lexical.score(question, k, nearest.tolist())
+        rows = sorted(lexical)
         if not rows:  # an engine may find nothing
             return []
-        places = [self._place[row] for row in rows]
+        places = [self._rows.place(row) for row in rows]
         cosine = np.stack([self.shards[shard].vectors[chunk] for shard, chunk in places]).astype(np.float32) @ vector
         return [
             Found(
                 shard=places[i][0],
                 chunk=places[i][1],
-                scores={"dense": float(cosine[i]), "bm25": float(lexical[rows[i]])},
+                scores={"dense": float(cosine[i]), "bm25": lexical[rows[i]]},
             )
             for i in np.argsort(-cosine, kind="stable")
         ]
 
     def find(self, document: Cid, start: int, end: int) -> tuple[int, int] | None:
         """Shard and chunk of a live passage, or None."""
-        return self._places.get((document, start, end))
-
-    @cached_property
-    def _places(self) -> dict[tuple[Cid, int, int], tuple[int, int]]:
-        places = {}
-        for shard, chunk in self._place:
-            index, start, end = self.shards[shard].spans[chunk].tolist()
-            places[self.shards[shard].document_blocks[index][0], start, end] = shard, chunk
-        return places
-
-    def _lexical(self, question: str) -> npt.NDArray[np.float32]:
-        known = [t for t in dict.fromkeys(tokens(question)) if t in self._bm25.vocab_dict] if self._has_terms else []
-        if not known:
-            return np.zeros(len(self), np.float32)
-        scores: npt.NDArray[np.float32] = self._bm25.get_scores(known)
-        return scores
+        for number, shard in enumerate(self.shards):
+            chunk = shard.find(document, start, end)
+            if chunk is not None and alive(shard.ref)[chunk]:
+                return number, chunk
+        return None
 
     def prove(self, found: list[Found]) -> tuple[list[bytes], list[Hit], list[bytes]]:
         """Hits with inclusion proofs: the Document blocks they point to, the hits, and their leaves (for a receipt)."""
@@ -139,12 +153,13 @@ class Collection:
         hits, leaves = [], []
         for item in found:
             shard = self.shards[item.shard]
-            index, start, end = shard.spans[item.chunk].tolist()
-            cid, block = shard.document_blocks[index]
+            _, start, end = shard.spans[item.chunk].tolist()
+            cid, block = shard.document(item.chunk)
             if cid not in blocks:
                 blocks[cid] = len(documents)
                 documents.append(block)
-            leaves.append(shard.leaves[item.chunk])
+            leaf, path = shard.proof(item.chunk)
+            leaves.append(leaf)
             hits.append(
                 Hit(
                     document=blocks[cid],
@@ -152,13 +167,22 @@ class Collection:
                     chunk=item.chunk,
                     start=start,
                     end=end,
-                    text=shard.texts[item.chunk],
+                    text=shard.text(item.chunk),
                     vector=shard.vectors[item.chunk].tobytes(),
-                    path=shard.tree.path(item.chunk),
+                    path=path,
                     scores=item.scores,
                 )
             )
         return documents, hits, leaves
+
+
+def read_head(source: BlockSource, cid: Cid) -> tuple[Manifest, Space, Card]:
+    """A manifest with its space and card. Raises as `BlockSource.get`, CodecError and SpaceMismatch."""
+    manifest = get_record(source, cid, Manifest)
+    space = get_record(source, manifest.space, Space)
+    card = get_record(source, manifest.card, Card)
+    check_space(manifest.space, card.space, f"card {manifest.card}")
+    return manifest, space, card
 
 
 def results_root(leaves: list[bytes]) -> bytes:

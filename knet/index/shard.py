@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +41,16 @@ def load_vector(data: bytes) -> Vectors:
     return np.frombuffer(data, VECTOR_DTYPE).astype(np.float32)
 
 
-def write_shards(store: BlockStore, space: Space, chunks: Sequence[Chunk]) -> list[ShardRef]:
-    """Write chunks, in order, as as few shards as blocks of 1 MiB allow. Chunks of one document must be neighbours."""
+def write_shards(store: BlockStore, space: Space, chunks: Iterable[Chunk]) -> list[ShardRef]:
+    """Write chunks, in order, as as few shards as blocks of 1 MiB allow; it holds one shard's chunks at a time.
+
+    Chunks of one document must be neighbours.
+    """
     per_shard = MAX_BLOCK // (space.dimension * np.dtype(VECTOR_DTYPE).itemsize)
+    coming = iter(chunks)
     refs = []
-    for first in range(0, len(chunks), per_shard):
-        refs += _write_run(store, space, chunks[first : first + per_shard])
+    while run := list(islice(coming, per_shard)):
+        refs += _write_run(store, space, run)
     return refs
 
 
@@ -69,6 +75,37 @@ def _write_run(store: BlockStore, space: Space, chunks: Sequence[Chunk]) -> list
         lexical=put_record(store, lexical),
     )
     return [ShardRef(shard=put_record(store, shard), root=Tree(leaves).root, count=len(chunks))]
+
+
+class ShardView(Protocol):
+    """One shard of a collection, in memory or on disk. Rows of ``spans`` are (document index, start, end)."""
+
+    @property
+    def ref(self) -> ShardRef: ...
+
+    @property
+    def spans(self) -> Spans:
+        """``(count, 3)`` uint32."""
+        ...
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float16]:
+        """``(count, dimension)``, as committed."""
+        ...
+
+    def text(self, chunk: int) -> str: ...
+
+    def document(self, chunk: int) -> tuple[Cid, bytes]:
+        """The Document block that a chunk is of."""
+        ...
+
+    def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
+        """A chunk's leaf hash, and its inclusion proof."""
+        ...
+
+    def find(self, document: Cid, start: int, end: int) -> int | None:
+        """The chunk of these offsets, live or not."""
+        ...
 
 
 class LoadedShard:
@@ -105,10 +142,34 @@ class LoadedShard:
 
     def alive(self) -> npt.NDArray[np.bool_]:
         """``(count,)``: which chunks no tombstone covers."""
-        mask = np.ones(self.ref.count, np.bool_)
-        for gone in self.ref.removed:
-            mask[gone.start : gone.stop] = False
-        return mask
+        return alive(self.ref)
+
+    def text(self, chunk: int) -> str:
+        return self.texts[chunk]
+
+    def document(self, chunk: int) -> tuple[Cid, bytes]:
+        return self.document_blocks[int(self.spans[chunk, 0])]
+
+    def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
+        return self.leaves[chunk], self.tree.path(chunk)
+
+    def find(self, document: Cid, start: int, end: int) -> int | None:
+        return self._places.get((document, start, end))
+
+    @cached_property
+    def _places(self) -> dict[tuple[Cid, int, int], int]:
+        return {
+            (self.document_blocks[index][0], start, end): chunk
+            for chunk, (index, start, end) in enumerate(self.spans.tolist())
+        }
+
+
+def alive(ref: ShardRef) -> npt.NDArray[np.bool_]:
+    """``(count,)``: which chunks of a shard no tombstone covers."""
+    mask = np.ones(ref.count, np.bool_)
+    for gone in ref.removed:
+        mask[gone.start : gone.stop] = False
+    return mask
 
 
 def read_shard(source: BlockSource, ref: ShardRef, *, progress: Callable[[int], None] | None = None) -> LoadedShard:

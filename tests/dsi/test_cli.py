@@ -21,7 +21,7 @@ from knet.dsi import Pair, sign_pair
 from knet.dsi.reading import parse_passage_id, passage_id, read_node, read_questions
 from knet.embed import find_model
 from knet.errors import CodecError, ConfigError, ModelNotFound
-from knet.index.card import make_card
+from knet.index.card import Batch, make_card
 from knet.index.shard import Chunk, store_vector, write_shards
 from knet.records import Document, Manifest
 from tests.network.support import WORD_SPACE
@@ -167,7 +167,9 @@ def test_a_nodes_newest_collection_is_read(tmp_path: Path) -> None:
         for (start, end), vector in zip([(0, 12), (13, 25)], vectors, strict=True)
     ]
     put_record(store, WORD_SPACE)
-    card = put_record(store, make_card(WORD_SPACE, vectors, [text[:12], text[13:]], title="birds", documents=1))
+    card = put_record(
+        store, make_card(WORD_SPACE, [Batch(vectors, [text[:12], text[13:]])], title="birds", documents=1)
+    )
     for sequence, held in enumerate([chunks[:1], chunks], 1):
         put_record(
             store,

@@ -12,7 +12,7 @@ import pytest
 from knet.codec import RAW, Cid, encode
 from knet.content.base import put_record
 from knet.errors import BlockNotFound, NotIncluded, SpaceMismatch
-from knet.index.card import CENTROIDS, make_card
+from knet.index.card import CENTROIDS, Batch, make_card
 from knet.index.collection import Collection, results_root
 from knet.index.shard import Chunk, load_vector, store_vector, write_shards
 from knet.merkle import included
@@ -66,7 +66,7 @@ def publish(blocks: Blocks, documents: int = 40, tombstones: list[Tombstone] | N
     if tombstones:
         shards[0] = msgspec.structs.replace(shards[0], removed=tombstones)
     rows = np.array(vectors)
-    card = make_card(SPACE, rows, texts, title="Test", documents=documents)
+    card = make_card(SPACE, [Batch(rows, texts)], title="Test", documents=documents)
     manifest = Manifest(
         node=1,
         sequence=1,
@@ -132,7 +132,7 @@ def test_an_empty_collection_answers_nothing() -> None:
 
 
 def _empty(blocks: Blocks) -> Cid:
-    card = make_card(SPACE, np.zeros((0, 16), np.float32), [], title="Empty", documents=0)
+    card = make_card(SPACE, [], title="Empty", documents=0)
     manifest = Manifest(
         node=1, sequence=1, previous=None, space=put_record(blocks, SPACE), shards=[], card=put_record(blocks, card),
         documents=0, chunks=0, time=1,
@@ -145,7 +145,9 @@ def test_cards_stay_small_and_count_every_chunk() -> None:
     vectors = rng.normal(size=(3000, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     texts = [" ".join(f"t{i}" for i in rng.integers(0, 30000, 40)) for _ in range(3000)]
-    card = make_card(msgspec.structs.replace(SPACE, dimension=384), vectors, texts, title="Big", documents=3000)
+    card = make_card(
+        msgspec.structs.replace(SPACE, dimension=384), [Batch(vectors, texts)], title="Big", documents=3000
+    )
     assert len(encode(card)) < 128 * 1024
     assert len(card.centroids) == CENTROIDS * 384 * 2
     assert np.frombuffer(card.weights, "<u4").sum() == 3000

@@ -12,7 +12,7 @@ from knet.chain.receipts import sign_receipt
 from knet.codec import Cid, encode
 from knet.content.base import put_record
 from knet.content.store import MemoryStore
-from knet.index.card import make_card
+from knet.index.card import Batch, make_card
 from knet.index.collection import Collection, results_root
 from knet.index.shard import Chunk, Vectors, store_vector, write_shards
 from knet.query.verify import Question, query_digest
@@ -54,9 +54,8 @@ class Owner:
                 uri=f"doc:{node}/{number}", text=self.store.put(text.encode()), title=f"{node}/{number}"
             )
             chunks.append(Chunk(document=document, start=0, end=len(text), text=text, vector=store_vector(embed(text))))
-        card = make_card(
-            SPACE, np.array([embed(text) for text in texts]), texts, title=f"node {node}", documents=len(texts)
-        )
+        batch = Batch(np.array([embed(text) for text in texts]), texts)
+        card = make_card(SPACE, [batch], title=f"node {node}", documents=len(texts))
         manifest = Manifest(
             node=node,
             sequence=1,

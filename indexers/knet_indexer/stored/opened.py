@@ -1,0 +1,181 @@
+"""The index of a node, in its home: kept up to date by whoever publishes, opened by whoever serves.
+
+It lives in ``index/1``, ``index/2`` and so on, of which the last counts: what cannot be read, or has become mostly
+something else, is begun anew in the next folder, while a process that serves still reads the one before.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection as Several
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from knet.codec import Cid
+from knet.content.store import FileStore
+from knet.errors import BlockNotFound, StoreError
+from knet.index.collection import Collection, Rows, read_head
+from knet.index.dense import DenseIndex, MakeIndex
+from knet.records import ShardRef
+
+from ..node import Progress
+from .catalog import Catalog
+from .ivf import StoredDense, Tail
+from .postings import Postings
+from .shards import HASH, StoredLexical, StoredShard, Texts, numbered, row_numbers
+from .update import CATALOG, WORDS, in_file, update
+
+FOLDER = "index"
+STORED_FROM = 10_000  # chunks: fewer are read into memory in a second or two, and searched as fast
+
+T = TypeVar("T")
+
+log = logging.getLogger("knet.node")
+
+
+def is_stored(chunks: int) -> bool:
+    """Whether a collection of so many chunks is searched on disk."""
+    return chunks >= STORED_FROM
+
+
+class Servable:
+    """The blocks that a gateway may hand out: those of some shards, and a few more."""
+
+    def __init__(self, catalog: Catalog, shards: frozenset[int], more: frozenset[Cid]) -> None:
+        self._catalog = catalog
+        self._shards = shards
+        self._more = more
+
+    def __contains__(self, cid: object) -> bool:
+        return isinstance(cid, Cid) and (cid in self._more or not self._shards.isdisjoint(self._catalog.holders(cid)))
+
+
+class StoredIndex:
+    """The index in a node's home. ``engine`` finds candidates by vector in the place of the file kept here."""
+
+    def __init__(self, home: Path, store: FileStore, engine: MakeIndex | None = None) -> None:
+        self._root = home / FOLDER
+        self._store = store
+        self._engine = engine
+
+    def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress) -> None:
+        """Make it the index of ``refs``, and of the blocks of the shards ``kept``. Does nothing when it is.
+
+        Raises StoreError, and what `knet.index.shard.read_shard` raises for blocks that are damaged or not there.
+        """
+        self._ready(refs, kept, progress, lambda folder: None)
+
+    def open(
+        self, cid: Cid, kept: Several[Cid], more: frozenset[Cid], progress: Progress
+    ) -> tuple[Collection, Servable]:
+        """A published manifest, and what the gateway may hand out: the blocks of the shards ``kept``, and ``more``.
+
+        Raises as `update`, CodecError and SpaceMismatch.
+        """
+        manifest, space, card = read_head(self._store, cid)
+
+        def read(folder: Path) -> tuple[Collection, Servable]:
+            catalog = Catalog(folder / CATALOG)
+            known = catalog.shards()
+            texts = Texts(self._store)
+            shards = [StoredShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
+            rows = Rows(manifest.shards)
+            row_of = row_numbers(rows, shards)
+            lexical = StoredLexical(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
+            dense = self._dense(folder, catalog, rows, shards)
+            ids = frozenset(known[each].id for each in kept)
+            return Collection(cid, manifest, space, card, shards, dense, lexical), Servable(catalog, ids, more)
+
+        return self._ready(manifest.shards, kept, progress, read)
+
+    def remove(self) -> None:
+        """Forget the index: a node that has become small needs none."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _ready(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]) -> T:
+        """Bring the newest folder up to date and use it, or else a new one; the others are deleted."""
+        with self._locked():
+            numbers = sorted(int(path.name) for path in self._root.iterdir() if path.name.isdecimal())
+            newest = numbers[-1] if numbers else 1
+            try:
+                found = self._current(newest, refs, kept, progress, use)
+            except (StoreError, BlockNotFound) as error:
+                if not numbers:
+                    raise
+                log.warning("the search index is built anew: %s", error)
+                newest += 1
+                found = self._current(newest, refs, kept, progress, use)
+            for number in numbers:
+                if number != newest:
+                    shutil.rmtree(self._root / str(number), ignore_errors=True)
+            return found
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._root / "lock"):
+                yield
+        except OSError as error:
+            raise StoreError(
+                f"the search index in {self._root} cannot be written: {error.strerror}.",
+                hint="It can be deleted: it is built again from the node's blocks.",
+            ) from error
+
+    def _current(
+        self, number: int, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]
+    ) -> T:
+        folder = self._root / str(number)
+        update(folder, self._store, refs, kept, progress, dense=self._engine is None)
+        return use(folder)
+
+    def _dense(self, folder: Path, catalog: Catalog, rows: Rows, shards: list[StoredShard]) -> DenseIndex:
+        if self._engine is not None:
+            leaves = [shard.leaves() for shard in shards]
+            keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
+            return self._engine(np.concatenate([vectors for _, vectors in numbered(rows, shards)]), keys)
+        inside = in_file(catalog)
+        tail = _outside(rows, shards, inside)
+        name = catalog.meta("file", "")
+        if not name:
+            return StoredDense(None, np.zeros(0, np.int32), tail)
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != catalog.meta("bytes", 0):
+            raise StoreError(f"{path} is not what was written.")
+        row_of = row_numbers(rows, shards)
+        in_both = np.full(len(inside), -1, np.int32)
+        size = min(len(inside), len(row_of))
+        in_both[:size] = np.where(inside[:size], row_of[:size], -1)
+        return StoredDense(path, in_both, tail)
+
+
+def texts_of(rows: Rows, shards: Sequence[StoredShard]) -> Callable[[int], str]:
+    """What reads the text of a row."""
+
+    def text(row: int) -> str:
+        shard, chunk = rows.place(row)
+        return shards[shard].text(chunk)
+
+    return text
+
+
+def _outside(rows: Rows, shards: Sequence[StoredShard], inside: npt.NDArray[np.bool_]) -> Tail:
+    """Rows and vectors of the live chunks that the inverted file does not hold."""
+    found = [(np.zeros(0, np.int64), np.zeros((0, 1), np.float32))]
+    for place, shard in enumerate(shards):
+        numbers = shard.entry.first + rows.of(place).astype(np.int64)
+        there = np.zeros(len(numbers), np.bool_)
+        known = numbers < len(inside)
+        there[known] = inside[numbers[known]]
+        if not there.all():
+            vectors = shard.vectors[rows.of(place)[~there]].astype(np.float32)
+            found.append((rows.first[place] + np.flatnonzero(~there), vectors))
+    parts = found[1:] or found
+    return Tail(np.concatenate([numbers for numbers, _ in parts]), np.concatenate([vectors for _, vectors in parts]))

@@ -1,0 +1,86 @@
+"""Which chunks hold a word: a Tantivy index on disk, which proposes candidates for exact BM25 scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import tantivy
+
+from knet.errors import StoreError
+
+WRITER_BYTES = 64 << 20  # what is gathered in memory before it is written out
+_WORDS, _NUMBER, _SHARD = "words", "number", "shard"
+_ANALYSER = "knet"
+
+
+class Postings:
+    """The index in one folder, as it was when opened. Texts come as tokens: what a word is, knet decides."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create. Raises StoreError."""
+        self.folder = folder
+        with self._translated():
+            folder.mkdir(parents=True, exist_ok=True)
+            builder = tantivy.SchemaBuilder()
+            builder.add_text_field(_WORDS, tokenizer_name=_ANALYSER, index_option="freq")
+            builder.add_unsigned_field(_NUMBER, fast=True)
+            builder.add_unsigned_field(_SHARD, indexed=True)
+            self._schema = builder.build()
+            self._index = tantivy.Index(self._schema, str(folder))
+            analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+            self._index.register_tokenizer(_ANALYSER, analyser)
+            self._searcher = self._index.searcher()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, RuntimeError, OSError) as error:  # what Tantivy's errors arrive as
+            raise StoreError(f"the word index in {self.folder} is damaged, or cannot be used: {error}.") from error
+
+    @property
+    def count(self) -> int:
+        """How many chunks it holds, those included that are removed and not dropped."""
+        return int(self._searcher.num_docs)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Change the index; whoever opens it after a commit, or afterwards, finds what changed. Raises StoreError."""
+        with self._translated():
+            writer = self._index.writer(WRITER_BYTES, 1)
+            yield Writer(writer)
+            writer.commit()
+            writer.wait_merging_threads()
+
+    def candidates(self, terms: Collection[str], count: int) -> list[int]:
+        """Numbers of at most ``count`` chunks that BM25 puts first, nearly: lengths are rounded here."""
+        with self._translated():
+            parts = [(tantivy.Occur.Should, tantivy.Query.term_query(self._schema, _WORDS, t, "freq")) for t in terms]
+            found = self._searcher.search(tantivy.Query.boolean_query(parts), count, count=False).hits
+            numbers: Sequence[object] = self._searcher.fast_field_values(_NUMBER, [address for _, address in found])
+        return [number for number in numbers if isinstance(number, int)]
+
+
+class Writer:
+    """Changes to the index."""
+
+    def __init__(self, writer: tantivy.IndexWriter) -> None:
+        self._writer = writer
+
+    def add(self, shard: int, first: int, texts: Iterable[Sequence[str]]) -> None:
+        """The tokens of a shard's chunks, which are numbered from ``first``, in the place of what it had."""
+        self.drop(shard)
+        for number, words in enumerate(texts, first):
+            document = tantivy.Document()
+            document.add_text(_WORDS, " ".join(words))
+            document.add_unsigned(_NUMBER, number)
+            document.add_unsigned(_SHARD, shard)
+            self._writer.add_document(document)
+
+    def drop(self, shard: int) -> None:
+        self._writer.delete_documents_by_term(_SHARD, shard)
+
+    def commit(self) -> None:
+        self._writer.commit()

@@ -1,0 +1,193 @@
+"""Shards and words of a collection that stays on disk: only what a search touches is read."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from heapq import nsmallest
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from knet.codec import Cid
+from knet.content.base import BlockSource
+from knet.content.store import FileStore
+from knet.errors import BlockTampered, CodecError
+from knet.index.collection import Rows
+from knet.index.lexical import K1, tokens
+from knet.index.lexical import Statistics as Bm25
+from knet.index.shard import LoadedShard, Spans, read_shard
+from knet.merkle import included
+from knet.records import VECTOR_DTYPE, ShardRef, chunk_leaf
+
+from .catalog import Catalog, Entry
+from .postings import Postings
+
+KEPT_TEXTS = 64  # documents whose texts stay in memory: a search asks for each of its own several times
+KEPT_BYTES = 32 << 20  # of them together
+MORE = 4  # candidates beyond twice what is wanted: their order is not exact yet
+HASH = 32
+
+
+class Texts:
+    """The texts of a block store, those read last kept. For any number of threads."""
+
+    def __init__(self, source: BlockSource) -> None:
+        self._source = source
+        self._kept: OrderedDict[Cid, str] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def get(self, cid: Cid) -> str:
+        """Raises as `BlockSource.get`, and CodecError."""
+        with self._lock:
+            if cid in self._kept:
+                self._kept.move_to_end(cid)
+                return self._kept[cid]
+        try:
+            text = self._source.get(cid).decode()
+        except UnicodeDecodeError as error:
+            raise CodecError(f"the text {cid} is not UTF-8.") from error
+        with self._lock:
+            if cid not in self._kept:
+                self._kept[cid] = text
+                self._size += len(text)
+            while len(self._kept) > KEPT_TEXTS or (self._size > KEPT_BYTES and len(self._kept) > 1):
+                self._size -= len(self._kept.popitem(last=False)[1])
+        return text
+
+
+class StoredShard:
+    """One shard whose blocks are read where they lie. A proof that does not hold has the shard checked and mended."""
+
+    def __init__(self, store: FileStore, texts: Texts, catalog: Catalog, ref: ShardRef, entry: Entry) -> None:
+        self.ref = ref
+        self.entry = entry
+        self._store = store
+        self._texts = texts
+        self._catalog = catalog
+
+    @cached_property
+    def spans(self) -> Spans:
+        spans: Spans = self._mapped(self.entry.chunks, "<u4")
+        return spans
+
+    @cached_property
+    def vectors(self) -> npt.NDArray[np.float16]:
+        vectors: npt.NDArray[np.float16] = self._mapped(self.entry.vectors, VECTOR_DTYPE)
+        return vectors
+
+    def _mapped(self, cid: Cid, kind: str) -> npt.NDArray[Any]:
+        try:
+            return np.frombuffer(self._store.view(cid), kind).reshape(self.ref.count, -1)
+        except ValueError as error:
+            raise BlockTampered(f"block {cid} of shard {self.ref.shard} is damaged.") from error
+
+    def text(self, chunk: int) -> str:
+        _, start, end = self.spans[chunk].tolist()
+        return self._texts.get(self._named(chunk)[1])[start:end]
+
+    def document(self, chunk: int) -> tuple[Cid, bytes]:
+        cid = self._named(chunk)[0]
+        return cid, self._store.get(cid)
+
+    def _named(self, chunk: int) -> tuple[Cid, Cid]:
+        return self._catalog.document(self.entry.id, int(self.spans[chunk, 0]))
+
+    def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
+        """A chunk's leaf hash, and an inclusion proof that holds. Raises what `read_shard` raises on damaged blocks."""
+        leaf, path = self._leaf(chunk), path_in(self._catalog.levels(self.entry.id), self.ref.count, chunk)
+        if not included(leaf, chunk, self.ref.count, path, self.ref.root):
+            levels = levels_of(read_shard(self._store, self.ref))
+            self._catalog.put_levels(self.entry.id, levels)
+            path = path_in(levels, self.ref.count, chunk)
+        return leaf, path
+
+    def _leaf(self, chunk: int) -> bytes:
+        _, start, end = self.spans[chunk].tolist()
+        return chunk_leaf(self._named(chunk)[0], start, end, self.text(chunk), self.vectors[chunk].tobytes())
+
+    def leaves(self) -> bytes:
+        """The leaf hashes of all chunks, 32 bytes each, as the index has them."""
+        return self._catalog.levels(self.entry.id)[: HASH * self.ref.count]
+
+    def find(self, document: Cid, start: int, end: int) -> int | None:
+        if self.entry.id not in self._catalog.holders(document):
+            return None
+        listed = self._catalog.documents(self.entry.id)
+        wanted = (listed.index(document.raw) if document.raw in listed else -1, start, end)
+        found = np.flatnonzero((self.spans.astype(np.int64) == wanted).all(axis=1))
+        return int(found[0]) if len(found) else None
+
+
+def levels_of(shard: LoadedShard) -> bytes:
+    """The Merkle tree of a shard that was read and checked: its levels one after the other, lowest first."""
+    return b"".join(b"".join(level) for level in shard.tree.levels)
+
+
+def path_in(levels: bytes, size: int, index: int) -> list[bytes]:
+    """The inclusion proof of one leaf, of a tree of ``size`` leaves as `levels_of` writes it (see `Tree.path`)."""
+    path, first = [], 0
+    while size > 1:
+        if (sibling := index ^ 1) < size:
+            path.append(levels[HASH * (first + sibling) : HASH * (first + sibling + 1)])
+        first, index, size = first + size, index >> 1, (size + 1) >> 1
+    return path
+
+
+class StoredLexical:
+    """Candidates from the word index, scored exactly from their texts: the scores that `MemoryLexical` gives."""
+
+    def __init__(
+        self, catalog: Catalog, postings: Postings, row_of: npt.NDArray[np.int32], text: Callable[[int], str]
+    ) -> None:
+        """``row_of`` gives the row of each number, -1 where it is not live; ``text`` the text of a row."""
+        self._catalog = catalog
+        self._postings = postings
+        self._row_of = row_of
+        self._text = text
+
+    def score(self, question: str, k: int, rows: Iterable[int]) -> dict[int, float]:
+        found = self._catalog.statistics(set(tokens(question)))
+        if not found.df:
+            return dict.fromkeys(rows, 0.0)
+        bm25 = Bm25(found.chunks, found.length / max(found.chunks, 1), found.df)
+        weights = {term: bm25.idf(term) for term in found.df}
+        others = list(rows)
+        scores = {
+            row: bm25.score(weights, tokens(self._text(row))) / (K1 + 1)  # the constant factor that BM25S leaves out
+            for row in {*others, *self._candidates(found.df, 2 * k + MORE)}
+        }
+        best = nsmallest(k, (row for row, score in scores.items() if score > 0), key=lambda row: (-scores[row], row))
+        return {row: scores[row] for row in {*others, *best}}
+
+    def _candidates(self, terms: Iterable[str], count: int) -> list[int]:
+        """``count`` live rows, or all there are: the index also finds what was removed since."""
+        asked = count
+        while True:
+            numbers = self._postings.candidates(list(terms), asked)
+            known = [number for number in numbers if number < len(self._row_of)]
+            live = [row for row in self._row_of[known].tolist() if row >= 0]
+            if len(live) >= count or len(numbers) < asked:
+                return live[:count]
+            asked *= 4
+
+
+def row_numbers(rows: Rows, shards: list[StoredShard]) -> npt.NDArray[np.int32]:
+    """The row of each number of the catalog; -1 for what this manifest has not, or has removed."""
+    size = max((shard.entry.first + shard.ref.count for shard in shards), default=0)
+    row_of = np.full(size, -1, np.int32)
+    for place, shard in enumerate(shards):
+        first, end = rows.first[place], rows.first[place + 1]
+        row_of[shard.entry.first + rows.of(place)] = np.arange(first, end)
+    return row_of
+
+
+def numbered(rows: Rows, shards: list[StoredShard]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """The numbers and vectors of all live chunks, a shard at a time."""
+    for place, shard in enumerate(shards):
+        chunks = rows.of(place)
+        yield shard.entry.first + chunks.astype(np.int64), shard.vectors[chunks].astype(np.float32)
