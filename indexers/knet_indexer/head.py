@@ -24,7 +24,7 @@ from . import ledger
 from .ledger import Entry
 from .models import listed_models
 from .node import Node, network_of, quiet
-from .stored.opened import is_stored
+from .stored import is_stored
 
 MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them

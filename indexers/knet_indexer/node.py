@@ -62,7 +62,7 @@ def quiet(phase: str, done: int, total: int) -> None:
 
 
 class Node:
-    """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db`` and ``blocks/``.
+    """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db``, ``blocks/``; ``index/`` if it is large.
 
     ``load``, ``cut`` and ``connect`` are how it comes by its embedder, the chunker that fits it, and its chain;
     ``profile`` is its network, if not the one that its settings name.

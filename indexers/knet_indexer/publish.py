@@ -22,7 +22,7 @@ from .identity import Identity, identify, paying
 from .models import listed_models, publish_models
 from .node import Node, Progress, quiet
 from .state import State
-from .stored.opened import is_stored
+from .stored import is_stored
 
 
 class PublishReport(Record, frozen=True):

@@ -33,16 +33,10 @@ from .shards import HASH, StoredLexical, StoredShard, Texts, numbered, row_numbe
 from .update import CATALOG, WORDS, in_file, update
 
 FOLDER = "index"
-STORED_FROM = 10_000  # chunks: fewer are read into memory in a second or two, and searched as fast
 
 T = TypeVar("T")
 
 log = logging.getLogger("knet.node")
-
-
-def is_stored(chunks: int) -> bool:
-    """Whether a collection of so many chunks is searched on disk."""
-    return chunks >= STORED_FROM
 
 
 class Servable:
