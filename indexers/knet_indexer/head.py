@@ -25,6 +25,7 @@ from .ledger import Entry
 from .models import listed_models
 from .node import Node, network_of, quiet
 from .stored import is_stored
+from .stored.opened import index_of
 
 MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
@@ -119,7 +120,7 @@ class HeadKeeper:
         few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
         cid, head = known[0]
         if is_stored(head.chunks):
-            collection, blocks = self._node.stored.open(cid, shards, few, quiet)
+            collection, blocks = index_of(self._node).open(cid, shards, few, quiet)
             return Served(self._node, entries[0], collection, blocks)
         collection = Collection.load(self._node.store, cid, index=self._node.index)
         return Served(self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards)))

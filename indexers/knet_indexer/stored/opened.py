@@ -25,7 +25,7 @@ from knet.index.collection import Collection, Rows, read_head
 from knet.index.dense import DenseIndex, MakeIndex
 from knet.records import ShardRef
 
-from ..node import Progress
+from ..node import Node, Progress
 from .catalog import Catalog
 from .ivf import StoredDense, Tail
 from .postings import Postings
@@ -49,6 +49,11 @@ class Servable:
 
     def __contains__(self, cid: object) -> bool:
         return isinstance(cid, Cid) and (cid in self._more or not self._shards.isdisjoint(self._catalog.holders(cid)))
+
+
+def index_of(node: Node) -> StoredIndex:
+    """The index of a node. Raises ConfigError when the engine that its settings name is not there."""
+    return StoredIndex(node.folder, node.store, node.index if node.config.index else None)
 
 
 class StoredIndex:

@@ -32,17 +32,13 @@ STAYING = 0.5  # of the live chunks: when fewer stay, beginning anew is cheaper 
 Mask = npt.NDArray[np.bool_]
 
 
-class Outgrown(StoreError):
-    """The index holds mostly something else by now."""
-
-
 def update(
     folder: Path, store: FileStore, refs: Sequence[ShardRef], kept: Collection[Cid], progress: Progress, *, dense: bool
 ) -> None:
     """Make the index in ``folder`` that of ``refs``; of the shards ``kept`` it also remembers the blocks.
 
-    ``dense`` False leaves vectors to another engine. Raises Outgrown, StoreError when it is damaged or the disk is
-    full, and what `read_shard` raises.
+    ``dense`` False leaves vectors to another engine. Raises StoreError when it is damaged, when it holds mostly
+    something else, and when the disk is full; and what `read_shard` raises.
     """
     folder.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(folder / CATALOG)
@@ -153,7 +149,7 @@ def _check_worth(known: dict[Cid, Entry], masks: dict[Cid, Mask]) -> None:
         int((entry.alive & masks[cid]).sum()) for cid, entry in known.items() if cid in masks and entry.indexed
     )
     if staying < STAYING * live:
-        raise Outgrown("the index holds mostly what was removed.")
+        raise StoreError("the index holds mostly what was removed.")
 
 
 def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
