@@ -25,7 +25,7 @@ from .postings import Postings
 from .shards import HASH, StoredShard, Texts, levels_of, numbered
 
 CATALOG, WORDS = "catalog.db", "words"
-GROUP = 16  # shards committed together, about 20,000 chunks: what being cut off may cost
+GROUP = 32  # shards committed together, about 40,000 chunks: what being cut off may cost
 EXACT = 20_000  # vectors outside the inverted file: comparing them all takes some milliseconds
 STAYING = 0.5  # of the live chunks: when fewer stay, beginning anew is cheaper than taking the others out
 
@@ -49,6 +49,22 @@ def update(
             work.dense(refs)
     finally:
         catalog.close()
+
+
+class _Counts:
+    """How the statistics of a collection's words change."""
+
+    def __init__(self) -> None:
+        self.df: Counter[str] = Counter()
+        self.chunks = self.length = 0
+
+    def take(self, words: Sequence[Sequence[str]], which: Mask, sign: int) -> None:
+        """Chunks that come (``sign`` 1) or go (-1), of a shard whose tokens are ``words``."""
+        some = [words[chunk] for chunk in np.flatnonzero(which).tolist()]
+        change = self.df.update if sign > 0 else self.df.subtract
+        change(document_frequency(some))
+        self.chunks += sign * len(some)
+        self.length += sign * sum(map(len, some))
 
 
 class _Update:
@@ -77,16 +93,18 @@ class _Update:
         with Postings(self.folder / WORDS).writing() as writer:
             done, total = 0, sum(ref.count for ref in new)
             for first in range(0, len(new), GROUP):
-                self.progress("index", done, total)
+                counts = _Counts()
                 with self.catalog.transaction():
                     for ref in new[first : first + GROUP]:
+                        self.progress("index", done, total)
                         shard = read_shard(self.store, ref)
                         words = [tokens(text) for text in shard.texts]
                         number, start = self.catalog.add(_entry(self.store, shard, masks[ref.shard]))
                         writer.add(number, start, words)
-                        self._count(words, masks[ref.shard], 1)
+                        counts.take(words, masks[ref.shard], 1)
                         done += ref.count
                     writer.commit()
+                    self.catalog.count(counts.df, counts.chunks, counts.length)
             for number in obsolete:
                 writer.drop(number)
         with self.catalog.transaction():
@@ -99,16 +117,12 @@ class _Update:
         root = self.catalog.levels(entry.id)[-HASH:]
         shard = read_shard(self.store, ShardRef(shard=cid, root=root, count=len(mask)))
         words = [tokens(text) for text in shard.texts]
+        counts = _Counts()
+        counts.take(words, mask & ~entry.alive, 1)
+        counts.take(words, entry.alive & ~mask, -1)
         with self.catalog.transaction():
-            self._count(words, mask & ~entry.alive, 1)
-            self._count(words, entry.alive & ~mask, -1)
+            self.catalog.count(counts.df, counts.chunks, counts.length)
             self.catalog.set_alive(entry.id, mask)
-
-    def _count(self, words: Sequence[Sequence[str]], which: Mask, sign: int) -> None:
-        some = [words[chunk] for chunk in np.flatnonzero(which).tolist()]
-        df: Counter[str] = document_frequency(some)
-        changes = {term: sign * count for term, count in df.items()}
-        self.catalog.count(changes, sign * len(some), sign * sum(map(len, some)))
 
     def dense(self, refs: Sequence[ShardRef]) -> None:
         """Write the inverted file anew when too much lies outside of it."""
