@@ -67,6 +67,7 @@ class StoredIndex:
     def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress) -> None:
         """Make it the index of ``refs``, and of the blocks of the shards ``kept``. Does nothing when it is.
 
+        Waits while another process works on it.
         Raises StoreError, and what `knet.index.shard.read_shard` raises for blocks that are damaged or not there.
         """
         self._ready(refs, kept, progress, lambda folder: None)
