@@ -35,7 +35,7 @@ class NodeConfig(Record, frozen=True):
     rate: float = 10.0  # searches a second that one client address may ask for; 0: any number
     host: str = "127.0.0.1"
     port: int = FIRST_PORT
-    index: str = ""  # "module:function" that opens a LangChain vector store; empty: an exact index in memory
+    index: str = ""  # "module:function" that opens a LangChain vector store; empty: its own index
     endpoint: str = ""  # where others reach the node, if that is not http://host:port
 
     @property

@@ -23,11 +23,13 @@ from knet.records import Manifest, Receipt, SearchReply, SearchRequest
 from . import ledger
 from .ledger import Entry
 from .models import listed_models
-from .node import Node, network_of, quiet
-from .stored.opened import is_stored
+from .node import Node, network_of
+from .stored import is_stored
+from .stored.opened import index_of
 
 MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
+TELL_SECONDS = 10.0  # between two messages on long work
 GRACE_MANIFESTS = 2  # blocks of the head and of the one before it are served: clients may still hold its receipts
 
 log = logging.getLogger("knet.node")
@@ -101,6 +103,7 @@ class HeadKeeper:
         self._node = node
         self._on_change = on_change
         self.current: Served | None = None
+        self._told = float("-inf")
 
     def refresh(self) -> None:
         """Load the newest published manifest if it is not the one being served. Keeps the old one on any error."""
@@ -119,10 +122,18 @@ class HeadKeeper:
         few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
         cid, head = known[0]
         if is_stored(head.chunks):
-            collection, blocks = self._node.stored.open(cid, shards, few, quiet)
+            collection, blocks = index_of(self._node).open(cid, shards, few, self._tell)
             return Served(self._node, entries[0], collection, blocks)
         collection = Collection.load(self._node.store, cid, index=self._node.index)
         return Served(self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards)))
+
+    def _tell(self, phase: str, done: int, total: int) -> None:
+        """Publishing leaves an index that is ready; whoever has to build one here is told why nothing is answered yet."""
+        if time.monotonic() - self._told >= TELL_SECONDS:
+            self._told = time.monotonic()
+            log.warning(
+                "node %s: building the search index, %d of %d passages (%s)", self._node.name, done, total, phase
+            )
 
 
 def _beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]:

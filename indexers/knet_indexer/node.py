@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -25,9 +25,6 @@ from knet.records import Space
 from .chunking import Chunker, chunker_for
 from .config import NodeConfig, load_config, node_home, save_config
 from .state import State
-
-if TYPE_CHECKING:
-    from .stored.opened import StoredIndex
 
 # What a long step tells: the phase, how much is done, and of how much (0 while that is not known).
 Progress = Callable[[str, int, int], None]
@@ -62,7 +59,7 @@ def quiet(phase: str, done: int, total: int) -> None:
 
 
 class Node:
-    """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db`` and ``blocks/``.
+    """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db``, ``blocks/``; ``index/`` if it is large.
 
     ``load``, ``cut`` and ``connect`` are how it comes by its embedder, the chunker that fits it, and its chain;
     ``profile`` is its network, if not the one that its settings name.
@@ -115,13 +112,6 @@ class Node:
         from knet.index.vectorstore import StoreEngine  # langchain-core takes a second to import
 
         return StoreEngine(_function(self.config.index), self.folder / "index.keys")
-
-    @cached_property
-    def stored(self) -> StoredIndex:
-        """The search index on disk, which a large node has."""
-        from .stored.opened import StoredIndex
-
-        return StoredIndex(self.folder, self.store, self.index if self.config.index else None)
 
     @property
     def embedder(self) -> Embedder:

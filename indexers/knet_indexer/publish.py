@@ -22,7 +22,8 @@ from .identity import Identity, identify, paying
 from .models import listed_models, publish_models
 from .node import Node, Progress, quiet
 from .state import State
-from .stored.opened import is_stored
+from .stored import is_stored
+from .stored.opened import index_of
 
 
 class PublishReport(Record, frozen=True):
@@ -61,9 +62,9 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
         base = _base(node, state)
         draft = assemble(node, state, base, compact=compact, progress=progress)
         if is_stored(draft.card.chunks):  # before the chain says so: who serves can answer from it at once
-            node.stored.update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
+            index_of(node).update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
         else:
-            node.stored.remove()
+            index_of(node).remove()
         models = publish_models(node, state, draft.space)
         stands = base is not None and head is not None and cid_of(base) == head.manifest
         same = base is not None and not draft.changed and listed_models(base) == models

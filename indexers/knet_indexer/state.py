@@ -193,9 +193,13 @@ class State:
                     chunks=[ChunkRow(start=a, end=b, digest=digest) for a, b, digest in self.query(chunks, last)],
                 )
 
-    def texts(self) -> list[tuple[str, Cid]]:
-        """Each item with the block of its text, or of each part of it."""
-        return [(item, Cid(text)) for item, text in self.query("SELECT item, text FROM documents")]
+    def texts(self) -> Iterator[tuple[str, Cid]]:
+        """Each item with the block of its text, or of each part of it; read a page at a time."""
+        sql = f"SELECT id, item, text FROM documents WHERE id > ? ORDER BY id LIMIT {_PAGE}"
+        last = 0
+        while page := self.query(sql, last):
+            yield from ((item, Cid(text)) for _, item, text in page)
+            last = page[-1][0]
 
     def counts(self) -> tuple[int, int]:
         """Documents and chunks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -139,7 +139,10 @@ def _surroundings(centroids: Vectors, terms: npt.NDArray[np.uint32], batches: It
 
 
 def _mark(places: dict[int, int], words: Sequence[Sequence[str]], nearest: npt.NDArray[np.int64]) -> None:
+    around: defaultdict[int, set[str]] = defaultdict(set)
     for chunk, centroid in zip(words, nearest.tolist(), strict=True):
-        for key in map(term_hash, set(chunk)):
+        around[centroid].update(chunk)
+    for centroid, terms in around.items():
+        for key in map(term_hash, terms):
             if key in places:
                 places[key] |= 1 << centroid

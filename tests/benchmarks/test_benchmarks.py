@@ -31,7 +31,7 @@ from tests.network.support import make_node
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
-    "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "query_latency", "routing",
+    "big_node", "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "query_latency", "routing",
     "source_selection",
 )  # fmt: skip
 
@@ -163,6 +163,18 @@ def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> Non
     assert last["bench"] == f"{name}-quick"
     if name == "federation":
         assert last["figures"]["same_top10"] == 1.0
+
+
+@pytest.mark.network
+def test_a_large_node_is_measured() -> None:
+    if find_anvil() is None:
+        pytest.skip(NO_ANVIL)
+    ended = run("benchmarks.big_node", "--quick")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["bench"] == "big_node-quick"
+    assert last["figures"]["chunks"] == 12_000
+    assert last["figures"]["recall_at_10"] >= 0.95
 
 
 @pytest.mark.model

@@ -22,10 +22,11 @@ from knet.index.dense import ExactIndex, Rows
 from knet.index.shard import Chunk, Vectors, store_vector, write_shards
 from knet.merkle import included
 from knet.records import Document, Manifest, Shard, ShardRef, Tombstone
+from knet_indexer import stored
 from knet_indexer.head import HeadKeeper, Served
 from knet_indexer.node import quiet
 from knet_indexer.publish import publish
-from knet_indexer.stored import ivf, opened, update
+from knet_indexer.stored import ivf, update
 from knet_indexer.stored.opened import StoredIndex
 from knet_indexer.sync import sync
 from tests.index.test_collection import SPACE
@@ -327,7 +328,7 @@ def test_enough_lists_are_read_to_find_what_is_near(tmp_path: Path) -> None:
 
 @pytest.fixture
 def everything_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opened, "STORED_FROM", 1)
+    monkeypatch.setattr(stored, "STORED_FROM", 1)
 
 
 def head_of(keeper: HeadKeeper) -> Served:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,7 @@ class Catalog:
         self._lock = Lock()
         with self._translated():
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY, check_same_thread=False)
+            self.close = finalize(self, self._db.close)
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             if found not in (0, VERSION):
                 raise StoreError(f"{path} is an index of version {found}; this knet writes {VERSION}.")
@@ -94,9 +96,6 @@ class Catalog:
             self._db.execute(f"PRAGMA cache_size = -{_CACHE}")
             if not found:
                 self._db.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        self._db.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ from knet.index.collection import Collection, Rows, read_head
 from knet.index.dense import DenseIndex, MakeIndex
 from knet.records import ShardRef
 
-from ..node import Progress
+from ..node import Node, Progress
 from .catalog import Catalog
 from .ivf import StoredDense, Tail
 from .postings import Postings
@@ -33,16 +33,10 @@ from .shards import HASH, StoredLexical, StoredShard, Texts, numbered, row_numbe
 from .update import CATALOG, WORDS, in_file, update
 
 FOLDER = "index"
-STORED_FROM = 10_000  # chunks: fewer are read into memory in a second or two, and searched as fast
 
 T = TypeVar("T")
 
 log = logging.getLogger("knet.node")
-
-
-def is_stored(chunks: int) -> bool:
-    """Whether a collection of so many chunks is searched on disk."""
-    return chunks >= STORED_FROM
 
 
 class Servable:
@@ -57,6 +51,11 @@ class Servable:
         return isinstance(cid, Cid) and (cid in self._more or not self._shards.isdisjoint(self._catalog.holders(cid)))
 
 
+def index_of(node: Node) -> StoredIndex:
+    """The index of a node. Raises ConfigError when the engine that its settings name is not there."""
+    return StoredIndex(node.folder, node.store, node.index if node.config.index else None)
+
+
 class StoredIndex:
     """The index in a node's home. ``engine`` finds candidates by vector in the place of the file kept here."""
 
@@ -68,6 +67,7 @@ class StoredIndex:
     def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress) -> None:
         """Make it the index of ``refs``, and of the blocks of the shards ``kept``. Does nothing when it is.
 
+        Waits while another process works on it.
         Raises StoreError, and what `knet.index.shard.read_shard` raises for blocks that are damaged or not there.
         """
         self._ready(refs, kept, progress, lambda folder: None)

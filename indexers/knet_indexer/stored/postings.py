@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import tantivy
+from knet.errors import MissingExtra, StoreError
 
-from knet.errors import StoreError
+try:
+    import tantivy
+except ImportError as error:
+    raise MissingExtra("tantivy", "node") from error
 
 WRITER_BYTES = 64 << 20  # what is gathered in memory before it is written out
 _WORDS, _NUMBER, _SHARD = "words", "number", "shard"

@@ -25,15 +25,11 @@ from .postings import Postings
 from .shards import HASH, StoredShard, Texts, levels_of, numbered
 
 CATALOG, WORDS = "catalog.db", "words"
-GROUP = 16  # shards committed together, about 20,000 chunks: what being cut off may cost
+GROUP = 32  # shards committed together, about 40,000 chunks: what being cut off may cost
 EXACT = 20_000  # vectors outside the inverted file: comparing them all takes some milliseconds
 STAYING = 0.5  # of the live chunks: when fewer stay, beginning anew is cheaper than taking the others out
 
 Mask = npt.NDArray[np.bool_]
-
-
-class Outgrown(StoreError):
-    """The index holds mostly something else by now."""
 
 
 def update(
@@ -41,8 +37,8 @@ def update(
 ) -> None:
     """Make the index in ``folder`` that of ``refs``; of the shards ``kept`` it also remembers the blocks.
 
-    ``dense`` False leaves vectors to another engine. Raises Outgrown, StoreError when it is damaged or the disk is
-    full, and what `read_shard` raises.
+    ``dense`` False leaves vectors to another engine. Raises StoreError when it is damaged, when it holds mostly
+    something else, and when the disk is full; and what `read_shard` raises.
     """
     folder.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(folder / CATALOG)
@@ -53,6 +49,22 @@ def update(
             work.dense(refs)
     finally:
         catalog.close()
+
+
+class _Counts:
+    """How the statistics of a collection's words change."""
+
+    def __init__(self) -> None:
+        self.df: Counter[str] = Counter()
+        self.chunks = self.length = 0
+
+    def take(self, words: Sequence[Sequence[str]], which: Mask, sign: int) -> None:
+        """Chunks that come (``sign`` 1) or go (-1), of a shard whose tokens are ``words``."""
+        some = [words[chunk] for chunk in np.flatnonzero(which).tolist()]
+        change = self.df.update if sign > 0 else self.df.subtract
+        change(document_frequency(some))
+        self.chunks += sign * len(some)
+        self.length += sign * sum(map(len, some))
 
 
 class _Update:
@@ -81,16 +93,18 @@ class _Update:
         with Postings(self.folder / WORDS).writing() as writer:
             done, total = 0, sum(ref.count for ref in new)
             for first in range(0, len(new), GROUP):
-                self.progress("index", done, total)
+                counts = _Counts()
                 with self.catalog.transaction():
                     for ref in new[first : first + GROUP]:
+                        self.progress("index", done, total)
                         shard = read_shard(self.store, ref)
                         words = [tokens(text) for text in shard.texts]
                         number, start = self.catalog.add(_entry(self.store, shard, masks[ref.shard]))
                         writer.add(number, start, words)
-                        self._count(words, masks[ref.shard], 1)
+                        counts.take(words, masks[ref.shard], 1)
                         done += ref.count
                     writer.commit()
+                    self.catalog.count(counts.df, counts.chunks, counts.length)
             for number in obsolete:
                 writer.drop(number)
         with self.catalog.transaction():
@@ -103,16 +117,12 @@ class _Update:
         root = self.catalog.levels(entry.id)[-HASH:]
         shard = read_shard(self.store, ShardRef(shard=cid, root=root, count=len(mask)))
         words = [tokens(text) for text in shard.texts]
+        counts = _Counts()
+        counts.take(words, mask & ~entry.alive, 1)
+        counts.take(words, entry.alive & ~mask, -1)
         with self.catalog.transaction():
-            self._count(words, mask & ~entry.alive, 1)
-            self._count(words, entry.alive & ~mask, -1)
+            self.catalog.count(counts.df, counts.chunks, counts.length)
             self.catalog.set_alive(entry.id, mask)
-
-    def _count(self, words: Sequence[Sequence[str]], which: Mask, sign: int) -> None:
-        some = [words[chunk] for chunk in np.flatnonzero(which).tolist()]
-        df: Counter[str] = document_frequency(some)
-        changes = {term: sign * count for term, count in df.items()}
-        self.catalog.count(changes, sign * len(some), sign * sum(map(len, some)))
 
     def dense(self, refs: Sequence[ShardRef]) -> None:
         """Write the inverted file anew when too much lies outside of it."""
@@ -153,7 +163,7 @@ def _check_worth(known: dict[Cid, Entry], masks: dict[Cid, Mask]) -> None:
         int((entry.alive & masks[cid]).sum()) for cid, entry in known.items() if cid in masks and entry.indexed
     )
     if staying < STAYING * live:
-        raise Outgrown("the index holds mostly what was removed.")
+        raise StoreError("the index holds mostly what was removed.")
 
 
 def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
