@@ -2,8 +2,8 @@
 
 In a copy of the tree, as an ordinary user with an empty home and a new environment: requirements, ``postBuild``,
 ``start`` with JupyterLab, and the guided tour from its first cell to its last. Fails where Binder would fail its
-visitors: beyond 2 GiB of memory for everything that runs, or 60 s from start to the first answer. Memory does not depend
-on how busy a machine is; time does, so that CI, which shares its machine, gives ``--first-answer`` more.
+visitors: beyond 2 GiB of memory for everything that runs, or 60 s from start to the first answer. Memory does not
+depend on how busy a machine is; time does, so that CI, which shares its machine, gives ``--first-answer`` more.
 """
 
 from __future__ import annotations
