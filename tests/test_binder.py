@@ -7,6 +7,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -57,3 +58,24 @@ def test_the_tour_that_it_opens_is_there() -> None:
     guide = ROOT / "docs" / "tutorial" / "guide.ipynb"
     assert json.loads(guide.read_text())["nbformat"] == 4
     assert str(guide.relative_to(ROOT)) in (ROOT / "tools" / "test_binder.py").read_text()
+
+
+def launch_link() -> str:
+    """Where the badge leads: to Binder if the project says where it lives, else to how one launches a fork."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})
+    repository = str(urls.get("Repository", "")).rstrip("/").removesuffix(".git")
+    tour = "HEAD?urlpath=lab/tree/docs/tutorial/guide.ipynb"
+    if not repository:
+        return "docs/how-to/binder.md"
+    if repository.startswith("https://github.com/"):
+        return f"https://mybinder.org/v2/gh/{repository.removeprefix('https://github.com/')}/{tour}"
+    return f"https://mybinder.org/v2/git/{quote(repository, safe='')}/{tour}"
+
+
+def test_the_badge_leads_to_where_the_project_lives() -> None:
+    badge = re.search(r"\[!\[launch on Binder\]\(([^)]*)\)\]\(([^)]*)\)", (ROOT / "README.md").read_text())
+    assert badge, "README.md has no badge"
+    image, link = badge.groups()
+    assert (ROOT / image).is_file()
+    assert link == launch_link(), "what pyproject.toml names as the repository is where the badge leads"
+    assert link.startswith("https:") or (ROOT / link).is_file()

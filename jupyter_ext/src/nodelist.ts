@@ -169,14 +169,14 @@ function card(
       'div',
       { class: 'jp-knet-Trust' },
       reliabilityBar(info.reliability, info.deviation),
+      history.length ? spark(history, trans) : null,
       h(
         'span',
         { class: 'jp-knet-Figure' },
         info.ratings
           ? `${plusMinus(info.reliability, info.deviation)} (${trans._n('%1 rating', '%1 ratings', info.ratings, info.ratings)})`
           : trans.__('not rated yet')
-      ),
-      history.length ? spark(history, trans) : null
+      )
     ),
     rated?.count
       ? h(

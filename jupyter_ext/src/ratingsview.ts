@@ -7,6 +7,8 @@ import type { IKnet } from './knet';
 import type { IPending } from './records';
 import { ether, line, short } from './text';
 
+const HUNDREDTHS = 100; // of a full verdict, as ratings are counted on chain
+
 export class RatingsView implements IDisposable {
   readonly node: HTMLElement;
   isDisposed = false;
@@ -50,7 +52,7 @@ export class RatingsView implements IDisposable {
       h(
         'ul',
         { class: 'jp-knet-Nodes' },
-        ...ratings.map(one => h('li', {}, trans.__('node %1: %2', one.node, `${one.value > 0 ? '+' : ''}${one.value}`)))
+        ...ratings.map(one => h('li', {}, `${this.title(one.node)}: ${verdict(one.value)}`))
       ),
       h(
         'p',
@@ -70,6 +72,12 @@ export class RatingsView implements IDisposable {
     );
   }
 
+  private title(node: number): string {
+    const { trans, pulse } = this.knet;
+    const found = pulse?.nodes.find(one => one.node === node);
+    return line(found?.title ?? '', 60) || trans.__('node %1', node);
+  }
+
   private async send(): Promise<void> {
     const { trans } = this.knet;
     put(this.said, trans.__('Writing to the chain …'));
@@ -78,4 +86,9 @@ export class RatingsView implements IDisposable {
       (error: Error) => put(this.said, line(error.message, 1000))
     );
   }
+}
+
+/** `+1` for what is right, `−0.5` for what is half wrong; the chain counts hundredths. */
+function verdict(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value) / HUNDREDTHS}`;
 }

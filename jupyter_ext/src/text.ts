@@ -67,6 +67,8 @@ export function moment(seconds: number): string {
 }
 
 const SPANS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['year', 365 * 86400],
+  ['month', 30 * 86400],
   ['day', 86400],
   ['hour', 3600],
   ['minute', 60]

@@ -133,5 +133,6 @@ describe('times', () => {
     expect(ago(now - 61, now)).toBe('1 minute ago');
     expect(ago(now - 2 * 3600 - 5, now)).toBe('2 hours ago');
     expect(ago(now - 86400, now)).toBe('yesterday');
+    expect(ago(now - 800 * 86400, now)).toBe('2 years ago');
   });
 });

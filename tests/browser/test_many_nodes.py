@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from .driver import Driver
+from .test_answers import QUESTION
 from .test_comfort import THEMES, overflowing, use_theme, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
@@ -18,10 +19,12 @@ MANY = 100
 SILENT = 7  # this one does not answer
 
 
-def pretend(
-    driver: Driver, nodes: list[dict[str, Any]], landscape: dict[str, Any], health: list[dict[str, Any]]
-) -> None:
-    """The server says this of the network's nodes; the rest of it is real."""
+Records = list[dict[str, Any]]
+
+
+def pretend(driver: Driver, nodes: Records, landscape: dict[str, Any], health: Records) -> None:
+    """The server, once it is connected, says this of the network's nodes; the rest of it is real."""
+    driver.ask(QUESTION)
     page = driver.page
     page.route("**/knet/nodes?*", lambda route: route.fulfill(body=json.dumps(nodes)))
     page.route("**/knet/landscape?*", lambda route: route.fulfill(body=json.dumps(landscape)))
