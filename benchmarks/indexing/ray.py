@@ -33,7 +33,7 @@ def ray_part(axes: Axes) -> tuple[dict[str, float], dict[str, Any]]:
         for number in range(DOCUMENTS):
             parts = passages[3 * number : 3 * number + 3]
             (documents / f"{number}.md").write_text("\n\n".join(parts), encoding="utf-8")
-        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+        ray.init("local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
         try:
             runs: dict[str, list[SyncReport]] = {"local": [], "ray": []}
             for round_number in range(ROUNDS + 1):  # the first warms up: models are loaded, by each worker too
