@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Annotated
@@ -16,9 +15,10 @@ from typing import Annotated
 from pydantic import Field
 
 from . import __version__
-from .codec import Cid, cid_of
+from .codec import Cid
 from .content.base import get_record
 from .errors import ConfigError
+from .mcp_answers import KeptAnswers
 from .mcp_replies import (
     AskReply,
     FetchReply,
@@ -34,9 +34,9 @@ from .mcp_sdk import Context, Server
 from .query.gather import OnStatus
 from .query.live import LiveAnswer
 from .query.network import MAX_K, MAX_QUESTION, Network
+from .query.recheck import VerificationReport
 from .records import Document, NodeStatus
 
-KEPT_ANSWERS = 64  # about half a megabyte each; older ones can be asked again
 MAX_TEXT = 100_000  # characters `fetch` returns: about what a model's window has to spare
 INSTRUCTIONS = (
     "A knowledge network without an owner. `search` finds passages, `fetch` reads the document around one, `ask` "
@@ -67,11 +67,11 @@ def build_server(network: Network, *, rating: bool = True) -> Server:
 
 
 class Tools:
-    """The tools of one network. It remembers the last answers, for `verify` and `rate`."""
+    """The tools of one network. The last answers are kept on disk, for `verify` and `rate`."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._answers: OrderedDict[str, LiveAnswer] = OrderedDict()
+        self._answers = KeptAnswers(network.folder / "answers" / network.profile.name)
 
     async def search(self, query: Question, context: Context, k: Passages = 8) -> SearchReply:
         """Find passages about something in the whole network, best first."""
@@ -98,7 +98,7 @@ class Tools:
 
     async def verify(self, answer: Name) -> VerifyReply:
         """Check every claim of an answer again: receipts, proofs, texts, scores, citations."""
-        return verify_reply(await asyncio.to_thread(self._answer(answer).verify))
+        return verify_reply(await asyncio.to_thread(self._verify, answer))
 
     async def rate(
         self,
@@ -107,7 +107,7 @@ class Tools:
         passage: Annotated[int | None, Field(ge=1, le=MAX_K, description="Only this source, by number.")] = None,
     ) -> RateReply:
         """Put the user's verdict on an answer, or on one of its sources, on chain, where it counts for its nodes."""
-        return await asyncio.to_thread(self._rate, self._answer(answer), 1.0 if helpful else -1.0, passage)
+        return await asyncio.to_thread(self._rate, answer, 1.0 if helpful else -1.0, passage)
 
     async def _asked(self, question: str, context: Context, **options: object) -> tuple[LiveAnswer, str]:
         tell, told = _teller(context)
@@ -117,20 +117,13 @@ class Tools:
 
         answer = await asyncio.to_thread(ask)
         await told()
-        name = str(cid_of(answer.record))
-        self._answers[name] = answer
-        while len(self._answers) > KEPT_ANSWERS:
-            self._answers.popitem(last=False)
-        return answer, name
+        return answer, await asyncio.to_thread(self._answers.add, answer.record)
 
-    def _answer(self, name: str) -> LiveAnswer:
-        try:
-            return self._answers[name]
-        except KeyError:
-            raise ConfigError("This server does not remember that answer.", hint="Ask the question again.") from None
+    def _verify(self, name: str) -> VerificationReport:
+        return self._network.verify(self._answers.get(name))
 
-    def _rate(self, answer: LiveAnswer, value: float, passage: int | None) -> RateReply:
-        queued = answer.rate(value, passage=passage)
+    def _rate(self, name: str, value: float, passage: int | None) -> RateReply:
+        queued = self._network.rate(self._answers.get(name), value, passage=passage)
         sent = self._network.flush_ratings()
         return RateReply(rated=[rating.receipt.receipt.node for rating in queued], transactions=sent)
 

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from benchmarks.harness import report
 
 from .embed import embed_part
+from .ray import ray_part
 from .resync import resync_part
 
-PARTS = (embed_part, resync_part)  # each draws on one axes and gives figures and details
+PARTS = (embed_part, resync_part, ray_part)  # each draws on one axes and gives figures and details
 
 
 def main() -> None:

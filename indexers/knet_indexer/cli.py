@@ -39,6 +39,7 @@ def init(
     port: Annotated[int, typer.Option(help="Port to listen on; the next free one if not given.")] = 0,
     endpoint: Annotated[str, typer.Option(help="URL under which others reach the node.")] = "",
     rate: Annotated[float, typer.Option(min=0, help="Searches a second for one client; 0: any number.")] = 10.0,
+    bandwidth: Annotated[float, typer.Option(min=0, help="MiB a second for one client to fetch; 0: any.")] = 8.0,
     index: Annotated[str, typer.Option(help="module:function that opens a LangChain vector store.")] = "",
     profile: ProfileName = None,
     as_json: AsJson = False,
@@ -57,6 +58,7 @@ def init(
         endpoint=endpoint,
         index=index,
         rate=rate,
+        bandwidth=bandwidth,
     )
     node = create_node(home or node_home(name), config)
     if as_json:

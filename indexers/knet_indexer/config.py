@@ -33,6 +33,7 @@ class NodeConfig(Record, frozen=True):
     access: str = "public"
     cost: int = 0  # wei a query
     rate: float = 10.0  # searches a second that one client address may ask for; 0: any number
+    bandwidth: float = 8.0  # MiB a second that one client address is sent of what it fetches; 0: any amount
     host: str = "127.0.0.1"
     port: int = FIRST_PORT
     index: str = ""  # "module:function" that opens a LangChain vector store; empty: its own index

@@ -33,14 +33,30 @@ class TokenBuckets:
 
     def take(self, client: str) -> float:
         """Take one token: 0, or the seconds until there is one."""
+        left = self._left(client)
+        if left < 1:
+            return (1 - left) / self._rate
+        self.borrow(client, 1)
+        return 0.0
+
+    def borrow(self, client: str, tokens: float) -> float:
+        """Take tokens whether they are there or not: the seconds until nothing is owed any more, to be waited.
+
+        Owing nothing costs nothing to ask (``tokens`` 0).
+        """
+        left = self._left(client) - tokens
+        self._buckets[client] = (left, self._clock())
+        return max(0.0, -left / self._rate)
+
+    def _left(self, client: str) -> float:
+        """A client's tokens, brought up to now; nobody has asked more lately than it."""
         now = self._clock()
         left, then = self._buckets.pop(client, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
-        wait = 0.0 if left >= 1 else (1 - left) / self._rate
-        self._buckets[client] = (left if wait else left - 1, now)
+        self._buckets[client] = (left, now)
         if len(self._buckets) > self._clients:
             self._buckets.popitem(last=False)
-        return wait
+        return left
 
 
 def client_of(host: str) -> str:

@@ -44,6 +44,7 @@ def _route(summary: str, ok: dict[str, Any], **reasons: str) -> dict[str, Any]:
     return {"summary": summary, "response_class": Response, "responses": {200: ok, **_problems(**reasons)}}
 
 
+_SHARE = "This client asks more than its share; Retry-After says when to ask again."
 _EMPTY = "Nothing is published yet."
 _GATED = "The collection is open only under an agreement with its owner."
 _TEXT = {"description": "As text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
@@ -59,21 +60,25 @@ SEARCH = {
         _409="The query vector is in another space.",
         _413="The question or the body is too long.",
         _415="Neither dag-cbor nor JSON.",
-        _429="This client asks more than its share; Retry-After says when to ask again.",
+        _429=_SHARE,
         _503=f"Too many searches are waiting; Retry-After says when to ask again. {_EMPTY}",
     ),
     "openapi_extra": {"requestBody": {"required": True, "content": _content("SearchRequest")}},
 }
-CARD = _route("The routing card.", {"description": "The head's card.", "content": _content("Card")}, _503=_EMPTY)
+CARD = _route(
+    "The routing card.", {"description": "The head's card.", "content": _content("Card")}, _429=_SHARE, _503=_EMPTY
+)
 MANIFEST = _route(
     "The head. Its CID is the ETag.",
     {"description": "The newest published manifest.", "content": _content("ManifestReply")},
+    _429=_SHARE,
     _503=_EMPTY,
 )
 CHANGES = _route(
     "Documents added and removed since a sequence number.",
     {"description": "A page of changes, oldest first.", "content": _content("ChangesReply")},
     _403=_GATED,
+    _429=_SHARE,
     _503=_EMPTY,
 )
 REGISTRATION = _route(
@@ -109,6 +114,7 @@ def block(*media_types: str) -> dict[str, Any]:
             _400="Not a CID that this node can hold, or an unknown option.",
             _404="This node does not hold the block.",
             _406="Neither a raw block nor a CAR of version 1 was asked for.",
+            _429=_SHARE,
         ),
         "openapi_extra": {
             "parameters": [

@@ -220,13 +220,27 @@ def _connect(spec: str) -> bool:
         _check_reachable(spec)
     try:
         logging.getLogger("ray").setLevel(logging.ERROR)  # its notices would run through the bars
-        ray.init(None if spec == RAY else spec, log_to_driver=False, logging_level=logging.ERROR)
+        _join(spec)
     except (ConnectionError, TimeoutError, grpc.RpcError) as error:
         raise Unreachable(f"The cluster {spec} does not answer: {_gist(error)}", hint=_START) from error
     except (RuntimeError, ValueError, ray.exceptions.RayError) as error:
         hint = "Install the same versions of Ray and Python here and there." if "ersion" in str(error) else _START
         raise ConfigError(f"The cluster {spec} cannot be used: {' '.join(str(error).split())}", hint=hint) from error
     return True
+
+
+def _join(spec: str) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if spec != RAY:
+        ray.init(spec, **quiet)
+        return
+    named = os.environ.get("RAY_ADDRESS")
+    try:
+        ray.init(named or "auto", **quiet)
+    except ConnectionError:
+        if named:
+            raise
+        ray.init("local", **quiet)
 
 
 _START = "`ray start --head` starts one, and its last lines say the address."

@@ -25,6 +25,7 @@ from .limits import TokenBuckets, client_of
 from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .node import Node
+from .pace import Paced
 from .problems import add_problem_handlers
 from .registration import registration
 from .views import ManifestReply
@@ -33,6 +34,7 @@ POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of 
 SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
 QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
 BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
+FETCHED = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have a limit of their own
 MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
 
 
@@ -140,6 +142,8 @@ def create_app(node: Node) -> FastAPI:
     _add_publication(app, service)
     _add_operations(app, service)
     app.include_router(gateway_router(node.store, service.allowed))
+    if node.config.bandwidth:
+        app.add_middleware(Paced, mebibytes=node.config.bandwidth, paths=FETCHED)
     openapi.describe(app)
     return app
 

@@ -76,6 +76,7 @@ class Network:
     ) -> None:
         self.profile = profile
         self.chain = chain
+        self.folder = folder  # where this client keeps what it knows
         self._signer = signer
         self._http = http
         self._store = store

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,23 @@ from knet_indexer.demo.network import NAME, DemoNetwork
 from tests.conftest import NO_ANVIL
 
 pytestmark = pytest.mark.chain
+
+
+@pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_told_to_end_takes_its_chain_with_it(
+    told: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chain is what would be left: nodes end with the program that started them."""
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    command = [sys.executable, "-c", "from knet.cli import main; main()", "demo", "--keep", "--no-tour"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as demo:
+        while not network_status(NAME).running:
+            assert demo.poll() is None
+            time.sleep(0.05)
+        demo.send_signal(told)
+        assert demo.wait(120) == 128 + told
+    assert not network_status(NAME).running
 
 
 @pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)

@@ -19,7 +19,9 @@ pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install 'kn
 
 from knet.cli import app
 from knet.config import Profile, save_profile
-from knet.mcp import KEPT_ANSWERS, MAX_TEXT, Tools, _window
+from knet.errors import BlockTampered, ConfigError
+from knet.mcp import MAX_TEXT, Tools, _window
+from knet.mcp_answers import KeptAnswers
 from knet.query.answer import UNKNOWN
 from knet.query.network import Network
 from tests.network.support import RunningNode
@@ -182,12 +184,26 @@ class _Quiet:
     async def report_progress(self, done: float, total: float | None, message: str) -> None: ...
 
 
-async def test_it_remembers_the_last_answers_alone(net: Network) -> None:
-    tools = Tools(net)
-    names = [(await tools.search(QUESTION, _Quiet(), k=1)).answer for _ in range(3)]  # type: ignore[arg-type]
-    assert list(tools._answers) == names
+async def test_another_session_verifies_and_rates_what_this_one_asked(net: Network) -> None:
+    name = (await Tools(net).search(QUESTION, _Quiet(), k=1)).answer  # type: ignore[arg-type]
+    later = Tools(net)
+    assert (await later.verify(name)).ok
+    assert (await later.rate(name, helpful=True)).rated
+
+
+async def test_only_the_last_answers_are_kept_and_none_that_was_changed(net: Network, tmp_path: Path) -> None:
+    kept = KeptAnswers(tmp_path / "answers", most=2)
+    records = [net.ask(QUESTION, k=1).record for _ in range(3)]
+    names = [kept.add(record) for record in records]
     assert len(set(names)) == 3, "each answer has receipts of its own"
-    assert KEPT_ANSWERS < 1000
+    assert [kept.get(name) for name in names[1:]] == records[1:]
+    for unknown in (names[0], "../answers", "", "bafkqaaa"):
+        with pytest.raises(ConfigError, match="Ask the question again"):
+            kept.get(unknown)
+    path = tmp_path / "answers" / names[2]
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(BlockTampered, match="ask again"):
+        kept.get(names[2])
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,6 +45,7 @@ def demo(
     from .network import DemoNetwork
 
     started = time.perf_counter()
+    _leave_on_signals()
     network = DemoNetwork(_owners(owner or []))
     try:
         with _Bars() as bars:
@@ -171,6 +175,19 @@ def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None
             f"{info.reliability:.2f} ± {info.deviation:.2f}{moved}",
         )  # fmt: skip
     out.print(table)
+
+
+def _leave_on_signals() -> None:
+    """Leave as `sys.exit` does when told to end, or when the terminal is closed: what was started is stopped then."""
+    told = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for each in told:
+            signal.signal(each, signal.SIG_IGN)  # stopping takes some seconds, and is not to be stopped
+        sys.exit(128 + number)
+
+    for each in told:
+        signal.signal(each, leave)
 
 
 def _wait() -> None:

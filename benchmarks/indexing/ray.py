@@ -1,0 +1,61 @@
+"""Two Ray workers of one core against one process with both: what spreading the work costs where it gains nothing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from knet_indexer.config import NodeConfig, SourceConfig, save_config
+from knet_indexer.node import Node
+from knet_indexer.sync import SyncReport, sync
+
+from .embed import texts
+
+WORKERS = 2
+DOCUMENTS = 128  # of three passages each: half a minute in one process
+ROUNDS = 2  # both runs in turn, and the faster of each counts: another process may take the cores for a moment
+
+
+def ray_part(axes: Axes) -> tuple[dict[str, float], dict[str, Any]]:
+    """Seconds of a first sync, one process over Ray's workers on the same cores, the cluster's start not counted."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    source, passages, _ = texts()
+    with tempfile.TemporaryDirectory() as folder:
+        documents = Path(folder) / "documents"
+        documents.mkdir()
+        for number in range(DOCUMENTS):
+            parts = passages[3 * number : 3 * number + 3]
+            (documents / f"{number}.md").write_text("\n\n".join(parts), encoding="utf-8")
+        ray.init("local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+        try:
+            runs: dict[str, list[SyncReport]] = {"local": [], "ray": []}
+            for round_number in range(ROUNDS + 1):  # the first warms up: models are loaded, by each worker too
+                for engine, reports in runs.items():
+                    node = _node(Path(folder) / f"{engine}-{round_number}", documents)
+                    started = time.perf_counter()
+                    reports.append(sync(node, engine=engine))
+                    print(f"round {round_number}: {engine} {time.perf_counter() - started:.1f} s", flush=True)
+        finally:
+            ray.shutdown()
+    seconds = {engine: min(report.seconds for report in reports[1:]) for engine, reports in runs.items()}
+    axes.bar(list(seconds), list(seconds.values()))
+    axes.set(ylabel="seconds", title=f"first sync of {DOCUMENTS} documents of {source}")
+    return {"ray_ratio": round(seconds["local"] / seconds["ray"], 3)}, {
+        "source": source,
+        "documents": DOCUMENTS,
+        "embedded": runs["ray"][0].embedded,
+        "workers": WORKERS,
+        "seconds": {engine: [report.seconds for report in reports] for engine, reports in runs.items()},
+    }
+
+
+def _node(home: Path, documents: Path) -> Node:
+    save_config(home, NodeConfig(name=home.name, sources=[SourceConfig(spec=f"folder:{documents}")]))
+    return Node(home)
