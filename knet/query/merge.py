@@ -22,7 +22,6 @@ from ..index.shard import Vectors, load_vector
 from ..records import Record, Reputation
 from ..trust.agreement import contested, outvoted
 from ..trust.reliability import SUNK, gated, hope, passage_key, weight
-from ..trust.wording import altered
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify import Checked
 
@@ -151,12 +150,9 @@ def _doubt(
     texts = [frozenset(hit.words) for hit in hits]
     covered = np.array([sum(idf for term, idf in asked.items() if term in text) for text in texts])
     answers = covered >= ANSWERS * covered.max()
-    doubts = (
-        contested(frozenset(asked), texts, nodes, weights),
-        outvoted(relevance, answers, texts, nodes, weights),
-        altered(frozenset(asked), [hit.words for hit in hits], nodes, weights),
+    return np.maximum(
+        contested(frozenset(asked), texts, nodes, weights), outvoted(relevance, answers, texts, nodes, weights)
     )
-    return np.asarray(np.max(doubts, axis=0))
 
 
 def _collapse(order: Sequence[int], hits: Sequence[Checked], k: int) -> dict[int, list[int]]:
