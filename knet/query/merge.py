@@ -21,7 +21,7 @@ from ..index.lexical import Statistics, tokens
 from ..index.shard import Vectors, load_vector
 from ..records import Record, Reputation
 from ..trust.agreement import contested, outvoted
-from ..trust.reliability import gated, hope, passage_key, weight
+from ..trust.reliability import SUNK, gated, hope, passage_key, weight
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify import Checked
 
@@ -29,8 +29,6 @@ RETRIEVERS = COLUMNS
 READ_CLOSER = 16  # candidates that costly columns are computed for: twice what is shown by default
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same thing; copies must not amplify it
 SAME_SHARE = 0.8  # of a text that another must be to be taken for the same
-CONTEST = 6.0  # z-score units below which a version sinks that better backed ones contradict: under all that competes
-
 ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
 NO_VERDICTS: Mapping[bytes, Reputation] = {}
 NO_QUESTIONS: Mapping[bytes, Sequence[str]] = {}
@@ -90,7 +88,7 @@ def merge(
     standing = [reputations.get(hit.node, Reputation()) for hit in hits]
     own = [verdicts.get(passage_key(hit.words), Reputation()) if verdicts else Reputation() for hit in hits]
     final = gated(relevance, np.array([hope(*pair) for pair in zip(standing, own, strict=True)]))
-    final -= CONTEST * _doubt(question, hits, standing, relevance, statistics)
+    final -= SUNK * _doubt(question, hits, standing, relevance, statistics)
     parts["trust"] = final - relevance
     keys = list(zip((-final).tolist(), (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)

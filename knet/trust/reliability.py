@@ -19,7 +19,9 @@ from ..records import Record, Reputation
 USEFULNESS_WEIGHT = 0.1  # in units of cosine: under the spread of relevance, so it decides between nodes on topic
 RELIABILITY_WEIGHT = 0.25
 GATE = 1.0  # z-score units below the best within which passages compete
-SHIFT = 1.5  # z-score units for each factor e in reliability
+SHIFT = 0.35  # z-score units for each factor e: what such a factor in the odds of being about the question is worth
+ELSEWHERE = 0.1  # chance that what comes next answers as well: whoever is less likely right does harm where it is shown
+SUNK = 6.0  # z-score units: under all that competes
 REMEMBERED = 100.0  # outcomes: the deviation is then 0.05 at most, enough to tell good sources from bad
 OPTIMISM = 1.0  # deviations
 PRIOR = 0.1  # verdicts that knowing the source is worth
@@ -124,10 +126,13 @@ def with_exploration(order: Sequence[int], relevant: Sequence[int], asked: int, 
 def gated(relevance: Scores, hopes: Scores) -> Scores:
     """Relevance (z-scores) of passages, shifted by how likely they are right (``hopes``, 0..1).
 
-    The shift is the log of the hope against that of an unknown source: ranking by the odds that a passage is about
-    the question *and* right. Distrust counts everywhere and has no floor. Trust counts as far as a passage competes:
-    fully at the best, not at all `GATE` below it, so that no name lifts a text that is not about the question.
+    Shown, a passage is worth its chance of being about the question times how much likelier it is right than what would
+    come in its place (`ELSEWHERE`). The shift is the log of that surplus against an unknown source's, in units in which
+    the log odds of being about the question are relevance. Distrust counts everywhere; without a surplus a passage
+    sinks below all others. Trust counts as far as a passage competes: fully at the best, not at all `GATE` below it, so
+    that no name lifts a text that is not about the question.
     """
-    shift = SHIFT * np.log(hopes / hope(Reputation(), Reputation()))
+    surplus = (hopes - ELSEWHERE) / (hope(Reputation(), Reputation()) - ELSEWHERE)
+    shift = SHIFT * np.log(surplus, out=np.full_like(surplus, -SUNK / SHIFT), where=surplus > 0)
     competes = np.clip(1 - (relevance.max(initial=-np.inf) - relevance) / GATE, 0, 1)
     return relevance + np.where(shift < 0, shift, shift * competes)
