@@ -1,6 +1,6 @@
-"""A routing card in brief: what is kept of each of very many nodes, a twentieth of its card.
+"""A routing card in brief: what is kept of each of very many nodes, about a quarter of its card.
 
-A card of any size becomes the same few numbers, so that no node takes more room, or more places among those that are
+A card of any size becomes the same numbers, so that no node takes more room, or more places among those that are
 proposed for a question, by claiming more.
 """
 
@@ -15,9 +15,8 @@ from ..index.shard import Vectors
 from .shape import read_places
 from .view import NodeView
 
-import os
-GROUPS = int(os.environ.get("G","16"))  # a card's centroids are merged into so many; the question is held against each
-PLACES = np.dtype(f'<u{GROUPS//8}')
+GROUPS = 64  # as many centroids as our cards have; those of a card that has more are merged
+PLACES = np.dtype("<u8")  # a bit a group
 ROUNDS = 3  # of k-means, from centroids that lie far from each other: more move nothing
 READ_CENTROIDS = 256  # of a card, the heaviest: four times what ours have, and as many as are worth merging
 READ_TERMS = 8192  # of a card, those in most chunks: more than ours have
@@ -40,7 +39,7 @@ class Brief(NamedTuple):
     spread: npt.NDArray[np.float16]  # (g,): mean cosine of each with its chunks
     terms: npt.NDArray[np.uint32]  # (n,): hashes, sorted
     df: npt.NDArray[np.uint32]  # (n,): chunks that hold each, counted as if there were `MOST_CHUNKS` at most
-    places: npt.NDArray[np.unsignedinteger]  # (n,): bit i for group i, a chunk of which holds the term
+    places: npt.NDArray[np.uint64]  # (n,): bit i for group i, a chunk of which holds the term
 
 
 def brief_of(view: NodeView) -> Brief:
@@ -115,8 +114,10 @@ def _counted(
 
 def _regrouped(
     places: npt.NDArray[np.uint64], read: npt.NDArray[np.intp], labels: npt.NDArray[np.intp]
-) -> npt.NDArray[np.uint16]:
+) -> npt.NDArray[np.uint64]:
     """Bits of centroids as bits of groups. Centroid i has bit i modulo 64."""
+    if len(labels) <= GROUPS and np.array_equal(read, labels):
+        return places
     bits = np.zeros(64, PLACES)
     np.bitwise_or.at(bits, read % 64, np.left_shift(PLACES.type(1), labels.astype(PLACES)))
     octets = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(bool)

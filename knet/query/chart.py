@@ -36,7 +36,7 @@ class _Held(NamedTuple):
 
     rows: Numbers
     term: Numbers
-    places: npt.NDArray[np.uint16]
+    places: npt.NDArray[np.uint64]
 
 
 class Chart:

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from ..errors import CodecError
 from .brief import GROUPS, PLACES, TITLE, Brief
 
-TERMS = int(os.environ.get('TT','1024'))  # of a node that are kept one by one: those that tell most about it
-CODE = int(os.environ.get('CC','64'))  # bytes a group's vector takes
+TERMS = 4096  # of a node that are kept one by one: those that tell most about it, most often all
+CODE = 48  # bytes a group's vector takes
 MAGIC = b"knet page 1\n"
 ALIGNED = 64  # bytes at which arrays begin, whatever their type
 
@@ -59,7 +59,7 @@ class Page(NamedTuple):
     df: npt.NDArray[np.float32]  # (u,) chunks of these nodes that hold each
     start: npt.NDArray[np.uint32]  # (u + 1,) where each term's postings begin
     holder: npt.NDArray[np.uint16]  # (p,) row of a node that holds it
-    places: npt.NDArray[np.uint16]  # (p,) in which of its groups
+    places: npt.NDArray[np.uint64]  # (p,) in which of its groups
 
     def postings(self, keys: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         """``(t,)`` where each term is, and whether it is there at all."""
@@ -128,7 +128,7 @@ def _inverted(
     df: npt.NDArray[np.float64],
     which: npt.NDArray[np.intp],
     holder: npt.NDArray[np.intp],
-    places: npt.NDArray[np.uint16],
+    places: npt.NDArray[np.uint64],
 ) -> Page:
     order = np.argsort(which, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=len(terms)))])
