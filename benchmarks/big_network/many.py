@@ -174,7 +174,12 @@ def measure(here: Ground, nodes: int, folder: Path, scratch: Path) -> dict[str, 
     )
     found: dict[str, Any] = json.loads(client.stdout.splitlines()[-1])
     proposed, first = found.pop("proposed"), found.pop("first")
-    kept: dict[str, list[float]] = {"proposed_of_first_10": [], "best_proposed": [], "asked_of_first_10": [], "best_asked": []}
+    kept: dict[str, list[float]] = {
+        "proposed_of_first_10": [],
+        "best_proposed": [],
+        "asked_of_first_10": [],
+        "best_asked": [],
+    }
     for number, question in enumerate(here.questions):
         terms = list(dict.fromkeys(tokens(question)))
         best = reference(here, everything, number, np.array(found["idf"][number]), terms)

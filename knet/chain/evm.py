@@ -13,7 +13,7 @@ from web3.exceptions import ContractLogicError
 from ..codec import Cid
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..records import Head, Reputation
-from .base import Deployment, Directory
+from .base import Deployment, Directory, OnPage, ignored
 from .bonded import BondedRatings
 from .events import (
     ENDPOINT_KEY,
@@ -23,6 +23,7 @@ from .events import (
     TRANSFER,
     block_times,
     fetch_logs,
+    fetch_pages,
     fold,
     head_of,
 )
@@ -68,7 +69,7 @@ class EvmChain(BondedRatings):
         with self.rpc.errors("Asking for the price of gas"):
             return int(self.rpc.web3.eth.gas_price)
 
-    def directory(self, known: Directory | None = None) -> Directory:
+    def directory(self, known: Directory | None = None, *, on_page: OnPage = ignored) -> Directory:
         """Nodes as of the newest block. Entries without an endpoint are identities that serve nothing over HTTP."""
         latest = self.rpc.block_number()
         start, nodes = self._deployment.block, {}
@@ -77,7 +78,11 @@ class EvmChain(BondedRatings):
         addresses = [self._deployment.identity, self._deployment.manifests]
         topics = [[TRANSFER, METADATA_SET, MANIFEST_PUBLISHED]]
         with self.rpc.errors("Reading the directory of nodes"):
-            fold(nodes, fetch_logs(self.rpc, addresses, topics, start, latest), block_times(self.rpc))
+            times = block_times(self.rpc)
+            for end, logs in fetch_pages(self.rpc, addresses, topics, start, latest):
+                fold(nodes, logs, times)
+                if end < latest:
+                    on_page(Directory(block=end, nodes=dict(nodes)))
         return Directory(block=latest, nodes=nodes)
 
     def heads(self, node: int) -> list[Head]:

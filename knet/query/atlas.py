@@ -71,9 +71,7 @@ class Atlas:
         if row is None:
             return False
         page = int(np.searchsorted(self.chart.first, row, "right")) - 1
-        return bool(
-            self.chart.pages[page].rows["manifest"][row - self.chart.first[page]].tobytes() == manifest.digest
-        )
+        return bool(self.chart.pages[page].rows["manifest"][row - self.chart.first[page]].tobytes() == manifest.digest)
 
     def title(self, node: int) -> str:
         """What a node calls itself, if its brief is here."""

@@ -150,7 +150,9 @@ class Chart:
         among = mine >= 0
         bits = np.zeros((len(rows), len(terms.keys)), PLACES)
         bits[mine[among], held.term[among]] = held.places[among]
-        place = np.unpackbits(bits.view(np.uint8).reshape(*bits.shape, GROUPS // 8), axis=2, bitorder="little").astype(bool)
+        place = np.unpackbits(bits.view(np.uint8).reshape(*bits.shape, GROUPS // 8), axis=2, bitorder="little").astype(
+            bool
+        )
         return Seen(
             cosine=self._cosines(rows, vectors),
             spread=self.columns["spread"][rows].astype(float),

@@ -21,9 +21,12 @@ from .chart import Chart, Terms
 from .promise import features
 from .route import NOBODY, NOTHING, UNKNOWN, Route, ordered
 from .view import NodeView
+
 WHOLE = 500  # nodes of a space whose cards are all held and compared; of more, briefs
 MOST_KEPT = 32  # nodes in the order of a question: three times what is asked where nobody says how many
-MOST_NAMED = 1024  # nodes that a user may name, or that are trusted as far as a user asks for, compared without proposal
+MOST_NAMED = (
+    1024  # nodes that a user may name, or that are trusted as far as a user asks for, compared without proposal
+)
 
 
 class Overview(NamedTuple):
