@@ -67,17 +67,14 @@ class Atlas:
 
     def holds(self, node: int, manifest: Cid) -> bool:
         """Whether a node's brief is of this manifest."""
-        row = self.chart.row_of.get(node)
-        if row is None:
-            return False
-        page = int(np.searchsorted(self.chart.first, row, "right")) - 1
-        return bool(self.chart.pages[page].rows["manifest"][row - self.chart.first[page]].tobytes() == manifest.digest)
+        chart = self.chart
+        row = chart.row_of.get(node)
+        return row is not None and bool(chart.columns["manifest"][row].tobytes() == manifest.digest)
 
     def title(self, node: int) -> str:
         """What a node calls itself, if its brief is here."""
-        row = self.chart.row_of[node]
-        page = int(np.searchsorted(self.chart.first, row, "right")) - 1
-        name: bytes = self.chart.pages[page].rows["title"][row - self.chart.first[page]]
+        chart = self.chart
+        name: bytes = chart.columns["title"][chart.row_of[node]]
         return name.decode(errors="ignore")
 
     # --- changing ----------------------------------------------------------------------------------------------

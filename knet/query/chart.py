@@ -54,7 +54,7 @@ class Chart:
     def _begin(self) -> None:
         sizes = [len(page.rows) for page in self.pages]
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        fields = ("node", "space", "chunks", "tokens", "weight", "spread", "documents", "sequence")
+        fields = ("node", "space", "chunks", "tokens", "weight", "spread", "documents", "sequence", "manifest", "title")
         self.columns = {
             name: np.concatenate([page.rows[name] for page in self.pages]) if self.pages else np.zeros(0, "<u8")
             for name in fields

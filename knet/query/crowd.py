@@ -21,6 +21,7 @@ from ..records import NodeEntry, Reputation, Space
 from .atlas import PAGE, Atlas
 from .brief import brief_of
 from .far import WHOLE, Overview
+from .nodes import NodeInfo, info_of
 from .view import NodeView, load_view
 
 SourceFor = Callable[[NodeEntry], BlockSource]
@@ -91,6 +92,34 @@ class Crowd:
         """What routing needs; ``further`` views are looked at besides."""
         near = {view.entry.node: view for view in (*self.near.values(), *further)}
         return Overview(self._atlas.chart, self._atlas.spaces, list(near.values()))
+
+    def at_hand(self) -> dict[int, NodeView]:
+        """The nodes that are held whole just now."""
+        with self._lock:
+            return self.near | dict(self._kept)
+
+    def infos(self) -> list[NodeInfo]:
+        """One line about every node that can be routed to, by what its brief says."""
+        chart = self._atlas.chart
+        infos = [info_of(view) for view in self.near.values()]
+        for node, row in chart.row_of.items():
+            entry, known = self._entries.get(node), self.reputations.get(node, Reputation())
+            if entry is not None:
+                infos.append(
+                    NodeInfo(
+                        node=node,
+                        title=self._atlas.title(node),
+                        description="",
+                        endpoint=entry.endpoint,
+                        documents=int(chart.columns["documents"][row]),
+                        chunks=int(chart.columns["chunks"][row]),
+                        sequence=int(chart.columns["sequence"][row]),
+                        reliability=known.mean,
+                        deviation=known.deviation,
+                        ratings=known.count,
+                    )
+                )
+        return infos
 
     def holds(self, node: int) -> bool:
         return node in self._atlas.chart.row_of or node in self.near
@@ -194,7 +223,7 @@ class Crowd:
             self._useful.set()
 
     def _wanted(self) -> list[NodeEntry]:
-        """Entries of which no card is known, those with a name first, the others in no order that a node could choose."""
+        """Entries of which no card is known: those with a name first, the others in an order nobody can choose."""
         now, named = time.monotonic(), set(self.favoured)
         with self._lock:
             late = {node for node, (at, _) in self._failed.items() if now - at < AGAIN_SECONDS}

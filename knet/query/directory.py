@@ -74,6 +74,10 @@ class NetworkView:
             self._background.start()
         return self.nodes
 
+    def at_hand(self) -> Mapping[int, NodeView]:
+        """The nodes held whole: all of a small network; of a big one those of small spaces, and those asked lately."""
+        return self.nodes if self.crowd is None else self.crowd.at_hand()
+
     def entry(self, node: int) -> NodeEntry | None:
         """What the chain says of a node, as far as it was read."""
         return self._directory.nodes.get(node) if self._directory else None

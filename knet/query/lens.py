@@ -41,8 +41,10 @@ class Lens:
 
     @classmethod
     def learn(cls, vectors: Vectors) -> Lens:
-        """From ``(n, dimension)`` unit vectors, n 256 at least."""
+        """From ``(n, dimension)`` unit vectors, the more the better."""
         padded = _padded(vectors[:TRAINED])
+        if len(padded) < CELLS:  # nodes that hold next to nothing: cells may be the same
+            padded = np.resize(padded, (CELLS, padded.shape[1]))
         index = faiss.index_factory(padded.shape[1], f"IVF{CELLS},PQ{CODE}np", faiss.METRIC_INNER_PRODUCT)
         index.by_residual = False
         for way in (index.cp, index.pq.cp):

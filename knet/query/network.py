@@ -289,18 +289,23 @@ class Network:
 
     def trusted(self, node: int) -> Trusted:
         """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""
-        found = {each.node: each for each in self.everybody_trusted()}
-        if node not in found:
+        self._view.refresh()
+        self._standings.refresh()
+        view = self.view(node)
+        if view is None:
             raise NotRegistered(
                 f"There is no node {node} on this network that can be asked.", hint="`knet nodes` lists them."
             )
-        return found[node]
+        return self._standings.trusted(view)
 
     def everybody_trusted(self) -> list[Trusted]:
-        """How far every node is trusted here, and why, by node. Raises ChainUnreachable."""
+        """How far every node is trusted here, and why, by node; of a big network, those asked lately.
+
+        Raises ChainUnreachable.
+        """
         self._view.refresh()
         self._standings.refresh()
-        return [self._standings.trusted(view) for _, view in sorted(self._view.nodes.items())]
+        return [self._standings.trusted(view) for _, view in sorted(self._view.at_hand().items())]
 
     def people(self) -> list[Person]:
         """The accounts this client trusts and why, by walks from its own ratings, most first. Raises
@@ -310,20 +315,37 @@ class Network:
 
     def histories(self) -> list[History]:
         """Every node's reliability on chain and usefulness here over time. Raises ChainUnreachable."""
-        return self._standings.histories(self._view.current())
+        self._view.current()
+        return self._standings.histories(self._view.at_hand())
 
     def settle(self) -> None:
         """Wait until everything asked so far is learnt from."""
         self._standings.settle()
 
     def views(self) -> Mapping[int, NodeView]:
-        """Every node that can be asked, with its manifest and routing card. Raises ChainUnreachable."""
-        return self._view.current()
+        """Every node that can be asked, with its manifest and routing card; of a big network, those asked lately.
+
+        Raises ChainUnreachable.
+        """
+        self._view.current()
+        return self._view.at_hand()
+
+    def view(self, node: int) -> NodeView | None:
+        """One node with its manifest and routing card, fetched if need be. Raises ChainUnreachable."""
+        self._view.current()
+        return self._view.look_up([node])[0].get(node)
+
+    def coverage(self) -> tuple[int, int]:
+        """How many nodes are known well enough to be asked by now, and how many are published: a first connection to a
+        big network goes on reading in the background. Raises ChainUnreachable."""
+        known, crowd = self._view.current(), self._view.crowd
+        return (len(known), len(known) + len(self._view.unusable)) if crowd is None else (len(crowd), crowd.published)
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
-        infos = [info_of(view) for view in self._view.nodes.values()]
+        crowd = self._view.crowd
+        infos = [info_of(view) for view in self._view.nodes.values()] if crowd is None else crowd.infos()
         infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
         return sorted(infos, key=lambda info: info.node)
 

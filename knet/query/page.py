@@ -80,7 +80,7 @@ def make_page(encoded: Sequence[Encoded]) -> Page:
     briefs = [each.brief for each in encoded]
     every = np.concatenate([np.zeros(0, np.uint32), *(brief.terms for brief in briefs)])
     terms, which = np.unique(every, return_inverse=True)
-    df = np.bincount(which, np.concatenate([np.zeros(0), *(brief.df for brief in briefs)]), len(terms))
+    df = np.bincount(which, np.concatenate([np.zeros(0), *(brief.df for brief in briefs)]), len(terms)).astype(float)
     idf = np.log1p(len(briefs) / np.maximum(np.bincount(which, minlength=len(terms)), 1))
     kept: list[npt.NDArray[np.bool_]] = []
     at = 0
@@ -106,7 +106,7 @@ def merge_pages(pages: Sequence[Page], alive: Sequence[npt.NDArray[np.bool_]]) -
         df[at] += page.df * (float(chunks[good].sum()) / max(float(chunks.sum()), 1.0))
         number = before + np.cumsum(good) - 1
         keep = good[page.holder]
-        which.append(np.repeat(at, np.diff(page.start.astype(np.int64)))[keep])
+        which.append(np.repeat(at, page.start[1:] - page.start[:-1])[keep])
         holder.append(number[page.holder[keep]])
         places.append(page.places[keep])
         before += int(good.sum())
