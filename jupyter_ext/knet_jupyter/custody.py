@@ -83,7 +83,7 @@ def custody(network: Network, answer: Answer, number: int) -> Custody:
     passage = answer.passages[number - 1]
     where = passage.provenance
     try:
-        view = network.views().get(where.node)
+        view = network.view(where.node)
     except KnetError:
         view = None
     held = Held(

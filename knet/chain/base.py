@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..codec import Cid
@@ -32,6 +32,13 @@ class Directory(Record, frozen=True):
     hash: str = ""  # of the block: on a chain that has another one there, this directory is not true
 
 
+OnPage = Callable[[Directory], None]
+
+
+def ignored(directory: Directory) -> None:
+    """For whoever waits for the last page."""
+
+
 class Chain(Protocol):
     """Reads and writes of one deployment. Every method raises ChainUnreachable when the RPC does not answer.
 
@@ -58,8 +65,11 @@ class Chain(Protocol):
         """Wei a unit of gas costs in the next block."""
         ...
 
-    def directory(self, known: Directory | None = None) -> Directory:
-        """Nodes, endpoints, wallets and heads from events since ``known`` (or from the deployment on)."""
+    def directory(self, known: Directory | None = None, *, on_page: OnPage = ignored) -> Directory:
+        """Nodes, endpoints, wallets and heads from events since ``known`` (or from the deployment on).
+
+        Each page of blocks is handed to ``on_page`` as a directory of what is known by then, to go on from later.
+        """
         ...
 
     def heads(self, node: int, *, newest: bool = False) -> list[Head]:

@@ -37,6 +37,14 @@ BlockTime = Callable[[Log], int]
 
 def fetch_logs(rpc: Rpc, addresses: list[str], topics: list[Any], start: int, stop: int) -> Iterator[Log]:
     """Logs of blocks ``start`` to ``stop``, page by page; a page the RPC finds too large is halved."""
+    for _, logs in fetch_pages(rpc, addresses, topics, start, stop):
+        yield from logs
+
+
+def fetch_pages(
+    rpc: Rpc, addresses: list[str], topics: list[Any], start: int, stop: int
+) -> Iterator[tuple[int, list[Log]]]:
+    """The same, each page with the last of its blocks."""
     size = PAGE_BLOCKS
     while start <= stop:
         end = min(start + size - 1, stop)
@@ -48,7 +56,7 @@ def fetch_logs(rpc: Rpc, addresses: list[str], topics: list[Any], start: int, st
                 raise
             size = (end - start + 1) // 2
             continue
-        yield from (log for log in logs if not log.get("removed"))
+        yield end, [log for log in logs if not log.get("removed")]
         start, size = end + 1, min(size * 2, PAGE_BLOCKS)
 
 

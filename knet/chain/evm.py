@@ -14,7 +14,7 @@ from ..codec import Cid
 from ..config import JOURNALS, Profile, home
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..records import Head, Reputation
-from .base import Deployment, Directory
+from .base import Deployment, Directory, OnPage, ignored
 from .bonded import BondedRatings
 from .events import (
     ENDPOINT_KEY,
@@ -24,6 +24,7 @@ from .events import (
     TRANSFER,
     block_times,
     fetch_logs,
+    fetch_pages,
     fold,
     head_of,
 )
@@ -80,7 +81,7 @@ class EvmChain(BondedRatings):
         with self.rpc.errors("Asking for the price of gas"):
             return int(self.rpc.web3.eth.gas_price)
 
-    def directory(self, known: Directory | None = None) -> Directory:
+    def directory(self, known: Directory | None = None, *, on_page: OnPage = ignored) -> Directory:
         """Nodes as of the newest settled block. Those without an endpoint are identities that serve nothing over HTTP.
 
         ``known`` is extended if its block is still on the chain. If not, what it says may never have been, and
@@ -95,7 +96,11 @@ class EvmChain(BondedRatings):
         addresses = [self._deployment.identity, self._deployment.manifests]
         topics = [[TRANSFER, METADATA_SET, MANIFEST_PUBLISHED]]
         with self.rpc.errors("Reading the directory of nodes"):
-            fold(nodes, fetch_logs(self.rpc, addresses, topics, start, latest), block_times(self.rpc))
+            times = block_times(self.rpc)
+            for end, logs in fetch_pages(self.rpc, addresses, topics, start, latest):
+                fold(nodes, logs, times)
+                if end < latest:
+                    on_page(Directory(block=end, nodes=dict(nodes), hash=self.rpc.block_hash(end)))
         return Directory(block=latest, nodes=nodes, hash=named)
 
     def heads(self, node: int, *, newest: bool = False) -> list[Head]:

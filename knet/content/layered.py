@@ -40,6 +40,20 @@ class Layered:
         return iter(self.local)
 
 
+class FirstOf:
+    """Reads from each source in order, and keeps nothing."""
+
+    def __init__(self, *sources: BlockSource) -> None:
+        self.sources = sources
+
+    def get(self, cid: Cid) -> bytes:
+        """Raises what `first_found` does."""
+        return first_found(cid, self.sources)
+
+    def has(self, cid: Cid) -> bool:
+        return any(source.has(cid) for source in self.sources)
+
+
 def first_found(cid: Cid, sources: Iterable[BlockSource]) -> bytes:
     """The block from the first source that has it.
 

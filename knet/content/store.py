@@ -117,6 +117,17 @@ class FileStore:
             except CodecError:
                 continue  # a write under way, or somebody else's file
 
+    def sizes(self) -> list[tuple[Cid, int]]:
+        """Every block and its bytes, the one written first in front."""
+        found: list[tuple[float, Cid, int]] = []
+        for cid in self:
+            try:
+                about = self._where(cid).stat()
+            except FileNotFoundError:  # another process deleted it just now
+                continue
+            found.append((about.st_mtime, cid, about.st_size))
+        return [(cid, size) for _, cid, size in sorted(found, key=lambda each: each[0])]
+
 
 class MemoryStore:
     """Blocks in memory; with ``max_bytes``, a cache that drops what was least recently used."""

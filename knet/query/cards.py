@@ -29,7 +29,7 @@ class Seen(NamedTuple):
     spread: Rows  # (m, c): mean cosine of each centroid with its chunks
     weight: Rows  # (m, c): chunks behind each centroid; 0 where there is none
     df: Rows  # (m, t): chunks that hold each term
-    place: npt.NDArray[np.bool_]  # (m, t, PLACES): whether a chunk of that centroid holds it
+    place: npt.NDArray[np.bool_]  # (m, t, p): whether a chunk of a centroid holds it; centroid i has place i modulo p
     chunks: Rows  # (m,)
 
 

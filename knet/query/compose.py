@@ -26,7 +26,7 @@ def compose(
 ) -> Answer:
     """The answer over everything an inquiry gathered. ``started`` is its `time.perf_counter`; ``further`` statuses are
     of nodes that could not be asked at all."""
-    statistics = pooled_statistics(inquiry.views.values(), tokens(inquiry.question))
+    statistics = inquiry.statistics or pooled_statistics(inquiry.views.values(), tokens(inquiry.question))
     passages = _passages(inquiry, statistics)
     sentences: list[Sentence] = []
     problem = ""

@@ -18,6 +18,7 @@ from ..dsi.model import Model
 from ..errors import KnetError, Stopped
 from ..http import HttpClient
 from ..index.collection import Collection
+from ..index.lexical import Statistics
 from ..index.shard import Vectors
 from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
 from .ask import DEADLINE_SECONDS, Reply, ask_nodes
@@ -64,6 +65,7 @@ class Inquiry:
     beliefs: Mapping[int, Reputation] = field(default_factory=dict)  # see `knet.query.standing`
     known: Mapping[bytes, Sequence[str]] = field(default_factory=dict)  # questions the user found passages to answer
     models: Mapping[int, Sequence[Model]] = field(default_factory=dict)  # De-DSI models that are at hand, by node
+    statistics: Statistics | None = None  # over the whole network, where ``views`` are not all of it
     further: Mapping[str, Column] = field(default_factory=dict)  # see `knet.query.merge.merge`
     closer: Mapping[str, Column] = field(default_factory=dict)
     on_status: OnStatus | None = None

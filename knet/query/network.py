@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -20,15 +21,16 @@ from ..chain.keys import Signer, load_or_create_key
 from ..codec import from_json
 from ..config import Profile, home, load_profile
 from ..content.base import BlockSource, BlockStore
+from ..content.bounded import BoundedStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
-from ..content.layered import Layered
+from ..content.layered import FirstOf, Layered
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
-from ..records import Answer, NodeEntry, NodeStatus, Rating, Reputation, Space
+from ..records import Answer, NodeEntry, NodeStatus, Rating, Space
 from ..trust.answered import Answered
 from ..trust.cost import Cost, cost_of
 from ..trust.history import History
@@ -37,24 +39,27 @@ from ..trust.probes import Judged, Probe, judge
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
+from .choose import choose, choose_far
 from .closer import Reranker, closer_columns
 from .compose import compose
+from .directory import NetworkView
 from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
 from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
 from .nodes import NodeInfo, info_of, unusable_info
 from .recheck import VerificationReport, verify_answer
-from .route import route
 from .spaces import Spaces
 from .standing import Standings, Trusted
-from .view import NetworkView, NodeView
+from .view import NodeView
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from ..langchain import KnetRetriever
 
+CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
+MOST_TOLD = 1000  # statuses of nodes that could not be asked; of a big network there may be very many
 MODEL_SECONDS = 5.0  # private mode waits for a model as it waits for collections, though not as long
 MAX_K = 64  # passages; nodes refuse more
 MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
@@ -81,10 +86,15 @@ class Network:
         self._http = http
         self._store = store
         self._daemons = [KuboStore(profile.kubo)] if profile.kubo else []
-        self._view = NetworkView(chain, self._source, folder / "cache" / f"{profile.name}.json")
+        self._cards = BoundedStore(folder / "cache" / "cards", CARD_BYTES)
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
-        self._standings = Standings(chain, self.address, folder / "learnt" / f"{profile.name}.db")
+        self._standings = Standings(
+            chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._view.owners()
+        )
+        self._view = NetworkView(
+            chain, self._card_source, self._glance, folder / "cache" / f"{profile.name}.json", self._standings.favoured
+        )
         self._answered = Answered(folder / "answered" / f"{profile.name}.json")
         self._models = ModelShelf()
         self._gatherer = Gatherer(http, chain.deployment)
@@ -129,30 +139,24 @@ class Network:
         if deadline is not None:
             chosen = msgspec.structs.replace(chosen, deadline=deadline)
         known = self._view.current()
-        if not known and not self._view.unusable:
+        if not known and not self._view.unusable and self._view.crowd is None:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
-        self._standings.begin(known)
-        vectors, views, missing = self._spaces.embed(question, known)
-        beliefs = self._standings.beliefs(views)
-        eligible = _eligible(views, chosen, beliefs)
+        if self._view.crowd is None:
+            choice = choose(question, known, chosen, self._spaces, self._standings)
+        else:
+            choice = choose_far(question, self._view, self._view.crowd, chosen, self._spaces, self._standings)
+        views, vectors = choice.views, choice.vectors
         inquiry = Inquiry(
             question=question,
-            routes=route(
-                question,
-                vectors,
-                eligible,
-                asked=chosen.ask,
-                usefulness=self._standings.usefulness,
-                beliefs=beliefs,
-                expected=self._standings.expected(vectors),
-            ),
+            routes=choice.routes,
             views=views,
             vectors=vectors,
-            options=chosen,
+            options=choice.options,
             client=bytes.fromhex(self.address[2:]),
             verdicts=self._verdicts.known,
-            beliefs=beliefs,
+            beliefs=choice.beliefs,
             known=self._answered.known,
+            statistics=choice.statistics,
             closer=closer_columns(views, vectors, self._spaces.embedder if thorough else None, reranker),
             on_status=on_status,
             on_asking=on_asking,
@@ -174,7 +178,7 @@ class Network:
             started,
             writer=_writer(model),
             writer_name=EXTRACTIVE if model is None else model.get_name(),
-            further=[*missing, *self._unusable()],
+            further=[*choice.missing, *self._unusable()][:MOST_TOLD],
         )
         self._standings.learn(inquiry, answer)
         return LiveAnswer(answer, self)
@@ -184,16 +188,29 @@ class Network:
         return await asyncio.to_thread(self.ask, question, **options)
 
     def _source(self, entry: NodeEntry) -> BlockSource:
+        return Layered(self._store, *self._elsewhere(entry))
+
+    def _card_source(self, entry: NodeEntry) -> BlockSource:
+        """Of a big network manifests and cards are kept in bounds; what was read can be read again."""
+        return (
+            self._source(entry)
+            if self._view.crowd is None
+            else Layered(self._cards, self._store, *self._elsewhere(entry))
+        )
+
+    def _glance(self, entry: NodeEntry) -> BlockSource:
+        """For what is read once: nothing is kept."""
+        return FirstOf(self._store, self._cards, *self._elsewhere(entry))
+
+    def _elsewhere(self, entry: NodeEntry) -> Sequence[BlockSource]:
         urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
-        return Layered(self._store, GatewaySource(self._http, urls), *self._daemons)
+        return (GatewaySource(self._http, urls), *self._daemons)
 
     def source_of(self, node: int) -> BlockSource:
         """Where this client reads a node's blocks, each checked: kept here, then the node, gateways and Kubo."""
-        try:
-            known = self._view.current()
-        except ChainError:  # blocks may be here all the same
-            known = {}
-        entry = known[node].entry if node in known else NodeEntry(node=node, owner="", wallet="", endpoint="")
+        with suppress(ChainError):  # blocks may be here all the same
+            self._view.current()
+        entry = self._view.entry(node) or NodeEntry(node=node, owner="", wallet="", endpoint="")
         return self._source(entry)
 
     def _unusable(self) -> list[NodeStatus]:
@@ -253,7 +270,7 @@ class Network:
         sent = self._ratings.flush(self.chain, self._signer, *stores, bond=development)
         if sent:
             self._view.refresh()
-            self._standings.refresh(self._view.nodes)
+            self._standings.refresh()
         return sent
 
     def probe(self, probe: Probe, *, rate: bool = False) -> Judged:
@@ -274,40 +291,63 @@ class Network:
 
     def trusted(self, node: int) -> Trusted:
         """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""
-        found = {each.node: each for each in self.everybody_trusted()}
-        if node not in found:
+        self._view.refresh()
+        self._standings.refresh()
+        view = self.view(node)
+        if view is None:
             raise NotRegistered(
                 f"There is no node {node} on this network that can be asked.", hint="`knet nodes` lists them."
             )
-        return found[node]
+        return self._standings.trusted(view)
 
     def everybody_trusted(self) -> list[Trusted]:
-        """How far every node is trusted here, and why, by node. Raises ChainUnreachable."""
+        """How far every node is trusted here, and why, by node; of a big network, those asked lately.
+
+        Raises ChainUnreachable.
+        """
         self._view.refresh()
-        self._standings.refresh(self._view.nodes)
-        return [self._standings.trusted(view) for _, view in sorted(self._view.nodes.items())]
+        self._standings.refresh()
+        return [self._standings.trusted(view) for _, view in sorted(self._view.at_hand().items())]
 
     def people(self) -> list[Person]:
         """The accounts this client trusts and why, by walks from its own ratings, most first. Raises
         ChainUnreachable."""
-        return self._standings.people(self._view.current())
+        self._view.current()
+        return self._standings.people()
 
     def histories(self) -> list[History]:
         """Every node's reliability on chain and usefulness here over time. Raises ChainUnreachable."""
-        return self._standings.histories(self._view.current())
+        self._view.current()
+        return self._standings.histories(self._view.at_hand())
 
     def settle(self) -> None:
         """Wait until everything asked so far is learnt from."""
         self._standings.settle()
 
     def views(self) -> Mapping[int, NodeView]:
-        """Every node that can be asked, with its manifest and routing card. Raises ChainUnreachable."""
-        return self._view.current()
+        """Every node that can be asked, with its manifest and routing card; of a big network, those asked lately.
+
+        Raises ChainUnreachable.
+        """
+        self._view.current()
+        return self._view.at_hand()
+
+    def view(self, node: int) -> NodeView | None:
+        """One node with its manifest and routing card, fetched if need be. Raises ChainUnreachable."""
+        self._view.current()
+        return self._view.look_up([node])[0].get(node)
+
+    def coverage(self) -> tuple[int, int]:
+        """How many nodes are known well enough to be asked by now, and how many are published: a first connection to a
+        big network goes on reading in the background. Raises ChainUnreachable."""
+        known, crowd = self._view.current(), self._view.crowd
+        return (len(known), len(known) + len(self._view.unusable)) if crowd is None else (len(crowd), crowd.published)
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
-        infos = [info_of(view) for view in self._view.nodes.values()]
+        crowd = self._view.crowd
+        infos = [info_of(view) for view in self._view.nodes.values()] if crowd is None else crowd.infos()
         infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
         return sorted(infos, key=lambda info: info.node)
 
@@ -324,6 +364,7 @@ class Network:
     def close(self) -> None:
         """Finish learning, close connections. Queued ratings stay on disk."""
         self._standings.close()
+        self._view.close()
         for daemon in self._daemons:
             daemon.close()
         self._http.close()
@@ -371,16 +412,6 @@ def load_answer(source: str | Path) -> Answer:
         return from_json(Path(source).read_bytes(), Answer)
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
-
-
-def _eligible(views: Mapping[int, NodeView], options: Options, beliefs: Mapping[int, Reputation]) -> list[NodeView]:
-    return [
-        view
-        for node, view in views.items()
-        if (not options.nodes or node in options.nodes)
-        and beliefs.get(node, view.reputation).mean >= options.min_reliability
-        and view.card.chunks > 0
-    ]
 
 
 def _writer(model: BaseChatModel | None) -> Writer | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .cards import PLACES, Rows, Seen
+from .cards import Rows, Seen
 from .listwise import fitted
 
 FEATURES = ("topic", "joint", "both", "tail", "rare", "mass")
@@ -32,7 +32,7 @@ def features(seen: Seen, idf: npt.NDArray[np.float64]) -> Rows:
     filled = seen.weight > 0
     cosine = np.where(filled, seen.cosine, -1.0)
     weights = idf / max(float(idf.sum()), EPSILON)
-    held = np.einsum("mtp,t->mp", seen.place, weights)[:, np.arange(cosine.shape[1]) % PLACES]
+    held = np.einsum("mtp,t->mp", seen.place, weights)[:, np.arange(cosine.shape[1]) % seen.place.shape[2]]
     both = np.where(filled, cosine + JOINT_WEIGHT * held, -1.0)
     tail = _tail(cosine, seen)
     close = (seen.weight * np.exp(np.minimum((both - both.max(initial=-1.0)) / WIDTH, 0.0))).sum(1)

@@ -16,7 +16,7 @@ from ..index.lexical import Statistics, term_hash, tokens
 from ..index.shard import Vectors
 from ..records import Record, Reputation
 from ..trust.reliability import Standing, bonus, with_exploration
-from .cards import card_index
+from .cards import Rows, card_index
 from .promise import FEATURES, chances, features, promises
 from .view import NodeView
 
@@ -26,6 +26,7 @@ MOST = 10  # nodes asked where nobody says how many
 LEFT_OUT = 0.05  # chance that the best passage is at none of the nodes asked
 NOBODY: Mapping[int, Reputation] = {}
 NOTHING: Mapping[int, float] = {}
+UNKNOWN = Reputation()
 
 
 class Route(Record, frozen=True):
@@ -71,33 +72,63 @@ def route(
     terms = list(dict.fromkeys(tokens(question)))
     statistics = pooled_statistics(views, terms)
     seen = card_index(views).look([term_hash(term) for term in terms], vectors)
-    rows = features(seen, np.array([statistics.idf(term) for term in terms]))
+    return ordered(
+        question,
+        features(seen, np.array([statistics.idf(term) for term in terms])),
+        {view.entry.node: view.reputation for view in views},
+        asked=asked,
+        usefulness=usefulness,
+        beliefs=beliefs,
+        expected=expected,
+    )
+
+
+def ordered(
+    question: str,
+    rows: Rows,
+    on_chain: Mapping[int, Reputation],
+    *,
+    asked: int | None = 0,
+    usefulness: Mapping[int, Reputation] = NOBODY,
+    beliefs: Mapping[int, Reputation] = NOBODY,
+    expected: Mapping[int, float] = NOTHING,
+    most: int | None = None,
+) -> list[Route]:
+    """The nodes of ``on_chain``, best first, or the ``most`` best of them: what each promises is a row of ``rows``
+    ``(m, len(FEATURES))``. The rest is as for `route`."""
     promise = promises(rows)
     likely = chances(promise)
-    routes: dict[int, Route] = {}
-    relevance: dict[int, float] = {}
-    for number, view in enumerate(views):
-        node = view.entry.node
-        rated, used = beliefs.get(node, view.reputation), usefulness.get(node, Reputation())
-        standing = bonus(Standing(usefulness=used, reliability=rated), expected.get(node))
-        relevance[node] = float(promise[number]) / UNIT
+    nodes = list(on_chain)
+    relevance = dict(zip(nodes, (promise / UNIT).tolist(), strict=True))
+    standing = dict.fromkeys(nodes, 0.0)  # which is what nobody's word adds
+    for node, chain in on_chain.items():
+        if chain is not UNKNOWN or node in usefulness or node in beliefs or node in expected:
+            known = Standing(usefulness=usefulness.get(node, UNKNOWN), reliability=beliefs.get(node, chain))
+            standing[node] = bonus(known, expected.get(node))
+    order = sorted(nodes, key=lambda node: (-(relevance[node] + standing[node]), node))[:most]
+    relevant = sorted(nodes, key=lambda node: (-relevance[node], node))[:most]
+    place = {node: number for number, node in enumerate(nodes)}
+
+    def made(node: int) -> Route:
+        number = place[node]
         evidence = dict(zip(FEATURES, rows[number].tolist(), strict=True))
-        evidence |= {"chance": float(likely[number]), "standing": standing}
-        routes[node] = Route(
+        evidence |= {"chance": float(likely[number]), "standing": standing[node]}
+        rated, used = beliefs.get(node, on_chain[node]), usefulness.get(node, UNKNOWN)
+        return Route(
             node=node,
-            score=relevance[node] + standing,
-            why=_why(evidence, used, rated, view),
+            score=relevance[node] + standing[node],
+            why=_why(evidence, used, rated, on_chain[node]),
             evidence={name: round(value, 4) for name, value in evidence.items()},
         )
-    order = sorted(routes, key=lambda node: (-routes[node].score, node))
-    relevant = sorted(routes, key=lambda node: (-relevance[node], node))
+
+    routes = {node: made(node) for node in order}
     count = enough([routes[node] for node in order]) if asked is None else asked or len(order)
-    return [routes[node] for node in with_exploration(order, relevant, count, question)]
+    return [routes.get(node) or made(node) for node in with_exploration(order, relevant, count, question)]
 
 
-def _why(evidence: Mapping[str, float], used: Reputation, rated: Reputation, view: NodeView) -> str:
+def _why(evidence: Mapping[str, float], used: Reputation, rated: Reputation, on_chain: Reputation) -> str:
     """Both reliabilities, where this client holds other than the chain."""
-    chain = "" if rated == view.reputation else f" (on chain {view.reputation.mean:.2f})"
+    chain = "" if rated == on_chain else f" (on chain {on_chain.mean:.2f})"
     return (
         f"topic {evidence['topic']:.2f}, words in one place {evidence['joint']:.2f}, chance {evidence['chance']:.2f}, "
         f"of use {used.mean:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}{chain}"

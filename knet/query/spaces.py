@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..codec import Cid, cid_of
 from ..config import Profile
@@ -27,14 +27,7 @@ class Spaces:
         self, question: str, known: Mapping[int, NodeView]
     ) -> tuple[dict[Cid, Vectors], dict[int, NodeView], list[NodeStatus]]:
         """The question in every space there is an embedder for; nodes of other spaces are reported, not asked."""
-        vectors: dict[Cid, Vectors] = {}
-        failures: dict[Cid, SpaceError] = {}
-        for space in {view.card.space: view.space for view in known.values()}.values():
-            embedder = self._embedder(space)
-            if isinstance(embedder, SpaceError):
-                failures[cid_of(space)] = embedder
-            else:
-                vectors[cid_of(space)] = embedder.encode([question], query=True)[0]
+        vectors, failures = self.vectors(question, {v.card.space: v.space for v in known.values()}.values())
         views = {node: view for node, view in known.items() if view.card.space in vectors}
         missing = [
             NodeStatus(node=node, title=view.card.title, status="error", detail=str(failures[view.card.space]))
@@ -42,6 +35,18 @@ class Spaces:
             if view.card.space in failures
         ]
         return vectors, views, missing
+
+    def vectors(self, question: str, spaces: Iterable[Space]) -> tuple[dict[Cid, Vectors], dict[Cid, SpaceError]]:
+        """The question in each of these spaces, and why there is none in others."""
+        vectors: dict[Cid, Vectors] = {}
+        failures: dict[Cid, SpaceError] = {}
+        for space in spaces:
+            embedder = self._embedder(space)
+            if isinstance(embedder, SpaceError):
+                failures[cid_of(space)] = embedder
+            else:
+                vectors[cid_of(space)] = embedder.encode([question], query=True)[0]
+        return vectors, failures
 
     def embedder(self, space: Space) -> Embedder:
         """Raises SpaceError."""

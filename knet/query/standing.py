@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from heapq import nlargest
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from ..trust.memory import Memory, Outcome
 from ..trust.personal import Person, PersonalTrust
 from ..trust.probes import Judged
 from ..trust.ratings import REORG_BLOCKS
-from ..trust.reliability import Standing, pooled
+from ..trust.reliability import Standing, bonus, pooled
 from ..trust.usefulness import Usefulness
 from .gather import Inquiry
 from .verify import Checked
@@ -38,6 +39,7 @@ FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own s
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
 NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
 ENOUGH = 20  # questions from which on it is worth telling one from another
+FAVOURED = 64  # nodes of a big network looked at for their name alone, whatever the question
 REFIT = 10  # questions; fitting a thousand takes a second, behind the answer's back
 
 
@@ -61,8 +63,10 @@ class Trusted(Record, frozen=True):
 class Standings:
     """One for the life of a client; close it."""
 
-    def __init__(self, chain: Chain, me: str, path: Path) -> None:
+    def __init__(self, chain: Chain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
+        """``owners`` tells who owns each node now."""
         self._chain = chain
+        self._owners = owners
         self._me = me
         self._memory = Memory(path)
         self._personal = PersonalTrust(me)
@@ -95,26 +99,36 @@ class Standings:
                 found |= dict(zip(nodes, np.clip(usefulness.predict(vector[None])[0], -1, 1).tolist(), strict=True))
         return found
 
-    def begin(self, views: Mapping[int, NodeView]) -> None:
+    def begin(self, spaces: Iterable[Cid]) -> None:
         """Start reading who rated whom, if that was never read; `beliefs` waits for it a moment."""
         if self._first is None:
-            self._first = self._worker.submit(self._begin, views)
+            self._first = self._worker.submit(self._begin, set(spaces))
 
-    def beliefs(self, views: Mapping[int, NodeView]) -> dict[int, Reputation]:
-        """Reliability of the nodes of which more is known here than the chain's sums say."""
+    def beliefs(self, on_chain: Mapping[int, Reputation]) -> dict[int, Reputation]:
+        """Of the nodes with these sums on chain, the reliability of those of which more is known here."""
         if self._first is not None:
             wait([self._first], timeout=FIRST_SECONDS)
         weighed, learnt = self._weighed, self._memory.known
-        nodes = [node for node in {*weighed, *learnt} if node in views]
+        nodes = [node for node in on_chain if node in weighed or node in learnt]
         return {
-            node: pooled(weighed.get(node, views[node].reputation), learnt.get(node, Standing()).reliability)
-            for node in nodes
+            node: pooled(weighed.get(node, on_chain[node]), learnt.get(node, Standing()).reliability) for node in nodes
         }
+
+    def favoured(self, on_chain: Mapping[int, Reputation]) -> list[int]:
+        """The nodes known best of all, by what their names add when nodes are chosen, best first; ``on_chain`` are the
+        sums of those that were ever rated."""
+        known = dict.fromkeys([*self._weighed, *list(self._memory.known)], Reputation()) | dict(on_chain)
+        beliefs, usefulness = self.beliefs(known), self.usefulness
+        worth = {
+            node: bonus(Standing(usefulness=usefulness.get(node, Reputation()), reliability=beliefs.get(node, chain)))
+            for node, chain in known.items()
+        }
+        return [node for node in nlargest(FAVOURED, worth, key=lambda node: worth[node]) if worth[node] > 0]
 
     def trusted(self, view: NodeView) -> Trusted:
         """What is known of one node, and why it is trusted as far as it is."""
         node, known = view.entry.node, self._memory.known.get(view.entry.node, Standing())
-        belief = self.beliefs({node: view}).get(node, view.reputation)
+        belief = self.beliefs({node: view.reputation}).get(node, view.reputation)
         return Trusted(
             node=node,
             title=view.card.title,
@@ -126,14 +140,14 @@ class Standings:
             why=self._why(view),
         )
 
-    def people(self, views: Mapping[int, NodeView]) -> list[Person]:
+    def people(self) -> list[Person]:
         """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
-        self.refresh(views)
+        self.refresh()
         return self._personal.people()
 
     def histories(self, views: Mapping[int, NodeView]) -> list[History]:
         """Every node's reliability and usefulness over time, by node. Raises ChainUnreachable."""
-        self.refresh(views)
+        self.refresh()
         rated, used = on_chain(self._batches), self._memory.over_time("usefulness")
         return [
             History(
@@ -169,7 +183,7 @@ class Standings:
             Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in judged.outcomes.items()
         )
 
-    def refresh(self, views: Mapping[int, NodeView]) -> None:
+    def refresh(self) -> None:
         """Read the batches that came since. Raises ChainUnreachable."""
         with self._lock:
             taken_back = self._chain.taken_back()
@@ -180,7 +194,7 @@ class Standings:
             if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:
                 self._personal = PersonalTrust(self._me)  # some were taken back, or the chain reorganised
             self._batches, self._block = standing, max(newest - REORG_BLOCKS, 0)
-            self._personal.update(standing, {node: view.entry.owner for node, view in views.items()})
+            self._personal.update(standing, self._owners())
             self._weighed = self._personal.reputations(self._chain.time())
             self._asked_chain = time.monotonic()
 
@@ -194,17 +208,17 @@ class Standings:
             self._memory.add([*used, *self._agreed(inquiry)])
             self._remember(inquiry, used)
         if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
-            self._refresh_quietly(inquiry.views)
+            self._refresh_quietly()
 
-    def _refresh_quietly(self, views: Mapping[int, NodeView]) -> None:
+    def _refresh_quietly(self) -> None:
         try:
-            self.refresh(views)
+            self.refresh()
         except ChainError:  # away: the sums that the view has go on being used
             self._asked_chain = time.monotonic()
 
-    def _begin(self, views: Mapping[int, NodeView]) -> None:
-        self._refresh_quietly(views)
-        for space in {view.card.space for view in views.values()}:
+    def _begin(self, spaces: Iterable[Cid]) -> None:
+        self._refresh_quietly()
+        for space in spaces:
             self._fit(space)
 
     def _fit(self, space: Cid) -> None:
@@ -230,8 +244,8 @@ class Standings:
     def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
         """What sources showed of each other, without anybody who knows."""
         claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in _comparable(inquiry.hits)]
-        known = self.beliefs(inquiry.views)
-        found = outcomes(claims, {node: known.get(node, view.reputation) for node, view in inquiry.views.items()})
+        on_chain = {node: view.reputation for node, view in inquiry.views.items()}
+        found = outcomes(claims, on_chain | self.beliefs(on_chain))
         return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
 
 

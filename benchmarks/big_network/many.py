@@ -1,0 +1,237 @@
+"""A hundred thousand nodes, routing only: how long it takes, what it costs, and what it misses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from benchmarks.big_network.made import Ground, made
+from knet.codec import Cid, cid_of, from_json, to_json
+from knet.index.lexical import term_hash, tokens
+from knet.query.atlas import Atlas
+from knet.query.brief import Brief, brief_of
+from knet.query.cards import Seen
+from knet.query.chart import Terms
+from knet.query.far import Overview, route_far
+from knet.query.promise import FEATURES, WIDTH, features, promises
+from knet.records import Space
+
+BLOCK = 64  # nodes made at once
+LEARNT_FROM = 500  # nodes
+LOOKED = 5000  # nodes whose cards are compared at once by the reference
+FIRST = 10  # nodes that routing over everything would ask
+BOTH, MASS = FEATURES.index("both"), FEATURES.index("mass")
+WARM_UP = 20  # questions asked before any is timed
+
+Rows = npt.NDArray[np.float64]
+
+
+class Kept(NamedTuple):
+    """What the reference needs of some nodes' whole cards for the questions there are."""
+
+    briefs: list[Brief]
+    cosine: npt.NDArray[np.float32]  # (nodes, questions, 64)
+    place: npt.NDArray[np.uint64]  # (nodes, terms)
+    weight: npt.NDArray[np.uint32]  # (nodes, 64)
+
+
+class Everything(NamedTuple):
+    """The same of all nodes, without briefs."""
+
+    cosine: npt.NDArray[np.float32]
+    place: npt.NDArray[np.uint64]
+    weight: npt.NDArray[np.uint32]
+
+
+def question_terms(here: Ground) -> npt.NDArray[np.uint32]:
+    """Hashes of every term of every question, sorted."""
+    return np.array(sorted({term_hash(term) for text in here.questions for term in tokens(text)}), np.uint32)
+
+
+_ground: Ground | None = None
+
+
+def _begin(here: Ground) -> None:
+    global _ground
+    _ground = here
+
+
+def _make(first: int, last: int) -> Kept:
+    assert _ground is not None
+    terms = question_terms_of_process()
+    count, asked = last - first, len(_ground.questions)
+    kept = Kept(
+        [],
+        np.full((count, asked, 64), -1, np.float32),
+        np.zeros((count, len(terms)), np.uint64),
+        np.zeros((count, 64), np.uint32),
+    )
+    for number, node in enumerate(range(first, last)):
+        view = made(_ground, node)
+        brief = brief_of(view)
+        kept.briefs.append(brief)
+        kept.cosine[number, :, : len(view.centroids)] = _ground.asked @ view.centroids.T
+        kept.weight[number, : len(brief.weight)] = brief.weight
+        at = np.searchsorted(brief.terms, terms)
+        there = at < len(brief.terms)
+        there[there] = brief.terms[at[there]] == terms[there]
+        kept.place[number, there] = brief.places[at[there]]
+    return kept
+
+
+@cache
+def question_terms_of_process() -> npt.NDArray[np.uint32]:
+    assert _ground is not None
+    return question_terms(_ground)
+
+
+def build(here: Ground, nodes: int, folder: Path, scratch: Path) -> Everything:
+    """Summarise nodes 1 to ``nodes`` into ``folder``; what the reference needs is put into files in ``scratch``."""
+    terms, asked = question_terms(here), len(here.questions)
+    everything = Everything(
+        np.lib.format.open_memmap(scratch / "cosine.npy", "w+", np.float32, (nodes, asked, 64)),
+        np.lib.format.open_memmap(scratch / "place.npy", "w+", np.uint64, (nodes, len(terms))),
+        np.lib.format.open_memmap(scratch / "weight.npy", "w+", np.uint32, (nodes, 64)),
+    )
+    atlas = Atlas(folder)
+    atlas.learn(here.space, [made(here, node) for node in range(1, min(nodes, LEARNT_FROM) + 1)])
+    waiting: list[tuple[Cid, Brief]] = []
+    started = time.perf_counter()
+    for first, kept in _made_blocks(here, nodes):
+        run = slice(first - 1, first - 1 + len(kept.briefs))
+        everything.cosine[run], everything.place[run], everything.weight[run] = kept.cosine, kept.place, kept.weight
+        waiting += [(here.cid, brief) for brief in kept.briefs]
+        if len(waiting) >= 1024 or run.stop == nodes:
+            atlas.add(waiting)
+            waiting = []
+            if len(atlas) % 5120 < 1024:
+                print(f"{len(atlas)} of {nodes} nodes in {time.perf_counter() - started:.0f} s", flush=True)
+    atlas.close()
+    return everything
+
+
+def _made_blocks(here: Ground, nodes: int) -> Iterator[tuple[int, Kept]]:
+    firsts = list(range(1, nodes + 1, BLOCK))
+    with ProcessPoolExecutor(2, get_context("spawn"), initializer=_begin, initargs=(here,)) as pool:
+        ahead = [(first, pool.submit(_make, first, min(first + BLOCK, nodes + 1))) for first in firsts[:8]]
+        for number in range(len(firsts)):
+            first, future = ahead.pop(0)
+            if number + 8 < len(firsts):
+                later = firsts[number + 8]
+                ahead.append((later, pool.submit(_make, later, min(later + BLOCK, nodes + 1))))
+            yield first, future.result()
+
+
+def reference(here: Ground, everything: Everything, number: int, idf: Rows, terms: Sequence[str]) -> list[int]:
+    """The first `FIRST` nodes by routing over every card, whole."""
+    known = question_terms(here)
+    columns = np.searchsorted(known, np.array([term_hash(term) for term in terms], np.uint32))
+    rows = []
+    for first in range(0, len(everything.cosine), LOOKED):
+        run = slice(first, first + LOOKED)
+        place = np.ascontiguousarray(everything.place[run][:, columns])
+        bits = np.unpackbits(place.view(np.uint8).reshape(*place.shape, 8), axis=2, bitorder="little").astype(bool)
+        seen = Seen(
+            cosine=everything.cosine[run, number].astype(float),
+            spread=np.full((len(place), 64), float(np.float16(0.8))),
+            weight=everything.weight[run].astype(float),
+            df=(place > 0).astype(float),
+            place=bits,
+            chunks=everything.weight[run].sum(1).astype(float),
+        )
+        rows.append(features(seen, idf))
+    most = max(float(each[:, BOTH].max()) for each in rows)
+    for each in rows:  # the mass around the best of all, not of these
+        each[:, MASS] += (each[:, BOTH].max() - most) / WIDTH
+    promise = promises(np.concatenate(rows))
+    return (np.argsort(-promise, kind="stable")[:FIRST] + 1).tolist()
+
+
+def measure(here: Ground, nodes: int, folder: Path, scratch: Path) -> dict[str, Any]:
+    """Build, then ask in a process of its own, then compare with routing over everything."""
+    started = time.perf_counter()
+    everything = build(here, nodes, folder, scratch)
+    built = time.perf_counter() - started
+    (scratch / "space.json").write_text(to_json(here.space))
+    (scratch / "questions.json").write_text(json.dumps(here.questions))
+    np.save(scratch / "asked.npy", here.asked)
+    client = subprocess.run(
+        [sys.executable, "-m", "benchmarks.big_network.many", str(folder), str(scratch)],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    found: dict[str, Any] = json.loads(client.stdout.splitlines()[-1])
+    proposed, first = found.pop("proposed"), found.pop("first")
+    kept: dict[str, list[float]] = {
+        "proposed_of_first_10": [],
+        "best_proposed": [],
+        "asked_of_first_10": [],
+        "best_asked": [],
+    }
+    for number, question in enumerate(here.questions):
+        terms = list(dict.fromkeys(tokens(question)))
+        best = reference(here, everything, number, np.array(found["idf"][number]), terms)
+        kept["proposed_of_first_10"].append(len(set(best) & set(proposed[number])) / FIRST)
+        kept["best_proposed"].append(best[0] in proposed[number])
+        kept["asked_of_first_10"].append(len(set(best) & set(first[number])) / FIRST)
+        kept["best_asked"].append(best[0] in first[number])
+    del found["idf"]
+    return found | {name: round(float(np.mean(each)), 4) for name, each in kept.items()} | {"build_s": round(built, 1)}
+
+
+def ask(folder: Path, scratch: Path) -> dict[str, Any]:
+    """What a client does that has only the summary: open it, and route every question."""
+    space = from_json((scratch / "space.json").read_bytes(), Space)
+    questions: list[str] = json.loads((scratch / "questions.json").read_text())
+    asked = np.load(scratch / "asked.npy")
+    before = psutil.Process().memory_info().rss
+    started = time.perf_counter()
+    atlas = Atlas(folder)
+    opened = time.perf_counter() - started
+    overview, cid = Overview(atlas.chart, atlas.spaces, ()), cid_of(space)
+    milliseconds, cpu, proposed, first, idfs = [], [], [], [], []
+    for number, question in enumerate(questions[:WARM_UP]):
+        route_far(question, {cid: asked[number]}, overview, {})
+    for number, question in enumerate(questions):
+        started, used = time.perf_counter(), time.process_time()
+        routes = route_far(question, {cid: asked[number]}, overview, {})
+        milliseconds.append(1000 * (time.perf_counter() - started))
+        cpu.append(1000 * (time.process_time() - used))
+        first.append([each.node for each in routes[:FIRST]])
+    for number, question in enumerate(questions):
+        terms = list(dict.fromkeys(tokens(question)))
+        statistics = overview.statistics(terms)
+        idfs.append([statistics.idf(term) for term in terms])
+        asks = Terms(np.array([term_hash(term) for term in terms], np.uint32), np.array(idfs[-1]))
+        rows, _ = atlas.chart.proposed(asks, {atlas.spaces[cid]: asked[number]})
+        proposed.append(atlas.chart.columns["node"][rows].tolist())
+    return {
+        "nodes": len(atlas),
+        "route_p50_ms": round(float(np.percentile(milliseconds, 50)), 2),
+        "route_p95_ms": round(float(np.percentile(milliseconds, 95)), 2),
+        "route_cpu_p95_ms": round(float(np.percentile(cpu, 95)), 2),
+        "open_s": round(opened, 2),
+        "rss_mb": round(psutil.Process().memory_info().rss / 2**20),
+        "rss_before_mb": round(before / 2**20),
+        "disk_mb": round(sum(path.stat().st_size for path in folder.iterdir()) / 2**20),
+        "proposed_mean": round(float(np.mean([len(each) for each in proposed])), 1),
+        "proposed": proposed,
+        "first": first,
+        "idf": idfs,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(ask(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,0 +1,196 @@
+"""Very many nodes at a glance: who should be looked at for a question, and what their briefs say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..index.lexical import term_hash
+from ..index.shard import Vectors
+from .brief import GROUPS, MOST_CHUNKS, PLACES
+from .cards import Rows, Seen
+from .lens import Lens, Searcher
+from .page import CODE, Page
+
+BY_TOPIC = 192  # nodes proposed for their nearest group
+BY_WORDS = 128  # nodes proposed for the words they hold
+NEAREST = 1024  # groups looked at for that: a node counts once, however many of its groups are near
+MOST_POSTINGS = 1 << 18  # read for a question, rarest terms first; what nearly everybody holds proposes nobody
+SAMPLE = 128  # nodes of a space from which its scale of cosines is told
+
+Numbers = npt.NDArray[np.intp]
+
+
+class Terms(NamedTuple):
+    """A question's terms: hashes, and how telling each is among all nodes."""
+
+    keys: npt.NDArray[np.uint32]
+    idf: Rows
+
+
+class _Held(NamedTuple):
+    """Postings of a question: which row holds which of its terms, in which groups."""
+
+    rows: Numbers
+    term: Numbers
+    places: npt.NDArray[np.uint64]
+
+
+class Chart:
+    """Pages side by side. Rows are numbered through all pages; ``alive`` are those that still hold."""
+
+    def __init__(self, pages: Sequence[Page], alive: npt.NDArray[np.bool_], lenses: Mapping[int, Lens]) -> None:
+        self.pages = list(pages)
+        self.alive = alive
+        self._lenses = lenses
+        self._searchers: dict[int, Searcher] = {}
+        self._begin()
+        for number, page in enumerate(self.pages):
+            self._index(page, self.first[number])
+
+    def _begin(self) -> None:
+        sizes = [len(page.rows) for page in self.pages]
+        self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        fields = ("node", "space", "chunks", "tokens", "weight", "spread", "documents", "sequence", "manifest", "title")
+        self.columns = {
+            name: np.concatenate([page.rows[name] for page in self.pages]) if self.pages else np.zeros(0, "<u8")
+            for name in fields
+        }
+        chunks = self.columns["chunks"].astype(float)
+        counted = np.minimum(chunks, MOST_CHUNKS)
+        good = self.alive & (chunks > 0)
+        self.chunks = float(counted[good].sum())
+        self.tokens = float((self.columns["tokens"] * counted / np.maximum(chunks, 1))[good].sum())
+        self.usable = good
+        self.row_of = dict(zip(self.columns["node"][self.alive].tolist(), np.flatnonzero(self.alive), strict=True))
+
+    def _index(self, page: Page, first: int) -> None:
+        filled = page.rows["weight"] > 0
+        for space in np.unique(page.rows["space"]).tolist():
+            row, group = np.nonzero(filled & (page.rows["space"] == space)[:, None])
+            searcher = self._searchers.setdefault(space, self._lenses[space].searcher())
+            searcher.add((first + row) * GROUPS + group, page.rows["cell"][row, group], page.codes[row, group])
+
+    def with_page(self, page: Page, lenses: Mapping[int, Lens]) -> Self:
+        """With one more page, whose nodes' earlier rows no longer hold. Takes over this one's indexes: go on with the
+        other alone."""
+        alive = np.concatenate([self.alive, np.ones(len(page.rows), bool)])
+        alive[[self.row_of[node] for node in page.rows["node"].tolist() if node in self.row_of]] = False
+        chart = type(self)([], np.zeros(0, bool), lenses)
+        chart.pages, chart.alive, chart._searchers = [*self.pages, page], alive, self._searchers
+        chart._begin()
+        chart._index(page, int(chart.first[-2]))
+        return chart
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    # --- what is known of all ----------------------------------------------------------------------------------
+
+    def counts(self, terms: Sequence[str]) -> dict[str, int]:
+        """In how many chunks each term is, over every card, each counting for `MOST_CHUNKS` chunks at most."""
+        keys = np.array([term_hash(term) for term in terms], np.uint32)
+        df = np.zeros(len(keys))
+        for page in self.pages:
+            at, there = page.postings(keys)
+            df[there] += page.df[at[there]]
+        return dict(zip(terms, np.ceil(df).astype(int).tolist(), strict=True))
+
+    # --- one question ------------------------------------------------------------------------------------------
+
+    def proposed(
+        self, terms: Terms, vectors: Mapping[int, Vectors], allowed: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Numbers, _Held]:
+        """Rows to look at for a question: those nearest in meaning, and those that hold most of its words by idf.
+
+        ``vectors`` is the question by number of space; ``allowed`` says of each row whether it may be proposed.
+        """
+        held = self._held(terms)
+        good = self.usable if allowed is None else self.usable & allowed
+        near = [self._nearest(space, vector, good) for space, vector in vectors.items() if space in self._searchers]
+        weight = np.bincount(held.rows, terms.idf[held.term], len(self.alive))
+        weight[~good] = 0
+        count = min(BY_WORDS, int((weight > 0).sum()))
+        words = np.argpartition(-weight, count - 1)[:count] if count else np.zeros(0, np.intp)
+        return np.unique(np.concatenate([*near, words]).astype(np.intp)), held
+
+    def _nearest(self, space: int, vector: Vectors, good: npt.NDArray[np.bool_]) -> Numbers:
+        rows = self._searchers[space].nearest(vector, NEAREST) // GROUPS
+        rows = rows[good[rows]]
+        _, first = np.unique(rows, return_index=True)
+        return np.asarray(rows[np.sort(first)[:BY_TOPIC]], np.intp)
+
+    def _held(self, terms: Terms) -> _Held:
+        """Postings of the rarest terms, `MOST_POSTINGS` at most."""
+        found = [page.postings(terms.keys) for page in self.pages]
+        sizes = np.zeros((len(self.pages), len(terms.keys)), np.int64)
+        for number, (page, (at, there)) in enumerate(zip(self.pages, found, strict=True)):
+            sizes[number, there] = page.start[at[there] + 1].astype(np.int64) - page.start[at[there]]
+        total = sizes.sum(0)
+        rarest = np.argsort(total, kind="stable")
+        read = set(rarest[np.cumsum(total[rarest]) <= MOST_POSTINGS].tolist())
+        rows, term, places = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)], [np.zeros(0, PLACES)]
+        for number, (page, (at, there)) in enumerate(zip(self.pages, found, strict=True)):
+            for each in np.flatnonzero(there).tolist():
+                if each in read:
+                    run = slice(int(page.start[at[each]]), int(page.start[at[each] + 1]))
+                    rows.append(page.holder[run] + self.first[number])
+                    term.append(np.full(run.stop - run.start, each))
+                    places.append(page.places[run])
+        return _Held(np.concatenate(rows), np.concatenate(term), np.concatenate(places))
+
+    def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> Seen:
+        """What these rows' briefs say; places are groups here."""
+        at = np.full(len(self.alive), -1)
+        at[rows] = np.arange(len(rows))
+        mine = at[held.rows]
+        among = mine >= 0
+        bits = np.zeros((len(rows), len(terms.keys)), PLACES)
+        bits[mine[among], held.term[among]] = held.places[among]
+        place = np.unpackbits(bits.view(np.uint8).reshape(*bits.shape, GROUPS // 8), axis=2, bitorder="little").astype(
+            bool
+        )
+        return Seen(
+            cosine=self._cosines(rows, vectors),
+            spread=self.columns["spread"][rows].astype(float),
+            weight=self.columns["weight"][rows].astype(float),
+            df=place.any(2).astype(float),
+            place=place,
+            chunks=self.columns["chunks"][rows].astype(float),
+        )
+
+    def _cosines(self, rows: Numbers, vectors: Mapping[int, Vectors]) -> Rows:
+        """``(m, GROUPS)``; other spaces than the commonest are told in its scale, as in `knet.query.cards`."""
+        result = np.full((len(rows), GROUPS), -1.0)
+        space_of = self.columns["space"][rows]
+        spaces = sorted(vectors, key=lambda space: -int((self.columns["space"] == space).sum()))
+        scale: tuple[float, float] | None = None
+        for space in spaces:
+            mine = np.flatnonzero(space_of == space)
+            cosines = self._decoded(rows[mine], space, vectors[space])
+            if len(spaces) > 1:
+                mean, deviation = self._scale(space, vectors[space])
+                if scale is None:
+                    scale = mean, deviation
+                elif deviation > 0:
+                    cosines = scale[0] + (cosines - mean) * scale[1] / deviation
+            result[mine] = cosines
+        return np.where(self.columns["weight"][rows] > 0, result, -1.0)
+
+    def _scale(self, space: int, vector: Vectors) -> tuple[float, float]:
+        rows = np.flatnonzero(self.usable & (self.columns["space"] == space))
+        sample = rows[:: max(len(rows) // SAMPLE, 1)]
+        filled = self._decoded(sample, space, vector)[self.columns["weight"][sample] > 0]
+        return (float(filled.mean()), float(filled.std())) if len(filled) else (0.0, 0.0)
+
+    def _decoded(self, rows: Numbers, space: int, vector: Vectors) -> Rows:
+        codes = np.zeros((len(rows), GROUPS, CODE), np.uint8)
+        page = np.searchsorted(self.first, rows, "right") - 1
+        for number in np.unique(page).tolist():
+            mine = page == number
+            codes[mine] = self.pages[number].codes[rows[mine] - self.first[number]]
+        table = self._lenses[space].table(vector)
+        return table[codes + np.arange(CODE, dtype=np.uint16) * 256].sum(2).astype(float)
