@@ -128,7 +128,7 @@ class HeadKeeper:
         return Served(self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards)))
 
     def _tell(self, phase: str, done: int, total: int) -> None:
-        """Publishing leaves an index that is ready; whoever has to build one here is told why nothing is answered yet."""
+        """Say why nothing is answered yet: publishing leaves an index that is ready, but here one is being built."""
         if time.monotonic() - self._told >= TELL_SECONDS:
             self._told = time.monotonic()
             log.warning(
