@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from knet.records import Reputation
 from knet.trust.reliability import (
+    ELSEWHERE,
     EXPLORE,
     REMEMBERED,
     Standing,
@@ -69,6 +70,28 @@ def test_among_passages_that_compete_the_reliable_one_wins() -> None:
     hopes = np.array([hope(rated(2, 20), NOBODY), hope(rated(20, 0), NOBODY)])
     final = gated(np.array([1.0, 0.8]), hopes)
     assert final[1] > final[0]
+
+
+def test_doubt_does_not_hide_the_one_passage_that_answers() -> None:
+    """A source that is right twice in five is still more use than whatever comes next, which hardly answers at all."""
+    hopes = np.array([hope(rated(40, 60), NOBODY), hope(rated(50, 0), NOBODY)])
+    final = gated(np.array([2.0, 0.5]), hopes)
+    assert final[0] > final[1]
+
+
+def test_what_is_less_likely_right_than_what_comes_next_sinks_below_it() -> None:
+    """However closely it answers: a source that was never right, or a passage that one found wrong oneself."""
+    for wrong in (hope(rated(0, 80), NOBODY), hope(rated(20, 2), rated(0, 1))):
+        assert wrong < ELSEWHERE
+        final = gated(np.array([3.0, -1.5]), np.array([wrong, hope(NOBODY, NOBODY)]))
+        assert final[0] < final[1]
+
+
+@given(st.floats(0.001, 1), st.floats(0.001, 1))
+def test_more_hope_never_ranks_lower(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    final = gated(np.zeros(2), np.array([low, high]))
+    assert final[0] <= final[1]
 
 
 def test_a_verdict_on_the_very_passage_says_more_than_its_source() -> None:
