@@ -34,6 +34,16 @@ def data(name: str) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, lines)
 
 
+def bars(values: Mapping[str, float], *, label: str, title: str, limits: tuple[float, float]) -> Figure:
+    """One bar for each value, the first on top, with its number beside it."""
+    figure = Figure(figsize=(8, 0.4 * len(values) + 1))
+    axes = figure.subplots()
+    axes.bar_label(axes.barh(list(values), list(values.values())), fmt="%.3f", padding=2, fontsize=7)
+    axes.invert_yaxis()
+    axes.set(xlim=limits, xlabel=label, title=title)
+    return figure
+
+
 def report(name: str, figures: Mapping[str, float], details: Mapping[str, Any], figure: Figure) -> None:
     """Write ``results/<name>.json`` and ``.png``; print the figures, as the last line, as JSON.
 

@@ -10,9 +10,8 @@ from typing import Any
 import bm25s
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
-from benchmarks.harness import report
+from benchmarks.harness import bars, report
 from benchmarks.passages import Passage, Question, by_article, embedded, squad
 from benchmarks.ranking import interval
 from knet.embed import Vectors, load_embedder
@@ -64,7 +63,9 @@ def main() -> None:
         ),
     }
     details = {"nodes": len(held), "passages": len(passages), "questions": len(questions), "scores": scores}
-    report("merge-quick" if quick else "merge", figures, details, picture(scores))
+    recalls = {name: line["recall@10"] for name, line in scores.items()}
+    picture = bars(recalls, label="recall@10", title="merging the best of every node", limits=(0, 1.1))
+    report("merge-quick" if quick else "merge", figures, details, picture)
 
 
 def run(
@@ -178,16 +179,6 @@ def lexical(passages: list[Passage], questions: list[Question]) -> Rows:
         known = [term for term in dict.fromkeys(tokens(question.text)) if term in index.vocab_dict]
         columns.append(index.get_scores(known) if known else np.zeros(len(passages)))
     return np.stack(columns, 1).astype(float)
-
-
-def picture(scores: Mapping[str, Mapping[str, Any]]) -> Figure:
-    figure = Figure(figsize=(8, 0.35 * len(scores) + 1))
-    axes = figure.subplots()
-    bars = axes.barh(list(scores), [line["recall@10"] for line in scores.values()])
-    axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=7)
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1.1), xlabel="recall@10", title="merging the best of every node")
-    return figure
 
 
 if __name__ == "__main__":

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
-from benchmarks.harness import data, report
+from benchmarks.harness import bars, data, report
 from benchmarks.passages import SEED, embedded
 from benchmarks.ranking import Rows, interval, means, ndcg, precision
 from knet.embed import Vectors, load_embedder
@@ -62,7 +61,9 @@ def main() -> None:
     details = {"scores": scores, "ndcg_difference_95": over, "requests": len(log.origins), "training": TRAINING}
     for name, line in over.items():
         print(f"learnt, {name}: {line}")
-    report("source_selection-quick" if quick else "source_selection", figures, details, picture(scores))
+    gained = {name: line["ndcg@10"] for name, line in scores.items()}
+    picture = bars(gained, label="nDCG@10", title="16 engines, 790 requests", limits=(0.5, 1.0))
+    report("source_selection-quick" if quick else "source_selection", figures, details, picture)
 
 
 def read() -> Log:
@@ -129,16 +130,6 @@ def measured(log: Log, method: Method, splits: Sequence[tuple[Ids, Ids]]) -> dic
         kept["nP@1"].append(precision(scores, grades, 1))
         kept["nP@5"].append(precision(scores, grades, 5))
     return {name: np.concatenate(values) for name, values in kept.items()}
-
-
-def picture(scores: dict[str, dict[str, float]]) -> Figure:
-    figure = Figure(figsize=(8, 0.4 * len(scores) + 1))
-    axes = figure.subplots()
-    bars = axes.barh(list(scores), [line["ndcg@10"] for line in scores.values()])
-    axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=7)
-    axes.invert_yaxis()
-    axes.set(xlim=(0.5, 1.0), xlabel="nDCG@10", title="16 engines, 790 requests")
-    return figure
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from knet.embed import Backend, Embedder, Progress, Vectors, backend_of
 from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, MissingExtra, Unreachable
 
 from .chunking import Chunker
-from .engines import RAY, Job, Later, read_here
+from .engine import RAY, Job, Later, read_here
 from .prepare import Prepared
 from .sources.base import Item, Text
 from .worker import Read, Trouble, embed, read, recipe_of
@@ -68,7 +68,7 @@ class _Sent(NamedTuple):
 
 
 class RayEngine:
-    """See `knet_indexer.engines.Engine`."""
+    """See `knet_indexer.engine.Engine`."""
 
     def __init__(self, model: str, name: str) -> None:
         self._model = model
@@ -150,8 +150,7 @@ class RayEngine:
             found = ray.get(answer, timeout=None if self._answered else FIRST_SECONDS)
         self._answered = True
         if isinstance(found, Trouble):
-            kind = getattr(errors, found.kind)
-            raise (IndexerError if issubclass(kind, MissingExtra) else kind)(found.message, hint=found.hint)
+            raise _told(found)
         return found
 
     def _has(self, resource: str) -> float:
@@ -189,6 +188,13 @@ def _same(value: R) -> R:
 
 def _fail(error: KnetError) -> Prepared:
     raise error
+
+
+def _told(trouble: Trouble) -> KnetError:
+    kind: type[KnetError] = getattr(errors, trouble.kind)
+    if issubclass(kind, MissingExtra):  # which says what to install here
+        kind = IndexerError
+    return kind(trouble.message, hint=trouble.hint)
 
 
 def _failed(error: Exception) -> KnetError:

@@ -20,7 +20,8 @@ from knet.index.shard import store_vector
 from knet.records import Record, Space
 
 from .config import SourceConfig
-from .engines import LOCAL, Engine, Job, Later, check_engine, open_engine
+from .engine import LOCAL, Engine, Job, Later
+from .engines import check_engine, open_engine
 from .node import Node, Progress, quiet
 from .prepare import Prepared
 from .sources.base import Item, parse_source

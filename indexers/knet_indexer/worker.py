@@ -19,7 +19,7 @@ from knet.errors import ConfigError, KnetError, SpaceMismatch
 from knet.records import Record, Space
 
 from .chunking import Chunker, chunker_for
-from .engines import Job, read_here
+from .engine import Job, read_here
 from .prepare import Prepared
 
 THREADS = 1  # a task has one core; the other cores have other tasks
