@@ -20,7 +20,7 @@ import psutil
 from benchmarks.big_network.made import Ground, made
 from knet.codec import Cid, cid_of, from_json, to_json
 from knet.index.lexical import term_hash, tokens
-from knet.query.atlas import Atlas
+from knet.query.atlas import PAGE, Atlas
 from knet.query.brief import Brief, brief_of
 from knet.query.cards import Seen
 from knet.query.chart import Terms
@@ -113,11 +113,10 @@ def build(here: Ground, nodes: int, folder: Path, scratch: Path) -> Everything:
         run = slice(first - 1, first - 1 + len(kept.briefs))
         everything.cosine[run], everything.place[run], everything.weight[run] = kept.cosine, kept.place, kept.weight
         waiting += [(here.cid, brief) for brief in kept.briefs]
-        if len(waiting) >= 1024 or run.stop == nodes:
+        if len(waiting) >= PAGE or run.stop == nodes:
             atlas.add(waiting)
             waiting = []
-            if len(atlas) % 5120 < 1024:
-                print(f"{len(atlas)} of {nodes} nodes in {time.perf_counter() - started:.0f} s", flush=True)
+            print(f"{len(atlas)} of {nodes} nodes in {time.perf_counter() - started:.0f} s", flush=True)
     atlas.close()
     return everything
 

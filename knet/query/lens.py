@@ -20,7 +20,7 @@ from ..index.shard import Vectors
 from .page import CODE
 
 CELLS = 1024
-PROBED = 24  # cells looked into: one in forty
+PROBED = 12  # cells looked into: eight times as many find nothing more among a node's best
 TRAINED = 16384  # vectors to learn from: 16 a cell, 64 for each value of a byte
 ROUNDS = 8  # of k-means
 BITS = 8
@@ -110,11 +110,12 @@ class Searcher:
             first = end
         self._index.ntotal += len(ids)
 
-    def nearest(self, vector: Vectors, count: int) -> npt.NDArray[np.int64]:
-        """Ids of about the ``count`` codes nearest to a unit vector, nearest first."""
+    def nearest(self, vector: Vectors, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Ids of about the ``count`` codes nearest to a unit vector, nearest first, and their cosines with it."""
         with _alone():
-            found = self._index.search(_padded(vector[None]), count)[1][0]
-        return np.asarray(found[found >= 0])
+            cosines, ids = self._index.search(_padded(vector[None]), count)
+        found = ids[0] >= 0
+        return ids[0][found], cosines[0][found]
 
 
 @contextmanager
