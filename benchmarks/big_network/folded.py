@@ -1,4 +1,4 @@
-"""Many real nodes folded into one server: each with its own identity on chain, manifest, card, collection and receipts."""
+"""Many nodes folded into one server: each has its own identity on chain, manifest, card, collection and receipts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 
+import numpy as np
 from aiohttp import web
 
 from benchmarks.fleet import free_ports
@@ -25,7 +26,7 @@ from knet.embed import Vectors
 from knet.errors import BlockNotFound
 from knet.index.card import make_card
 from knet.index.collection import Collection, results_root
-from knet.index.shard import Chunk, store_vector, vector_of_request, write_shards
+from knet.index.shard import Chunk, store_vector, write_shards
 from knet.records import Document, Manifest, Receipt, SearchReply, SearchRequest, Space
 
 DAG_CBOR = "application/vnd.ipld.dag-cbor"
@@ -42,7 +43,8 @@ class FoldedNode:
         store, chunks = self._store, []
         for number, text in enumerate(texts):
             document = Document(uri=f"passage:{self.node}/{number}", text=store.put(text.encode()))
-            chunks.append(Chunk(document, 0, len(text), text, store_vector(vectors[number])))
+            vector = store_vector(vectors[number])
+            chunks.append(Chunk(document=document, start=0, end=len(text), text=text, vector=vector))
         card = make_card(self._space, vectors, texts, title=f"node {self.node}", documents=len(texts))
         manifest = Manifest(
             node=self.node,
@@ -61,7 +63,7 @@ class FoldedNode:
 
     def search(self, request: SearchRequest) -> SearchReply:
         """What a node's service answers."""
-        found = self._collection.search(request.question, vector_of_request(request), request.k)
+        found = self._collection.search(request.question, np.frombuffer(request.vector, "<f4"), request.k)
         documents, hits, leaves = self._collection.prove(found)
         receipt = Receipt(
             node=self.node,
