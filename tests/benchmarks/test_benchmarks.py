@@ -31,7 +31,7 @@ from tests.network.support import make_node
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
-    "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "query_latency", "routing",
+    "big_network", "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "query_latency", "routing",
     "source_selection",
 )  # fmt: skip
 
