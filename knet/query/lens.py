@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -32,7 +33,7 @@ Cells = npt.NDArray[np.uint16]
 class Lens:
     """Cells and codes of one space, learnt once. Immutable."""
 
-    def __init__(self, index: faiss.IndexIVFPQ, dimension: int) -> None:
+    def __init__(self, index: Any, dimension: int) -> None:
         self._empty = index
         self._dimension = dimension
         books = faiss.vector_to_array(index.pq.centroids)
@@ -45,7 +46,7 @@ class Lens:
         padded = _padded(vectors[:TRAINED])
         if len(padded) < CELLS:  # nodes that hold next to nothing: cells may be the same
             padded = np.resize(padded, (CELLS, padded.shape[1]))
-        index = faiss.index_factory(padded.shape[1], f"IVF{CELLS},PQ{CODE}np", faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.index_factory(padded.shape[1], f"IVF{CELLS},PQ{CODE}np", faiss.METRIC_INNER_PRODUCT)
         index.by_residual = False
         for way in (index.cp, index.pq.cp):
             way.niter, way.seed, way.min_points_per_centroid = ROUNDS, 1, 1
@@ -93,7 +94,7 @@ class Lens:
 class Searcher:
     """Codes of one space by cell. Not safe to change while it searches."""
 
-    def __init__(self, index: faiss.IndexIVFPQ) -> None:
+    def __init__(self, index: Any) -> None:
         self._index = index
         self._index.nprobe = PROBED
 
