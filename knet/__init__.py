@@ -18,8 +18,8 @@ __all__ = ["Answer", "KnetError", "LiveAnswer", "Network", "ask", "connect", "lo
 
 if TYPE_CHECKING:
     from .errors import KnetError
-    from .query.live import LiveAnswer
-    from .query.network import Network, connect, load_answer
+    from .query.live import LiveAnswer, load_answer
+    from .query.network import Network, connect
     from .query.shared import ask
     from .records import Answer
 
@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:
         "Network": "query.network",
         "ask": "query.shared",
         "connect": "query.network",
-        "load_answer": "query.network",
+        "load_answer": "query.live",
         "load_ipython_extension": "ipython",  # IPython looks for it here
     }
     if name not in places:

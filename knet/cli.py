@@ -235,7 +235,7 @@ def _last_answer() -> Path:
 
 
 def _load(path: Path | None) -> Answer:
-    from .query.network import load_answer
+    from .query.live import load_answer
 
     return load_answer(path or _last_answer())
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from benchmarks.corpora import corpus, sampled
 from benchmarks.passages import SEED, embedded, embedded_parts
-from knet.codec import Cid, cid_of, encode
+from knet.codec import Cid, cid_of
 from knet.embed import PartEmbedder, Vectors
 from knet.index.card import CENTROIDS, SKETCH_TERMS
 from knet.index.lexical import term_hash, tokens
 from knet.query.view import NodeView
-from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, ShardRef, Space
+from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Space
 
 THEMES = 3  # a node is about
 ON_THEME = 0.7  # share of its centroids that are
@@ -107,23 +107,14 @@ def made(here: Ground, node: int) -> NodeView:
         places=zlib.compress(bits.astype("<u8").tobytes(), 1),
         average_length=90.0,
     )
-    return published(here, node, card)
+    return _published(here, node, card)
 
 
-def published(here: Ground, node: int, card: Card, *, owner: str = "") -> NodeView:
+def _published(here: Ground, node: int, card: Card) -> NodeView:
     """A node as its clients know it."""
-    shards = _shards(card, here)
     manifest = Manifest(
-        node=node, sequence=1, previous=None, space=here.cid, shards=shards, card=cid_of(card),
+        node=node, sequence=1, previous=None, space=here.cid, shards=[], card=cid_of(card),
         documents=card.documents, chunks=card.chunks, time=0,
     )  # fmt: skip
     head = Head(manifest=cid_of(manifest), sequence=1, block=1, time=0, transaction="")
-    return NodeView(NodeEntry(node=node, owner=owner, wallet="", endpoint="", head=head), manifest, card, here.space)
-
-
-def _shards(card: Card, here: Ground) -> list[ShardRef]:
-    return []
-
-
-def card_bytes(view: NodeView) -> int:
-    return len(encode(view.card))
+    return NodeView(NodeEntry(node=node, owner="", wallet="", endpoint="", head=head), manifest, card, here.space)

@@ -20,11 +20,12 @@ import psutil
 from benchmarks.big_network.made import Ground, made
 from knet.codec import Cid, cid_of, from_json, to_json
 from knet.index.lexical import term_hash, tokens
-from knet.query.atlas import Atlas
+from knet.query.atlas import PAGE, Atlas
 from knet.query.brief import Brief, brief_of
 from knet.query.cards import Seen
 from knet.query.chart import Terms
 from knet.query.far import Overview, route_far
+from knet.query.page import read_page, write_page
 from knet.query.promise import FEATURES, WIDTH, features, promises
 from knet.records import Space
 
@@ -113,11 +114,10 @@ def build(here: Ground, nodes: int, folder: Path, scratch: Path) -> Everything:
         run = slice(first - 1, first - 1 + len(kept.briefs))
         everything.cosine[run], everything.place[run], everything.weight[run] = kept.cosine, kept.place, kept.weight
         waiting += [(here.cid, brief) for brief in kept.briefs]
-        if len(waiting) >= 1024 or run.stop == nodes:
+        if len(waiting) >= PAGE or run.stop == nodes:
             atlas.add(waiting)
             waiting = []
-            if len(atlas) % 5120 < 1024:
-                print(f"{len(atlas)} of {nodes} nodes in {time.perf_counter() - started:.0f} s", flush=True)
+            print(f"{len(atlas)} of {nodes} nodes in {time.perf_counter() - started:.0f} s", flush=True)
     atlas.close()
     return everything
 
@@ -134,8 +134,8 @@ def _made_blocks(here: Ground, nodes: int) -> Iterator[tuple[int, Kept]]:
             yield first, future.result()
 
 
-def reference(here: Ground, everything: Everything, number: int, idf: Rows, terms: Sequence[str]) -> list[int]:
-    """The first `FIRST` nodes by routing over every card, whole."""
+def reference(here: Ground, everything: Everything, number: int, idf: Rows, terms: Sequence[str]) -> Rows:
+    """``(nodes,)`` what each promises by routing over every card, whole."""
     known = question_terms(here)
     columns = np.searchsorted(known, np.array([term_hash(term) for term in terms], np.uint32))
     rows = []
@@ -155,40 +155,73 @@ def reference(here: Ground, everything: Everything, number: int, idf: Rows, term
     most = max(float(each[:, BOTH].max()) for each in rows)
     for each in rows:  # the mass around the best of all, not of these
         each[:, MASS] += (each[:, BOTH].max() - most) / WIDTH
-    promise = promises(np.concatenate(rows))
-    return (np.argsort(-promise, kind="stable")[:FIRST] + 1).tolist()
+    return promises(np.concatenate(rows))
 
 
-def measure(here: Ground, nodes: int, folder: Path, scratch: Path) -> dict[str, Any]:
-    """Build, then ask in a process of its own, then compare with routing over everything."""
+def measure(here: Ground, nodes: int, distinct: int, folder: Path, scratch: Path) -> dict[str, Any]:
+    """Make ``distinct`` nodes and compare with routing over everything; then fill up to ``nodes`` with their like, and
+    time that. Each in a process of its own, which has nothing but the summary."""
     started = time.perf_counter()
-    everything = build(here, nodes, folder, scratch)
+    everything = build(here, distinct, folder, scratch)
     built = time.perf_counter() - started
+    few = _asked(here, folder, scratch)
+    kept = compared(here, everything, few)
+    multiply(folder, nodes)
+    many = _asked(here, folder, scratch)
+    for found in (few, many):
+        for name in ("proposed", "first", "idf"):
+            del found[name]
+    return {"many": many, "distinct": few, "kept": kept, "build_s": round(built, 1)}
+
+
+def _asked(here: Ground, folder: Path, scratch: Path) -> dict[str, Any]:
     (scratch / "space.json").write_text(to_json(here.space))
     (scratch / "questions.json").write_text(json.dumps(here.questions))
     np.save(scratch / "asked.npy", here.asked)
-    client = subprocess.run(
-        [sys.executable, "-m", "benchmarks.big_network.many", str(folder), str(scratch)],
-        check=True,
-        stdout=subprocess.PIPE,
+    command = [sys.executable, "-m", "benchmarks.big_network.many", str(folder), str(scratch)]
+    found: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1]
     )
-    found: dict[str, Any] = json.loads(client.stdout.splitlines()[-1])
-    proposed, first = found.pop("proposed"), found.pop("first")
+    return found
+
+
+def compared(here: Ground, everything: Everything, found: dict[str, Any]) -> dict[str, float]:
+    """What is kept of the first `FIRST` nodes by routing over every card: among those proposed, and in the end."""
     kept: dict[str, list[float]] = {
         "proposed_of_first_10": [],
         "best_proposed": [],
         "asked_of_first_10": [],
         "best_asked": [],
+        "chance_kept": [],
     }
     for number, question in enumerate(here.questions):
         terms = list(dict.fromkeys(tokens(question)))
-        best = reference(here, everything, number, np.array(found["idf"][number]), terms)
-        kept["proposed_of_first_10"].append(len(set(best) & set(proposed[number])) / FIRST)
-        kept["best_proposed"].append(best[0] in proposed[number])
-        kept["asked_of_first_10"].append(len(set(best) & set(first[number])) / FIRST)
-        kept["best_asked"].append(best[0] in first[number])
-    del found["idf"]
-    return found | {name: round(float(np.mean(each)), 4) for name, each in kept.items()} | {"build_s": round(built, 1)}
+        promise = reference(here, everything, number, np.array(found["idf"][number]), terms)
+        best = (np.argsort(-promise, kind="stable")[:FIRST] + 1).tolist()
+        proposed, first = found["proposed"][number], found["first"][number]
+        kept["proposed_of_first_10"].append(len(set(best) & set(proposed)) / FIRST)
+        kept["best_proposed"].append(best[0] in proposed)
+        kept["asked_of_first_10"].append(len(set(best) & set(first)) / FIRST)
+        kept["best_asked"].append(best[0] in first)
+        likely = np.exp(promise - promise.max())
+        kept["chance_kept"].append(float(likely[np.array(first) - 1].sum() / likely[np.array(best) - 1].sum()))
+    return {name: round(float(np.mean(each)), 4) for name, each in kept.items()}
+
+
+def multiply(folder: Path, nodes: int) -> None:
+    """Pages of the same nodes under other names, until there are as many: what they cost to search does not depend on
+    their being different."""
+    paths = sorted(folder.glob("*.page"))
+    count, name = sum(len(read_page(path).rows) for path in paths), len(paths)
+    for copy in range(1, -(-nodes // count)):
+        for path in paths:
+            page = read_page(path)
+            if count * copy >= nodes:
+                return
+            rows = page.rows.copy()
+            rows["node"] += np.uint64(copy * count)
+            write_page(folder / f"{name:08}.page", page._replace(rows=rows))
+            name += 1
 
 
 def ask(folder: Path, scratch: Path) -> dict[str, Any]:

@@ -25,9 +25,11 @@ from .lens import Lens
 from .page import Encoded, Page, make_page, merge_pages, read_page, write_page
 from .view import NodeView
 
-PAGE = 1024  # nodes: 6 MB; a hundred pages of a hundred thousand nodes are looked through in a few milliseconds
+PAGE = 2048  # nodes: 80 MB at most; fifty pages of a hundred thousand nodes are looked through in a few milliseconds
 SPARE = 32  # pages beyond those that would do, before small ones are merged
-MOST_NODES = 200_000  # 1.5 GB on disk, half a gigabyte of memory: what a client spends on a network
+MOST_NODES = (
+    125_000  # 5 GB on disk where all hold much, and 0.7 GB of memory beside what the system maps: no client more
+)
 VERSION = "1"  # of the files below; others are thrown away and made again
 
 

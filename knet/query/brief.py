@@ -1,4 +1,4 @@
-"""A routing card in brief: what is kept of each of very many nodes, about a quarter of its card.
+"""A routing card in brief: what is kept of each of very many nodes, less than half of its card.
 
 A card of any size becomes the same numbers, so that no node takes more room, or more places among those that are
 proposed for a question, by claiming more.

@@ -14,11 +14,14 @@ from .brief import GROUPS, MOST_CHUNKS, PLACES
 from .cards import Rows, Seen
 from .lens import Lens, Searcher
 from .page import CODE, Page
+from .promise import EPSILON, JOINT_WEIGHT, WEIGHTS
 
-BY_TOPIC = 192  # nodes proposed for their nearest group
-BY_WORDS = 128  # nodes proposed for the words they hold
-NEAREST = 1024  # groups looked at for that: a node counts once, however many of its groups are near
-MOST_POSTINGS = 1 << 18  # read for a question, rarest terms first; what nearly everybody holds proposes nobody
+BY_BOTH = 256  # nodes proposed for their nearest group and their words together
+BY_WORDS = 64  # nodes proposed for the words they hold, whatever they are about
+NEAREST = 2048  # groups looked at for that: a node counts once, however many of its groups are near
+MOST_POSTINGS = 1 << 17  # read for a question, rarest terms first; what nearly everybody holds proposes nobody
+COSINE = WEIGHTS[0] + WEIGHTS[2] + WEIGHTS[3]  # what a cosine weighs in the features that it is part of
+WORDS = WEIGHTS[1] + JOINT_WEIGHT * WEIGHTS[2] + WEIGHTS[4]  # the same for the share of a question's idf
 SAMPLE = 128  # nodes of a space from which its scale of cosines is told
 
 Numbers = npt.NDArray[np.intp]
@@ -32,11 +35,11 @@ class Terms(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """Postings of a question: which row holds which of its terms, in which groups."""
+    """Postings of a question: which row holds which of its terms, and, run by run, in which groups."""
 
-    rows: Numbers
-    term: Numbers
-    places: npt.NDArray[np.uint64]
+    rows: npt.NDArray[np.int32]
+    term: npt.NDArray[np.uint16]
+    places: list[npt.NDArray[np.uint64]]
 
 
 class Chart:
@@ -65,6 +68,7 @@ class Chart:
         self.chunks = float(counted[good].sum())
         self.tokens = float((self.columns["tokens"] * counted / np.maximum(chunks, 1))[good].sum())
         self.usable = good
+        self._last: tuple[bytes, list[tuple[Numbers, npt.NDArray[np.bool_]]]] = b"none", []
         self.row_of = dict(zip(self.columns["node"][self.alive].tolist(), np.flatnonzero(self.alive), strict=True))
 
     def _index(self, page: Page, first: int) -> None:
@@ -94,10 +98,18 @@ class Chart:
         """In how many chunks each term is, over every card, each counting for `MOST_CHUNKS` chunks at most."""
         keys = np.array([term_hash(term) for term in terms], np.uint32)
         df = np.zeros(len(keys))
-        for page in self.pages:
-            at, there = page.postings(keys)
+        for page, (at, there) in zip(self.pages, self._found(keys), strict=True):
             df[there] += page.df[at[there]]
         return dict(zip(terms, np.ceil(df).astype(int).tolist(), strict=True))
+
+    def _found(self, keys: npt.NDArray[np.uint32]) -> list[tuple[Numbers, npt.NDArray[np.bool_]]]:
+        """Where each page has these terms; of one question it is asked twice."""
+        named = keys.tobytes()
+        known, found = self._last
+        if known != named:
+            found = [page.postings(keys) for page in self.pages]
+            self._last = named, found
+        return found
 
     # --- one question ------------------------------------------------------------------------------------------
 
@@ -110,46 +122,56 @@ class Chart:
         """
         held = self._held(terms)
         good = self.usable if allowed is None else self.usable & allowed
-        near = [self._nearest(space, vector, good) for space, vector in vectors.items() if space in self._searchers]
         weight = np.bincount(held.rows, terms.idf[held.term], len(self.alive))
         weight[~good] = 0
-        count = min(BY_WORDS, int((weight > 0).sum()))
-        words = np.argpartition(-weight, count - 1)[:count] if count else np.zeros(0, np.intp)
-        return np.unique(np.concatenate([*near, words]).astype(np.intp)), held
+        share = WORDS / max(float(terms.idf.sum()), EPSILON)
+        both = [
+            self._nearest(self._searchers[s], v, good, weight * share)
+            for s, v in vectors.items()
+            if s in self._searchers
+        ]
+        holders = np.flatnonzero(weight)
+        count = min(BY_WORDS, len(holders))
+        words = holders[np.argpartition(-weight[holders], count - 1)[:count]] if count else holders
+        return np.unique(np.concatenate([*both, words]).astype(np.intp)), held
 
-    def _nearest(self, space: int, vector: Vectors, good: npt.NDArray[np.bool_]) -> Numbers:
-        rows = self._searchers[space].nearest(vector, NEAREST) // GROUPS
-        rows = rows[good[rows]]
-        _, first = np.unique(rows, return_index=True)
-        return np.asarray(rows[np.sort(first)[:BY_TOPIC]], np.intp)
+    @staticmethod
+    def _nearest(searcher: Searcher, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
+        """Of the rows with a group near ``vector``, those that promise most by that and by their words."""
+        ids, cosines = searcher.nearest(vector, NEAREST)
+        rows, first = np.unique(ids // GROUPS, return_index=True)
+        rows, first = rows[good[rows]], first[good[rows]]
+        promise = COSINE * cosines[first] + words[rows]
+        return np.asarray(rows[np.argsort(-promise, kind="stable")[:BY_BOTH]], np.intp)
 
     def _held(self, terms: Terms) -> _Held:
         """Postings of the rarest terms, `MOST_POSTINGS` at most."""
-        found = [page.postings(terms.keys) for page in self.pages]
-        sizes = np.zeros((len(self.pages), len(terms.keys)), np.int64)
-        for number, (page, (at, there)) in enumerate(zip(self.pages, found, strict=True)):
-            sizes[number, there] = page.start[at[there] + 1].astype(np.int64) - page.start[at[there]]
-        total = sizes.sum(0)
+        found = self._found(terms.keys)
+        begin = np.stack([page.start[at] for page, (at, _) in zip(self.pages, found, strict=True)] or [terms.keys])
+        end = np.stack(
+            [page.start[at + there] for page, (at, there) in zip(self.pages, found, strict=True)] or [begin[0]]
+        )
+        total = (end.astype(np.int64) - begin).sum(0)
         rarest = np.argsort(total, kind="stable")
-        read = set(rarest[np.cumsum(total[rarest]) <= MOST_POSTINGS].tolist())
-        rows, term, places = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)], [np.zeros(0, PLACES)]
-        for number, (page, (at, there)) in enumerate(zip(self.pages, found, strict=True)):
-            for each in np.flatnonzero(there).tolist():
-                if each in read:
-                    run = slice(int(page.start[at[each]]), int(page.start[at[each] + 1]))
-                    rows.append(page.holder[run] + self.first[number])
-                    term.append(np.full(run.stop - run.start, each))
-                    places.append(page.places[run])
-        return _Held(np.concatenate(rows), np.concatenate(term), np.concatenate(places))
+        read = rarest[np.cumsum(total[rarest]) <= MOST_POSTINGS]
+        rows, term, places = [np.zeros(0, np.int32)], [np.zeros(0, np.uint16)], list[npt.NDArray[np.uint64]]()
+        for number, page in enumerate(self.pages):
+            for each in read.tolist():
+                first, last = int(begin[number, each]), int(end[number, each])
+                if first < last:
+                    rows.append(page.holder[first:last] + np.int32(self.first[number]))
+                    term.append(np.full(last - first, each, np.uint16))
+                    places.append(page.places[first:last])
+        return _Held(np.concatenate(rows), np.concatenate(term), places)
 
     def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> Seen:
         """What these rows' briefs say; places are groups here."""
         at = np.full(len(self.alive), -1)
         at[rows] = np.arange(len(rows))
         mine = at[held.rows]
-        among = mine >= 0
+        among = np.flatnonzero(mine >= 0)
         bits = np.zeros((len(rows), len(terms.keys)), PLACES)
-        bits[mine[among], held.term[among]] = held.places[among]
+        bits[mine[among], held.term[among]] = _picked(held.places, among)
         place = np.unpackbits(bits.view(np.uint8).reshape(*bits.shape, GROUPS // 8), axis=2, bitorder="little").astype(
             bool
         )
@@ -194,3 +216,14 @@ class Chart:
             codes[mine] = self.pages[number].codes[rows[mine] - self.first[number]]
         table = self._lenses[space].table(vector)
         return table[codes + np.arange(CODE, dtype=np.uint16) * 256].sum(2).astype(float)
+
+
+def _picked(runs: Sequence[npt.NDArray[np.uint64]], among: Numbers) -> npt.NDArray[np.uint64]:
+    """Of runs that lie end to end, the numbers at these places, which ascend: the others are not even read."""
+    ends = np.cumsum([len(run) for run in runs])
+    cuts = np.searchsorted(among, ends)
+    picked = [np.zeros(0, np.uint64)]
+    for run, first, last, end in zip(runs, [0, *cuts[:-1].tolist()], cuts.tolist(), ends.tolist(), strict=False):
+        if first < last:
+            picked.append(run[among[first:last] - (end - len(run))])
+    return np.concatenate(picked)

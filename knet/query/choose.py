@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from .standing import Standings
 from .view import NodeView
 
 SPARE = 4  # nodes looked up beyond those to be asked, should some be gone
+MOST_TOLD = 1000  # statuses of nodes that cannot be asked; of a big network there may be very many
 UNKNOWN_MEAN = Reputation().mean
 
 
@@ -121,3 +123,11 @@ def _only(options: Options, crowd: Crowd, standings: Standings) -> set[int] | No
         trusted = {node for node, known in believed.items() if known.mean >= options.min_reliability}
         only = trusted if only is None else only & trusted
     return only
+
+
+def told(unusable: Mapping[int, str]) -> list[NodeStatus]:
+    """What an answer says of nodes that cannot be asked at all, `MOST_TOLD` of them at most."""
+    return [
+        NodeStatus(node=node, title=f"node {node}", status="error", detail=reason)
+        for node, reason in islice(unusable.items(), MOST_TOLD)
+    ]

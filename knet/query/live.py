@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..codec import to_json, to_plain
+from ..codec import from_json, to_json, to_plain
+from ..errors import ConfigError
 from ..records import Answer, NodeStatus, Passage, Rating, Sentence
 from .display import answer_html, answer_text
 from .recheck import VerificationReport
@@ -70,3 +72,13 @@ class LiveAnswer:
             "text/html": answer_html(self.record),
             MEDIA_TYPE: to_plain(self.record),  # an object: Jupyter splits texts into lines
         }
+
+
+def load_answer(source: str | Path) -> Answer:
+    """An answer from a file, or from its JSON. Raises ConfigError, CodecError."""
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return from_json(source, Answer)
+    try:
+        return from_json(Path(source).read_bytes(), Answer)
+    except OSError as error:
+        raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error

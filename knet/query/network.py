@@ -18,7 +18,6 @@ from ..chain.base import Chain
 from ..chain.devchain import fund
 from ..chain.evm import open_chain
 from ..chain.keys import Signer, load_or_create_key
-from ..codec import from_json
 from ..config import Profile, home, load_profile
 from ..content.base import BlockSource, BlockStore
 from ..content.bounded import BoundedStore
@@ -30,7 +29,7 @@ from ..embed import load_embedder_for
 from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
-from ..records import Answer, NodeEntry, NodeStatus, Rating, Space
+from ..records import Answer, NodeEntry, Rating, Space
 from ..trust.answered import Answered
 from ..trust.cost import Cost, cost_of
 from ..trust.history import History
@@ -39,7 +38,7 @@ from ..trust.probes import Judged, Probe, judge
 from ..trust.ratings import RatingQueue
 from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
-from .choose import choose, choose_far
+from .choose import choose, choose_far, told
 from .closer import Reranker, closer_columns
 from .compose import compose
 from .directory import NetworkView
@@ -59,7 +58,6 @@ if TYPE_CHECKING:
     from ..langchain import KnetRetriever
 
 CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
-MOST_TOLD = 1000  # statuses of nodes that could not be asked; of a big network there may be very many
 MODEL_SECONDS = 5.0  # private mode waits for a model as it waits for collections, though not as long
 MAX_K = 64  # passages; nodes refuse more
 MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
@@ -178,7 +176,7 @@ class Network:
             started,
             writer=_writer(model),
             writer_name=EXTRACTIVE if model is None else model.get_name(),
-            further=[*choice.missing, *self._unusable()][:MOST_TOLD],
+            further=[*choice.missing, *told(self._view.unusable)],
         )
         self._standings.learn(inquiry, answer)
         return LiveAnswer(answer, self)
@@ -192,19 +190,15 @@ class Network:
 
     def _card_source(self, entry: NodeEntry) -> BlockSource:
         """Of a big network manifests and cards are kept in bounds; what was read can be read again."""
-        return (
-            self._source(entry)
-            if self._view.crowd is None
-            else Layered(self._cards, self._store, *self._elsewhere(entry))
-        )
+        near = self._store if self._view.crowd is None else Layered(self._cards, self._store)
+        return Layered(near, *self._elsewhere(entry))
 
     def _glance(self, entry: NodeEntry) -> BlockSource:
         """For what is read once: nothing is kept."""
         return FirstOf(self._store, self._cards, *self._elsewhere(entry))
 
     def _elsewhere(self, entry: NodeEntry) -> Sequence[BlockSource]:
-        urls = [url for url in (entry.endpoint, *self.profile.gateways) if url]
-        return (GatewaySource(self._http, urls), *self._daemons)
+        return (GatewaySource(self._http, list(filter(None, (entry.endpoint, *self.profile.gateways)))), *self._daemons)
 
     def source_of(self, node: int) -> BlockSource:
         """Where this client reads a node's blocks, each checked: kept here, then the node, gateways and Kubo."""
@@ -212,12 +206,6 @@ class Network:
             self._view.current()
         entry = self._view.entry(node) or NodeEntry(node=node, owner="", wallet="", endpoint="")
         return self._source(entry)
-
-    def _unusable(self) -> list[NodeStatus]:
-        return [
-            NodeStatus(node=node, title=f"node {node}", status="error", detail=reason)
-            for node, reason in self._view.unusable.items()
-        ]
 
     def verify(self, answer: Answer | LiveAnswer, *, embed: bool = True) -> VerificationReport:
         """Check every claim of an answer again, from its own bytes, IPFS and the chain.
@@ -338,8 +326,8 @@ class Network:
         return self._view.look_up([node])[0].get(node)
 
     def coverage(self) -> tuple[int, int]:
-        """How many nodes are known well enough to be asked by now, and how many are published: a first connection to a
-        big network goes on reading in the background. Raises ChainUnreachable."""
+        """How many nodes can be asked by now, and how many are published: the first connection to a big network goes on
+        reading in the background. Raises ChainUnreachable."""
         known, crowd = self._view.current(), self._view.crowd
         return (len(known), len(known) + len(self._view.unusable)) if crowd is None else (len(crowd), crowd.published)
 
@@ -347,7 +335,7 @@ class Network:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
         crowd = self._view.crowd
-        infos = [info_of(view) for view in self._view.nodes.values()] if crowd is None else crowd.infos()
+        infos = list(map(info_of, self._view.nodes.values())) if crowd is None else crowd.infos()
         infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
         return sorted(infos, key=lambda info: info.node)
 
@@ -402,16 +390,6 @@ def _embedded(name: str | None) -> Profile | None:
         start: Callable[[], Profile] = entry.load()
         return start()
     return None
-
-
-def load_answer(source: str | Path) -> Answer:
-    """An answer from a file, or from its JSON. Raises ConfigError, CodecError."""
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        return from_json(source, Answer)
-    try:
-        return from_json(Path(source).read_bytes(), Answer)
-    except OSError as error:
-        raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
 
 
 def _writer(model: BaseChatModel | None) -> Writer | None:

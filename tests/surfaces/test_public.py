@@ -14,7 +14,8 @@ from knet import ipython
 from knet.config import Profile, load_profile, save_profile
 from knet.errors import ConfigError, MissingExtra
 from knet.query import shared
-from knet.query.network import Network, load_answer
+from knet.query.live import load_answer
+from knet.query.network import Network
 from tests.network.clients import PATIENT, open_client
 
 from .conftest import QUESTION
