@@ -37,6 +37,7 @@ PHASES = {
     "write": "writing shards",
     "card": "describing the collection",
     "index": "building the search index",
+    "vectors": "arranging vectors for search",
     "pin": "pinning",
 }
 
