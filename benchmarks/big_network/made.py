@@ -80,9 +80,9 @@ def made(here: Ground, node: int) -> NodeView:
     weight = rng.multinomial(chunks - count, rng.dirichlet(np.ones(count))) + 1
     further = rng.choice(on_theme, (count, MERGED - 1))
     slots, keys = [], []
-    for slot in range(count):
-        for passage in (drawn[slot], *further[slot][: weight[slot] - 1]):
-            slots.append(slot)
+    for own in range(count):
+        for passage in (drawn[own], *further[own][: weight[own] - 1]):
+            slots.append(own)
             keys.append(here.words[passage])
     lengths = [len(each) for each in keys]
     every, slot = np.concatenate(keys), np.repeat(slots, lengths)

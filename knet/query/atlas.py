@@ -76,8 +76,7 @@ class Atlas:
     def title(self, node: int) -> str:
         """What a node calls itself, if its brief is here."""
         chart = self.chart
-        name: bytes = chart.columns["title"][chart.row_of[node]]
-        return name.decode(errors="ignore")
+        return bytes(chart.columns["title"][chart.row_of[node]]).decode(errors="ignore")
 
     # --- changing ----------------------------------------------------------------------------------------------
 

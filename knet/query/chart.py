@@ -126,7 +126,7 @@ class Chart:
         weight[~good] = 0
         share = WORDS / max(float(terms.idf.sum()), EPSILON)
         both = [
-            self._nearest(self._searchers[s], v, good, weight * share)
+            self._nearest(self._searchers[s], v, good, np.asarray(weight * share, np.float64))
             for s, v in vectors.items()
             if s in self._searchers
         ]
@@ -215,7 +215,7 @@ class Chart:
             mine = page == number
             codes[mine] = self.pages[number].codes[rows[mine] - self.first[number]]
         table = self._lenses[space].table(vector)
-        return table[codes + np.arange(CODE, dtype=np.uint16) * 256].sum(2).astype(float)
+        return np.asarray(table[codes + np.arange(CODE, dtype=np.uint16) * 256].sum(2), np.float64)
 
 
 def _picked(runs: Sequence[npt.NDArray[np.uint64]], among: Numbers) -> npt.NDArray[np.uint64]:

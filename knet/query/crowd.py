@@ -179,7 +179,7 @@ class Crowd:
         self._rated_to = start + len(some)
         self.reputations = {
             node: known
-            for node, known in (self.reputations | dict(found)).items()
+            for node, known in (dict(self.reputations) | dict(found)).items()
             if known.count and node in self._entries
         }
         for view in (*self.near.values(), *list(self._kept.values())):
