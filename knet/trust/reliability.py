@@ -19,7 +19,7 @@ from ..records import Record, Reputation
 USEFULNESS_WEIGHT = 0.1  # in units of cosine: under the spread of relevance, so it decides between nodes on topic
 RELIABILITY_WEIGHT = 0.25
 GATE = 1.0  # z-score units below the best within which passages compete
-SHIFT = 0.35  # z-score units for each factor e: what such a factor in the odds of being about the question is worth
+SHIFT = 0.5  # z-score units for each factor e: what such a factor in the odds of being about the question is worth
 ELSEWHERE = 0.1  # chance that what comes next answers as well: whoever is less likely right does harm where it is shown
 SUNK = 6.0  # z-score units: under all that competes
 REMEMBERED = 100.0  # outcomes: the deviation is then 0.05 at most, enough to tell good sources from bad
