@@ -23,7 +23,7 @@ from ray.scripts.scripts import main
 once = services.get_node
 
 def get_node(*arguments):
-    end = time.monotonic() + 240
+    end = time.monotonic() + 120
     while True:
         try:
             return once(*arguments)
@@ -35,6 +35,9 @@ def get_node(*arguments):
 services.get_node = get_node
 main()
 """
+ATTEMPTS = 3
+# Ports that Ray would otherwise find out from files, for which it waits as briefly.
+AGENTS = ("metrics-export", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
 PATIENCE = {  # for machines as busy as that: nobody is declared dead for being slow
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_health_check_failure_threshold": "100",
@@ -82,18 +85,26 @@ def cluster(workers: int) -> Iterator[Cluster]:
 @contextmanager
 def _started(arguments: list[str], log: Path) -> Iterator[psutil.Process]:
     """`ray start`, and all that it started."""
-    # Objects lie on disk: containers have little /dev/shm, and these are small.
-    limits = [f"--object-store-memory={MEMORY}", "--plasma-directory=/tmp", "--block"]
-    with log.open("wb") as out:
-        command = ["timeout", LONGEST, sys.executable, "-c", RAY_START, "start", *arguments, *limits]
-        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **PATIENCE})
+    tree = next(filter(None, (_start(arguments, log) for _ in range(ATTEMPTS))), None)
+    assert tree is not None, log.read_text()
     try:
-        while b"Ray runtime started" not in log.read_bytes():
-            assert tree.poll() is None, log.read_text()
-            time.sleep(0.1)
         yield tree
     finally:
         _end(tree)
+
+
+def _start(arguments: list[str], log: Path) -> psutil.Process | None:
+    # Objects lie on disk: containers have little /dev/shm, and these are small.
+    limits = [f"--object-store-memory={MEMORY}", "--plasma-directory=/tmp", "--block"]
+    ports = [f"--{what}-port={free_port()}" for what in AGENTS]
+    with log.open("wb") as out:
+        command = ["timeout", LONGEST, sys.executable, "-c", RAY_START, "start", *arguments, *limits, *ports]
+        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **PATIENCE})
+    while tree.poll() is None:
+        if b"Ray runtime started" in log.read_bytes():
+            return tree
+        time.sleep(0.1)
+    return None
 
 
 def _end(tree: psutil.Process) -> None:
