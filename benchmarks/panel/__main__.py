@@ -65,6 +65,7 @@ def main() -> None:
     figures = {
         **{f"{kind}_answer_s_p{p}": quantile(values, p) for kind, values in seconds.items() for p in (50, 95)},
         "longest_frame_ms": max(value for phase, value in longest.items() if phase != "idle"),
+        "longest_idle_frame_ms": longest["idle"],  # what the machine takes for itself while the page does nothing
     }
     details = {
         "questions": len(answers),
