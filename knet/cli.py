@@ -20,7 +20,7 @@ from .cli_mcp import app as mcp_app
 from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
-from .codec import to_json
+from .codec import to_json, to_plain
 from .config import home, write_atomically
 from .errors import ConfigError
 
@@ -95,11 +95,12 @@ def ask(
             thorough=thorough,
             on_status=tell,
         )
+        filling = _filling(net)
     for path in (save, _last_answer()):
         if path is not None:
             write_atomically(path, answer.to_json().encode())
     if as_json:
-        print_json(answer.record)
+        print_json(to_plain(answer.record) | ({"coverage": filling} if filling else {}))
     else:
         _show(answer, explain)
 
@@ -163,6 +164,7 @@ def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """List the network's nodes with what they hold and how reliable they have proven."""
     with _connect(profile) as net, console.status("reading the network from the chain ..."):
         found = net.nodes()
+        _filling(net)
     if as_json:
         import msgspec
 
@@ -228,6 +230,15 @@ def _connect(profile: str | None) -> Network:
     from .query.network import connect  # here, so that `knet --help` stays quick
 
     return connect(profile)
+
+
+def _filling(net: Network) -> dict[str, int] | None:
+    """How much is known of a big network that is still being read, told to people and returned for programs."""
+    coverage = net.filling()
+    if coverage is None:
+        return None
+    console.print("[dim]{} of {} nodes are known so far; the others are still being read[/]".format(*coverage))
+    return dict(zip(("known", "published"), coverage, strict=True))
 
 
 def _last_answer() -> Path:

@@ -13,7 +13,7 @@ from ..index.shard import Vectors
 from .brief import GROUPS, MOST_CHUNKS, PLACES
 from .cards import Rows, Seen
 from .lens import Lens, Searcher
-from .page import CODE, Page
+from .page import CODE, ROW, Page
 from .promise import EPSILON, JOINT_WEIGHT, WEIGHTS
 
 BY_BOTH = 256  # nodes proposed for their nearest group and their words together
@@ -59,8 +59,7 @@ class Chart:
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         fields = ("node", "space", "chunks", "tokens", "weight", "spread", "documents", "sequence", "manifest", "title")
         self.columns = {
-            name: np.concatenate([page.rows[name] for page in self.pages]) if self.pages else np.zeros(0, "<u8")
-            for name in fields
+            name: np.concatenate([np.zeros(0, ROW)[name], *(page.rows[name] for page in self.pages)]) for name in fields
         }
         chunks = self.columns["chunks"].astype(float)
         counted = np.minimum(chunks, MOST_CHUNKS)

@@ -21,7 +21,7 @@ from ..records import NodeEntry, Reputation, Space
 from .atlas import PAGE, Atlas
 from .brief import brief_of
 from .far import WHOLE, Overview
-from .nodes import NodeInfo, info_of
+from .nodes import NodeInfo, info_of, unusable_info
 from .view import NodeView, load_view
 
 SourceFor = Callable[[NodeEntry], BlockSource]
@@ -35,6 +35,7 @@ UNDER_WAY = 128  # fetches begun and not ended
 SAVED_SECONDS = 10.0  # fetched cards wait no longer for a page to fill: work that a crash may cost
 AGAIN_SECONDS = 300.0  # until a node whose card could not be had is tried again
 RATED_AT_ONCE = 4000  # nodes whose reliability is read with each refresh: everybody's in a few minutes
+UNREAD = "its card has not been read yet"
 
 
 class Crowd:
@@ -78,6 +79,11 @@ class Crowd:
         return len(self._entries)
 
     @property
+    def filling(self) -> bool:
+        """Whether nodes are being read of which nothing is known yet."""
+        return self._filler is not None and self._filler.is_alive() and len(self) < self.published
+
+    @property
     def unusable(self) -> dict[int, str]:
         with self._lock:
             return {node: reason for node, (_, reason) in self._failed.items()}
@@ -99,8 +105,9 @@ class Crowd:
             return self.near | dict(self._kept)
 
     def infos(self) -> list[NodeInfo]:
-        """One line about every node that can be routed to, by what its brief says."""
-        chart = self._atlas.chart
+        """One line about every node, by what its brief says; of those without, that they cannot be asked yet, or why
+        they cannot be asked at all."""
+        chart, unusable = self._atlas.chart, self.unusable
         infos = [info_of(view) for view in self.near.values()]
         for node, row in chart.row_of.items():
             entry, known = self._entries.get(node), self.reputations.get(node, Reputation())
@@ -119,7 +126,8 @@ class Crowd:
                         ratings=known.count,
                     )
                 )
-        return infos
+        missing = self._entries.keys() - {info.node for info in infos}
+        return infos + [unusable_info(node, unusable.get(node, UNREAD)) for node in missing]
 
     def holds(self, node: int) -> bool:
         return node in self._atlas.chart.row_of or node in self.near

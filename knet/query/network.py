@@ -331,11 +331,19 @@ class Network:
         known, crowd = self._view.current(), self._view.crowd
         return (len(known), len(known) + len(self._view.unusable)) if crowd is None else (len(crowd), crowd.published)
 
+    def filling(self) -> tuple[int, int] | None:
+        """The same while that reading goes on; None otherwise, and always in a network of few nodes. Raises
+        ChainUnreachable."""
+        coverage, crowd = self.coverage(), self._view.crowd
+        return coverage if crowd is not None and crowd.filling else None
+
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
         crowd = self._view.crowd
-        infos = list(map(info_of, self._view.nodes.values())) if crowd is None else crowd.infos()
+        if crowd is not None:
+            return sorted(crowd.infos(), key=lambda info: info.node)
+        infos = list(map(info_of, self._view.nodes.values()))
         infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
         return sorted(infos, key=lambda info: info.node)
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from knet.chain.base import Directory
 from knet.chain.evm import EvmChain
+from knet.cli import app
+from knet.codec import from_json
 from knet.config import Profile
+from knet.content.base import BlockSource
 from knet.query import crowd, directory
+from knet.query import network as network_module
 from knet.query.network import Network
+from knet.records import Answer, NodeEntry
 
 from .clients import open_client, own_network
 from .support import RunningNode, start_nodes
@@ -97,6 +108,87 @@ def test_a_client_that_was_stopped_goes_on_from_what_it_kept(
         known(network)
         assert network.ask("Which fact about otters is told?").found
     assert fetched == []
+
+
+def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> None:
+    """A client that reads ``count`` nodes, tells which, and then hangs."""
+    directory.WHOLE = crowd.WHOLE = FEW
+    crowd.SAVED_SECONDS = 0.0
+    with open_client(profile, folder) as network:
+        _read_only(network, count)
+        while network.coverage()[0] < count:
+            time.sleep(0.05)
+        told.send([info.node for info in network.nodes() if not info.problem])
+        threading.Event().wait()
+
+
+def _read_only(network: Network, count: int) -> threading.Event:
+    """Let the client read so many cards; the others arrive once the event is set."""
+    glance, left, arrive = network._view._glance_for, list(range(count)), threading.Event()
+
+    def glance_for(entry: NodeEntry) -> BlockSource:
+        try:
+            left.pop()
+        except IndexError:
+            arrive.wait()
+        return glance(entry)
+
+    network._view._glance_for = glance_for
+    return arrive
+
+
+def test_a_client_that_is_killed_while_it_reads_goes_on_from_what_it_kept(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    spawn = get_context("spawn")
+    hears, tells = spawn.Pipe(duplex=False)
+    client = spawn.Process(target=fill_until, args=(6, profile, tmp_path, tells), daemon=True)
+    client.start()
+    try:
+        assert hears.poll(120), "it reads six nodes"
+        kept = hears.recv()
+    finally:
+        client.kill()
+        client.join()
+    fetched: list[int] = []
+    with open_client(profile, tmp_path) as network:
+        glance = network._view._glance_for
+        network._view._glance_for = lambda entry: fetched.append(entry.node) or glance(entry)  # type: ignore[func-returns-value]
+        known(network)
+        assert network.ask("Which fact about otters is told?").found
+    assert len(kept) == 6
+    assert sorted([*kept, *fetched]) == sorted(node.identity for node in nodes)
+
+
+def test_a_client_that_still_reads_says_how_much_it_knows(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    with open_client(profile, tmp_path) as network, monkeypatch.context() as patched:
+        arrive = _read_only(network, FEW)
+        patched.setattr(network_module, "connect", lambda _: nullcontext(network))
+        try:
+            asked = knet("ask", "Which fact about herons is told?", "--json")
+            told = from_json(asked.stdout, Answer), json.loads(asked.stdout)["coverage"]
+            assert told[1]["published"] == len(TOPICS) > told[1]["known"] > 0
+            assert f"of {len(TOPICS)} nodes are known so far" in asked.stderr
+            assert f"of {len(TOPICS)} nodes are known so far" in knet("ask", "Which fact about herons is told?").stderr
+            listed = knet("nodes", "--json")
+            assert f"of {len(TOPICS)} nodes are known so far" in listed.stderr
+            problems = [info["problem"] for info in json.loads(listed.stdout)]
+            assert (len(problems), problems.count(crowd.UNREAD)) == (len(TOPICS), len(TOPICS) - FEW)
+        finally:
+            arrive.set()
+        known(network)
+        asked = knet("ask", "Which fact about herons is told?", "--json")
+        assert "coverage" not in json.loads(asked.stdout)
+        assert "known so far" not in asked.stderr + knet("nodes").stderr
+
+
+def knet(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result
 
 
 def test_the_directory_is_handed_out_page_by_page_and_goes_on_from_any(

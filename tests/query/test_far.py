@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from knet.codec import cid_of
-from knet.index.card import make_card
+from knet.index.card import Batch, make_card
 from knet.index.lexical import term_hash, tokens
 from knet.query import atlas as atlas_module
+from knet.query import chart as chart_module
+from knet.query import far as far_module
 from knet.query.atlas import Atlas
 from knet.query.brief import GROUPS, brief_of
-from knet.query.chart import Terms
+from knet.query.chart import Chart, Terms
 from knet.query.far import MOST_KEPT, Overview, route_far
 from knet.query.route import pooled_statistics, route
 from knet.query.view import NodeView
@@ -46,7 +48,8 @@ def town(nodes: int, first: int = 1) -> list[NodeView]:
         rng = np.random.default_rng(node)
         about = rng.choice(NAMES, 12).tolist()
         texts = [text(rng, about) for _ in range(8)]
-        card = make_card(SPACE, np.array([embed(t) for t in texts]), texts, title=f"node {node}", documents=8)
+        batch = Batch(np.array([embed(t) for t in texts]), texts)
+        card = make_card(SPACE, [batch], title=f"node {node}", documents=8)
         views.append(view_of(node, card))
     return views
 
@@ -82,6 +85,13 @@ def far(question: str, known: Overview, **options: object) -> list[int]:
     return [each.node for each in route_far(question, {CID: embed(question)}, known, {}, **options)]  # type: ignore[arg-type]
 
 
+def proposals(chart: Chart, question: str) -> list[int]:
+    words = list(dict.fromkeys(tokens(question)))
+    keys = np.array([term_hash(word) for word in words], np.uint32)
+    rows, _ = chart.proposed(Terms(keys, np.ones(len(words))), {0: embed(question)})
+    return list(chart.columns["node"][rows].tolist())
+
+
 def test_briefs_lead_to_the_nodes_that_whole_cards_lead_to(known: Overview) -> None:
     first, shared = 0, 0
     for question in questions(40):
@@ -108,20 +118,24 @@ def test_few_are_kept_and_all_are_asked_only_as_far_as_that(known: Overview) -> 
     assert len(far(question, known, asked=50)) == 50
 
 
-def test_a_name_brings_a_node_in_that_nothing_else_proposes(known: Overview) -> None:
-    question = questions(1)[0]
+def test_a_name_brings_a_node_in_that_neither_topic_nor_words_propose(
+    known: Overview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody = {question: far(question, known, asked=len(VIEWS)) for question in questions(10)}
+    monkeypatch.setattr(chart_module, "BY_BOTH", 12)
+    monkeypatch.setattr(chart_module, "BY_WORDS", 6)
+    monkeypatch.setattr(far_module, "MOST_KEPT", 5)
     best = Reputation(positive=500, negative=0, count=500)
-    stranger = next(node for node in range(300, 0, -1) if node not in far(question, known))
-    routes = route_far(
-        question, {CID: embed(question)}, known, {stranger: best}, named=[stranger], usefulness={stranger: best}
-    )
-    without = route_far(question, {CID: embed(question)}, known, {})
-    assert stranger not in [each.node for each in without]
-    plain = route_far(question, {CID: embed(question)}, known, {}, only=[stranger])
-    assert [each.node for each in plain] == [stranger], "whoever is named by the user is found"
-    trusted = next((each for each in routes if each.node == stranger), None)
-    if trusted is not None:
-        assert trusted.evidence["standing"] > 0
+    for question, ranked in everybody.items():
+        proposed = proposals(known.chart, question)
+        stranger = next(
+            node for node in ranked if node not in proposed and node not in far(question, known, named=[node])
+        )
+        assert stranger not in far(question, known)
+        own = {"usefulness": {stranger: best}, "beliefs": lambda known, node=stranger: {node: best}}
+        assert stranger not in far(question, known, **own), "nothing proposes it"
+        assert stranger in far(question, known, named=[stranger], **own)
+        assert far(question, known, only=[stranger]) == [stranger], "whoever is named by the user is found"
 
 
 def test_nodes_of_a_small_space_are_compared_by_their_cards_beside_the_others(known: Overview) -> None:
@@ -136,7 +150,7 @@ def greedy(node: int, centroids: int, terms: Sequence[str]) -> NodeView:
     rng = np.random.default_rng(node)
     vectors = rng.standard_normal((centroids, SPACE.dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    honest = make_card(SPACE, vectors[:2], list(terms[:2]), title="everything", documents=10**6)
+    honest = make_card(SPACE, [Batch(vectors[:2], list(terms[:2]))], title="everything", documents=10**6)
     words = sorted({term_hash(term) for term in terms})
     return view_of(
         node,
@@ -156,10 +170,7 @@ def test_cards_that_claim_everything_do_not_crowd_out_the_others(tmp_path: Path)
     atlas.add([(CID, brief_of(view)) for view in crowd])
     kept = 0
     for number, question in enumerate(questions(20), 1):
-        chart, words = atlas.chart, list(dict.fromkeys(tokens(question)))
-        keys = np.array([term_hash(word) for word in words], np.uint32)
-        rows, _ = chart.proposed(Terms(keys, np.ones(len(words))), {0: embed(question)})
-        kept += number in chart.columns["node"][rows].tolist()
+        kept += number in proposals(atlas.chart, question)
     assert kept == 20
     chunks = overview(atlas).statistics(NAMES[:5]).chunks
     assert chunks == 30 * 65536 + 300 * 8, "a million chunks count as 65,536"
