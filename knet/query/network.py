@@ -46,7 +46,7 @@ from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
 from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
-from .nodes import NodeInfo, info_of, unusable_info
+from .nodes import NodeInfo
 from .recheck import VerificationReport, verify_answer
 from .spaces import Spaces
 from .standing import Standings, Trusted
@@ -328,24 +328,18 @@ class Network:
     def coverage(self) -> tuple[int, int]:
         """How many nodes can be asked by now, and how many are published: the first connection to a big network goes on
         reading in the background. Raises ChainUnreachable."""
-        known, crowd = self._view.current(), self._view.crowd
-        return (len(known), len(known) + len(self._view.unusable)) if crowd is None else (len(crowd), crowd.published)
+        self._view.current()
+        return self._view.coverage
 
-    def filling(self) -> tuple[int, int] | None:
-        """The same while that reading goes on; None otherwise, and always in a network of few nodes. Raises
-        ChainUnreachable."""
-        coverage, crowd = self.coverage(), self._view.crowd
-        return coverage if crowd is not None and crowd.filling else None
+    @property
+    def filling(self) -> bool:
+        """Whether that reading goes on; never in a network of few nodes."""
+        return self._view.crowd is not None and self._view.crowd.filling
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
-        crowd = self._view.crowd
-        if crowd is not None:
-            return sorted(crowd.infos(), key=lambda info: info.node)
-        infos = list(map(info_of, self._view.nodes.values()))
-        infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
-        return sorted(infos, key=lambda info: info.node)
+        return self._view.infos()
 
     def health(self) -> list[NodeHealth]:
         """Whether each node answers now, when it published last, how much it was asked. Raises ChainUnreachable."""
