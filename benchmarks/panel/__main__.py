@@ -59,12 +59,14 @@ def main() -> None:
             frames.ask(page, question)
         answers = [frames.ask(page, question) for _ in range(repeats) for question in questions]
         load = os.getloadavg()
-        lengths, blocked = long_answers(driver, questions, rounds)
+        with frames.processor_time(page) as tasks:
+            lengths, blocked = long_answers(driver, questions, rounds)
     seconds = {kind: np.array([answer[kind] for answer in answers]) for kind in ("first", "finished")}
     longest = {phase: round(max(values), 1) for phase, values in lengths.items()}
     figures = {
         **{f"{kind}_answer_s_p{p}": quantile(values, p) for kind, values in seconds.items() for p in (50, 95)},
         "longest_frame_ms": max(value for phase, value in longest.items() if phase != "idle"),
+        "longest_task_cpu_ms": round(max(tasks), 1),
         "longest_idle_frame_ms": longest["idle"],  # what the machine takes for itself while the page does nothing
     }
     details = {

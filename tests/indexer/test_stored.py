@@ -41,6 +41,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "inverted":
         monkeypatch.setattr(update, "EXACT", 5)
         monkeypatch.setattr(ivf, "ENOUGH", 2)
+        monkeypatch.setattr(ivf, "AT_MOST", 1)
     return str(request.param)
 
 
