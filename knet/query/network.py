@@ -42,7 +42,7 @@ from .choose import choose, choose_far, told
 from .closer import Reranker, closer_columns
 from .compose import compose
 from .directory import NetworkView
-from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
+from .gather import MAX_K, PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options, check_question
 from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
@@ -59,8 +59,6 @@ if TYPE_CHECKING:
 
 CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
 MODEL_SECONDS = 5.0  # private mode waits for a model as it waits for collections, though not as long
-MAX_K = 64  # passages; nodes refuse more
-MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
 
 
 class Network:
@@ -132,7 +130,7 @@ class Network:
         Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
-        _check(question, k)
+        check_question(question, k)
         chosen = Options(k=k, ask=ask, nodes=list(nodes), private=private, min_reliability=min_reliability, **options)
         if deadline is not None:
             chosen = msgspec.structs.replace(chosen, deadline=deadline)
@@ -396,12 +394,3 @@ def _embedded(name: str | None) -> Profile | None:
 
 def _writer(model: BaseChatModel | None) -> Writer | None:
     return None if model is None else lambda prompt: str(model.invoke(prompt).text)
-
-
-def _check(question: str, k: int) -> None:
-    if not question.strip():
-        raise ConfigError("The question is empty.")
-    if len(question) > MAX_QUESTION:
-        raise ConfigError(f"The question has {len(question)} characters; {MAX_QUESTION} is the limit.")
-    if not 1 <= k <= MAX_K:
-        raise ConfigError(f"k lies between 1 and {MAX_K}: {k}.")
