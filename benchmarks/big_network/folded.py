@@ -24,7 +24,7 @@ from knet.content.base import put_record
 from knet.content.store import MemoryStore
 from knet.embed import Vectors
 from knet.errors import BlockNotFound
-from knet.index.card import make_card
+from knet.index.card import Batch, make_card
 from knet.index.collection import Collection, results_root
 from knet.index.shard import Chunk, store_vector, write_shards
 from knet.records import Document, Manifest, Receipt, SearchReply, SearchRequest, Space
@@ -45,7 +45,7 @@ class FoldedNode:
             document = Document(uri=f"passage:{self.node}/{number}", text=store.put(text.encode()))
             vector = store_vector(vectors[number])
             chunks.append(Chunk(document=document, start=0, end=len(text), text=text, vector=vector))
-        card = make_card(self._space, vectors, texts, title=f"node {self.node}", documents=len(texts))
+        card = make_card(self._space, [Batch(vectors, texts)], title=f"node {self.node}", documents=len(texts))
         manifest = Manifest(
             node=self.node,
             sequence=1,

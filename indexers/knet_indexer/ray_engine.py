@@ -38,6 +38,7 @@ except ImportError as error:
     raise MissingExtra("Ray", "ray") from error
 
 CONNECT_SECONDS = 5.0  # a cluster that does not even accept by then is down; Ray itself would try for half a minute
+ATTEMPTS = 3  # to join: a busy head gives what it starts for a client half a minute, and then gives up
 FIRST_SECONDS = 300.0  # for the first worker: an autoscaler may start a machine, and it loads the model
 GROUP = 16  # items a task: one takes milliseconds to cut, as many as a call takes
 TASKS_A_CORE = 2  # under way: one that runs, one that waits
@@ -237,9 +238,13 @@ def _connect(spec: str) -> bool:
 
 def _join(spec: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if spec != RAY:
-        ray.init(spec, **quiet)
-        return
+    for left in reversed(range(ATTEMPTS if spec != RAY else 0)):
+        try:
+            ray.init(spec, **quiet)
+            return
+        except ConnectionError:
+            if not left:
+                raise
     named = os.environ.get("RAY_ADDRESS")
     try:
         ray.init(named or "auto", **quiet)

@@ -19,11 +19,7 @@ from ..chain.devchain import fund
 from ..chain.evm import open_chain
 from ..chain.keys import Signer, load_or_create_key
 from ..config import Profile, home, load_profile
-from ..content.base import BlockSource, BlockStore
-from ..content.bounded import BoundedStore
-from ..content.gateway import GatewaySource
-from ..content.kubo import KuboStore
-from ..content.layered import FirstOf, Layered
+from ..content.base import BlockSource
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
@@ -48,6 +44,7 @@ from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
 from .nodes import NodeInfo
 from .recheck import VerificationReport, verify_answer
+from .sources import Sources
 from .spaces import Spaces
 from .standing import Standings, Trusted
 from .view import NodeView
@@ -57,7 +54,6 @@ if TYPE_CHECKING:
 
     from ..langchain import KnetRetriever
 
-CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
 MODEL_SECONDS = 5.0  # private mode waits for a model as it waits for collections, though not as long
 
 
@@ -80,16 +76,18 @@ class Network:
         self.folder = folder  # where this client keeps what it knows
         self._signer = signer
         self._http = http
-        self._store = store
-        self._daemons = [KuboStore(profile.kubo)] if profile.kubo else []
-        self._cards = BoundedStore(folder / "cache" / "cards", CARD_BYTES)
+        self._sources = Sources(profile, http, store, folder / "cache" / "cards")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
         self._standings = Standings(
             chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._view.owners()
         )
         self._view = NetworkView(
-            chain, self._card_source, self._glance, folder / "cache" / f"{profile.name}.json", self._standings.favoured
+            chain,
+            self._card_source,
+            self._sources.glance,
+            folder / "cache" / f"{profile.name}.json",
+            self._standings.favoured,
         )
         self._answered = Answered(folder / "answered" / f"{profile.name}.json")
         self._models = ModelShelf()
@@ -159,12 +157,12 @@ class Network:
             stop=stop,
         )
         inquiry.models = self._models.ready(
-            inquiry.asked, lambda view: self._source(view.entry), wait=MODEL_SECONDS if private else 0.0
+            inquiry.asked, lambda view: self._sources.of(view.entry), wait=MODEL_SECONDS if private else 0.0
         )
         if inquiry.models:
             inquiry.further = {"dsi": dsi_column(inquiry.models, views, vectors)}
         if private:
-            self._gatherer.fetch(inquiry, lambda view: self._source(view.entry))
+            self._gatherer.fetch(inquiry, lambda view: self._sources.of(view.entry))
         else:
             self._gatherer.ask(inquiry)
         inquiry.check()
@@ -183,27 +181,15 @@ class Network:
         """`ask` without blocking the running event loop."""
         return await asyncio.to_thread(self.ask, question, **options)
 
-    def _source(self, entry: NodeEntry) -> BlockSource:
-        return Layered(self._store, *self._elsewhere(entry))
-
     def _card_source(self, entry: NodeEntry) -> BlockSource:
-        """Of a big network manifests and cards are kept in bounds; what was read can be read again."""
-        near = self._store if self._view.crowd is None else Layered(self._cards, self._store)
-        return Layered(near, *self._elsewhere(entry))
-
-    def _glance(self, entry: NodeEntry) -> BlockSource:
-        """For what is read once: nothing is kept."""
-        return FirstOf(self._store, self._cards, *self._elsewhere(entry))
-
-    def _elsewhere(self, entry: NodeEntry) -> Sequence[BlockSource]:
-        return (GatewaySource(self._http, list(filter(None, (entry.endpoint, *self.profile.gateways)))), *self._daemons)
+        return self._sources.of(entry) if self._view.crowd is None else self._sources.in_bounds(entry)
 
     def source_of(self, node: int) -> BlockSource:
         """Where this client reads a node's blocks, each checked: kept here, then the node, gateways and Kubo."""
         with suppress(ChainError):  # blocks may be here all the same
             self._view.current()
         entry = self._view.entry(node) or NodeEntry(node=node, owner="", wallet="", endpoint="")
-        return self._source(entry)
+        return self._sources.of(entry)
 
     def verify(self, answer: Answer | LiveAnswer, *, embed: bool = True) -> VerificationReport:
         """Check every claim of an answer again, from its own bytes, IPFS and the chain.
@@ -250,10 +236,7 @@ class Network:
         development = self.profile.addresses == "loopback"
         if self._ratings.pending() and development:
             fund(self.profile.rpc, self.address)
-        stores: list[BlockStore] = [self._store]
-        if self.profile.kubo:
-            stores.append(KuboStore(self.profile.kubo))
-        sent = self._ratings.flush(self.chain, self._signer, *stores, bond=development)
+        sent = self._ratings.flush(self.chain, self._signer, *self._sources.stores, bond=development)
         if sent:
             self._view.refresh()
             self._standings.refresh()
@@ -353,8 +336,7 @@ class Network:
         """Finish learning, close connections. Queued ratings stay on disk."""
         self._standings.close()
         self._view.close()
-        for daemon in self._daemons:
-            daemon.close()
+        self._sources.close()
         self._http.close()
 
     def __enter__(self) -> Network:

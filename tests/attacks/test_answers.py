@@ -305,7 +305,7 @@ NEEDS_CHAIN = {"receipt", "manifest on chain"}
 @pytest.fixture
 def silent(nodes: list[RunningNode]) -> Profile:
     """The network as seen by somebody who reaches none of its nodes."""
-    return replace(nodes[0].node.profile, addresses="public")
+    return replace(nodes[0].node.profile, addresses="public", confirmations=0)
 
 
 def test_blocks_that_nobody_has_leave_claims_unchecked_not_failed(

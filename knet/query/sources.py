@@ -1,0 +1,54 @@
+"""Where a client reads the blocks of nodes: from what it keeps, then the node itself, gateways and Kubo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import Profile
+from ..content.base import BlockSource, BlockStore
+from ..content.bounded import BoundedStore
+from ..content.gateway import GatewaySource
+from ..content.kubo import KuboStore
+from ..content.layered import FirstOf, Layered
+from ..http import HttpClient
+from ..records import NodeEntry
+
+CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
+
+
+class Sources:
+    """The sources of one client. Every block is checked against its CID, wherever it comes from."""
+
+    def __init__(self, profile: Profile, http: HttpClient, store: BlockStore, cards: Path) -> None:
+        """``store`` keeps what is read; of a big network ``cards`` keeps manifests and cards, in bounds."""
+        self._http = http
+        self._store = store
+        self._gateways = profile.gateways
+        self._daemons = [KuboStore(profile.kubo)] if profile.kubo else []
+        self._cards = BoundedStore(cards, CARD_BYTES)
+
+    @property
+    def stores(self) -> list[BlockStore]:
+        """Where this client puts blocks of its own, for others to find."""
+        return [self._store, *self._daemons]
+
+    def of(self, entry: NodeEntry) -> BlockSource:
+        """Keeps what is read."""
+        return Layered(self._store, *self._elsewhere(entry))
+
+    def in_bounds(self, entry: NodeEntry) -> BlockSource:
+        """Keeps it until there is too much: what was read can be read again."""
+        return Layered(Layered(self._cards, self._store), *self._elsewhere(entry))
+
+    def glance(self, entry: NodeEntry) -> BlockSource:
+        """Keeps nothing."""
+        return FirstOf(self._store, self._cards, *self._elsewhere(entry))
+
+    def _elsewhere(self, entry: NodeEntry) -> list[BlockSource]:
+        urls = [url for url in (entry.endpoint, *self._gateways) if url]
+        return [GatewaySource(self._http, urls), *self._daemons]
+
+    def close(self) -> None:
+        """Close the connections to daemons."""
+        for daemon in self._daemons:
+            daemon.close()
