@@ -234,9 +234,9 @@ def _connect(profile: str | None) -> Network:
 
 def _filling(net: Network) -> dict[str, int] | None:
     """How much is known of a big network that is still being read, told to people and returned for programs."""
-    coverage = net.filling()
-    if coverage is None:
+    if not net.filling:
         return None
+    coverage = net.coverage()
     console.print("[dim]{} of {} nodes are known so far; the others are still being read[/]".format(*coverage))
     return dict(zip(("known", "published"), coverage, strict=True))
 

@@ -31,9 +31,9 @@ from .mcp_replies import (
     verify_reply,
 )
 from .mcp_sdk import Context, Server
-from .query.gather import OnStatus
+from .query.gather import MAX_K, MAX_QUESTION, OnStatus
 from .query.live import LiveAnswer
-from .query.network import MAX_K, MAX_QUESTION, Network
+from .query.network import Network
 from .query.recheck import VerificationReport
 from .records import Document, NodeStatus
 

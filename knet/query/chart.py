@@ -153,15 +153,18 @@ class Chart:
         total = (end.astype(np.int64) - begin).sum(0)
         rarest = np.argsort(total, kind="stable")
         read = rarest[np.cumsum(total[rarest]) <= MOST_POSTINGS]
-        rows, term, places = [np.zeros(0, np.int32)], [np.zeros(0, np.uint16)], list[npt.NDArray[np.uint64]]()
-        for number, page in enumerate(self.pages):
-            for each in read.tolist():
-                first, last = int(begin[number, each]), int(end[number, each])
-                if first < last:
-                    rows.append(page.holder[first:last] + np.int32(self.first[number]))
-                    term.append(np.full(last - first, each, np.uint16))
-                    places.append(page.places[first:last])
-        return _Held(np.concatenate(rows), np.concatenate(term), places)
+        begin, end = begin[:, read], end[:, read]
+        number, each = np.nonzero(begin < end)
+        runs = [slice(*run) for run in zip(begin[number, each].tolist(), end[number, each].tolist(), strict=True)]
+        pages = [self.pages[page] for page in number.tolist()]
+        lengths = (end - begin)[number, each]
+        holders = [page.holder[run] for page, run in zip(pages, runs, strict=True)]
+        return _Held(
+            rows=np.repeat(self.first[number].astype(np.int32), lengths)
+            + np.concatenate([np.zeros(0, np.uint16), *holders]),
+            term=np.repeat(read[each].astype(np.uint16), lengths),
+            places=[page.places[run] for page, run in zip(pages, runs, strict=True)],
+        )
 
     def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> Seen:
         """What these rows' briefs say; places are groups here."""
@@ -208,13 +211,14 @@ class Chart:
         return (float(filled.mean()), float(filled.std())) if len(filled) else (0.0, 0.0)
 
     def _decoded(self, rows: Numbers, space: int, vector: Vectors) -> Rows:
-        codes = np.zeros((len(rows), GROUPS, CODE), np.uint8)
+        """``(m, GROUPS)``, page by page, since what is decoded at once should fit into the processor's cache."""
+        result, table = np.zeros((len(rows), GROUPS)), self._lenses[space].table(vector)
         page = np.searchsorted(self.first, rows, "right") - 1
         for number in np.unique(page).tolist():
             mine = page == number
-            codes[mine] = self.pages[number].codes[rows[mine] - self.first[number]]
-        table = self._lenses[space].table(vector)
-        return np.asarray(table[codes + np.arange(CODE, dtype=np.uint16) * 256].sum(2), np.float64)
+            codes = self.pages[number].codes[rows[mine] - self.first[number]]
+            result[mine] = table.take(codes + np.arange(CODE, dtype=np.uint16) * 256).sum(2)
+        return result
 
 
 def _picked(runs: Sequence[npt.NDArray[np.uint64]], among: Numbers) -> npt.NDArray[np.uint64]:

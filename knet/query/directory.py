@@ -19,6 +19,7 @@ from ..errors import ChainUnreachable, CodecError, KnetError
 from ..records import NodeEntry, Reputation
 from .crowd import Crowd, Favoured, SourceFor
 from .far import WHOLE
+from .nodes import NodeInfo, info_of, unusable_info
 from .view import NodeView, behind, in_grace, load_view
 
 REFRESH_SECONDS = 5.0  # how old the chain's word may be before it is asked again in the background
@@ -88,6 +89,22 @@ class NetworkView:
         if self.crowd is None:
             return {node: view.entry.owner for node, view in self.nodes.items()}
         return {entry.node: entry.owner for entry in _published(self._directory)}
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """How many nodes can be asked by now, and how many are published."""
+        if self.crowd is None:
+            return len(self.nodes), len(self.nodes) + len(self.unusable)
+        return len(self.crowd), self.crowd.published
+
+    def infos(self) -> list[NodeInfo]:
+        """One line about every node, by id."""
+        if self.crowd is None:
+            infos = list(map(info_of, self.nodes.values()))
+            infos += [unusable_info(node, reason) for node, reason in self.unusable.items()]
+        else:
+            infos = self.crowd.infos()
+        return sorted(infos, key=lambda info: info.node)
 
     def look_up(self, nodes: Sequence[int]) -> tuple[dict[int, NodeView], dict[int, str]]:
         """Some nodes whole, fetched where they are not at hand, and why others cannot be had."""

@@ -15,7 +15,7 @@ from ..chain.base import Deployment
 from ..codec import Cid, encode
 from ..content.base import BlockSource
 from ..dsi.model import Model
-from ..errors import KnetError, Stopped
+from ..errors import ConfigError, KnetError, Stopped
 from ..http import HttpClient
 from ..index.collection import Collection
 from ..index.lexical import Statistics
@@ -29,6 +29,8 @@ from .verify import Checked, Nonces, Question, verify_reply
 from .view import NodeView
 
 PASSAGES = 8
+MAX_K = 64  # passages; nodes refuse more
+MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
 
@@ -49,6 +51,16 @@ class Options(Record, frozen=True):
     retrievers: tuple[str, ...] = RETRIEVERS
     collapse: bool = True
     min_reliability: float = 0.0
+
+
+def check_question(question: str, k: int) -> None:
+    """Raises ConfigError for a question that no node would take."""
+    if not question.strip():
+        raise ConfigError("The question is empty.")
+    if len(question) > MAX_QUESTION:
+        raise ConfigError(f"The question has {len(question)} characters; {MAX_QUESTION} is the limit.")
+    if not 1 <= k <= MAX_K:
+        raise ConfigError(f"k lies between 1 and {MAX_K}: {k}.")
 
 
 @dataclass

@@ -38,11 +38,11 @@ from .choose import choose, choose_far, told
 from .closer import Reranker, closer_columns
 from .compose import compose
 from .directory import NetworkView
-from .gather import PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options
+from .gather import MAX_K, PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options, check_question
 from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
-from .nodes import NodeInfo, info_of, unusable_info
+from .nodes import NodeInfo
 from .recheck import VerificationReport, verify_answer
 from .sources import Sources
 from .spaces import Spaces
@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     from ..langchain import KnetRetriever
 
 MODEL_SECONDS = 5.0  # private mode waits for a model as it waits for collections, though not as long
-MAX_K = 64  # passages; nodes refuse more
-MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
 
 
 class Network:
@@ -130,7 +128,7 @@ class Network:
         Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
-        _check(question, k)
+        check_question(question, k)
         chosen = Options(k=k, ask=ask, nodes=list(nodes), private=private, min_reliability=min_reliability, **options)
         if deadline is not None:
             chosen = msgspec.structs.replace(chosen, deadline=deadline)
@@ -311,24 +309,18 @@ class Network:
     def coverage(self) -> tuple[int, int]:
         """How many nodes can be asked by now, and how many are published: the first connection to a big network goes on
         reading in the background. Raises ChainUnreachable."""
-        known, crowd = self._view.current(), self._view.crowd
-        return (len(known), len(known) + len(self._view.unusable)) if crowd is None else (len(crowd), crowd.published)
+        self._view.current()
+        return self._view.coverage
 
-    def filling(self) -> tuple[int, int] | None:
-        """The same while that reading goes on; None otherwise, and always in a network of few nodes. Raises
-        ChainUnreachable."""
-        coverage, crowd = self.coverage(), self._view.crowd
-        return coverage if crowd is not None and crowd.filling else None
+    @property
+    def filling(self) -> bool:
+        """Whether that reading goes on; never in a network of few nodes."""
+        return self._view.crowd is not None and self._view.crowd.filling
 
     def nodes(self) -> list[NodeInfo]:
         """Every node of the network, by id, with its reliability as the chain has it now."""
         self._view.refresh()
-        crowd = self._view.crowd
-        if crowd is not None:
-            return sorted(crowd.infos(), key=lambda info: info.node)
-        infos = list(map(info_of, self._view.nodes.values()))
-        infos += [unusable_info(node, reason) for node, reason in self._view.unusable.items()]
-        return sorted(infos, key=lambda info: info.node)
+        return self._view.infos()
 
     def health(self) -> list[NodeHealth]:
         """Whether each node answers now, when it published last, how much it was asked. Raises ChainUnreachable."""
@@ -384,12 +376,3 @@ def _embedded(name: str | None) -> Profile | None:
 
 def _writer(model: BaseChatModel | None) -> Writer | None:
     return None if model is None else lambda prompt: str(model.invoke(prompt).text)
-
-
-def _check(question: str, k: int) -> None:
-    if not question.strip():
-        raise ConfigError("The question is empty.")
-    if len(question) > MAX_QUESTION:
-        raise ConfigError(f"The question has {len(question)} characters; {MAX_QUESTION} is the limit.")
-    if not 1 <= k <= MAX_K:
-        raise ConfigError(f"k lies between 1 and {MAX_K}: {k}.")

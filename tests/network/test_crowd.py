@@ -112,9 +112,10 @@ def test_a_client_that_was_stopped_goes_on_from_what_it_kept(
 
 def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> None:
     """A client that reads ``count`` nodes, tells which, and then hangs."""
-    directory.WHOLE = crowd.WHOLE = FEW
-    crowd.SAVED_SECONDS = 0.0
-    with open_client(profile, folder) as network:
+    with pytest.MonkeyPatch.context() as patched, open_client(profile, folder) as network:
+        for module in (directory, crowd):
+            patched.setattr(module, "WHOLE", FEW)
+        patched.setattr(crowd, "SAVED_SECONDS", 0.0)
         _read_only(network, count)
         while network.coverage()[0] < count:
             time.sleep(0.05)
