@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from knet.query import compose, gather, network, spaces
+from knet.query import choose, compose, gather, network, spaces
 
 STAGES = ("embed", "route", "ask", "verify", "merge", "write", "rest")
 _PLACES: tuple[tuple[str, Any, str], ...] = (
     ("embed", spaces.Spaces, "embed"),
-    ("route", network, "route"),
+    ("route", choose, "route"),
     ("ask", gather.Gatherer, "ask"),
     ("verify", gather, "verify_reply"),
     ("merge", compose, "merge"),
