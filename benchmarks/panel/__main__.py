@@ -16,6 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.harness import report
 from benchmarks.panel import frames
+from knet_indexer.demo import owners
 from tests.browser.driver import Driver
 from tests.browser.lab import FLAGS, chromium, environment, running_lab
 
@@ -25,12 +26,7 @@ START_MILLISECONDS = 600_000  # the demo network's first start embeds what its n
 SCROLL_PIXELS = 700  # a turn of the wheel each frame, down all of a long list
 SELECTED = (1, 60, 120, 199)  # sources that are traced, one after the other
 QUESTIONS = (
-    "Which of the two middle values does statistics.median_low return?",
-    "How does json.dump handle NaN and infinity?",
-    "How are nan values ordered by numpy.sort?",
-    "What is a HNSW index in faiss?",
-    "What does heapq.heapreplace pop and return?",
-    "How do I bake sourdough bread at high altitude?",
+    *owners.QUESTIONS,
     "What does bisect.insort do with equal elements?",
     "How does random.shuffle reorder a sequence?",
     "What does numpy.unique return with return_inverse?",

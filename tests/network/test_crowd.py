@@ -96,18 +96,23 @@ def test_private_questions_are_searched_here(nodes: list[RunningNode], profile: 
         assert [passage.provenance.node for passage in answer.passages][:1] == [nodes[2].identity]
 
 
+def fetched_by_another(profile: Profile, home: Path) -> list[int]:
+    """The nodes whose cards a new client of the same home fetches until it knows, and has asked, the network."""
+    fetched: list[int] = []
+    with open_client(profile, home) as network:
+        glance = network._view._glance_for
+        network._view._glance_for = lambda entry: fetched.append(entry.node) or glance(entry)  # type: ignore[func-returns-value]
+        known(network)
+        assert network.ask("Which fact about otters is told?").found
+    return fetched
+
+
 def test_a_client_that_was_stopped_goes_on_from_what_it_kept(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path
 ) -> None:
     with open_client(profile, tmp_path) as network:
         known(network)
-    fetched: list[int] = []
-    with open_client(profile, tmp_path) as network:
-        glance = network._view._glance_for
-        network._view._glance_for = lambda entry: fetched.append(entry.node) or glance(entry)  # type: ignore[func-returns-value]
-        known(network)
-        assert network.ask("Which fact about otters is told?").found
-    assert fetched == []
+    assert fetched_by_another(profile, tmp_path) == []
 
 
 def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> None:
@@ -151,12 +156,7 @@ def test_a_client_that_is_killed_while_it_reads_goes_on_from_what_it_kept(
     finally:
         client.kill()
         client.join()
-    fetched: list[int] = []
-    with open_client(profile, tmp_path) as network:
-        glance = network._view._glance_for
-        network._view._glance_for = lambda entry: fetched.append(entry.node) or glance(entry)  # type: ignore[func-returns-value]
-        known(network)
-        assert network.ask("Which fact about otters is told?").found
+    fetched = fetched_by_another(profile, tmp_path)
     assert len(kept) == 6
     assert sorted([*kept, *fetched]) == sorted(node.identity for node in nodes)
 
