@@ -78,8 +78,10 @@ class Chart:
             searcher.add((first + row) * GROUPS + group, page.rows["cell"][row, group], page.codes[row, group])
 
     def with_page(self, page: Page, lenses: Mapping[int, Lens]) -> Self:
-        """With one more page, whose nodes' earlier rows no longer hold. Takes over this one's indexes: go on with the
-        other alone."""
+        """With one more page, whose nodes' earlier rows no longer hold.
+
+        Both share the indexes, so that questions under way go on with this one.
+        """
         alive = np.concatenate([self.alive, np.ones(len(page.rows), bool)])
         alive[[self.row_of[node] for node in page.rows["node"].tolist() if node in self.row_of]] = False
         chart = type(self)([], np.zeros(0, bool), lenses)
@@ -139,7 +141,9 @@ class Chart:
         """Of the rows with a group near ``vector``, those that promise most by that and by their words."""
         ids, cosines = searcher.nearest(vector, NEAREST)
         rows, first = np.unique(ids // GROUPS, return_index=True)
-        rows, first = rows[good[rows]], first[good[rows]]
+        own = rows < len(good)  # the index may have a page more, which is another chart's
+        own[own] = good[rows[own]]
+        rows, first = rows[own], first[own]
         promise = COSINE * cosines[first] + words[rows]
         return np.asarray(rows[np.argsort(-promise, kind="stable")[:BY_BOTH]], np.intp)
 

@@ -6,6 +6,7 @@ left beyond their cell, so that a code means the same wherever it lies.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,9 +93,10 @@ class Lens:
 
 
 class Searcher:
-    """Codes of one space by cell. Not safe to change while it searches."""
+    """Codes of one space by cell. One thread may add while others search."""
 
     def __init__(self, index: Any) -> None:
+        self._lock = threading.Lock()
         self._index = index
         self._index.nprobe = PROBED
 
@@ -104,16 +106,17 @@ class Searcher:
         ids, codes = np.ascontiguousarray(ids[order]), np.ascontiguousarray(codes[order])
         ends = np.cumsum(np.bincount(cells, minlength=CELLS))
         first = 0
-        for cell, end in enumerate(ends.tolist()):
-            if end > first:
-                own, coded = ids[first:end], codes[first:end]
-                self._index.invlists.add_entries(cell, end - first, faiss.swig_ptr(own), faiss.swig_ptr(coded))
-            first = end
-        self._index.ntotal += len(ids)
+        with self._lock:
+            for cell, end in enumerate(ends.tolist()):
+                if end > first:
+                    own, coded = ids[first:end], codes[first:end]
+                    self._index.invlists.add_entries(cell, end - first, faiss.swig_ptr(own), faiss.swig_ptr(coded))
+                first = end
+            self._index.ntotal += len(ids)
 
     def nearest(self, vector: Vectors, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Ids of about the ``count`` codes nearest to a unit vector, nearest first, and their cosines with it."""
-        with _alone():
+        with self._lock, _alone():
             cosines, ids = self._index.search(_padded(vector[None]), count)
         found = ids[0] >= 0
         return ids[0][found], cosines[0][found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,26 @@ def test_a_name_brings_a_node_in_that_neither_topic_nor_words_propose(
         assert stranger not in far(question, known, **own), "nothing proposes it"
         assert stranger in far(question, known, named=[stranger], **own)
         assert far(question, known, only=[stranger]) == [stranger], "whoever is named by the user is found"
+
+
+def test_a_question_under_way_is_not_disturbed_by_a_page_that_comes(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:100])
+    before, asked = overview(atlas), questions(300)[100:]
+    atlas.add([(CID, brief_of(view)) for view in VIEWS[100:]])
+    atlas.close()
+    assert all(set(far(question, before)) <= set(range(1, 101)) for question in asked), "it sees what it began with"
+    assert any(max(far(question, overview(atlas))) > 100 for question in asked)
+
+
+def test_questions_are_answered_while_pages_come(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:20])
+    with ThreadPoolExecutor(2) as pool:
+        coming = pool.submit(lambda: [atlas.add([(CID, brief_of(view))]) for view in VIEWS[20:80]])
+        rounds = [pool.submit(far, question, overview(atlas)) for question in questions(200)]
+        assert all(each.result() for each in rounds)
+        coming.result()
+    atlas.close()
+    assert len(atlas) == 80
 
 
 def test_nodes_of_a_small_space_are_compared_by_their_cards_beside_the_others(known: Overview) -> None:
