@@ -181,7 +181,7 @@ class Crowd:
         """Read the reliability of those rated or asked before, and of some more. Raises ChainUnreachable."""
         nodes = list(self._entries)
         start = self._rated_to if self._rated_to < len(nodes) else 0
-        asked = [*self.near, *self._kept, *self.reputations][:RATED_AT_ONCE]
+        asked = [*self.at_hand(), *self.reputations][:RATED_AT_ONCE]
         some = nodes[start : start + RATED_AT_ONCE]
         found = ask([*asked, *some])
         self._rated_to = start + len(some)
@@ -190,7 +190,7 @@ class Crowd:
             for node, known in (dict(self.reputations) | dict(found)).items()
             if known.count and node in self._entries
         }
-        for view in (*self.near.values(), *list(self._kept.values())):
+        for view in self.at_hand().values():
             view.reputation = self.reputations.get(view.entry.node, Reputation())
         self.favoured = self._favour(self.reputations)
 
