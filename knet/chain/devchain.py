@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def start_network(
     """
     folder = _folder(name)
     with _locked(folder):
-        running = _running(folder)
+        running = _answering(folder)
         if running is None:
             running = _start(folder, port, anvil_path(report))
         elif port not in (0, running.port):
@@ -154,6 +154,19 @@ def _running(folder: Path) -> Running | None:
     return last if alive else None
 
 
+def _answering(folder: Path) -> Running | None:
+    """The network's process once it answers. One that was killed refuses calls a while before it is gone."""
+    running = _running(folder)
+    if running is None or _answers(running.rpc, lambda: _running(folder) is not None):
+        return running
+    if _running(folder) is not None:
+        raise ChainError(
+            f"Anvil, process {running.pid}, has not answered on port {running.port} for {START_SECONDS:.0f} s.",
+            hint="End that process and start the network again: its state is kept.",
+        )
+    return None
+
+
 def _start(folder: Path, port: int, program: Path) -> Running:
     last = _last(folder)
     for attempt in range(PORT_ATTEMPTS):
@@ -188,7 +201,7 @@ def _spawn(folder: Path, port: int, program: Path) -> Running | None:
             raise ConfigError(f"{program} cannot be run: {error.strerror}.") from error
     running = Running(pid=child.pid, created=psutil.Process(child.pid).create_time(), port=port)
     _remember(folder, running)
-    if _answers(child, running.rpc):
+    if _answers(running.rpc, lambda: child.poll() is None):
         child.returncode = 0  # let go: it outlives this process, and Popen would warn of that
         return running
     said = log.read_text(errors="replace").strip()
@@ -201,10 +214,10 @@ def _spawn(folder: Path, port: int, program: Path) -> Running | None:
     raise _start_error(folder, said)
 
 
-def _answers(child: subprocess.Popen[bytes], rpc_url: str) -> bool:
+def _answers(rpc_url: str, lives: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + START_SECONDS
     rpc = Rpc(rpc_url)
-    while child.poll() is None and time.monotonic() < deadline:
+    while lives() and time.monotonic() < deadline:
         try:
             rpc.block_number()
             return True

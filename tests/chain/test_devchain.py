@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,6 +118,14 @@ def test_a_network_killed_before_it_saved_anything_is_deployed_again_at_the_same
     (folder() / "chain.json").unlink(missing_ok=True)
     assert start_network() == profile
     assert register_one(profile) == 1
+
+
+def test_a_process_on_its_way_down_is_waited_for_and_not_taken_for_a_network() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as dying:  # lives, and refuses calls
+        folder().mkdir(parents=True)
+        last = {"pid": dying.pid, "created": psutil.Process(dying.pid).create_time(), "port": 1}
+        (folder() / "anvil.json").write_text(json.dumps(last))
+        assert start_network().rpc == network_status().rpc
 
 
 def test_a_process_number_that_now_means_another_program_is_left_alone() -> None:
