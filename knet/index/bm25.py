@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import bm25s
@@ -14,9 +14,10 @@ from .lexical import K1, B, tokens
 class LexicalIndex(Protocol):
     """The words of one collection, findable. Statistics are those of its live chunks."""
 
-    def score(self, question: str, k: int, rows: Iterable[int]) -> dict[int, float]:
-        """BM25 by row: of the best ``k`` rows that hold a word of the question, and of ``rows`` whatever they hold.
+    def score(self, question: str, k: int, others: Callable[[], Iterable[int]]) -> dict[int, float]:
+        """BM25 by row: of the best ``k`` rows that hold a word of the question, and of ``others`` whatever they hold.
 
+        ``others`` is called late, so that what it waits for may be found meanwhile; what it raises is raised.
         Raises StoreError when an index on disk is damaged.
         """
         ...
@@ -32,10 +33,10 @@ class MemoryLexical:
         if self._bm25 is not None:
             self._bm25.index(corpus, show_progress=False)
 
-    def score(self, question: str, k: int, rows: Iterable[int]) -> dict[int, float]:
+    def score(self, question: str, k: int, others: Callable[[], Iterable[int]]) -> dict[int, float]:
         known = [t for t in dict.fromkeys(tokens(question)) if self._bm25 is not None and t in self._bm25.vocab_dict]
         if self._bm25 is None or not known:
-            return dict.fromkeys(rows, 0.0)
+            return dict.fromkeys(others(), 0.0)
         scores = self._bm25.get_scores(known)
         top = np.argpartition(-scores, min(k, self._chunks) - 1)[:k]
-        return {row: float(scores[row]) for row in {*rows, *top[scores[top] > 0].tolist()}}
+        return {row: float(scores[row]) for row in {*others(), *top[scores[top] > 0].tolist()}}

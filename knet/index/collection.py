@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -57,8 +59,9 @@ class Collection:
         shards: Sequence[ShardView],
         dense: DenseIndex,
         lexical: LexicalIndex,
+        beside: Executor | None = None,
     ) -> None:
-        """``dense`` and ``lexical`` find `Rows` of the manifest."""
+        """``dense`` and ``lexical`` find `Rows` of the manifest, at once where ``beside`` runs one of them."""
         self.cid = cid
         self.manifest = manifest
         self.space = space
@@ -67,6 +70,7 @@ class Collection:
         self._rows = Rows(manifest.shards)
         self._dense = dense
         self._lexical = lexical
+        self._beside = beside
 
     @classmethod
     def load(
@@ -122,8 +126,9 @@ class Collection:
             )
         if not len(self):
             return []
-        nearest = self._dense.nearest(vector, min(k, len(self)))
-        lexical = self._lexical.score(question, k, nearest.tolist())
+        find = partial(self._dense.nearest, vector, min(k, len(self)))
+        nearest = self._beside.submit(find).result if self._beside else find
+        lexical = self._lexical.score(question, k, lambda: nearest().tolist())
         rows = sorted(lexical)
         if not rows:  # an engine may find nothing
             return []

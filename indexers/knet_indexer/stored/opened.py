@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as Several
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +34,7 @@ from .shards import HASH, StoredLexical, StoredShard, Texts, numbered, row_numbe
 from .update import CATALOG, WORDS, in_file, update
 
 FOLDER = "index"
+BESIDE = 4  # searches whose vectors are compared while their words are looked up
 
 T = TypeVar("T")
 
@@ -91,7 +93,8 @@ class StoredIndex:
             lexical = StoredLexical(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
             dense = self._dense(folder, catalog, rows, shards)
             ids = frozenset(known[each].id for each in kept)
-            return Collection(cid, manifest, space, card, shards, dense, lexical), Servable(catalog, ids, more)
+            pool = ThreadPoolExecutor(BESIDE, "knet-nearest")  # its threads end with the collection
+            return Collection(cid, manifest, space, card, shards, dense, lexical, pool), Servable(catalog, ids, more)
 
         return self._ready(manifest.shards, kept, progress, read)
 

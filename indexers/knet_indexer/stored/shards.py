@@ -150,19 +150,19 @@ class StoredLexical:
         self._row_of = row_of
         self._text = text
 
-    def score(self, question: str, k: int, rows: Iterable[int]) -> dict[int, float]:
+    def score(self, question: str, k: int, others: Callable[[], Iterable[int]]) -> dict[int, float]:
         found = self._catalog.statistics(set(tokens(question)))
         if not found.df:
-            return dict.fromkeys(rows, 0.0)
+            return dict.fromkeys(others(), 0.0)
         bm25 = Bm25(found.chunks, found.length / max(found.chunks, 1), found.df)
         weights = {term: bm25.idf(term) for term in found.df}
-        others = list(rows)
+        own, given = self._candidates(found.df, 2 * k + MORE), list(others())
         scores = {
             row: bm25.score(weights, tokens(self._text(row))) / (K1 + 1)  # the constant factor that BM25S leaves out
-            for row in {*others, *self._candidates(found.df, 2 * k + MORE)}
+            for row in {*given, *own}
         }
         best = nsmallest(k, (row for row, score in scores.items() if score > 0), key=lambda row: (-scores[row], row))
-        return {row: scores[row] for row in {*others, *best}}
+        return {row: scores[row] for row in {*given, *best}}
 
     def _candidates(self, terms: Iterable[str], count: int) -> list[int]:
         """``count`` live rows, or all there are: the index also finds what was removed since."""
