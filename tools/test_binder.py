@@ -46,6 +46,7 @@ OWN = (
     "USER",
     "LOGNAME",
 )  # not Binder's
+IGNORING = (".gitignore", "jupyter_ext/.gitignore")
 ORDINARY = "nobody"  # who runs it where the caller is root
 
 TOUR = """
@@ -215,11 +216,14 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def copy_tree(target: Path) -> None:
-    """What a checkout of this tree holds."""
+    """What a checkout of this tree holds; where git cannot tell, all but what is ignored by name."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if listed.returncode:
+        ignored = [line.strip("/") for path in IGNORING for line in (ROOT / path).read_text().split()]
+        shutil.copytree(ROOT, target, symlinks=True, ignore=shutil.ignore_patterns(".git", *ignored))
     for name in filter(None, listed.stdout.split("\0")):
         source = ROOT / name
         if source.is_file() and not source.is_symlink():
