@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -123,23 +123,6 @@ class Knet:
 
     def _observe(self, source: int, outcome: float, weight: float = 1.0) -> None:
         self.reliability[source] = observed(self.reliability.get(source, Reputation()), outcome, weight)
-
-
-class Informed(Knet):
-    """knet's ranking, told how much of what each source holds is right, though not what: as far as learning about
-    sources can get anybody. Its own verdicts on single passages are learnt as ever."""
-
-    CERTAIN = 1e6  # outcomes
-
-    def __init__(self, network: Network, right: Mapping[int, float]) -> None:
-        super().__init__(network, labels=True)
-        self.reliability = {
-            source: Reputation(positive=self.CERTAIN * share, negative=self.CERTAIN * (1 - share))
-            for source, share in right.items()
-        }
-
-    def _observe(self, source: int, outcome: float, weight: float = 1.0) -> None:
-        """There is nothing to learn."""
 
 
 def _min_max(values: Sequence[float]) -> np.ndarray:  # type: ignore[type-arg]

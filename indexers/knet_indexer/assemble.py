@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from knet.codec import Cid, cid_of, decode
 from knet.content.base import get_record, put_record
 from knet.errors import BlockNotFound, BlockTampered, IndexerError
-from knet.index.card import Batch, make_card
-from knet.index.shard import Chunk, write_shards
+from knet.index.card import Batch, make_card, revise_card
+from knet.index.shard import Chunk, read_shard, write_shards
 from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
 
-from .layout import Standing, bury, is_wasteful, standing
+from .layout import Run, Standing, bury, is_wasteful, standing
 from .ledger import Described
 from .node import Node, Progress
 from .state import DocumentRow, State
+from .stored import is_stored
 
 BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
+REVISED = 0.05  # of a large node's chunks: when so many came and went, its card is made anew, centroids and all
 
 
 class Draft(NamedTuple):
@@ -49,16 +53,23 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
             kept.add(row.cid)
     documents = [(uri, cid) for cid, uri in wanted.items()]
     same = kept == wanted.keys() == before.keys() and not compact
-    if base is not None and card is not None and same and _terms(card) == _own_terms(node):
+    if base is not None and card is not None and same and card == replace(card, **_own_terms(node)):
         return Draft(space, base.shards, card, documents)
-    shards = bury(shards, [run for cid in before.keys() - kept for run in before[cid].runs] if shards else [])
+    gone = [run for cid in before.keys() - kept for run in before[cid].runs] if shards else []
+    last, shards = shards, bury(shards, gone)
     compacted = compact or is_wasteful(shards, space)
     passages = _Passages(node, state, space, progress, len(wanted))
     with node.store.batch():
         new = (chunk for row in _indexed(state) if compacted or row.cid not in kept for chunk in passages.of(row))
-        shards = ([] if compacted else shards) + write_shards(node.store, space, new)
+        written = write_shards(node.store, space, new)
+        shards = ([] if compacted else shards) + written
         put_record(node.store, space)
-        card = _card(node, space, passages)
+        changed = sum(run.stop - run.start for run in gone) + sum(ref.count for ref in written)
+        if card is not None and _is_revised(state, card, changed):
+            come, went = passages.batches(but=kept), _dead(node, last, gone)
+            card = replace(revise_card(card, space, come, went, documents=len(wanted)), **_own_terms(node))
+        else:
+            card = make_card(space, passages, documents=len(wanted), **_own_terms(node))
         put_record(node.store, card)
     return Draft(
         space,
@@ -113,7 +124,7 @@ class _Passages:
     """The chunks of a node, read from its state document by document, as often as they are needed and never kept."""
 
     def __init__(self, node: Node, state: State, space: Space, progress: Progress, documents: int) -> None:
-        self.documents = documents
+        self._documents = documents
         self._node = node
         self._state = state
         self._space = cid_of(space)
@@ -139,11 +150,15 @@ class _Passages:
             )
 
     def __iter__(self) -> Iterator[Batch]:
-        """All chunks, in batches for the card."""
+        return self.batches()
+
+    def batches(self, *, but: Collection[Cid] = ()) -> Iterator[Batch]:
+        """All chunks but those of some documents, in batches for the card."""
         chunks: list[Chunk] = []
         for done, row in enumerate(_indexed(self._state)):
-            self._progress("card", done, self.documents)
-            chunks += self._read(row)
+            self._progress("card", done, self._documents)
+            if row.cid not in but:
+                chunks += self._read(row)
             if len(chunks) >= BATCH_CHUNKS:
                 yield _batch(chunks)
                 chunks = []
@@ -164,28 +179,31 @@ def _text(node: Node, document: Document) -> str:
         raise IndexerError(f"the text of {document.uri} was lost.", hint="Run `knet node sync`.") from error
 
 
-def _card(node: Node, space: Space, passages: _Passages) -> Card:
-    title, description, languages, licence, access, cost = _own_terms(node)
-    return make_card(
-        space,
-        passages,
-        title=title,
-        description=description,
-        languages=languages,
-        licence=licence,
-        access=access,
-        cost=cost,
-        documents=passages.documents,
-    )
+def _is_revised(state: State, card: Card, changed: int) -> bool:
+    """Whether a large node's card is still made of most of what it holds when ``changed`` more chunks come and go."""
+    changed += int(state.meta("revised") or 0)
+    revised = is_stored(card.chunks) and changed <= REVISED * card.chunks
+    with state.transaction():
+        state.put_meta("revised", str(changed if revised else 0).encode())
+    return revised
 
 
-Terms = tuple[str, str, list[str], str, str, int]
+def _dead(node: Node, refs: Sequence[ShardRef], runs: Sequence[Run]) -> Iterator[Batch]:
+    """Chunks that go, of the shards before."""
+    for number, some in groupby(sorted(runs), key=lambda run: run.shard):
+        shard = read_shard(node.store, refs[number])
+        rows = [chunk for run in some for chunk in range(run.start, run.stop)]
+        yield Batch(shard.vectors[rows].astype(np.float32), [shard.texts[row] for row in rows])
 
 
-def _own_terms(node: Node) -> Terms:
+def _own_terms(node: Node) -> dict[str, Any]:
+    """What a card says of its node in the owner's words."""
     config = node.config
-    return config.name, config.description, config.languages, config.licence, config.access, config.cost
-
-
-def _terms(card: Card) -> Terms:
-    return card.title, card.description, card.languages, card.licence, card.access, card.cost
+    return {
+        "title": config.name,
+        "description": config.description,
+        "languages": list(config.languages),
+        "licence": config.licence,
+        "access": config.access,
+        "cost": config.cost,
+    }

@@ -10,15 +10,19 @@ from typing import NamedTuple
 import faiss
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from ..codec import cid_of
 from ..records import VECTOR_DTYPE, Card, Space
 from .lexical import document_frequency, term_hash, tokens
+from .shape import read_centroids, read_df, read_places, read_spreads
 from .shard import Vectors
 
 CENTROIDS = 64  # keeps 97.7 % of central recall together with the sketch (docs/papers.md); more gains little
 SKETCH_TERMS = 6144  # 24 KiB each for hashes and counts, and about as much for places; the terms of most chunks
 TRAINING_ROWS = 64 * 256  # k-means gains nothing beyond 256 rows a centroid
+
+Ids = npt.NDArray[np.int64]
 
 
 class Batch(NamedTuple):
@@ -53,16 +57,47 @@ def make_card(
         documents=documents,
         chunks=chunks,
         centroids=centroids.astype(VECTOR_DTYPE).tobytes(),
-        weights=around.weights.astype("<u4").tobytes(),
-        spreads=around.spreads.astype(VECTOR_DTYPE).tobytes(),
         terms=terms.tobytes(),
         df=np.array([df for _, df in sketch], "<u4").tobytes(),
-        places=zlib.compress(around.places.astype("<u8").tobytes(), 9),
         average_length=length / max(chunks, 1),
         languages=list(languages),
         licence=licence,
         access=access,
         cost=cost,
+        **around.fields,
+    )
+
+
+def revise_card(card: Card, space: Space, come: Iterable[Batch], gone: Iterable[Batch], *, documents: int) -> Card:
+    """The card after a change, in time that depends on the change alone.
+
+    Centroids and the sketch's terms stay; all counts are right, spreads as far as float16 keeps them. A term that no
+    chunk of a centroid holds any more stays marked there.
+    """
+    df = read_df(card)
+    places = dict(zip(df, read_places(card).tolist(), strict=True))
+    weights = np.frombuffer(card.weights, "<u4").astype(np.int64)
+    around = _Around(read_centroids(card, space), weights, read_spreads(card), places)
+    chunks, length = card.chunks, round(card.average_length * card.chunks)
+    for sign, batches in ((-1, gone), (1, come)):
+        for vectors, texts in batches:
+            words = [tokens(text) for text in texts]
+            if sign > 0:
+                around.take(vectors, words)
+            else:
+                around.drop(vectors)
+            for term, count in document_frequency(words).items():
+                if (key := term_hash(term)) in df:
+                    df[key] += sign * count
+            chunks += sign * len(texts)
+            length += sign * sum(map(len, words))
+    return replace(
+        card,
+        documents=documents,
+        chunks=chunks,
+        df=np.clip(list(df.values()), 0, chunks).astype("<u4").tobytes(),
+        average_length=length / max(chunks, 1),
+        **around.fields,
     )
 
 
@@ -112,37 +147,61 @@ def _centroids(vectors: Vectors) -> Vectors:
     return centroids
 
 
-class _Around(NamedTuple):
-    """What stands around each centroid, and for each term the centroids whose chunks hold it: bit i for centroid i."""
-
-    weights: npt.NDArray[np.int64]
-    spreads: Vectors
-    places: npt.NDArray[np.uint64]
-
-
 def _surroundings(centroids: Vectors, terms: npt.NDArray[np.uint32], batches: Iterable[Batch]) -> _Around:
-    index = faiss.IndexFlatIP(centroids.shape[1])
-    index.add(centroids)
-    weights, sums = np.zeros(len(centroids), np.int64), np.zeros(len(centroids))
-    places = dict.fromkeys(terms.tolist(), 0)
+    zeros = np.zeros(len(centroids), np.int64)
+    around = _Around(centroids, zeros, zeros.astype(np.float32), dict.fromkeys(terms.tolist(), 0))
     few, seen = len(centroids) < CENTROIDS, 0  # then each chunk is its own centroid
     for vectors, texts in batches:
-        if not texts:
-            continue
-        nearest = np.arange(seen, seen + len(texts)) if few else index.search(vectors, 1)[1][:, 0]
+        own = np.arange(seen, seen + len(texts)) if few else None
+        around.take(vectors, [tokens(text) for text in texts], nearest=own)
         seen += len(texts)
-        weights += np.bincount(nearest, minlength=len(centroids))
-        sums += np.bincount(nearest, np.einsum("ij,ij->i", vectors, centroids[nearest]), minlength=len(centroids))
-        _mark(places, [tokens(text) for text in texts], nearest)
-    spreads = np.where(weights > 0, sums / np.maximum(weights, 1), 1.0).astype(np.float32)
-    return _Around(weights, spreads, np.array(list(places.values()), "<u8"))
+    return around
 
 
-def _mark(places: dict[int, int], words: Sequence[Sequence[str]], nearest: npt.NDArray[np.int64]) -> None:
-    around: defaultdict[int, set[str]] = defaultdict(set)
-    for chunk, centroid in zip(words, nearest.tolist(), strict=True):
-        around[centroid].update(chunk)
-    for centroid, terms in around.items():
-        for key in map(term_hash, terms):
-            if key in places:
-                places[key] |= 1 << centroid
+class _Around:
+    """What stands around each centroid, and for each term the centroids whose chunks hold it: bit i for centroid i."""
+
+    def __init__(self, centroids: Vectors, weights: npt.NDArray[np.int64], spreads: Vectors, places: dict[int, int]):
+        self.places = places
+        self._centroids = centroids
+        self._weights = weights
+        self._sums = weights * spreads.astype(np.float64)
+        self._index = faiss.IndexFlatIP(centroids.shape[1])
+        self._index.add(centroids)
+
+    def take(self, vectors: Vectors, words: Sequence[Sequence[str]], *, nearest: Ids | None = None) -> None:
+        """Chunks that are there; ``nearest`` names their centroids where that is known."""
+        if words:
+            near = self._count(vectors, 1, nearest)
+            self._mark(words, near)
+
+    def drop(self, vectors: Vectors) -> None:
+        """Chunks that are there no more. What they marked stays: another chunk may hold it as well."""
+        if len(vectors):
+            self._count(vectors, -1, None)
+
+    @property
+    def fields(self) -> dict[str, bytes]:
+        """As a card has them."""
+        spreads = np.where(self._weights > 0, self._sums / np.maximum(self._weights, 1), 1.0)
+        return {
+            "weights": np.maximum(self._weights, 0).astype("<u4").tobytes(),
+            "spreads": np.clip(spreads, -1, 1).astype(VECTOR_DTYPE).tobytes(),
+            "places": zlib.compress(np.array(list(self.places.values()), "<u8").tobytes(), 9),
+        }
+
+    def _count(self, vectors: Vectors, sign: int, nearest: Ids | None) -> Ids:
+        near: Ids = self._index.search(vectors, 1)[1][:, 0] if nearest is None else nearest
+        cosines = np.einsum("ij,ij->i", vectors, self._centroids[near])
+        self._weights = self._weights + sign * np.bincount(near, minlength=len(self._centroids))
+        self._sums = self._sums + sign * np.bincount(near, cosines, minlength=len(self._centroids))
+        return near
+
+    def _mark(self, words: Sequence[Sequence[str]], nearest: Ids) -> None:
+        around: defaultdict[int, set[str]] = defaultdict(set)
+        for chunk, centroid in zip(words, nearest.tolist(), strict=True):
+            around[centroid].update(chunk)
+        for centroid, terms in around.items():
+            for key in map(term_hash, terms):
+                if key in self.places:
+                    self.places[key] |= 1 << centroid

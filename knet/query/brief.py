@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..index.shape import read_places
 from ..index.shard import Vectors
-from .shape import read_places
 from .view import NodeView
 
 GROUPS = 64  # as many centroids as our cards have; those of a card that has more are merged
@@ -43,7 +43,7 @@ class Brief(NamedTuple):
 
 
 def brief_of(view: NodeView) -> Brief:
-    """A view in brief. The view's shape has been checked (`knet.query.shape`)."""
+    """A view in brief. The view's shape has been checked (`knet.index.shape`)."""
     card, entry = view.card, view.entry
     assert entry.head is not None
     weight = np.frombuffer(card.weights, "<u4")

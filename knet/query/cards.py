@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Cid
+from ..index.shape import read_places
 from ..index.shard import Vectors
-from .shape import read_places
 from .view import NodeView
 
 PLACES = 64  # centroids that a card's places can tell apart; centroid i has bit i modulo this

@@ -8,9 +8,9 @@ from functools import cached_property
 from ..codec import Cid
 from ..content.base import BlockSource, get_record
 from ..errors import KnetError
+from ..index.shape import check_shape, read_centroids, read_df, read_spreads
 from ..index.shard import Vectors
 from ..records import Card, Manifest, NodeEntry, Reputation, Space
-from .shape import check_shape, read_centroids, read_df, read_spreads
 
 GRACE_SECONDS = 60.0  # how long the head before the last is still taken: replies cross with publications
 

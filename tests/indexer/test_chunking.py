@@ -69,12 +69,13 @@ def test_canonical_text(raw: str, expected: str) -> None:
 @given(st.text(st.characters(exclude_categories=[])))
 @example("\ufeff\u0301a")
 @example("a\x00\u0301")
+@example("a\n\x1e\nb")
 def test_canonical_text_is_a_fixed_point_that_every_codec_carries(raw: str) -> None:
     text = canonical(raw)
     assert canonical(text) == text
     assert unicodedata.is_normalized("NFC", text)
     assert text.encode().decode() == text
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]|\s\n|\r", text)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]|[^\S\n]\n|\r", text)
 
 
 # --- structure -----------------------------------------------------------------------------------------------------

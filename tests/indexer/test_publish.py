@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from knet.chain.evm import EvmChain
 from knet.codec import Cid
 from knet.config import Profile
+from knet.content.base import get_record
 from knet.errors import IndexerError, TransactionFailed
 from knet.index.collection import Collection
-from knet.records import Manifest
-from knet_indexer import ledger
+from knet.index.lexical import term_hash
+from knet.index.shape import read_df
+from knet.records import Card, Manifest
+from knet_indexer import assemble, ledger, stored
 from knet_indexer.collect import collect_garbage
 from knet_indexer.node import Node, network_of
 from knet_indexer.publish import PublishReport, publish
@@ -124,6 +128,24 @@ def test_many_small_publications_do_not_leave_many_small_shards(node: Node) -> N
         report = sync_and_publish(node)
         assert report.shards <= 11
     assert published(node, report.manifest)[1] == indexed(node)
+
+
+def test_the_card_of_a_large_node_follows_small_changes_and_is_made_anew_after_many(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "STORED_FROM", 1)
+    monkeypatch.setattr(assemble, "REVISED", 0.6)
+    cards = [card_of(node, sync_and_publish(node))]
+    for number in range(3):  # each time a sixth goes and comes
+        (documents_of(node) / f"{number}.md").write_text(TEXTS[f"{number}.md"].replace("Fact", "Claim"))
+        cards.append(card_of(node, sync_and_publish(node)))
+        assert np.frombuffer(cards[-1].weights, "<u4").sum() == cards[-1].chunks
+        assert read_df(cards[-1])[term_hash("topic")] == cards[-1].chunks
+    assert [card.centroids == cards[0].centroids for card in cards] == [True, True, False, False]
+
+
+def card_of(node: Node, report: PublishReport) -> Card:
+    return get_record(node.store, published(node, report.manifest)[0].card, Card)
 
 
 def test_an_emptied_node_publishes_that_it_is_empty(node: Node) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from knet.codec import cid_of
+from knet.index.shape import read_places, read_spreads
 from knet.query.cards import CardIndex
 from knet.query.promise import FEATURES, chances, learn_promise
 from knet.query.route import FEWEST, MOST, Route, enough, route
-from knet.query.shape import read_places, read_spreads
 from knet.query.view import NodeView
 
 from .support import SPACE, Owner, embed

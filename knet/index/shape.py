@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import MAX_BLOCK
-from ..index.shard import Vectors
 from ..records import VECTOR_DTYPE, Card, Manifest, ShardRef, Space
+from .shard import Vectors
 
 MAX_DIMENSION = 8192  # twice the largest embedding model in use
 MAX_COSINE = 1.01  # float16 rounds
