@@ -20,6 +20,9 @@ REBUILT := .cache/artifacts
 REPORT := .cache/tests.xml
 # Of the tests that drive a browser: these keep an event loop running, which no other test in their process could bear.
 BROWSER_REPORT := .cache/browser.xml
+# Version 1 of the MCP SDK, which cannot be installed beside version 2.
+MCP1 := .cache/mcp1
+MCP1_REPORT := .cache/mcp1.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -31,7 +34,7 @@ help:
 	@echo "make test         everything CI does: lint, contracts, tests"
 	@echo "make test-browser only the tests that drive JupyterLab in Chromium"
 	@echo "make test-binder  build and open what Binder would; memory, and time to the first answer"
-	@echo "make mcp1         the MCP tests once more, with version 1 of its SDK"
+	@echo "make mcp1         only the MCP tests with version 1 of its SDK"
 	@echo "make lint         ruff, mypy, tsc, prettier, forge fmt"
 	@echo "make format       rewrite the sources the way lint wants them"
 	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
@@ -90,9 +93,9 @@ bench: $(VENV)/.dev
 # --- checking ----------------------------------------------------------------------------------------------------
 
 test:
-	@start=$$(date +%s) && $(MAKE) --no-print-directory lint contracts typescript pytest && \
+	@start=$$(date +%s) && $(MAKE) --no-print-directory lint contracts typescript pytest mcp1 && \
 	echo "knet: lint clean, contracts reproducible, tests done in $$(($$(date +%s) - start)) s" && \
-	$(BIN)/python tools/summary.py $(REPORT) $(BROWSER_REPORT)
+	$(BIN)/python tools/summary.py $(REPORT) $(BROWSER_REPORT) $(MCP1_REPORT)
 
 pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
@@ -105,10 +108,13 @@ test-binder: $(VENV)/.runtime
 	$(BIN)/python tools/test_binder.py $(if $(FIRST_ANSWER),--first-answer $(FIRST_ANSWER)) $(if $(MODELS),--models $(MODELS))
 
 # Packages of version 1 that version 2 does without; the others are the same for both.
-mcp1: $(VENV)/.dev $(NODE_MODULES)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade --no-deps --target .cache/mcp1 \
+$(MCP1)/.installed: | $(VENV)/.dev
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade --no-deps --target $(MCP1) \
 		'mcp<2' httpx-sse pydantic-settings python-dotenv
-	PYTHONPATH=.cache/mcp1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py
+	@touch $@
+
+mcp1: $(MCP1)/.installed $(NODE_MODULES)
+	PYTHONPATH=$(MCP1) MCP_MAJOR=1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py --junitxml=$(MCP1_REPORT)
 
 test-browser: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/python -m pytest tests/browser

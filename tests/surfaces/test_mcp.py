@@ -22,6 +22,7 @@ from knet.config import Profile, save_profile
 from knet.errors import BlockTampered, ConfigError
 from knet.mcp import MAX_TEXT, Tools, _window
 from knet.mcp_answers import KeptAnswers
+from knet.mcp_sdk import MAJOR
 from knet.query.answer import UNKNOWN
 from knet.query.network import Network
 from tests.network.support import RunningNode
@@ -32,6 +33,10 @@ from .mcp_clients import Client, over_http, over_stdio
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tests.surfaces.mcp_server", "mcp"]
 TOKEN = "a-secret-of-twenty-two"
+
+
+def test_it_is_the_wanted_version_of_the_sdk_that_is_tried() -> None:
+    assert str(MAJOR) == os.environ.get("MCP_MAJOR", "2")
 
 
 @pytest.fixture
