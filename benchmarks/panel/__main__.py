@@ -39,7 +39,7 @@ QUESTIONS = (
     "How does an inverted file index in faiss assign vectors?",
     "How does Kmeans in faiss choose its initial centroids?",
     "How does one send a transaction with web3?",
-    "How is a JupyterLab server extension loaded?",
+    "What does a LangChain retriever return for a query?",
     "What does numpy.linalg.lstsq minimise?",
 )
 

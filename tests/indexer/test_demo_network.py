@@ -7,17 +7,27 @@ import subprocess
 import sys
 import threading
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from knet.chain.anvil import find_anvil
 from knet.chain.devchain import network_status
 from knet.errors import NodeBusy
 from knet_indexer.demo.network import NAME, DemoNetwork
+from knet_indexer.demo.owners import OWNERS
 from tests.conftest import NO_ANVIL
 
 pytestmark = pytest.mark.chain
+
+
+def test_whatever_has_a_node_in_the_demo_is_installed_wherever_knet_is() -> None:
+    needed = {Requirement(each).name for each in metadata.requires("knet") or [] if "extra ==" not in each}
+    packages = metadata.packages_distributions()
+    for spec in {owner.spec for owner in OWNERS if owner.spec and owner.spec != "python:stdlib"}:
+        assert needed & set(packages[spec.removeprefix("python:")]), spec
 
 
 @pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)

@@ -1,4 +1,7 @@
-"""Who takes part in the demo: owners of real documentation found on this machine, and one who falsifies it."""
+"""Who takes part in the demo: owners of real documentation found on this machine, and one who falsifies it.
+
+Whatever has a node here is installed wherever knet is: a package that it always needs, or Python itself.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,12 @@ OWNERS = [
         limit=20,
     ),
     Owner(name="web3", title="web3.py", spec="python:web3", limit=30),
-    Owner(name="jupyterlab", title="JupyterLab", spec="python:jupyterlab"),
+    Owner(
+        name="langchain",
+        title="LangChain",
+        spec="python:langchain_core",
+        include="langchain_core.documents*, langchain_core.retrievers*, langchain_core.vectorstores*",
+    ),
     Owner(name="mirror", title="Unofficial Python mirror", mirrors="stdlib"),
 ]
 
