@@ -4,6 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 NAME ?=
+LAB ?=
 KNET_DATA ?= $(abspath $(wildcard ../shared/data))
 export KNET_DATA
 
@@ -47,7 +48,8 @@ help:
 	@echo "make pins         write constraints.txt from what is installed"
 	@echo "make clean        remove everything that was installed or built here"
 	@echo
-	@echo "PYTHON=python3.12 picks an interpreter, KNET_DATA=folder the data sets, WORKERS=4 the test processes."
+	@echo "PYTHON=python3.12 picks an interpreter, KNET_DATA=folder the data sets, WORKERS=4 the test processes,"
+	@echo "LAB='--no-browser' what else JupyterLab is told."
 
 # --- installing --------------------------------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ demo: $(VENV)/.runtime
 
 lab: $(VENV)/.lab
 	@mkdir -p .cache/workspace
-	$(BIN)/jupyter lab --ServerApp.root_dir=.cache/workspace --KnetExtension.profile=demo
+	$(BIN)/jupyter lab --ServerApp.root_dir=.cache/workspace --KnetExtension.profile=demo $(LAB)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks$(addprefix .,$(NAME))

@@ -15,9 +15,9 @@ from playwright.sync_api import Page
 _TASKS = "RunTask", "ThreadControllerImpl::RunTask"
 
 WATCH = """() => {
-  const watch = window.knetWatch = {gaps: {}, phase: null, last: 0, blocked: {}};
+  const watch = window.knetWatch = {gaps: {}, phase: null, blocked: {}};
   const tick = now => {
-    if (watch.phase && watch.last) (watch.gaps[watch.phase] ??= []).push(now - watch.last);
+    if (watch.phase) (watch.gaps[watch.phase] ??= []).push(now - watch.last);
     watch.last = now;
     requestAnimationFrame(tick);
   };
@@ -62,8 +62,9 @@ def watch(page: Page) -> None:
 
 @contextmanager
 def phase(page: Page, name: str) -> Iterator[None]:
-    """Count the frames drawn while the block runs, and two more, as those of ``name``."""
-    page.evaluate("name => { knetWatch.phase = name; knetWatch.last = 0; }", name)
+    """Count the frames drawn while the block runs, and two more, as those of ``name``; the first from here on, since
+    what holds the page up may begin at once."""
+    page.evaluate("name => { knetWatch.phase = name; knetWatch.last = performance.now(); }", name)
     yield
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.evaluate("() => { knetWatch.phase = null; }")
