@@ -65,7 +65,7 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
         shards = ([] if compacted else shards) + written
         put_record(node.store, space)
         changed = sum(run.stop - run.start for run in gone) + sum(ref.count for ref in written)
-        if card is not None and _is_revised(state, card, changed):
+        if card is not None and _keeps_card(state, card, changed):
             come, went = passages.batches(but=kept), _dead(node, last, gone)
             card = replace(revise_card(card, space, come, went, documents=len(wanted)), **_own_terms(node))
         else:
@@ -179,8 +179,9 @@ def _text(node: Node, document: Document) -> str:
         raise IndexerError(f"the text of {document.uri} was lost.", hint="Run `knet node sync`.") from error
 
 
-def _is_revised(state: State, card: Card, changed: int) -> bool:
-    """Whether a large node's card is still made of most of what it holds when ``changed`` more chunks come and go."""
+def _keeps_card(state: State, card: Card, changed: int) -> bool:
+    """Whether a large node's card is still made of most of what it holds when ``changed`` more chunks came and went;
+    how many did since it was made is remembered."""
     changed += int(state.meta("revised") or 0)
     revised = is_stored(card.chunks) and changed <= REVISED * card.chunks
     with state.transaction():
