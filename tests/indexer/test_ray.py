@@ -22,7 +22,7 @@ from knet_indexer.config import NodeConfig, SourceConfig, save_config
 from knet_indexer.node import Node
 from knet_indexer.publish import publish
 from knet_indexer.sync import sync
-from tests.indexer.ray_cluster import Cluster, cluster
+from tests.indexer.ray_cluster import ATTEMPTS, Cluster, cluster
 from tests.network.support import make_node, write_documents
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'knet[ray]'")
@@ -156,7 +156,13 @@ def test_a_node_that_is_killed_goes_on_where_it_stopped(workers: Cluster, docume
 def joined(workers: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     """This process is on the cluster already, with an environment of its own for its workers."""
     prepare: dict[str, str] = getattr(request, "param", lambda folder: {})(tmp_path)
-    ray.init(workers.url, runtime_env={"env_vars": prepare}, log_to_driver=False)
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            ray.init(workers.url, runtime_env={"env_vars": prepare}, log_to_driver=False)
+            break
+        except ConnectionError:  # what a busy head starts for a client may give up, which knet bears as well
+            if not left:
+                raise
     yield
     ray.shutdown()
 
