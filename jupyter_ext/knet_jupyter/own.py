@@ -178,6 +178,8 @@ class _Running:
     def _sync_and_publish(self) -> None:
         try:
             for step in ("sync", "publish"):
+                if self._stopping:
+                    return
                 self._said = {"phase": step}
                 self._sync = self._spawn("sync.log", step, self._home.name)
                 for said in _lines(self._sync.stdout):

@@ -28,7 +28,7 @@ from ..index.collection import results_root
 from ..index.shard import load_vector
 from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, Record, SearchRequest, Space, chunk_leaf
-from .answer import numbered
+from .answer import EXTRACTIVE, numbered
 from .display import checks_html
 from .verify import cosine_of, query_digest
 
@@ -110,6 +110,9 @@ def _checks(
         if embedder_for is not None:
             yield _try("vector fits text", subject, partial(_fits, passage, source, embedder_for))
     yield _try("answer text", "answer", partial(_says, answer))
+    if answer.writer != EXTRACTIVE and answer.found:
+        said = f"{answer.writer!r} wrote it: only a reader can tell whether its sentences say what the spans do."
+        yield Check(claim="wording", subject="answer", ok=None, detail=said)
     for number, sentence in enumerate(answer.sentences, 1):
         for citation in sentence.citations:
             yield _try("citation", f"sentence {number}", partial(_cites, answer, citation))
@@ -233,7 +236,7 @@ def _space_of(passage: Passage, source: BlockSource) -> Cid:
 def _says(answer: Answer) -> None:
     _require(answer.found == bool(answer.sentences), "whether it found something contradicts its sentences.")
     _require(answer.text == numbered(answer.sentences), "the text is not that of its sentences.")
-    if answer.writer == "extractive":
+    if answer.writer == EXTRACTIVE:
         for sentence in answer.sentences:
             quoted = [" ".join(citation.exact.split()) for citation in sentence.citations]
             _require(quoted == [sentence.text], "a sentence differs from the span it quotes.")

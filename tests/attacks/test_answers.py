@@ -16,6 +16,7 @@ from knet.content.dag import fetch_dag
 from knet.content.store import FileStore
 from knet.embed import Embedder
 from knet.errors import ModelNotFound
+from knet.query.answer import numbered
 from knet.query.network import Network
 from knet.query.recheck import VerificationReport
 from knet.records import Answer, Space
@@ -283,6 +284,16 @@ IMPOSSIBLE = 1 << 300
 def test_numbers_that_no_record_holds_are_found_too(net: Network, answer: Answer, change: Change) -> None:
     report = net.verify(from_json(to_json(change(answer)), Answer))
     assert report.failed
+
+
+def test_a_reworded_answer_that_claims_another_writer_is_not_held_good(net: Network, answer: Answer) -> None:
+    first, *rest = answer.sentences
+    sentences = [replace(first, text="Beavers never build anything."), *rest]
+    forged = replace(answer, writer="somebody", sentences=sentences, text=numbered(sentences))
+    assert net.verify(replace(forged, writer=answer.writer)).failed
+    report = net.verify(forged)
+    assert not report.ok
+    assert "somebody" in next(check.detail for check in report.unchecked if check.claim == "wording")
 
 
 @pytest.mark.parametrize("name", ["text", "title", "score", "manifest", "document", "proof", "vector", "question"])
