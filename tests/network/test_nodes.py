@@ -11,6 +11,9 @@ from knet.chain.evm import EvmChain
 from knet.chain.receipts import recover
 from knet.codec import cid_of, decode, encode
 from knet.config import Profile
+from knet.content.gateway import GatewaySource
+from knet.http import HttpClient
+from knet.index.collection import Collection
 from knet.records import Document, SearchReply, SearchRequest
 from knet_indexer.wire import DAG_CBOR
 
@@ -69,7 +72,14 @@ def test_each_node_answers_from_its_own_collection_in_its_own_name(nodes: list[R
         assert reply.manifest == head.manifest
 
 
-def test_a_whole_collection_can_be_fetched_from_its_nodes_gateway(nodes: list[RunningNode]) -> None: ...
+def test_a_whole_collection_can_be_fetched_from_its_nodes_gateway(nodes: list[RunningNode]) -> None:
+    manifest = ask(nodes[0], "fact").manifest
+    with HttpClient(addresses="loopback") as http:
+        collection = Collection.load(GatewaySource(http, [nodes[0].endpoint]), manifest)
+    assert len(collection) == collection.manifest.chunks > 0
+    texts = " ".join(shard.text(chunk) for shard in collection.shards for chunk in range(shard.ref.count))
+    assert TOPICS[0] in texts
+    assert not any(topic in texts for topic in TOPICS[1:])
 
 
 def test_what_happens_to_one_node_leaves_the_others_alone(nodes: list[RunningNode]) -> None:
