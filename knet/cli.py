@@ -116,7 +116,8 @@ def verify(
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every claim of a saved answer again: receipts, proofs, texts, scores, citations. Exit 1 if one fails.
+    """Check every claim of a saved answer again: receipts, proofs, texts, scores, citations. Exit 1 unless all hold:
+    also where something could not be reached, and where a model wrote the answer, whose wording nothing can prove.
 
     Of a notebook, every answer it holds is checked, and that what the notebook shows is what was answered.
     """

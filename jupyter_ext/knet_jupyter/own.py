@@ -81,7 +81,7 @@ class OwnNodes:
     def _inside(self, folder: str) -> Path:
         path = (self._root / folder.strip("/")).resolve()
         hidden = any(part.startswith(".") for part in Path(folder).parts)
-        if not folder or hidden or not path.is_relative_to(self._root) or not path.is_dir():
+        if hidden or path == self._root or not path.is_relative_to(self._root) or not path.is_dir():
             raise ConfigError(f"{folder[:80]!r} is no folder of this workspace.")
         return path
 
@@ -146,6 +146,7 @@ class _Running:
         self.syncing = False
         self._failure = ""
         self._stopping = False
+        self._lock = threading.Lock()  # nothing is started once it is stopping
         threading.Thread(target=self._follow, daemon=True, name=f"knet-own-{home.name}").start()
 
     def _spawn(self, log_name: str, *command: str) -> subprocess.Popen[str]:
@@ -178,10 +179,11 @@ class _Running:
     def _sync_and_publish(self) -> None:
         try:
             for step in ("sync", "publish"):
-                if self._stopping:
-                    return
+                with self._lock:
+                    if self._stopping:
+                        return
+                    self._sync = self._spawn("sync.log", step, self._home.name)
                 self._said = {"phase": step}
-                self._sync = self._spawn("sync.log", step, self._home.name)
                 for said in _lines(self._sync.stdout):
                     self._said = {"phase": step, **said}
                 if self._sync.wait() and not self._stopping:
@@ -209,7 +211,8 @@ class _Running:
         return {"state": "serving", "detail": self._failure}
 
     def stop(self) -> None:
-        self._stopping = True
+        with self._lock:
+            self._stopping = True
         for process in (self._sync, self._process):
             if process is not None:
                 _end(process)

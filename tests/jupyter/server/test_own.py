@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +13,13 @@ import pytest
 
 from knet_indexer.config import NodeConfig, node_home
 from knet_indexer.node import create_node
-from tests.network.clients import PATIENT
+from knet_jupyter import own
+from tests.network.clients import PATIENT, wait_for
 
 Call = Callable[..., Any]
 
 
-@pytest.mark.parametrize("folder", ["", "..", "../..", "nowhere", ".ssh", "docs/../..", "notes.md", "link"])
+@pytest.mark.parametrize("folder", ["", "/", "..", "../..", "nowhere", ".ssh", "docs/../..", "notes.md", "link"])
 def test_only_folders_of_the_workspace_become_nodes(refused: Call, call: Call, jp_root_dir: Path, folder: str) -> None:
     (jp_root_dir / ".ssh").mkdir()
     (jp_root_dir / "docs").mkdir()
@@ -49,6 +52,24 @@ def test_a_node_that_cannot_start_says_why(call: Call, home: Path) -> None:
     assert node["state"] == "failed"
     assert "has indexed nothing" in node["detail"]
     assert call("own/stop", {"name": "broken"})["state"] == "off"
+
+
+def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is a program that ends well when it is told to."""
+    begun: list[str] = []
+
+    def spawn(running: own._Running, log_name: str, *command: str) -> subprocess.Popen[str]:
+        begun.append(command[0])
+        program = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(own._Running, "_spawn", spawn)
+    running = own._Running(tmp_path, "up")
+    running.sync()
+    wait_for(lambda: "sync" in begun, "the sync begins")
+    running.stop()
+    wait_for(lambda: not running.syncing, "the sync ends")
+    assert begun == ["up", "sync"]
 
 
 def test_the_demos_nodes_are_not_mine(call: Call, home: Path) -> None:
