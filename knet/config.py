@@ -10,6 +10,7 @@ Everything lives under one folder, ``$KNET_HOME`` or the platform's data folder:
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -105,9 +106,16 @@ def save_profile(profile: Profile, *, default: bool = False) -> Path:
     return path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file whole or not at all."""
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Replace a file whole or not at all, also where the power fails, and whoever else writes it. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

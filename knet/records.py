@@ -167,6 +167,11 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
     access: str = "public"
     models: list[Cid] | msgspec.UnsetType = msgspec.UNSET  # of `DsiModel`s; left out where there are none
 
+    @property
+    def dsi_models(self) -> list[Cid]:
+        """``models``, or none."""
+        return [] if isinstance(self.models, msgspec.UnsetType) else self.models
+
 
 # --- what a client asks, and a node answers ----------------------------------------------------------------------
 

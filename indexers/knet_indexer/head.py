@@ -22,7 +22,6 @@ from knet.records import Manifest, Receipt, SearchReply, SearchRequest
 
 from . import ledger
 from .ledger import Entry
-from .models import listed_models
 from .node import Node, network_of
 from .stored import is_stored
 from .stored.opened import index_of
@@ -141,5 +140,5 @@ def _beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]:
     few = [cid, manifest.space, manifest.card]
     if manifest.access != "public":
         return few
-    models = [block for model in listed_models(manifest) for block in reachable(node.store, model)]
+    models = [block for model in manifest.dsi_models for block in reachable(node.store, model)]
     return [*few, *bundle_blocks(node.store, cid), *models]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import UnsetType
-
 from knet.codec import Cid
 from knet.dsi.collection import PLAN, load_starts
 from knet.dsi.publish import publish_model
 from knet.dsi.reading import passage_id
 from knet.dsi.update import remove
-from knet.records import Manifest, Space
+from knet.records import Space
 
 from .node import Node
 from .state import State
@@ -36,8 +34,3 @@ def publish_models(node: Node, state: State, space: Space) -> list[Cid]:
         if len(gone) < len(start.model.ids):
             published.append(publish_model(node.store, (remove(start, gone) if gone else start).model, space))
     return published
-
-
-def listed_models(manifest: Manifest) -> list[Cid]:
-    """The models that a manifest names."""
-    return [] if isinstance(manifest.models, UnsetType) else manifest.models

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from knet.codec import Cid
@@ -19,6 +20,7 @@ from knet.records import Manifest, Record
 from . import ledger
 from .ledger import Entry
 from .node import Node, Progress, network_of, quiet
+from .state import State
 
 
 class PinReport(Record, frozen=True):
@@ -33,11 +35,11 @@ class PinReport(Record, frozen=True):
 
 
 def pin_kubo(node: Node, multiaddr: str, *, progress: Progress = quiet) -> PinReport:
-    """Give a Kubo daemon every block of the head and have it keep them; it lets go of the publication before.
+    """Give a Kubo daemon every block of the head and have it keep them; it lets go of what it kept of the node before.
 
     Raises ConfigError, IndexerError for a node with nothing public to pin, StoreError and MissingExtra.
     """
-    head, *before = _published(node)
+    head = _published(node)
     root = put_bundle(node.store, head.manifest)
     daemon = KuboStore(multiaddr)
     try:
@@ -47,10 +49,10 @@ def pin_kubo(node: Node, multiaddr: str, *, progress: Progress = quiet) -> PinRe
                 daemon.put(data, cid.codec)
             blocks, size = blocks + 1, size + len(data)
             progress("pin", blocks, 0)
-        daemon.pin(root)
-        for entry in before:
-            if entry.manifest != head.manifest and node.store.has(entry.manifest):
-                daemon.unpin(put_bundle(node.store, entry.manifest))
+        with _roots_at(node, multiaddr, root) as before:
+            daemon.pin(root)
+            for earlier in before:
+                daemon.unpin(earlier)
     finally:
         daemon.close()
     return PinReport(where=multiaddr, manifest=head.manifest, root=root, blocks=blocks, bytes=size)
@@ -61,7 +63,7 @@ def export_car(node: Node, path: Path, *, progress: Progress = quiet) -> PinRepo
 
     Raises IndexerError for a node with nothing public to export, and StoreError.
     """
-    head = _published(node)[0]
+    head = _published(node)
     root = put_bundle(node.store, head.manifest)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     blocks = 0
@@ -85,7 +87,7 @@ def pin_service(node: Node, service: PinningService, name: str, *, progress: Pro
 
     Raises IndexerError for a node with nothing public to pin, StoreError when the service fails, TransportErrors.
     """
-    head = _published(node)[0]
+    head = _published(node)
     root = put_bundle(node.store, head.manifest)
     reached = origin(node.config.public_endpoint)
     origins = [reached] if reached else []
@@ -93,15 +95,35 @@ def pin_service(node: Node, service: PinningService, name: str, *, progress: Pro
     return PinReport(where=name, manifest=head.manifest, root=root, status=status.status)
 
 
-def _published(node: Node) -> list[Entry]:
-    """The publications on this network that still have blocks here, the head first."""
+def _published(node: Node) -> Entry:
+    """The head on this network."""
     with node.open_state() as state:
-        entries = ledger.latest(state, network_of(node), 2)
-    if not entries:
+        head = ledger.head(state, network_of(node))
+    if head is None:
         raise IndexerError(f"node {node.name} has published nothing.", hint="Run `knet node publish` first.")
-    if get_record(node.store, entries[0].manifest, Manifest).access != "public":
+    if get_record(node.store, head.manifest, Manifest).access != "public":
         raise ConfigError(f"node {node.name} is not public, and IPFS has no locks: it was not pinned.")
-    return entries
+    return head
+
+
+@contextmanager
+def _roots_at(node: Node, multiaddr: str, root: Cid) -> Iterator[list[Cid]]:
+    """What a daemon may keep of this network's publications besides ``root``, and at the end only that.
+
+    ``root`` is among them before it is pinned, so that a crash leaves nothing kept that nobody remembers.
+    """
+    key = f"pinned {network_of(node)} {multiaddr}"
+    with node.open_state() as state:
+        kept = [Cid.parse(each) for each in state.meta(key).decode().split()]
+        before = [each for each in kept if each != root]
+        _remember(state, key, [*before, root])
+        yield before
+        _remember(state, key, [root])
+
+
+def _remember(state: State, key: str, roots: list[Cid]) -> None:
+    with state.transaction():
+        state.put_meta(key, " ".join(map(str, roots)).encode())
 
 
 def _blocks(node: Node, head: Entry) -> Iterator[tuple[Cid, bytes]]:

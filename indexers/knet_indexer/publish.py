@@ -19,7 +19,7 @@ from knet.records import Head, Manifest, Record
 from . import ledger
 from .assemble import Draft, assemble
 from .identity import Identity, identify, paying
-from .models import listed_models, publish_models
+from .models import publish_models
 from .node import Node, Progress, quiet
 from .state import State
 from .stored import is_stored
@@ -67,7 +67,7 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
             index_of(node).remove()
         models = publish_models(node, state, draft.space)
         stands = base is not None and head is not None and cid_of(base) == head.manifest
-        same = base is not None and not draft.changed and listed_models(base) == models
+        same = base is not None and not draft.changed and base.dsi_models == models
         if base is not None and head is not None and stands and same:
             return _report(identity, head.manifest, base, draft, "", started)
         progress("chain", 0, 0)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 from hexbytes import HexBytes
+from msgspec.structs import replace
 from web3 import Web3
 
 from ..codec import from_json, to_json
@@ -31,8 +32,9 @@ class Sent(Record, frozen=True):
     doing: str
     versions: list[bytes]
     time: int  # unix seconds
-    by: str  # the process that waits for it
+    by: str = ""  # the process that waits for it
     block: int = 0  # where it was last seen mined
+    taken: int = 0  # the chain's height when another transaction was first seen in its place
 
     @property
     def hashes(self) -> list[HexBytes]:
@@ -78,6 +80,11 @@ class Journal:
         """Replace an entry by its nonce."""
         with self.opened() as entries:
             entries[:] = [sent if entry.nonce == sent.nonce else entry for entry in entries]
+
+    def abandon(self, sent: Sent) -> None:
+        """Nobody waits for an entry any more: whoever makes its call next, here or in another process, takes it up."""
+        with self.opened() as entries:
+            entries[:] = [replace(entry, by="") if entry.nonce == sent.nonce else entry for entry in entries]
 
     def forget(self, sent: Sent) -> None:
         """Drop an entry."""

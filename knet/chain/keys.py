@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from filelock import FileLock
 
+from ..config import write_atomically
 from ..errors import ConfigError
 
 Signer = LocalAccount
@@ -34,7 +35,7 @@ def load_or_create_key(path: Path) -> Signer:
     """The key in a file, made on first use with mode 0600."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(new_key().key.hex() + "\n")
+        with FileLock(f"{path}.lock"):  # of two that start at once, one makes it
+            if not path.exists():
+                write_atomically(path, f"{new_key().key.hex()}\n".encode(), mode=0o600)
     return load_key(path)

@@ -37,7 +37,7 @@ SEND_PAUSES = (0.05, 0.25, 1.0)  # seconds between attempts to send the same byt
 NONCE_PAUSES = (0.05, 0.25, 1.0, 2.0)  # seconds for a lagging RPC to hear of this key's last transaction
 GAS_MARGINS = (1.2, 2.4)  # state may change between the estimate and the block; the second after it ran out
 FINAL_BLOCKS = 12  # deeper, no chain in use takes a block back
-RESUMED_SECONDS = 3600  # a repetition of a call within them is taken for another attempt at it
+RESUMED_SECONDS = 3600  # what was mined untold is taken for this long to be what a repetition of its call means
 
 _LOST = (requests.RequestException, BadResponseFormat)
 _KNOWN = ("already known", "known transaction", "already imported", "already in mempool")
@@ -65,6 +65,9 @@ class Sender:
             sent = self._send(signer, call, doing, value, margin)
             try:
                 receipt = self._mined(signer, sent)
+            except BaseException:
+                self._journal(signer).abandon(sent)
+                raise
             finally:
                 release(sent)
             if receipt["status"] == 1:
@@ -120,14 +123,16 @@ class Sender:
                 journal.save(entries)
                 try:
                     self._broadcast(sent.versions[-1])
-                    hold(sent)
-                    return sent
                 except Web3RPCError as error:  # a broken connection leaves it written down: it may have arrived
                     entries.remove(sent)
                     pause = next(pauses, None)
                     if pause is None or not _says(error, _TAKEN):
                         raise
-                time.sleep(pause)
+                    time.sleep(pause)
+                    continue
+                entries[-1] = replace(sent, by=this_process())
+                hold(sent)
+                return entries[-1]
 
     def _nonce(self, signer: Signer, entries: list[Sent]) -> int:
         """The next one: what the RPC says, unless it has not yet heard of what was sent last."""
@@ -136,9 +141,7 @@ class Sender:
 
     def _signed(self, signer: Signer, built: TxParams, what: bytes, doing: str, nonce: int) -> Sent:
         raw = signer.sign_transaction(built | {"nonce": nonce}).raw_transaction  # type: ignore[arg-type]
-        return Sent(
-            nonce=nonce, what=what, doing=doing, versions=[bytes(raw)], time=int(time.time()), by=this_process()
-        )
+        return Sent(nonce=nonce, what=what, doing=doing, versions=[bytes(raw)], time=int(time.time()))
 
     def _broadcast(self, raw: bytes) -> None:
         """Send signed bytes, again where the connection broke. Raises Web3RPCError when the RPC refuses them."""
@@ -182,12 +185,17 @@ class Sender:
             if not (stands and sent.block):
                 receipt = self._receipt(sent)
                 if receipt is None and count > sent.nonce:
-                    continue  # another took its nonce
-                if receipt is None:
+                    receipt = self._late_receipt(sent)
+                taken = 0
+                if receipt is not None:
+                    stands = True
+                elif count <= sent.nonce:
                     self._revive(sent)
                 else:
-                    stands = True
-                sent = replace(sent, block=receipt["blockNumber"] if receipt else 0)
+                    taken = sent.taken or newest
+                    if settled_block(self._web3, self._confirmations)["number"] >= taken:
+                        continue  # another took its nonce for good
+                sent = replace(sent, block=receipt["blockNumber"] if receipt else 0, taken=taken)
             if not sent.block or newest - sent.block < FINAL_BLOCKS or _is_left(sent):
                 left.append(sent)
         return left[::-1]
@@ -200,10 +208,24 @@ class Sender:
                 continue
         return None
 
+    def _late_receipt(self, sent: Sent) -> TxReceipt | None:
+        """Of one whose nonce is used up: its own, which an RPC of many servers may be slow to have."""
+        for pause in NONCE_PAUSES:
+            time.sleep(pause)
+            receipt = self._receipt(sent)
+            if receipt is not None:
+                return receipt
+        return None
+
     def _revive(self, sent: Sent) -> None:
-        """Send it again if the RPC does not know it: it was dropped, or its block was taken back."""
-        if not any(self._is_known(transaction) for transaction in sent.hashes):
+        """Send it again if the RPC does not know what pays most: it was dropped, or its block was taken back."""
+        if self._is_known(sent.hashes[0]):
+            return
+        try:
             self._broadcast(sent.versions[-1])
+        except Web3RPCError as error:
+            if not _says(error, _TAKEN):  # an earlier version stands where it would
+                raise
 
     def _mined(self, signer: Signer, sent: Sent) -> TxReceipt:
         """Wait until its receipt is settled; send it again, and at last for more, until it is there.
@@ -226,6 +248,7 @@ class Sender:
                     bump_at = now + BUMP_SECONDS
                 elif now > bump_at:
                     sent, bump_at = self._bumped(signer, journal, sent), now + BUMP_SECONDS
+                    self._revive(sent)
                 elif now > revive_at:
                     revive_at = now + REVIVE_SECONDS
                     self._revive(sent)
@@ -257,10 +280,9 @@ class Sender:
             journal.forget(sent)
 
     def _bumped(self, signer: Signer, journal: Journal, sent: Sent) -> Sent:
-        """The same transaction for an eighth more, in the place of the one that waits."""
+        """The same transaction for an eighth more, written down in the place of the one that waits, and not yet sent."""
         fields = _fields(sent)
         if len(sent.versions) >= MAX_VERSIONS or "maxFeePerGas" not in fields:
-            self._revive(sent)
             return sent
         now = self._fees()
         for name in ("maxFeePerGas", "maxPriorityFeePerGas"):
@@ -268,7 +290,6 @@ class Sender:
         raw = bytes(signer.sign_transaction(fields).raw_transaction)
         bumped = replace(sent, versions=[*sent.versions, raw])
         journal.update(bumped)
-        self._broadcast(raw)
         return bumped
 
 
@@ -280,7 +301,9 @@ def _fields(sent: Sent) -> dict[str, Any]:
 
 def _is_left(sent: Sent) -> bool:
     """Whether nobody was told what became of it, and somebody who makes the same call now means this one."""
-    return bool(sent.what) and not sent.is_awaited() and time.time() - sent.time < RESUMED_SECONDS
+    if not sent.what or sent.is_awaited():
+        return False
+    return not sent.block or time.time() - sent.time < RESUMED_SECONDS
 
 
 def _says(error: Web3RPCError, words: tuple[str, ...]) -> bool:

@@ -13,7 +13,7 @@ from .base import BlockStore, get_record, put_record
 
 
 class Bundle(Record, frozen=True, tag_field="type", tag="knet/bundle/1"):
-    """What a node's owner pins. ``parts`` are the manifest's space, card and shards."""
+    """What a node's owner pins. ``parts`` are the manifest's space, card, shards and De-DSI models."""
 
     manifest: Cid
     parts: list[Cid]
@@ -23,7 +23,7 @@ def put_bundle(store: BlockStore, manifest: Cid) -> Cid:
     """The bundle of a manifest that ``store`` holds. Raises as `get_record`, and StoreError."""
     record = get_record(store, manifest, Manifest)
     raw = store.put(encode(record), RAW)
-    parts = [record.space, record.card, *(ref.shard for ref in record.shards)]
+    parts = [record.space, record.card, *(ref.shard for ref in record.shards), *record.dsi_models]
     return put_record(store, Bundle(manifest=raw, parts=parts))
 
 

@@ -1,14 +1,22 @@
 """A Kubo daemon as a block store, over its RPC (https://docs.ipfs.tech/reference/kubo/rpc/) by ipfshttpclient.
 
 Kubo keeps blocks by multihash: listing them gives raw CIDs, whatever codec they were put with.
+
+What Kubo changed since ipfshttpclient's last release (0.8.0a2, for versions 0.5 to 0.8) and where it is met, all here:
+
+- any newer version is warned of by ``connect()`` and refused by older releases: `KuboStore.__init__` goes past it;
+- ``block put`` takes ``cid-codec`` and ``mhtype``, and no ``format`` any more: `KuboStore.put`;
+- ``block rm`` was left out of the library: `KuboStore.delete`;
+- ``object/*`` and ``dns`` are gone, ``dht/*`` is ``routing/*``, ``pubsub`` speaks multibase: none of them is used.
 """
 
 from __future__ import annotations
 
 import io
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +26,7 @@ from ..codec import DAG_CBOR, MAX_BLOCK, RAW, Cid
 from ..errors import BlockNotFound, CodecError, ConfigError, MissingExtra, StoreError
 
 DEADLINE = 30.0  # seconds; a block that nobody provides is looked for until then
-_LOCAL_DEADLINE = 2.0  # seconds for what the daemon knows by itself; js-ipfs goes looking even when told not to
+_LOCAL_DEADLINE = 5.0  # seconds for what the daemon knows by itself; js-ipfs goes looking even when told not to
 _CODECS = {RAW: "raw", DAG_CBOR: "dag-cbor"}
 _ABSENT = ("not found", "could not find")
 
@@ -34,7 +42,6 @@ class KuboStore:
         self.deadline = deadline
         library = _library()
         try:
-            # Not `connect()`: it warns of every daemon since 2021, though what is used here has not changed.
             self._daemon = library.Client(multiaddr, timeout=deadline, session=True)
         except (library.exceptions.Error, ValueError) as error:
             raise ConfigError(f"{multiaddr!r} is no address of an IPFS daemon: {error}.") from error
@@ -68,14 +75,27 @@ class KuboStore:
     def delete(self, cid: Cid) -> None:
         """Forget a block. Raises StoreError when it is pinned."""
         with self._translated(cid):
-            done = self._call("/block/rm", cid, force="true")
+            with self._stream("/block/rm", cid, force="true") as said:
+                done = list(said)
         if failed := [item["Error"] for item in done if item.get("Error")]:
             raise StoreError(f"the IPFS daemon keeps {cid}: {failed[0]}.", hint="Unpin what leads to it first.")
 
     def pin(self, root: Cid) -> None:
-        """Keep everything under ``root`` through garbage collection. Raises BlockNotFound, StoreError."""
-        with self._translated(root):
-            self._daemon.pin.add(str(root))
+        """Keep everything under ``root`` through garbage collection, however long it takes to go through it.
+
+        Raises BlockNotFound when the daemon looks for a block of it in vain, and StoreError.
+        """
+        seen, since = 0, time.monotonic()
+        with self._translated(root), self._stream("/pin/add", root, recursive="true", progress="true") as said:
+            for item in said:  # with its progress, no wait is longer than until the next word
+                if item.get("Pins"):
+                    return
+                now, count = time.monotonic(), int(item.get("Progress") or 0)
+                if count > seen:
+                    seen, since = count, now
+                elif now - since > self.deadline:
+                    raise BlockNotFound(f"the IPFS daemon at {self.multiaddr} lacks blocks of {root}.")
+        raise StoreError(f"the IPFS daemon at {self.multiaddr} stopped before it had pinned {root}.")
 
     def unpin(self, root: Cid) -> None:
         """Let go of what was pinned; unknown roots are fine."""
@@ -98,9 +118,11 @@ class KuboStore:
     def close(self) -> None:
         self._daemon.close()
 
-    def _call(self, path: str, cid: Cid, **options: str) -> list[dict[str, Any]]:
-        """A command that ipfshttpclient has no method for."""
-        answer: list[dict[str, Any]] = self._daemon._client.request(path, (str(cid),), opts=options, decoder="json")
+    def _stream(self, path: str, cid: Cid, **options: str) -> AbstractContextManager[Iterator[dict[str, Any]]]:
+        """What the daemon says of a command for which ipfshttpclient has no method, or none that streams."""
+        answer: AbstractContextManager[Iterator[dict[str, Any]]] = self._daemon._client.request(
+            path, (str(cid),), opts=options, decoder="json", stream=True
+        )
         return answer
 
     @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from msgspec import UNSET
 
 from ..codec import Cid
 from ..content.base import BlockSource, get_record
@@ -45,9 +44,7 @@ class ModelShelf:
         return {node: models for node, models in loaded.items() if models}
 
     def _loaded(self, view: NodeView, source_for: Callable[[NodeView], BlockSource], wait: float) -> list[Model]:
-        named = view.manifest.models
-        if named is UNSET:
-            return []
+        named = view.manifest.dsi_models
         source = source_for(view)
         models = []
         futures = [self._shelf.load(cid, source) for cid in named[:MAX_MODELS]]

@@ -179,6 +179,5 @@ def test_who_fetches_a_manifest_has_its_models(model: Model) -> None:
     cid = put_record(origin, manifest(models=[publish_model(origin, model, WORD_SPACE)]))
     put_record(origin, WORD_SPACE)
     fetch_dag(origin, cid, mine)
-    models = get_record(mine, cid, Manifest).models
-    assert isinstance(models, list)
-    assert fetch_model(mine, models[0]).ids == model.ids
+    (named,) = get_record(mine, cid, Manifest).dsi_models
+    assert fetch_model(mine, named).ids == model.ids

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
 
 from knet.codec import cid_of
 from knet.config import Profile
@@ -50,8 +49,8 @@ def train_models(node: Node) -> None:
 
 
 def models_of(node: Node, report: PublishReport) -> list[Model]:
-    named = get_record(node.store, report.manifest, Manifest).models
-    return [] if named is UNSET else [fetch_model(node.store, cid, cid_of(WORD_SPACE)) for cid in named]
+    named = get_record(node.store, report.manifest, Manifest).dsi_models
+    return [fetch_model(node.store, cid, cid_of(WORD_SPACE)) for cid in named]
 
 
 def test_trained_models_are_published_with_the_collection(node: Node) -> None:

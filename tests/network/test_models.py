@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from knet.codec import Cid
@@ -65,12 +64,12 @@ def test_a_model_that_is_too_large_is_not_taken(nodes: list[RunningNode]) -> Non
     entry = nodes[0].node.chain.directory().nodes[nodes[0].identity]
     assert entry.head is not None
     manifest = get_record(store, entry.head.manifest, Manifest)
-    assert manifest.models is not UNSET
+    (named,) = manifest.dsi_models
 
     def taken(cid: Cid) -> bool:
         view = NodeView(entry, replace(manifest, models=[cid]), get_record(store, manifest.card, Card), WORD_SPACE)
         return bool(ModelShelf().ready([view], lambda _: store, wait=PATIENT))
 
-    model = get_record(store, manifest.models[0], DsiModel)
-    assert taken(manifest.models[0])
+    model = get_record(store, named, DsiModel)
+    assert taken(named)
     assert not taken(put_record(store, replace(model, weights=model.weights * 100)))
