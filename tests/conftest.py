@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from knet.chain.devchain import fund, start_network, stop_network
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
 from knet.config import Profile
+
+from .ipfs.peers import HERE, install, js_ipfs
 
 NO_ANVIL = "Anvil is not installed: run `npm ci` in contracts/, or install Foundry"
 
@@ -34,6 +37,22 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KNET_HOME", home)
         stop_network("tests")
+
+
+@pytest.fixture(scope="session")
+def kubo_rpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The multiaddr of the RPC of an IPFS daemon that talks to nobody.
+
+    It is js-ipfs, which npm can install and whose RPC is Kubo's; KNET_TEST_KUBO names another, as
+    /ip4/127.0.0.1/tcp/5001.
+    """
+    if "KNET_TEST_KUBO" in os.environ:
+        yield os.environ["KNET_TEST_KUBO"]
+        return
+    # not `npm ci`, which trips over what a lock file cannot hold of optional packages from elsewhere than npm
+    install(HERE / "daemon", "install", "--no-save", "--omit=optional")
+    with js_ipfs(tmp_path_factory.mktemp("ipfs")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -280,7 +280,7 @@ class Sender:
             journal.forget(sent)
 
     def _bumped(self, signer: Signer, journal: Journal, sent: Sent) -> Sent:
-        """The same transaction for an eighth more, written down in the place of the one that waits, and not yet sent."""
+        """The same transaction for an eighth more, written down in the place of the one that waits; not yet sent."""
         fields = _fields(sent)
         if len(sent.versions) >= MAX_VERSIONS or "maxFeePerGas" not in fields:
             return sent

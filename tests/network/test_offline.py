@@ -8,20 +8,27 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from libipld import decode_cid
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from knet.cli import app
+from knet.codec import RAW, Cid
 from knet.config import Profile, save_profile
+from knet.content import kubo
 from knet.content.bundle import put_bundle
 from knet.content.gateway import GatewaySource
+from knet.content.kubo import KuboStore
 from knet.content.store import FileStore
 from knet.errors import BlockNotFound
 from knet.http import HttpClient
+from knet.query.network import Network
 from knet_indexer.cli import app as node_app
 from knet_indexer.collect import collect_garbage
-from tests.content.keepers import Account, Daemon
+from knet_indexer.sync import sync
+from tests.content.keepers import Account
 from tests.content.support import gateway
+from tests.indexer.test_models import train_models
 
 from .clients import open_client, own_network, wait_for
 from .support import RunningNode, start_nodes
@@ -51,13 +58,15 @@ def online(home: Path, tmp_path: Path, profile: Profile) -> Iterator[ExitStack]:
 
 @pytest.fixture
 def node(online: ExitStack, tmp_path: Path, profile: Profile) -> RunningNode:
-    """A node with two publications, of which the first is gone; it answers until ``online`` is closed."""
+    """A node with models and four publications, of which two are gone; it answers until ``online`` is closed."""
     (started,) = online.enter_context(start_nodes(tmp_path, profile, [DOCUMENTS]))
     (started.documents / "bees.md").write_text("Bees sleep in their hive, or in a flower.")
     started.update()
     (started.documents / "wasps.md").write_text("Wasps sleep in their nest.")
     started.update()
     (started.documents / "ants.md").write_text("Ants nap in their nest.")
+    sync(started.node)
+    train_models(started.node)
     started.update()
     collect_garbage(started.node)
     wait_for_the_head(started)
@@ -74,13 +83,23 @@ def publish(node: RunningNode, *options: str) -> dict[str, object]:
 
 
 def ask_privately(profile: Profile, folder: Path, node: RunningNode) -> None:
-    """A client that never met the node answers from what others keep, with proofs against the chain."""
+    """A client that never met the node answers from what others keep, however it searches, proved against the chain."""
     with open_client(profile, folder) as net:
         answer = net.ask(QUESTION, k=2, private=True)
         assert [status.status for status in answer.nodes] == ["success"], answer.nodes
         assert answer.passages[0].text == DOCUMENTS["moths.md"]
         assert answer.verify().ok
+        for retriever in ("dense", "bm25"):
+            (first,) = net.ask(QUESTION, k=1, private=True, retrievers=(retriever,)).passages
+            assert first.text == DOCUMENTS["moths.md"]
+            assert set(first.shares) - {"trust"} == {retriever}
+        wait_for(lambda: named_by_models(net), "De-DSI models of the node have a say")
         assert [s.status for s in net.ask(QUESTION).nodes] == ["error"], "and indeed nobody answers there"
+
+
+def named_by_models(net: Network) -> bool:
+    answer = net.ask(QUESTION, private=True)
+    return any(passage.shares.get("dsi") for passage in answer.passages)
 
 
 def test_from_a_car_file(node: RunningNode, online: ExitStack, profile: Profile, home: Path, tmp_path: Path) -> None:
@@ -103,21 +122,47 @@ def test_from_a_pinning_service(
         ask_privately(replace(profile, gateways=[url]), tmp_path / "client", node)
 
 
-def test_from_a_kubo_daemon(node: RunningNode, online: ExitStack, profile: Profile, tmp_path: Path) -> None:
-    daemon = Daemon()
-    with gateway(node.node.store, daemon.app()) as rpc:
-        kubo = f"/ip4/127.0.0.1/tcp/{rpc.rpartition(':')[2]}"
-        first = publish(node, "--pin", "kubo", "--kubo", kubo)
-        assert daemon.puts == int(str(first["blocks"])) - 1, "the manifest once, though it goes by two identifiers"
-        assert publish(node, "--pin", "kubo", "--kubo", kubo)["root"] == first["root"]
-        assert daemon.puts == int(str(first["blocks"])) - 1, "what it has is not sent again"
-        (node.documents / "flies.md").write_text("Flies sleep on ceilings.")
+@pytest.mark.ipfs
+@pytest.mark.timeout(900)
+def test_from_a_kubo_daemon(
+    node: RunningNode,
+    online: ExitStack,
+    profile: Profile,
+    tmp_path: Path,
+    kubo_rpc: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    puts: list[Cid] = []
+    put = KuboStore.put
+
+    def counted(store: KuboStore, data: bytes, codec: int = RAW) -> Cid:
+        puts.append(put(store, data, codec))
+        return puts[-1]
+
+    monkeypatch.setattr(KuboStore, "put", counted)
+    with monkeypatch.context() as hasty:  # of what it lacks, js-ipfs goes looking until it is stopped
+        hasty.setattr(kubo, "_LOCAL_DEADLINE", 0.3)
+        first = publish(node, "--pin", "kubo", "--kubo", kubo_rpc)
+    assert len(puts) == int(str(first["blocks"])) - 1, "the manifest once, though it goes by two identifiers"
+    assert publish(node, "--pin", "kubo", "--kubo", kubo_rpc)["root"] == first["root"]
+    assert len(puts) == int(str(first["blocks"])) - 1, "what it has is not sent again"
+    for sleeper in ("Flies", "Ticks"):
+        (node.documents / f"{sleeper}.md").write_text(f"{sleeper} sleep on ceilings.")
         node.update()
-        last = publish(node, "--pin", "kubo", "--kubo", kubo)
-        assert {str(cid) for cid in daemon.pins} == {last["root"]}, "the publication before is let go"
-        online.close()
-        with gateway(daemon.store) as url:
-            ask_privately(replace(profile, gateways=[url]), tmp_path / "client", node)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(kubo, "_LOCAL_DEADLINE", 0.3)
+        last = publish(node, "--pin", "kubo", "--kubo", kubo_rpc)
+    wait_for_the_head(node)
+    online.close()
+    ask_privately(replace(profile, kubo=kubo_rpc), tmp_path / "client", node)
+    daemon = KuboStore(kubo_rpc)
+    kept = {decode_cid(text)["hash"]["digest"] for text in daemon._daemon.pin.ls(type="recursive")["Keys"]}
+    assert Cid.parse(str(last["root"])).digest in kept
+    assert Cid.parse(str(first["root"])).digest not in kept, (
+        "what was pinned before is let go, though two publications lie between"
+    )
+    daemon.unpin(Cid.parse(str(last["root"])))
+    daemon.close()
 
 
 def wait_for_the_head(node: RunningNode) -> None:
