@@ -66,12 +66,16 @@ def since(state: State, of: Entry, sequence: int) -> list[Entry]:
     return _entries(state.query(f"{_COLUMNS} WHERE {where}", of.network, of.node, sequence))
 
 
-def changes(state: State, entry: Entry) -> list[Change]:
-    """What one manifest changed, in the order it was written."""
-    rows = state.query("SELECT added, uri, cid FROM changes WHERE manifest = ? ORDER BY rowid", entry.id)
+def changes(state: State, of: Entry, sequence: int, skip: int, count: int) -> list[Change]:
+    """What the manifests of one node with a higher sequence number, up to ``of``, changed: oldest first, as written."""
+    sql = (
+        "SELECT sequence, added, uri, changes.cid FROM changes JOIN manifests ON manifest = id"
+        " WHERE published AND network = ? AND node = ? AND sequence > ? AND id <= ?"
+        " ORDER BY id, changes.rowid LIMIT ? OFFSET ?"
+    )
     return [
-        Change(sequence=entry.sequence, change="added" if added else "removed", uri=uri, document=Cid(cid))
-        for added, uri, cid in rows
+        Change(sequence=number, change="added" if added else "removed", uri=uri, document=Cid(cid))
+        for number, added, uri, cid in state.query(sql, of.network, of.node, sequence, of.id, count, skip)
     ]
 
 

@@ -12,10 +12,10 @@ import uvicorn
 
 from knet.errors import ConfigError, IndexerError
 
+from .connections import MAX_CONNECTIONS, Connection
 from .node import Node
 from .service import create_app
 
-MAX_CONNECTIONS = 512  # each costs memory while it hangs; beyond, uvicorn answers 503
 KEEP_ALIVE = 60  # seconds; longer than clients keep theirs, so that they and not the node close
 STOP_SECONDS = 5  # requests under way when a signal comes may finish
 START_SECONDS = 120.0  # loading and checking a large collection
@@ -54,10 +54,10 @@ def make_server(node: Node) -> _Server:
     return _Server(
         uvicorn.Config(
             create_app(node),
+            http=Connection,
             log_level="warning",
             access_log=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=STOP_SECONDS,
         )

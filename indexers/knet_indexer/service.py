@@ -38,6 +38,7 @@ FETCHED = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have
 MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
 
 
+Skipped = Annotated[int, Query(ge=0, le=2**63 - 1, description="Changes of earlier pages.")]
 Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="What the follower has; 0: nothing.")]  # SQLite's
 
 
@@ -185,9 +186,10 @@ def _add_publication(app: FastAPI, service: Service) -> None:
         return response
 
     @app.get("/v1/changes", **openapi.CHANGES)
-    async def changes(request: Request, since: Sequence = 0) -> Response:
-        found = await asyncio.to_thread(changes_since, service.node, service.public, since)
-        return wire.reply(found, wire.wanted(request, wire.JSON))
+    async def changes(request: Request, since: Sequence = 0, skip: Skipped = 0) -> Response:
+        encoding = wire.wanted(request, wire.JSON)
+        served = service.public
+        return await asyncio.to_thread(lambda: wire.reply(changes_since(service.node, served, since, skip), encoding))
 
     @app.get("/.well-known/agent-registration.json", **openapi.REGISTRATION)
     async def agent_registration() -> Response:

@@ -26,7 +26,7 @@ class ChangesReply(Record, frozen=True, tag_field="type", tag="knet/changes/1"):
     """What was published after ``since``, oldest first (as ResourceSync's change lists, ANSI/NISO Z39.99).
 
     ``shards`` are the head's, tombstones included: whoever holds older ones fetches only what is new. When ``more``,
-    ask again from the last sequence number listed.
+    ask again with ``skip`` raised by the changes listed.
     """
 
     node: int

@@ -23,6 +23,7 @@ from knet.errors import NodeBusy
 from knet.index.collection import results_root
 from knet.merkle import included
 from knet.records import Card, Document, SearchReply, SearchRequest, chunk_leaf
+from knet_indexer import feed
 from knet_indexer.config import SourceConfig
 from knet_indexer.head import MAX_QUESTION
 from knet_indexer.node import Node
@@ -341,6 +342,13 @@ def test_a_new_publication_is_served_soon_and_listed_as_changes(tmp_path: Path, 
         everything = from_json(client.get("/v1/changes").content, ChangesReply)
         assert [version.sequence for version in everything.versions] == [1, 2]
         assert len(everything.changes) == 4
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(feed, "MAX_CHANGES", 3)
+            pages = [from_json(client.get(f"/v1/changes?skip={n}").content, ChangesReply) for n in (0, 3, 4)]
+        assert [change for page in pages for change in page.changes] == everything.changes
+        assert [len(page.changes) for page in pages] == [3, 1, 0]
+        assert [page.more for page in pages] == [True, False, False]
+        assert [[version.sequence for version in page.versions] for page in pages[:2]] == [[1, 2], [2]]
         raw = {"Accept": "application/vnd.ipld.raw"}
         assert client.get(f"/ipfs/{before.cid}?format=raw", headers=raw).status_code == 200, "receipts of it are abroad"
 

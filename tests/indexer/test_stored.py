@@ -15,7 +15,7 @@ from knet.config import Profile
 from knet.content.base import get_record, put_record
 from knet.content.dag import reachable
 from knet.content.store import FileStore
-from knet.errors import BlockTampered, StoreError
+from knet.errors import BlockNotFound, BlockTampered, StoreError
 from knet.index.card import Batch, make_card
 from knet.index.collection import Collection
 from knet.index.dense import ExactIndex, Rows
@@ -282,6 +282,33 @@ def test_another_engine_takes_the_place_of_the_file(store: FileStore, tmp_path: 
     expected, given[:] = list(given), []
     assert_same(opened_now(StoredIndex(tmp_path, store, engine), cid), memory, vectors)
     assert given == expected
+
+
+def test_an_engine_that_is_away_costs_no_room(store: FileStore, tmp_path: Path) -> None:
+    manifest, refs, _ = parts(store)
+    cid = version(store, manifest, refs)
+    opened_now(StoredIndex(tmp_path, store, lambda vectors, keys: ExactIndex(vectors)), cid)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "index" / "1").rglob("*")}
+
+    def away(vectors: Vectors, keys: Sequence[bytes]) -> ExactIndex:
+        raise StoreError("the vector store did not answer")
+
+    for _ in range(3):
+        with pytest.raises(StoreError, match="did not answer"):
+            opened_now(StoredIndex(tmp_path, store, away), cid)
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {"1", "lock"}
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in (tmp_path / "index" / "1").rglob("*")}.items()
+
+
+def test_what_cannot_be_built_anew_either_leaves_nothing(store: FileStore, index: StoredIndex, tmp_path: Path) -> None:
+    manifest, refs, _ = parts(store)
+    cid = version(store, manifest, refs)
+    index.update(refs[:1], set(), quiet)
+    store.delete(get_record(store, refs[1].shard, Shard).vectors)
+    for _ in range(3):
+        with pytest.raises(BlockNotFound):
+            opened_now(index, cid)
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {"1", "lock"}
 
 
 def test_the_file_is_written_again_when_much_came_after_it(

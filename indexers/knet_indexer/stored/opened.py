@@ -79,11 +79,11 @@ class StoredIndex:
     ) -> tuple[Collection, Servable]:
         """A published manifest, and what the gateway may hand out: the blocks of the shards ``kept``, and ``more``.
 
-        Raises as `update`, CodecError and SpaceMismatch.
+        Raises as `update`, CodecError, SpaceMismatch, and what another engine raises.
         """
         manifest, space, card = read_head(self._store, cid)
 
-        def read(folder: Path) -> tuple[Collection, Servable]:
+        def read(folder: Path) -> tuple[Callable[[], Collection], Servable]:
             catalog = Catalog(folder / CATALOG)
             known = catalog.shards()
             texts = Texts(self._store)
@@ -91,12 +91,18 @@ class StoredIndex:
             rows = Rows(manifest.shards)
             row_of = row_numbers(rows, shards)
             lexical = StoredLexical(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
-            dense = self._dense(folder, catalog, rows, shards)
+            own = None if self._engine else _own_dense(folder, catalog, rows, shards)
             ids = frozenset(known[each].id for each in kept)
-            pool = ThreadPoolExecutor(BESIDE, "knet-nearest")  # its threads end with the collection
-            return Collection(cid, manifest, space, card, shards, dense, lexical, pool), Servable(catalog, ids, more)
 
-        return self._ready(manifest.shards, kept, progress, read)
+            def collection() -> Collection:
+                dense = own or self._engine_dense(rows, shards)
+                pool = ThreadPoolExecutor(BESIDE, "knet-nearest")  # its threads end with the collection
+                return Collection(cid, manifest, space, card, shards, dense, lexical, pool)
+
+            return collection, Servable(catalog, ids, more)
+
+        collection, served = self._ready(manifest.shards, kept, progress, read)
+        return collection(), served  # not before now: when another engine is away, what is kept here is still whole
 
     def remove(self) -> None:
         """Forget the index: a node that has become small needs none."""
@@ -114,7 +120,11 @@ class StoredIndex:
                     raise
                 log.warning("the search index is built anew: %s", error)
                 newest += 1
-                found = self._current(newest, refs, kept, progress, use)
+                try:
+                    found = self._current(newest, refs, kept, progress, use)
+                except (StoreError, BlockNotFound):  # the disk is full, or blocks are not there: it only takes room
+                    shutil.rmtree(self._root / str(newest), ignore_errors=True)
+                    raise
             for number in numbers:
                 if number != newest:
                     shutil.rmtree(self._root / str(number), ignore_errors=True)
@@ -139,24 +149,28 @@ class StoredIndex:
         update(folder, self._store, refs, kept, progress, dense=self._engine is None)
         return use(folder)
 
-    def _dense(self, folder: Path, catalog: Catalog, rows: Rows, shards: list[StoredShard]) -> DenseIndex:
-        if self._engine is not None:
-            leaves = [shard.leaves() for shard in shards]
-            keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
-            return self._engine(np.concatenate([vectors for _, vectors in numbered(rows, shards)]), keys)
-        inside = in_file(catalog)
-        tail = _outside(rows, shards, inside)
-        name = catalog.meta("file", "")
-        if not name:
-            return StoredDense(None, np.zeros(0, np.int32), tail)
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != catalog.meta("bytes", 0):
-            raise StoreError(f"{path} is not what was written.")
-        row_of = row_numbers(rows, shards)
-        in_both = np.full(len(inside), -1, np.int32)
-        size = min(len(inside), len(row_of))
-        in_both[:size] = np.where(inside[:size], row_of[:size], -1)
-        return StoredDense(path, in_both, tail)
+    def _engine_dense(self, rows: Rows, shards: list[StoredShard]) -> DenseIndex:
+        assert self._engine is not None
+        leaves = [shard.leaves() for shard in shards]
+        keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
+        return self._engine(np.concatenate([vectors for _, vectors in numbered(rows, shards)]), keys)
+
+
+def _own_dense(folder: Path, catalog: Catalog, rows: Rows, shards: list[StoredShard]) -> DenseIndex:
+    """The file of vectors in an index's folder, and what it does not hold. Raises StoreError."""
+    inside = in_file(catalog)
+    tail = _outside(rows, shards, inside)
+    name = catalog.meta("file", "")
+    if not name:
+        return StoredDense(None, np.zeros(0, np.int32), tail)
+    path = folder / name
+    if not path.is_file() or path.stat().st_size != catalog.meta("bytes", 0):
+        raise StoreError(f"{path} is not what was written.")
+    row_of = row_numbers(rows, shards)
+    in_both = np.full(len(inside), -1, np.int32)
+    size = min(len(inside), len(row_of))
+    in_both[:size] = np.where(inside[:size], row_of[:size], -1)
+    return StoredDense(path, in_both, tail)
 
 
 def texts_of(rows: Rows, shards: Sequence[StoredShard]) -> Callable[[int], str]:
