@@ -18,12 +18,13 @@ from .errors import ChainError, CodecError
 from .http import HttpClient
 from .records import Card, Document, Lexical, Manifest, Shard, Space
 
+AT_ONCE = 16  # nodes: who has the block is not known, and of many nodes some are always away
 KINDS = (Space, Document, Shard, Lexical, Card, Manifest, Bundle)
 
 
 @contextmanager
 def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequence[int] = ()) -> Iterator[Layered]:
-    """The blocks kept here, then ``gateways``, then the profile's nodes (or only ``nodes``), gateways and daemon.
+    """The blocks kept here, then ``gateways``, then the profile's gateways, nodes (or only ``nodes``) and daemon.
 
     What is fetched is checked and kept here. Without a profile, only ``gateways`` are asked.
     """
@@ -33,7 +34,7 @@ def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequen
             found.append(GatewaySource(stack.enter_context(HttpClient(addresses="private")), gateways))
         if profile is not None:
             http = stack.enter_context(HttpClient(addresses=profile.addresses))
-            found.append(GatewaySource(http, [*_endpoints(profile, nodes), *profile.gateways]))
+            found.append(GatewaySource(http, [*profile.gateways, *_endpoints(profile, nodes)], at_once=AT_ONCE))
             if profile.kubo:
                 daemon = KuboStore(profile.kubo)
                 stack.callback(daemon.close)

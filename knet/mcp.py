@@ -27,6 +27,7 @@ from .mcp_replies import (
     VerifyReply,
     ask_reply,
     fetch_reply,
+    passage_id,
     search_reply,
     verify_reply,
 )
@@ -131,6 +132,9 @@ class Tools:
         found = _ID.fullmatch(name)
         if found is None:
             raise ConfigError(f"{name[:80]!r} is not the id of a passage.", hint="Take one from `search` or `ask`.")
+        if not any(passage_id(passage) == name for passage in self._answers.passages()):
+            # that this node published this document was proved there, and would be said here without proof
+            raise ConfigError("This server does not remember a passage of that id.", hint="Ask the question again.")
         node, start, end = int(found[1]), int(found[3]), int(found[4])
         cid = Cid.parse(found[2])
         source = self._network.source_of(node)

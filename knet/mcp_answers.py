@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from .codec import DAG_CBOR, Cid, decode, encode
 from .config import write_atomically
 from .errors import BlockTampered, CodecError, ConfigError, StoreError
-from .records import Answer
+from .records import Answer, Passage
 
 KEPT_ANSWERS = 128  # half a megabyte each at most: 64 MiB; older ones can be asked again
 
@@ -43,11 +43,19 @@ class KeptAnswers:
             raise BlockTampered(f"{self._folder / str(cid)} was changed.", hint="Delete it, and ask again.")
         return decode(block, Answer)
 
+    def passages(self) -> Iterator[Passage]:
+        """Of every answer that is kept, the latest first. Raises as `get`."""
+        for path in reversed(self._oldest_first()):
+            with suppress(ConfigError):  # another server forgot it just now
+                yield from self.get(path.name).passages
+
     def _forget(self) -> None:
-        entries = sorted(
-            (entry for entry in os.scandir(self._folder) if not entry.name.startswith(".")),
-            key=lambda entry: entry.stat().st_mtime_ns,
-        )
-        for entry in entries[: -self._most]:
-            with suppress(FileNotFoundError):  # another server was faster
-                os.unlink(entry.path)
+        for path in self._oldest_first()[: -self._most]:
+            path.unlink(missing_ok=True)
+
+    def _oldest_first(self) -> list[Path]:
+        times: dict[Path, int] = {}
+        for path in self._folder.glob("[!.]*"):
+            with suppress(FileNotFoundError):
+                times[path] = path.stat().st_mtime_ns
+        return sorted(times, key=lambda path: times[path])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -39,7 +40,8 @@ except ImportError as error:
 
 CONNECT_SECONDS = 5.0  # a cluster that does not even accept by then is down; Ray itself would try for half a minute
 ATTEMPTS = 3  # to join: a busy head gives what it starts for a client half a minute, and then gives up
-FIRST_SECONDS = 300.0  # for the first worker: an autoscaler may start a machine, and it loads the model
+FIRST_SECONDS = 300.0  # for a worker where there is none: an autoscaler may start a machine, and it loads the model
+LOOK_SECONDS = 5.0  # how often it is asked whether there is still one
 GROUP = 16  # items a task: one takes milliseconds to cut, as many as a call takes
 TASKS_A_CORE = 2  # under way: one that runs, one that waits
 LEAST_AHEAD, MOST_AHEAD = 2, 128  # batches: 512 texts of at most some kilobytes each
@@ -147,8 +149,17 @@ class RayEngine:
             return ray.remote(work).options(num_cpus=1, num_gpus=gpu or None).remote(recipe, *values)
 
     def _get(self, answer: Any) -> Any:
-        with self._errors():
-            found = ray.get(answer, timeout=None if self._answered else FIRST_SECONDS)
+        until = time.monotonic() + FIRST_SECONDS
+        while True:
+            with self._errors():
+                try:
+                    found = ray.get(answer, timeout=LOOK_SECONDS)
+                    break
+                except ray.exceptions.GetTimeoutError:
+                    if time.monotonic() > until:
+                        raise
+            if self._answered and self._has("CPU"):
+                until = time.monotonic() + FIRST_SECONDS  # somebody is at it
         self._answered = True
         if isinstance(found, Trouble):
             raise _told(found)

@@ -14,14 +14,20 @@ DEADLINE = 10.0  # seconds a gateway; 1 MiB at 1 Mbit/s takes 8
 
 
 class GatewaySource:
-    """Asks each gateway in turn; ``urls`` are their roots, without ``/ipfs``. Nothing a gateway says is believed."""
+    """Asks each gateway in turn, or some ``at_once``; nothing they say is believed.
 
-    def __init__(self, client: HttpClient, urls: Sequence[str], *, deadline: float = DEADLINE) -> None:
+    ``urls`` are their roots, without ``/ipfs``.
+    """
+
+    def __init__(
+        self, client: HttpClient, urls: Sequence[str], *, deadline: float = DEADLINE, at_once: int = 1
+    ) -> None:
         self.gateways = [_Gateway(client, url.rstrip("/"), deadline) for url in urls]
+        self.at_once = at_once
 
     def get(self, cid: Cid) -> bytes:
         """The block, checked. Raises BlockNotFound, BlockTampered or a TransportError."""
-        return first_found(cid, self.gateways)
+        return first_found(cid, self.gateways, self.at_once)
 
     def has(self, cid: Cid) -> bool:
         """Never: another machine has to be asked."""

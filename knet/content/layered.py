@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from ..codec import RAW, Cid
 from ..errors import BlockNotFound, BlockTampered, ContentError, KnetError, TransportError
@@ -54,18 +55,38 @@ class FirstOf:
         return any(source.has(cid) for source in self.sources)
 
 
-def first_found(cid: Cid, sources: Iterable[BlockSource]) -> bytes:
-    """The block from the first source that has it.
+def first_found(cid: Cid, sources: Iterable[BlockSource], at_once: int = 1) -> bytes:
+    """The block from the first source that has it, of which ``at_once`` are asked at the same time.
 
     Raises BlockNotFound when none has it; else BlockTampered if one lied, or why the first of the others failed.
     """
     errors: list[KnetError] = []
-    for source in sources:
+
+    def get(source: BlockSource) -> bytes | None:
         try:
             return cid.check(source.get(cid))
         except (ContentError, TransportError) as error:
             errors.append(error)
+            return None
+
+    for block in _results(get, sources, at_once):
+        if block is not None:
+            return block
     raise max(errors, key=_weight, default=BlockNotFound(f"there is no source to ask for block {cid}."))
+
+
+def _results(
+    get: Callable[[BlockSource], bytes | None], sources: Iterable[BlockSource], at_once: int
+) -> Iterator[bytes | None]:
+    """What each source gives, as it comes."""
+    if at_once == 1:
+        yield from map(get, sources)
+        return
+    pool = ThreadPoolExecutor(at_once, "knet-any")
+    try:
+        yield from (future.result() for future in as_completed([pool.submit(get, source) for source in sources]))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _weight(error: KnetError) -> int:

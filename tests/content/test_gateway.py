@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from email.message import Message
+from threading import Event
 
 import pytest
 from fastapi import FastAPI, Response
@@ -200,6 +201,24 @@ def test_a_lying_gateway_is_passed_over_and_named_if_no_other_helps(
         with pytest.raises(BlockTampered):
             Layered(mine, GatewaySource(client, [lies])).get(root)
         assert list(mine) == []
+
+
+def test_of_many_asked_at_once_the_one_that_has_it_is_not_kept_waiting(
+    store: MemoryStore, root: Cid, url: str, client: HttpClient
+) -> None:
+    asked = Event()
+
+    class Silent(MemoryStore):
+        def get(self, cid: Cid) -> bytes:
+            asked.wait(60)
+            return super().get(cid)
+
+    with gateway(Silent()) as silent:
+        source = GatewaySource(client, [silent, silent, DEAD, url], deadline=60, at_once=4)
+        assert source.get(root) == store.get(root)
+        asked.set()
+    with pytest.raises(BlockNotFound):
+        GatewaySource(client, [url, url], at_once=4).get(ABSENT)
 
 
 def test_not_found_only_when_every_gateway_says_so(url: str, client: HttpClient) -> None:

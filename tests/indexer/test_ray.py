@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from knet.codec import decode
 from knet.config import DEFAULT_MODEL, Profile
 from knet.embed import find_model
-from knet.errors import ConfigError, ModelNotFound, SpaceMismatch, Unreachable
+from knet.errors import ConfigError, DeadlineExceeded, ModelNotFound, SpaceMismatch, Unreachable
 from knet.records import Manifest
+from knet_indexer import ray_engine
 from knet_indexer import sync as stage
 from knet_indexer.config import NodeConfig, SourceConfig, save_config
 from knet_indexer.node import Node
@@ -124,6 +125,27 @@ def test_a_worker_that_is_killed_is_replaced(workers: Cluster, documents: Path, 
     sync(node, engine=workers.url, progress=kill)
     assert killed, "tasks were under way"
     assert indexed(node) == indexed(calm)
+
+
+def test_a_cluster_that_has_lost_every_worker_is_not_waited_for(
+    workers: Cluster, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers cannot be taken from the cluster of the other tests: what Ray would say then is said here."""
+    answered: list[object] = []
+    get, resources = ray.get, ray.cluster_resources
+
+    def lost(reference: object, timeout: float) -> object:
+        if answered:
+            raise ray.exceptions.GetTimeoutError
+        answered.append(get(reference, timeout=300))
+        return answered[0]
+
+    monkeypatch.setattr(ray_engine, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(ray, "get", lost)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {} if answered else resources())
+    node = node_over(tmp_path / "node", documents)
+    with pytest.raises(DeadlineExceeded, match="No worker"):
+        sync(node, engine=workers.url)
 
 
 KILLED = """

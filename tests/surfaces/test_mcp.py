@@ -91,6 +91,10 @@ async def test_an_assistant_searches_reads_asks_verifies_and_rates(
         assert {key: read[key] for key in ("id", "title", "url")} == {key: best[key] for key in ("id", "title", "url")}
         assert read["text"] == (nodes[0].documents / "beaver.md").read_text()
         assert read["metadata"]["node"] == str(nodes[0].identity)
+        elsewhere = f"{nodes[1].identity}/{best['id'].partition('/')[2]}"
+        refused = await client.call("fetch", id=elsewhere)
+        assert refused.is_error, "nothing says that this node published it"
+        assert "does not remember a passage" in refused.text
 
         asked = (await client.call("ask", question=QUESTION, nodes=[nodes[0].identity])).data
         assert asked["found"]
