@@ -11,7 +11,7 @@ from .handlers.answers import CustodyHandler, ExportHandler, NotebookHandler, Ve
 from .handlers.ask import AskHandler, StopHandler
 from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, PulseHandler, StateHandler
 from .handlers.own import OwnHandler, OwnStopHandler, OwnSyncHandler
-from .handlers.ratings import FlushHandler, RatingsHandler
+from .handlers.ratings import FlushHandler, RatingsHandler, WithdrawHandler
 from .service import Service
 
 ROUTES = {
@@ -27,6 +27,7 @@ ROUTES = {
     "nodes": NodesHandler,
     "landscape": LandscapeHandler,
     "ratings": RatingsHandler,
+    "ratings/withdraw": WithdrawHandler,
     "ratings/flush": FlushHandler,
     "own": OwnHandler,
     "own/sync": OwnSyncHandler,

@@ -25,6 +25,7 @@ export interface IView {
 }
 
 const MORE = 20; // sources added at a time: what a slow machine draws within a frame
+const EXTRACTIVE = 'extractive'; // writes whole sentences of its sources and nothing else
 const MAX_ENDING = 20; // letters of a last word that stays on the line of its citations
 
 export class AnswerView {
@@ -50,6 +51,13 @@ export class AnswerView {
       { class: 'jp-knet-Answer', 'aria-label': trans.__('Answer') },
       h('p', { class: 'jp-knet-Question' }, line(answer.question)),
       h('p', { class: 'jp-knet-Text' }, ...this.sentences()),
+      answer.writer === EXTRACTIVE
+        ? null
+        : h(
+            'p',
+            { class: 'jp-knet-Said' },
+            trans.__('Written by %1: its sources can be checked, its words cannot.', line(answer.writer, 80))
+          ),
       answer.problem ? h('p', { class: 'jp-knet-Said' }, line(answer.problem)) : null,
       this.toolbar(),
       this.said,
@@ -152,7 +160,8 @@ export class AnswerView {
 
   private copy(text: string): void {
     const { trans } = this.view;
-    navigator.clipboard.writeText(text).then(
+    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(); // there is none over plain http
+    copied.then(
       () => this.say(trans.__('Copied.')),
       () => this.say(text)
     );

@@ -91,8 +91,13 @@ export class Api {
     return this.post('ratings', { answer, value, passage, profile: this.profile });
   }
 
-  flush(): Promise<{ transactions: string[] }> {
-    return this.post('ratings/flush', { profile: this.profile });
+  withdraw(receipt: string): Promise<IPending> {
+    return this.post('ratings/withdraw', { receipt, profile: this.profile });
+  }
+
+  /** `bond` is the most wei that may be put at stake, in digits. */
+  flush(bond: string): Promise<{ transactions: string[] }> {
+    return this.post('ratings/flush', { bond, profile: this.profile });
   }
 
   ownNodes(): Promise<IOwnNode[]> {

@@ -9,7 +9,7 @@ import { button, h, put } from './dom';
 import { Filters } from './filters';
 import type { IKnet } from './knet';
 import { ProgressView } from './progress';
-import type { IAnswered, IAskEvent } from './records';
+import type { IAnswered, IAskEvent, IAsked, IReport } from './records';
 import { StartView } from './start';
 import { StatePanel } from './statepanel';
 
@@ -79,7 +79,7 @@ export class AskPanel extends Widget {
     this.progress.start();
     const { k, ask, deadline } = this.knet.options;
     const { nodes, min_reliability } = filters;
-    const asked = {
+    const asked: IAsked = {
       question,
       k,
       ask: nodes.length ? 0 : ask,
@@ -90,7 +90,7 @@ export class AskPanel extends Widget {
     };
     try {
       for await (const event of this.knet.api.ask(asked, abort.signal)) {
-        this.take(event);
+        this.take(event, asked);
       }
     } catch (error) {
       this.progress.end(abort.signal.aborted ? this.knet.trans.__('Stopped.') : (error as Error).message);
@@ -116,13 +116,14 @@ export class AskPanel extends Widget {
     this.question.focus();
   }
 
-  private take(event: IAskEvent): void {
+  private take(event: IAskEvent, asked: IAsked): void {
     const { trans } = this.knet;
     if (event.event === 'started' && this.running) {
       this.running.id = event.id ?? '';
     } else if (event.event === 'answer' && event.answer) {
       this.progress.end();
-      this.showAnswer(event as IAnswered & IAskEvent);
+      const { answer, id, text, html } = event;
+      this.showAnswer({ asked, answer, id: id ?? '', text: text ?? '', html: html ?? '' });
     } else if (event.event === 'stopped') {
       this.progress.end(trans.__('Stopped.'));
     } else if (event.event === 'error') {
@@ -140,16 +141,19 @@ export class AskPanel extends Widget {
     const { knet } = this;
     knet.answered = answered;
     knet.select({ answer, passage: 1, fresh: true, report: null });
+    let report: IReport | null = null;
     const view = new AnswerView(
       { answer, fresh: true, kinds: this.filters.value.kinds, batch: SHOWN, trans: knet.trans },
       {
         trace: passage => {
-          knet.select({ answer, passage, fresh: true, report: knet.selected?.report ?? null });
+          knet.select({ answer, passage, fresh: true, report });
           void this.commands.execute('knet:open-provenance');
         },
         verify: async () => {
-          const report = await knet.api.verify(answer);
-          knet.select({ answer, passage: knet.selected?.passage ?? 1, fresh: true, report });
+          report = await knet.api.verify(answer);
+          if (knet.selected?.answer === answer) {
+            knet.select({ ...knet.selected, report });
+          }
           return report;
         },
         insert: () => void this.commands.execute('knet:insert-answer'),

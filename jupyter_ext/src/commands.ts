@@ -1,7 +1,7 @@
 /** The commands, by which menus, palette, shortcuts and other extensions reach the panels. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { AskPanel } from './ask';
@@ -70,11 +70,13 @@ export function addNotebookCommands(app: JupyterFrontEnd, knet: IKnet, notebooks
   commands.addCommand(COMMANDS.insert, {
     label: trans.__('Insert Answer as Cell'),
     describedBy: NOTHING,
-    isEnabled: () => knet.answered !== null && notebooks.currentWidget !== null,
-    execute: () => {
-      const panel = notebooks.currentWidget;
-      if (panel && knet.answered) {
-        insertAnswer(panel, knet.answered);
+    isEnabled: () => knet.answered !== null,
+    execute: async () => {
+      const { answered } = knet;
+      if (answered) {
+        const panel: NotebookPanel = notebooks.currentWidget ?? (await commands.execute('notebook:create-new', {}));
+        await panel.context.ready;
+        insertAnswer(panel, answered, knet.state?.profile ?? '');
         shell.activateById(panel.id);
       }
     }

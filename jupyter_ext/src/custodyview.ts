@@ -31,7 +31,7 @@ function links(
     span: {
       name: trans.__('Span'),
       value: `${span.start}–${span.end}`,
-      mark: span.problem ? 'unknown' : marks.inclusion
+      mark: unless(span.problem, marks.inclusion)
     },
     document: { name: trans.__('Document'), value: held.title || held.uri, mark: marks.inclusion },
     manifest: {
@@ -43,7 +43,7 @@ function links(
     chain: {
       name: trans.__('Transaction'),
       value: short(published.transaction, 6, 4) || trans.__('none'),
-      mark: published.problem ? 'unknown' : marks.freshness
+      mark: unless(published.problem, marks.freshness)
     },
     receipt: {
       name: trans.__('Receipt'),
@@ -51,6 +51,11 @@ function links(
       mark: marks.signature
     }
   };
+}
+
+/** What could not be looked at now is unknown, unless it is known to be wrong. */
+function unless(problem: string, mark: Mark): Mark {
+  return problem && mark !== 'fails' ? 'unknown' : mark;
 }
 
 export function custodyDrawing(
@@ -142,6 +147,11 @@ export function detailsView(found: ICustody, trans: TranslationBundle): HTMLElem
       ...row(
         trans.__('Published'),
         published.time > 0 && `${moment(published.time)}, ${trans.__('block %1', published.block)}`
+      ),
+      ...row(
+        trans.__('Since then'),
+        published.time > 0 &&
+          (published.newest ? trans.__('nothing newer was published') : trans.__('the node published a newer manifest'))
       ),
       ...row(trans.__('Signed by'), line(signed.signer || signed.problem)),
       ...row(trans.__('Signed at'), signed.issued_at > 0 && moment(signed.issued_at)),

@@ -48,7 +48,10 @@ export interface IKnet {
   /** Ratings changed: somebody rated, or sent what was waiting. */
   readonly ratingsChanged: ISignal<IKnet, IPending>;
   rate(answer: IAnswer, value: number, passage: number | null): Promise<IPending>;
-  flush(): Promise<string[]>;
+  /** Take back a verdict that waits. */
+  withdraw(receipt: string): Promise<void>;
+  /** Send what waits, putting at most `bond` wei (in digits) at stake. */
+  flush(bond: string): Promise<string[]>;
 }
 
 export const IKnet = new Token<IKnet>('knet-jupyter:IKnet', 'The knet network, as this JupyterLab sees it.');
@@ -125,9 +128,13 @@ export class Knet implements IKnet {
     this.pulseChanged.emit(pulse);
   }
 
-  async flush(): Promise<string[]> {
+  async withdraw(receipt: string): Promise<void> {
+    this.ratingsChanged.emit(await this.api.withdraw(receipt));
+  }
+
+  async flush(bond: string): Promise<string[]> {
     try {
-      return (await this.api.flush()).transactions;
+      return (await this.api.flush(bond)).transactions;
     } finally {
       this.ratingsChanged.emit(await this.api.pending());
     }

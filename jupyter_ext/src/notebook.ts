@@ -10,17 +10,23 @@ import type { JSONObject } from '@lumino/coreutils';
 import type { IKnet } from './knet';
 import type { IAnswer, IAnswered } from './records';
 import { MEDIA_TYPE, answerOf } from './shape';
-import { line } from './text';
+import { askingCell } from './source';
 
 export const METADATA = 'knet';
 const METADATA_VERSION = 1;
 
-/** A cell that asks the question again when it is run, with the answer as its output. Below the active cell. */
-export function insertAnswer(panel: NotebookPanel, { answer, id, text, html }: IAnswered): void {
+/**
+ * A cell that asks the same of the same when it is run, with the answer as its output. Below the active cell.
+ *
+ * `profile` names the network that was asked.
+ */
+export function insertAnswer(panel: NotebookPanel, answered: IAnswered, profile: string): void {
+  const { asked, answer, id, text, html } = answered;
   const notebook = panel.content;
   NotebookActions.insertBelow(notebook);
+  NotebookActions.changeCellType(notebook, 'code'); // new cells need not be code
   const cell = notebook.activeCell as CodeCell;
-  cell.model.sharedModel.setSource(`%%knet\n${line(answer.question, 4096)}`);
+  cell.model.sharedModel.setSource(askingCell(asked, profile));
   cell.model.setMetadata(METADATA, {
     version: METADATA_VERSION,
     answer_id: id,

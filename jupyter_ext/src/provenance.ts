@@ -141,7 +141,7 @@ export class ProvenancePanel extends Widget {
     }
     put(this.said, trans.__('Checking every claim …'));
     await api.verify(selected.answer).then(
-      report => this.knet.select({ ...selected, report }),
+      report => this.knet.selected?.answer === selected.answer && this.knet.select({ ...this.knet.selected, report }),
       (error: Error) => put(this.said, line(error.message, 1000))
     );
   }

@@ -8,10 +8,12 @@ import type { IPending } from './records';
 import { ether, line, short } from './text';
 
 const HUNDREDTHS = 100; // of a full verdict, as ratings are counted on chain
+const ROUNDING = 1024; // wei, of a sum that JSON's numbers hold
 
 export class RatingsView implements IDisposable {
   readonly node: HTMLElement;
   isDisposed = false;
+  private sending = false;
   private readonly body = h('div');
   private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
 
@@ -52,7 +54,16 @@ export class RatingsView implements IDisposable {
       h(
         'ul',
         { class: 'jp-knet-Nodes' },
-        ...ratings.map(one => h('li', {}, `${this.title(one.node)}: ${verdict(one.value)}`))
+        ...ratings.map(one =>
+          h(
+            'li',
+            {},
+            `${this.title(one.node)}: ${verdict(one.value)} `,
+            button(trans.__('Take back'), () => void this.withdraw(one.receipt), {
+              'aria-label': trans.__('Take back the rating of %1', this.title(one.node))
+            })
+          )
+        )
       ),
       h(
         'p',
@@ -66,9 +77,23 @@ export class RatingsView implements IDisposable {
           : trans.__('; your bond of %1 ETH is enough.', ether(cost.bonded)),
         free
       ),
-      button(trans._n('Send %1 rating', 'Send %1 ratings', ratings.length, ratings.length), () => void this.send(), {
-        class: 'jp-knet-Button jp-mod-accept'
-      })
+      button(
+        trans._n('Send %1 rating', 'Send %1 ratings', ratings.length, ratings.length),
+        () => void this.send(cost.bond),
+        { class: 'jp-knet-Button jp-mod-accept' }
+      )
+    );
+    this.enable(!this.sending);
+  }
+
+  private enable(enabled: boolean): void {
+    this.body.querySelectorAll('button').forEach(one => (one.disabled = !enabled));
+  }
+
+  private async withdraw(receipt: string): Promise<void> {
+    await this.knet.withdraw(receipt).then(
+      () => put(this.said, this.knet.trans.__('Taken back.')),
+      (error: Error) => put(this.said, line(error.message, 1000))
     );
   }
 
@@ -78,13 +103,17 @@ export class RatingsView implements IDisposable {
     return line(found?.title ?? '', 60) || trans.__('node %1', node);
   }
 
-  private async send(): Promise<void> {
+  private async send(bond: number): Promise<void> {
     const { trans } = this.knet;
     put(this.said, trans.__('Writing to the chain …'));
-    await this.knet.flush().then(
+    this.sending = true;
+    this.enable(false);
+    await this.knet.flush((BigInt(bond) + BigInt(bond && ROUNDING)).toString()).then(
       sent => put(this.said, trans.__('On chain in %1.', sent.map(one => short(line(one, 80))).join(', '))),
       (error: Error) => put(this.said, line(error.message, 1000))
     );
+    this.sending = false;
+    this.enable(true);
   }
 }
 

@@ -105,8 +105,20 @@ export interface IAskEvent {
   message?: string;
 }
 
+/** What was asked of whom; the names are those of `knet.ask`. */
+export interface IAsked {
+  question: string;
+  k: number;
+  ask: number | null;
+  nodes: number[];
+  private: boolean;
+  min_reliability: number;
+  deadline: number;
+}
+
 /** An answer with what the server said about it, ready to be put into a notebook. */
 export interface IAnswered {
+  asked: IAsked;
   answer: IAnswer;
   id: string;
   text: string;
@@ -226,7 +238,7 @@ export interface ICost {
 }
 
 export interface IPending {
-  ratings: { node: number; value: number }[];
+  ratings: { node: number; value: number; receipt: string }[];
   cost: ICost | null;
 }
 

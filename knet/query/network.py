@@ -18,6 +18,7 @@ from ..chain.base import Chain
 from ..chain.devchain import fund
 from ..chain.evm import open_chain
 from ..chain.keys import Signer, load_or_create_key
+from ..codec import Cid
 from ..config import Profile, home, load_profile
 from ..content.base import BlockSource
 from ..content.store import FileStore
@@ -32,6 +33,7 @@ from ..trust.history import History
 from ..trust.personal import Person
 from ..trust.probes import Judged, Probe, judge
 from ..trust.ratings import RatingQueue
+from ..trust.stake import ANY_WEI
 from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
 from .choose import choose, choose_far, told
@@ -227,16 +229,22 @@ class Network:
         """What `flush_ratings` takes now, at most. Raises ChainUnreachable."""
         return cost_of(self.chain, self.address, self._ratings.pending())
 
-    def flush_ratings(self) -> list[str]:
+    def withdraw_rating(self, receipt: Cid) -> None:
+        """Take back a verdict that waits, by the CID of its receipt. Raises ConfigError when it does not wait."""
+        self._ratings.withdraw(receipt)
+
+    def flush_ratings(self, *, bond: int = 0) -> list[str]:
         """Submit queued ratings: the transaction hashes. Raises ChainUnreachable, TransactionFailed or ConfigError.
 
-        What could not be sent stays queued; what the contract would punish is named and dropped. On a development
-        chain what has to be at stake is put up from nothing.
+        What could not be sent stays queued; what the contract would punish is named and dropped. ``bond`` is the most
+        wei to put up where stake is missing (`rating_cost` says how much); on a development chain it is no matter.
         """
         development = self.profile.addresses == "loopback"
         if self._ratings.pending() and development:
             fund(self.profile.rpc, self.address)
-        sent = self._ratings.flush(self.chain, self._signer, *self._sources.stores, bond=development)
+        sent = self._ratings.flush(
+            self.chain, self._signer, *self._sources.stores, bond=ANY_WEI if development else bond
+        )
         if sent:
             self._view.refresh()
             self._standings.refresh()

@@ -86,10 +86,21 @@ class RatingQueue:
             self._write(replace(journal, ratings=list(kept.values())))
         return ratings
 
-    def flush(self, chain: Chain, signer: Signer, *stores: BlockStore, bond: bool = False) -> list[str]:
+    def withdraw(self, receipt: Cid) -> None:
+        """Take back a verdict that waits, by the CID of its receipt. Raises ConfigError when it does not wait."""
+        with self._lock:
+            journal = self._read()
+            if str(receipt) in _carried(journal):
+                raise ConfigError("this rating is on its way to the chain, and cannot be taken back.")
+            left = [rating for rating in journal.ratings if _key(rating.receipt) != str(receipt)]
+            if len(left) == len(journal.ratings):
+                raise ConfigError("no such rating waits.")
+            self._write(replace(journal, ratings=left))
+
+    def flush(self, chain: Chain, signer: Signer, *stores: BlockStore, bond: int = 0) -> list[str]:
         """Fold everything into batches, keep what is behind them in ``stores``, and submit: the transaction hashes.
 
-        ``bond`` puts up whatever stake is missing, which is for chains whose money is free. What was not submitted
+        ``bond`` is the most wei to put up where stake is missing; nothing is where more is. What was not submitted
         stays queued. What the contract would punish is dropped, and must not hold up the others: TransactionFailed
         names it once the others are sent. Raises TransactionPending while an earlier batch may still arrive, and
         ConfigError when more has to be at stake.
@@ -105,7 +116,8 @@ class RatingQueue:
                 self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting))
                 if not admitted.ratings:
                     break
-                influence = ensure_stake(chain, signer, admitted.ratings, bond=bond)
+                influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
+                bond -= put_up
                 chosen = fitting(admitted.ratings, influence)
                 if not chosen:
                     raise waiting_for_influence(chain, signer.address, admitted.ratings, len(transactions))

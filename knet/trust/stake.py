@@ -13,26 +13,27 @@ from ..records import Rating
 WEI = 10**18
 WEI_PER_INFLUENCE = 10**13  # `Reliability.WEI_PER_INFLUENCE`
 MIN_BOND = 10**16  # `Reliability.MIN_BOND`
+ANY_WEI = 2**256 - 1  # as a bond: whatever it takes
 EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
 
 
-def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bond: bool) -> int:
-    """The influence (hundredths) there is for ratings; ``bond`` puts up what they lack.
+def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bond: int) -> tuple[int, int]:
+    """The influence (hundredths) there is for ratings, and the wei put up for it: what they lack, unless over ``bond``.
 
     Raises ConfigError, with the command to run, when nothing is at stake.
     """
     standing = chain.standing(signer.address)
     missing = missing_wei(standing.bond, standing.influence, ratings)
-    if missing and bond:
+    if 0 < missing <= bond:
         chain.bond(signer, missing)
-        return chain.standing(signer.address).influence
+        return chain.standing(signer.address).influence, missing
     if standing.bond < MIN_BOND:
         raise ConfigError(
             f"{signer.address} has {ether(standing.bond)} ether at stake, and rating needs {ether(MIN_BOND)}; "
             f"{len(ratings)} ratings wait.",
             hint=f"Run `knet trust bond {ether(missing)}`; it is yours again ten days after your last batch.",
         )
-    return standing.influence
+    return standing.influence, 0
 
 
 def missing_wei(bond: int, influence: int, ratings: Sequence[Rating]) -> int:

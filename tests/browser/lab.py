@@ -53,7 +53,7 @@ def missing(what: str) -> None:
 def environment(folder: Path) -> dict[str, str]:
     """Folders of its own for everything that Jupyter and knet keep, with the extension of this checkout in them."""
     if not (BUILT / "package.json").is_file():
-        missing("the extension is not built: run `make labextension`")
+        missing("the extension is not built: run `make setup`")
     data, config = folder / "data", folder / "config"
     extensions = data / "labextensions"
     extensions.mkdir(parents=True)

@@ -43,12 +43,40 @@ def verify(driver: Driver) -> Any:
 def test_an_inserted_cell_says_where_it_came_from(driver: Driver) -> None:
     path = keep_answer(driver, "inserted.ipynb")
     cell = next(cell for cell in saved(path)["cells"] if cell.get("outputs"))
-    assert "".join(cell["source"]) == f"%%knet\n{QUESTION}"
+    source = "".join(cell["source"])
+    assert source.startswith(f'import knet\n\nknet.ask(\n    "{QUESTION}",\n    profile="')
     assert cell["metadata"]["knet"]["question"] == QUESTION
     assert cell["metadata"]["knet"]["version"] == 1
     assert any(uri.endswith("beaver.md") for uri in cell["metadata"]["knet"]["sources"])
     shown = cell["outputs"][0]["data"]
     assert {"text/plain", "text/html", MEDIA_TYPE} == shown.keys()
+
+
+def test_an_inserted_cell_asks_again_when_it_is_run(driver: Driver) -> None:
+    path = keep_answer(driver, "again.ipynb")
+    first = next(cell for cell in saved(path)["cells"] if cell.get("outputs"))["outputs"][0]["data"][MEDIA_TYPE]
+    driver.run_command("notebook:run-cell")
+
+    def again() -> dict[str, Any] | None:
+        driver.run_command("docmanager:save")
+        outputs = [output for cell in saved(path)["cells"] for output in cell.get("outputs", [])]
+        answers = [output["data"][MEDIA_TYPE] for output in outputs if MEDIA_TYPE in output.get("data", {})]
+        return next((answer for answer in answers if answer["milliseconds"] != first["milliseconds"]), None)
+
+    driver.wait_until(lambda: again() is not None)
+    second = again()
+    assert second is not None
+    assert (second["question"], second["text"]) == (QUESTION, first["text"])
+    dialog = verify(driver)
+    expect(dialog).to_contain_text("1 of 1 answers hold in every claim")
+    dialog.get_by_role("button", name="Close").click()
+
+
+def test_without_a_notebook_one_is_made_for_the_answer(driver: Driver) -> None:
+    driver.close_all()
+    answer = driver.ask(QUESTION)
+    answer.get_by_role("button", name="Insert as cell").click()
+    expect(driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")).to_contain_text("branches, mud")
 
 
 def test_a_saved_answer_is_verified_again_and_a_changed_one_is_found_out(driver: Driver) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
+from knet.codec import cid_of
 from knet.content.store import MemoryStore
 from knet.errors import ChainUnreachable, ConfigError, TransactionPending
 from knet.records import (
@@ -29,7 +30,9 @@ from knet.records import (
 )
 from knet.trust.audit import audit_batch
 from knet.trust.batch import fetch_leaves, fitting, fold
+from knet.trust.cost import cost_of
 from knet.trust.ratings import CLOCK_ERROR_SECONDS, DEADLINE_SECONDS, RatingQueue
+from knet.trust.stake import ANY_WEI
 from tests.chain.support import issue, new_receipt, rating
 from tests.query.support import Owner
 
@@ -128,12 +131,32 @@ def test_the_last_verdict_on_a_receipt_counts(tmp_path: Path) -> None:
     assert [r.value for r in queue.pending()] == [-100]
 
 
+def test_a_verdict_that_waits_can_be_taken_back(queue: RatingQueue) -> None:
+    queue.rate(answer(), 1, passage=1)
+    (kept,) = queue.rate(answer(), -1, passage=2)
+    mistake = next(cid_of(r.receipt.receipt) for r in queue.pending() if r != kept)
+    queue.withdraw(mistake)
+    assert queue.pending() == [kept]
+    with pytest.raises(ConfigError, match="no such rating"):
+        queue.withdraw(mistake)
+
+
+def test_no_more_is_put_at_stake_than_was_agreed_to(party: Party, queue: RatingQueue) -> None:
+    queue.rate(party.answer(), 1)
+    asked = cost_of(party.chain, party.rater.address, queue.pending()).bond
+    with pytest.raises(ConfigError, match="knet trust bond"):
+        queue.flush(party.chain, party.rater, bond=asked - 1)
+    assert party.chain.standing(party.rater.address).bond == 0
+    assert len(queue.flush(party.chain, party.rater, bond=asked)) == 1
+    assert party.chain.standing(party.rater.address).bond == asked
+
+
 def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: RatingQueue, tmp_path: Path) -> None:
     for _ in range(5):
         queue.rate(party.answer(), 1)
     store = MemoryStore()
     again = RatingQueue(tmp_path / "ratings.json")
-    assert len(again.flush(party.chain, party.rater, store, bond=True)) == 1
+    assert len(again.flush(party.chain, party.rater, store, bond=ANY_WEI)) == 1
     assert again.pending() == []
     assert party.counts() == [5, 5]
     (batch,) = party.chain.batches(party.rater.address)
@@ -144,7 +167,7 @@ def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: Rating
 def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(Broken(party.chain, before=False), party.rater, bond=True)  # type: ignore[arg-type]
+        queue.flush(Broken(party.chain, before=False), party.rater, bond=ANY_WEI)  # type: ignore[arg-type]
     assert len(queue.pending()) == 2, "nothing is lost"
     assert queue.flush(party.chain, party.rater) == []
     assert party.counts() == [1, 1]
@@ -156,7 +179,7 @@ def test_a_batch_that_may_still_arrive_is_waited_for(
 ) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(Broken(party.chain, before=True), party.rater, bond=True)  # type: ignore[arg-type]
+        queue.flush(Broken(party.chain, before=True), party.rater, bond=ANY_WEI)  # type: ignore[arg-type]
     with pytest.raises(TransactionPending, match="2 ratings was sent"):
         queue.flush(party.chain, party.rater)
     later = time.time() + DEADLINE_SECONDS + CLOCK_ERROR_SECONDS + 60
@@ -170,7 +193,7 @@ def test_a_receipt_that_a_batch_carried_cannot_be_rated_again(party: Party, queu
     """It would cost the bond."""
     rated = party.answer()
     queue.rate(rated, 1)
-    queue.flush(party.chain, party.rater, bond=True)
+    queue.flush(party.chain, party.rater, bond=ANY_WEI)
     with pytest.raises(ConfigError, match="the verdict is on chain"):
         queue.rate(rated, -1)
     assert queue.flush(party.chain, party.rater) == []
@@ -203,7 +226,7 @@ def test_a_receipt_that_is_not_in_force_yet_waits(party: Party, queue: RatingQue
     (node, owner), *_ = party.owners.items()
     ahead = replace(new_receipt(node, party.rater.address), issued_at=int(time.time()) + 100)
     queue.rate(answer(signed=[issue(owner, ahead, party.chain.deployment)] * 2), 1, passage=1)
-    assert queue.flush(party.chain, party.rater, bond=True) == []
+    assert queue.flush(party.chain, party.rater, bond=ANY_WEI) == []
     assert len(queue.pending()) == 1
 
 

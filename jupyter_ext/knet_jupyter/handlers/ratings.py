@@ -5,11 +5,12 @@ from __future__ import annotations
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from knet.codec import Cid, cid_of
+from knet.errors import ConfigError
 from knet.records import Answer, Rating, Record
 from knet.trust.cost import Cost
 
 from .base import KnetHandler
-from .network import Which
 
 
 class Verdict(Record, frozen=True):
@@ -22,10 +23,11 @@ class Verdict(Record, frozen=True):
 
 
 class Queued(Record, frozen=True):
-    """A rating that waits: whom it is about, and how it judges (-100 to 100)."""
+    """A rating that waits: whom it is about, how it judges (-100 to 100), and the CID of the receipt it is bound to."""
 
     node: int
     value: int
+    receipt: str
 
 
 class Pending(Record, frozen=True):
@@ -39,7 +41,34 @@ class Sent(Record, frozen=True):
     transactions: list[str]
 
 
-class RatingsHandler(KnetHandler):
+class Withdrawn(Record, frozen=True):
+    """A rating that shall wait no more, by the CID of its receipt."""
+
+    receipt: str
+    profile: str = ""
+
+
+class Consent(Record, frozen=True):
+    """To send what waits; ``bond`` is the most wei to put at stake, as it was shown (in digits: JSON's numbers end)."""
+
+    bond: str = "0"
+    profile: str = ""
+
+
+class _Waiting(KnetHandler):
+    """Says what waits."""
+
+    def _pending(self, profile: str) -> Pending:
+        network = self.service.clients.network(profile)
+        waiting = network.pending_ratings()
+        queued = [
+            Queued(node=rating.receipt.receipt.node, value=rating.value, receipt=str(cid_of(rating.receipt.receipt)))
+            for rating in waiting
+        ]
+        return Pending(ratings=queued, cost=network.rating_cost() if waiting else None)
+
+
+class RatingsHandler(_Waiting):
     """GET: what waits and what it costs. POST {answer, value, passage}: queue one more."""
 
     @web.authenticated
@@ -57,20 +86,30 @@ class RatingsHandler(KnetHandler):
     def _rate(self, body: Verdict) -> list[Rating]:
         return self.service.clients.network(body.profile).rate(body.answer, body.value, passage=body.passage)
 
-    def _pending(self, profile: str) -> Pending:
-        network = self.service.clients.network(profile)
-        waiting = network.pending_ratings()
-        queued = [Queued(node=rating.receipt.receipt.node, value=rating.value) for rating in waiting]
-        return Pending(ratings=queued, cost=network.rating_cost() if waiting else None)
 
-
-class FlushHandler(KnetHandler):
-    """POST {profile}: put what waits on chain."""
+class WithdrawHandler(_Waiting):
+    """POST {receipt, profile}: take one back."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        self.reply(await self.work(self._flush, self.body_as(Which).profile))
+        body = self.body_as(Withdrawn)
+        await self.work(self._withdraw, body)
+        self.reply(await self.work(self._pending, body.profile))
 
-    def _flush(self, profile: str) -> Sent:
-        return Sent(transactions=self.service.clients.network(profile).flush_ratings())
+    def _withdraw(self, body: Withdrawn) -> None:
+        self.service.clients.network(body.profile).withdraw_rating(Cid.parse(body.receipt))
+
+
+class FlushHandler(KnetHandler):
+    """POST {bond, profile}: put what waits on chain."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        self.reply(await self.work(self._flush, self.body_as(Consent)))
+
+    def _flush(self, body: Consent) -> Sent:
+        if not body.bond.isdecimal():
+            raise ConfigError("A bond is a number of wei.")
+        return Sent(transactions=self.service.clients.network(body.profile).flush_ratings(bond=int(body.bond)))

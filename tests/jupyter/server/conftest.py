@@ -11,6 +11,7 @@ import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPClientError, HTTPResponse
 
+from knet.chain.keys import load_or_create_key
 from knet.config import Profile, save_profile
 from knet.query.network import Network
 from knet_jupyter import clients
@@ -45,7 +46,7 @@ def home(nodes: list[RunningNode], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     save_profile(nodes[0].node.profile, default=True)
 
     def connect(profile: Profile) -> Network:
-        return open_client(profile, tmp_path / "knet")
+        return open_client(profile, tmp_path / "knet", signer=load_or_create_key(profile.path("key")))
 
     monkeypatch.setattr(clients, "connect", connect)
     return tmp_path / "knet"

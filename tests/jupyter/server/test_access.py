@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jupyter_server.auth import Authorizer
+from jupyter_server.auth import Authorizer, User
 from jupyter_server.base.handlers import APIHandler
-from tornado.web import Application
+from tornado.web import Application, create_signed_value
 
 from knet_jupyter.extension import ROUTES
 
@@ -23,6 +23,7 @@ VERBS = [
     if getattr(ROUTES[route], verb.lower()) is not getattr(APIHandler, verb.lower())
 ]
 
+COOKIE = "signed-in"
 Call = Callable[..., Any]
 
 
@@ -55,8 +56,25 @@ def test_a_user_without_the_right_is_refused(
     assert asked == ["knet"]
 
 
+@pytest.fixture
+def cookie(jp_serverapp: Any) -> str:
+    """What a browser that signed in sends along, whichever page makes it send something."""
+    user = jp_serverapp.identity_provider.user_to_cookie(User("ada"))
+    jp_serverapp.identity_provider.cookie_name = COOKIE
+    value = create_signed_value(jp_serverapp.web_app.settings["cookie_secret"], COOKIE, user).decode()
+    return f'{COOKIE}="{value}"'
+
+
 @pytest.mark.parametrize("route", [route for route, verb in VERBS if verb == "POST"])
-def test_a_post_from_another_site_is_refused(refused: Call, jp_serverapp: Any, route: str) -> None:
-    """A browser sends cookies along; without the XSRF token they open nothing."""
-    status, _ = refused(route, "{}", headers={"Authorization": "", "Origin": "http://elsewhere.example"})
-    assert status in (403, 404)
+def test_a_post_from_another_site_is_refused(refused: Call, cookie: str, route: str) -> None:
+    """A browser sends its cookies along; without the XSRF token, which other sites cannot read, they open nothing."""
+    status, said = refused(route, "{}", headers={"Authorization": "", "Cookie": cookie})
+    assert (status, "_xsrf" in said["message"]) == (403, True)
+    elsewhere = {"Authorization": "", "Cookie": cookie, "Origin": "http://elsewhere.example"}
+    assert refused(route, "{}", headers=elsewhere)[0] in (403, 404)
+
+
+def test_with_the_token_the_cookie_is_enough(call: Call, cookie: str) -> None:
+    """Or the test before this one would say nothing of tokens."""
+    headers = {"Authorization": "", "Cookie": f"{cookie}; _xsrf=token", "X-XSRFToken": "token"}
+    assert call("stop", {"id": "none"}, headers=headers) == {"stopped": False}

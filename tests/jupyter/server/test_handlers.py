@@ -176,12 +176,18 @@ def test_answers_leave_as_prov_crate_and_json(call: Call, refused: Call, answer:
     assert refused("export", {"answer": answer, "format": "exe"})[0] == 400
 
 
-def test_a_verdict_waits_shows_its_price_and_moves_the_number(call: Call, answer: dict[str, Any]) -> None:
+def test_a_verdict_waits_shows_its_price_and_moves_the_number(
+    call: Call, refused: Call, answer: dict[str, Any]
+) -> None:
     node = answer["passages"][0]["provenance"]["node"]
     before = {info["node"]: info for info in call("nodes")}[node]
     assert call("ratings") == {"ratings": [], "cost": None}
     pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
-    assert pending["ratings"] == [{"node": node, "value": 100}]
+    assert [(one["node"], one["value"]) for one in pending["ratings"]] == [(node, 100)]
+    mistaken = pending["ratings"][0]["receipt"]
+    assert call("ratings/withdraw", {"receipt": mistaken}) == {"ratings": [], "cost": None}
+    assert refused("ratings/withdraw", {"receipt": mistaken})[0] == 400
+    pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
     cost = pending["cost"]
     assert (cost["ratings"], cost["nodes"], cost["bonded"]) == (1, 1, 0)
     assert cost["gas"] > 0
@@ -213,6 +219,7 @@ def test_nothing_that_a_browser_gets_holds_a_key(fetch: Call, answer: dict[str, 
     call = fetch("connect", {}).body.decode()
     replies = [call, *(fetch(route).body.decode() for route in ("state", "nodes", "landscape", "ratings", "own"))]
     keys = [path.read_text().strip() for path in home.rglob("*.key")]
+    assert keys
     assert not [key for key in keys for reply in [*replies, json.dumps(answer)] if key in reply]
 
 
