@@ -87,7 +87,7 @@ demo: $(VENV)/.runtime
 
 lab: $(VENV)/.lab
 	@mkdir -p .cache/workspace
-	$(BIN)/jupyter lab --ServerApp.root_dir=.cache/workspace --KnetExtension.profile=demo $(LAB)
+	KNET_PROFILE=demo $(BIN)/jupyter lab --ServerApp.root_dir=.cache/workspace $(LAB)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks$(addprefix .,$(NAME))

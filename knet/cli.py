@@ -21,8 +21,9 @@ from .cli_network import app as network_app
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
 from .cli_trust import app as trust_app
 from .codec import to_json, to_plain
-from .config import home, write_atomically
+from .config import home
 from .errors import ConfigError
+from .files import write_atomically
 
 if TYPE_CHECKING:
     from .query.live import LiveAnswer

@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from .cli_support import AsJson, ProfileName, command, console, out, print_json, shown
-from .config import write_atomically
+from .files import write_atomically
 
 if TYPE_CHECKING:
     from .query.network import Network

@@ -10,7 +10,6 @@ Everything lives under one folder, ``$KNET_HOME`` or the platform's data folder:
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ import platformdirs
 from .chain.base import Deployment
 from .codec import from_json, to_json
 from .errors import CodecError, ConfigError
+from .files import write_atomically
 from .records import Record
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -72,10 +72,15 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in (home() / "profiles").glob("*.json"))
 
 
-def load_profile(name: str | None = None) -> Profile:
-    """The named profile, else ``$KNET_PROFILE``, else the default one. Raises ConfigError."""
+def default_name() -> str:
+    """``$KNET_PROFILE``, else the name of the default profile; empty where there is none."""
     marker = home() / "default"
-    name = name or os.environ.get("KNET_PROFILE") or (marker.read_text().strip() if marker.exists() else "")
+    return os.environ.get("KNET_PROFILE", "") or (marker.read_text().strip() if marker.exists() else "")
+
+
+def load_profile(name: str | None = None) -> Profile:
+    """The named profile, else that of `default_name`. Raises ConfigError."""
+    name = name or default_name()
     if not name:
         raise ConfigError(
             "No network is configured.",
@@ -104,18 +109,3 @@ def save_profile(profile: Profile, *, default: bool = False) -> Path:
     if default:
         write_atomically(home() / "default", profile.name.encode())
     return path
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Replace a file whole or not at all, also where the power fails, and whoever else writes it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

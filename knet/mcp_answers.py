@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from .codec import DAG_CBOR, Cid, decode, encode
-from .config import write_atomically
 from .errors import BlockTampered, CodecError, ConfigError, StoreError
+from .files import write_atomically
 from .records import Answer, Passage
 
 KEPT_ANSWERS = 128  # half a megabyte each at most: 64 MiB; older ones can be asked again

@@ -108,6 +108,9 @@ def remove(
     _show_sources(opened, as_json)
 
 
+Lines = Annotated[bool, typer.Option("--lines", help="How far it is, as a JSON line a second on stdout.")]
+
+
 @app.command()
 @command
 def sync(
@@ -116,9 +119,10 @@ def sync(
     retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
     engine: Annotated[str, typer.Option(help="Who reads and embeds: local, ray or ray://HOST:PORT.")] = "local",
     as_json: AsJson = False,
+    lines: Lines = False,
 ) -> None:
     """Index what changed in the sources. Interrupted, it goes on where it stopped."""
-    report = _sync(open_node(name, home), retry, engine=engine)
+    report = _sync(open_node(name, home), retry, lines, engine=engine)
     if as_json:
         print_json(report)
     else:
@@ -137,11 +141,12 @@ def publish(
     service: Service = "",
     token: Token = "",
     as_json: AsJson = False,
+    lines: Lines = False,
 ) -> None:
     """Put what was indexed on IPFS and on the chain; with --pin, also where it stays when this machine is off."""
     node = open_node(name, home)
     keep = keeper(node, pin or [], kubo=kubo, car=car, service=service, token=token)
-    report = _publish(node, compact)
+    report = _publish(node, compact, lines)
     kept = keep()
     if as_json:
         print_json({**_plain(report), "pins": [_plain(each) for each in kept]} if pin else report)

@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from knet.codec import from_json, to_json
-from knet.config import DEFAULT_MODEL, home, write_atomically
+from knet.config import DEFAULT_MODEL, home
 from knet.errors import CodecError, ConfigError
+from knet.files import write_atomically
 from knet.records import Record
 
 FIRST_PORT = 4180  # the first node of a machine listens here, the next one port higher

@@ -18,9 +18,9 @@ from uuid import uuid4
 from langchain_core.documents import Document
 
 from knet.codec import cid_of
-from knet.config import write_atomically
 from knet.embed import Embedder
 from knet.errors import ConfigError, SourceError
+from knet.files import write_atomically
 from knet.index.card import make_card
 from knet.index.collection import Collection, Found
 from knet.index.shard import read_shard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from knet.config import Profile, load_profile, profile_names
+from knet.config import Profile, default_name, load_profile, profile_names
 from knet.errors import ConfigError, KnetError, NodeBusy
 from knet.query.network import Network, connect
 from knet.records import Record
@@ -62,7 +62,7 @@ class Clients:
         return self._connection(name).state()
 
     def _name(self, profile: str) -> str:
-        name = profile or self._default
+        name = profile or self._default or default_name()
         return name if name == DEMO else load_profile(name or None).name
 
     def _connection(self, name: str) -> _Connection:
@@ -95,6 +95,9 @@ class _Connection:
             self._listeners.append(on_phase)
         try:
             with self._lock:
+                if self._network is not None and self._is_changed(self._network):
+                    self._network.close()
+                    self._network = None
                 if self._network is None:
                     self._network = self._connect()
                 return self._network
@@ -105,6 +108,13 @@ class _Connection:
     @property
     def connected(self) -> Network | None:
         return self._network
+
+    def _is_changed(self, network: Network) -> bool:
+        """Whether the profile says something else by now. One that is gone, or cannot be read, changes nothing."""
+        try:
+            return self._demo is None and load_profile(self._name) != network.profile
+        except ConfigError:
+            return False
 
     def _connect(self) -> Network:
         self._starting, self._problem = True, ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from knet.config import Profile
-from knet.errors import ConfigError, IndexerError, NodeBusy
+from knet.errors import ConfigError, IndexerError, KnetError, NodeBusy
 from knet.records import Record
 from knet_indexer.config import NodeConfig, SourceConfig, free_port, load_config, node_home, nodes_folder
 from knet_indexer.demo.network import NAME as DEMO
@@ -47,19 +47,27 @@ class OwnNodes:
         self._lock = threading.Lock()
 
     def nodes(self) -> list[OwnNode]:
-        """Every node of this user but those of the demo, by name."""
+        """Every node of this user but those of the demo, by name; one whose settings cannot be read says why."""
         found = sorted(path.parent.name for path in nodes_folder().glob("*/node.json"))
-        return [self._node(name) for name in found if not name.startswith(f"{DEMO}-")]
+        return [self._known(name) for name in found if not name.startswith(f"{DEMO}-")]
+
+    def _known(self, name: str) -> OwnNode:
+        try:
+            return self._node(name)
+        except KnetError as error:
+            return OwnNode(name=name, sources=[], profile="", state="failed", detail=str(error))
 
     def start(self, name: str, folder: str, profile: Profile, *, endpoint: str = "") -> OwnNode:
         """Start a node, made over a folder of the workspace if there is none of that name.
 
-        Raises ConfigError for a folder outside the workspace, or where others could not reach the node; NodeBusy
-        when it runs already.
+        Without a folder, one that there is. Raises ConfigError for a folder outside the workspace, or another than the
+        node is over, or where others could not reach the node; NodeBusy when it runs already.
         """
         home = node_home(name)
         if not (home / "node.json").exists():
             self._create(home, name, folder, profile, endpoint)
+        elif folder and [f"folder:{self._inside(folder)}"] != [s.spec for s in load_config(home).sources]:
+            raise ConfigError(f"there is a node {name} already, over something else.", hint="Choose another name.")
         with self._lock:
             running = self._running.get(name)
             if running is not None and running.is_alive():
@@ -182,7 +190,7 @@ class _Running:
                 with self._lock:
                     if self._stopping:
                         return
-                    self._sync = self._spawn("sync.log", step, self._home.name)
+                    self._sync = self._spawn("sync.log", step, self._home.name, "--lines")
                 self._said = {"phase": step}
                 for said in _lines(self._sync.stdout):
                     self._said = {"phase": step, **said}

@@ -30,6 +30,7 @@ export class NetworkPanel extends Widget {
   private was = '';
   private drawn: string | null = null; // which publications are shown
   private reading = false;
+  private stale = false;
 
   constructor(
     private readonly knet: IKnet,
@@ -96,10 +97,15 @@ export class NetworkPanel extends Widget {
     const ready = state?.state === 'ready';
     this.body.hidden = !ready || this.drawn === null;
     this.again.hidden = !ready;
-    if (!this.isVisible || !ready || this.reading) {
+    if (!this.isVisible || !ready) {
+      return;
+    }
+    if (this.reading) {
+      this.stale = true; // what is being read may be from before
       return;
     }
     this.reading = true;
+    this.stale = false;
     if (this.drawn === null) {
       put(this.said, trans.__('Reading the network from the chain …'));
     }
@@ -119,6 +125,10 @@ export class NetworkPanel extends Widget {
       put(this.said, line((error as Error).message, 1000));
     } finally {
       this.reading = false;
+    }
+    if (this.stale) {
+      await this.refresh();
+      return;
     }
     await this.ratings.refresh();
   }

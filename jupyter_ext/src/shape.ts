@@ -11,15 +11,19 @@ type Test = (value: unknown) => boolean;
 const isText: Test = value => typeof value === 'string';
 const isNumber: Test = value => typeof value === 'number';
 const isList =
-  (test: Test): Test =>
+  (test: Test, most: number): Test =>
   value =>
-    Array.isArray(value) && value.every(test);
+    Array.isArray(value) && value.length <= most && value.every(test);
+const isTextOrNone: Test = value => value === undefined || isText(value);
 const has =
   (tests: { [name: string]: Test }): Test =>
   value =>
     typeof value === 'object' &&
     value !== null &&
     Object.entries(tests).every(([name, test]) => test((value as Fields)[name]));
+
+// Far more than an answer of ours has: beyond, a page would be drawn for minutes.
+const MOST = { passages: 1000, sentences: 1000, citations: 100, nodes: 5000, holders: 5000 };
 
 const isPassage = has({
   text: isText,
@@ -36,22 +40,30 @@ const isPassage = has({
     document: isText,
     receipt: value => value === null || typeof value === 'number'
   }),
-  sources: isList(isNumber)
+  sources: isList(isNumber, MOST.holders)
 });
 const isSentence = has({
   text: isText,
-  citations: isList(has({ passage: isNumber, start: isNumber, end: isNumber, exact: isText }))
+  citations: isList(has({ passage: isNumber, start: isNumber, end: isNumber, exact: isText }), MOST.citations)
 });
-const isNode = has({ node: isNumber, title: isText, status: isText, milliseconds: isNumber, detail: isText });
+const isNode = has({
+  node: isNumber,
+  title: isText,
+  status: isText,
+  milliseconds: isNumber,
+  detail: isText,
+  why: isTextOrNone
+});
 const isAnswer = has({
   type: value => value === TAG,
   question: isText,
   text: isText,
-  sentences: isList(isSentence),
-  passages: isList(isPassage),
-  nodes: isList(isNode),
+  sentences: isList(isSentence, MOST.sentences),
+  passages: isList(isPassage, MOST.passages),
+  nodes: isList(isNode, MOST.nodes),
   time: isNumber,
   milliseconds: isNumber,
+  writer: isText,
   problem: isText
 });
 

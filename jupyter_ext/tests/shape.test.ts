@@ -11,6 +11,7 @@ const ANSWER = {
   nodes: [],
   time: 1,
   milliseconds: 1,
+  writer: 'extractive',
   problem: ''
 };
 
@@ -31,8 +32,18 @@ it.each([
   [{ ...ANSWER, passages: [null] }],
   [{ ...ANSWER, passages: [{ text: 'x' }] }],
   [{ ...ANSWER, sentences: [{ text: 5, citations: [] }] }],
-  [{ ...ANSWER, nodes: 'many' }]
+  [{ ...ANSWER, nodes: 'many' }],
+  [{ ...ANSWER, nodes: [{ node: 1, title: '', status: '', milliseconds: 1, detail: '', why: 5 }] }],
+  [{ ...ANSWER, writer: undefined }]
 ])('takes nothing else: %j', value => expect(readAnswer(value)).toBeNull());
+
+it('takes no more than a page can show', () => {
+  const citation = { passage: 0, start: 0, end: 1, exact: 'x' };
+  const sentence = (count: number) => ({ text: 'x', citations: Array(count).fill(citation) });
+  expect(readAnswer({ ...ANSWER, sentences: Array(1000).fill(sentence(2)) })).not.toBeNull();
+  expect(readAnswer({ ...ANSWER, sentences: Array(1001).fill(sentence(2)) })).toBeNull();
+  expect(readAnswer({ ...ANSWER, sentences: [sentence(101)] })).toBeNull();
+});
 
 it('finds the answer among the outputs of a cell', () => {
   const outputs = [

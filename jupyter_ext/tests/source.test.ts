@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 
 import { askingCell } from '../src/source';
 
-const ASKED = { question: 'Who builds dams?', k: 8, ask: null, nodes: [], private: false, min_reliability: 0, deadline: 2 };
+const ASKED = {
+  question: 'Who builds dams?',
+  k: 8,
+  ask: null,
+  nodes: [],
+  private: false,
+  min_reliability: 0,
+  deadline: 2
+};
 
 describe('askingCell', () => {
   it('asks the same network the same question', () => {

@@ -22,8 +22,9 @@ from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from ..codec import from_json, to_json
-from ..config import Profile, home, load_profile, profile_names, save_profile, write_atomically
+from ..config import Profile, home, load_profile, profile_names, save_profile
 from ..errors import ChainError, ChainUnreachable, CodecError, ConfigError
+from ..files import write_atomically
 from ..records import Record
 from .anvil import Report, anvil_path, report_to_stderr
 from .base import Deployment

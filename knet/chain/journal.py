@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from web3 import Web3
 
 from ..codec import from_json, to_json
-from ..config import write_atomically
 from ..errors import CodecError, ConfigError
+from ..files import write_atomically
 from ..records import Record
 
 

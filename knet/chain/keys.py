@@ -8,8 +8,8 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from filelock import FileLock
 
-from ..config import write_atomically
 from ..errors import ConfigError
+from ..files import write_atomically
 
 Signer = LocalAccount
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..codec import from_json, to_json
-from ..config import write_atomically
 from ..errors import CodecError, ConfigError, SpaceMismatch, StoreError
+from ..files import write_atomically
 from ..records import Record, Space
 from .corpus import Passages, Questions
 from .examples import Settings

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..config import write_atomically
 from ..errors import CodecError, ConfigError, StoreError
+from ..files import write_atomically
 from .docids import Codebooks
 from .examples import Examples
 from .shards import Start

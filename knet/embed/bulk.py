@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from ..codec import from_json, to_json
-from ..config import write_atomically
 from ..errors import CodecError, StoreError
+from ..files import write_atomically
 from ..records import Record, Space
 from .base import AGREEMENT
 from .graphs import model_home

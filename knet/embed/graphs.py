@@ -12,8 +12,9 @@ from shutil import copyfile
 from filelock import FileLock, Timeout
 
 from ..codec import from_json, to_json
-from ..config import home, write_atomically
+from ..config import home
 from ..errors import CodecError, MissingExtra, StoreError
+from ..files import write_atomically
 from ..records import Record, Space
 from .models import fetch_graph
 

@@ -14,8 +14,8 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from ..config import write_atomically
 from ..errors import KnetError, StoreError
+from ..files import write_atomically
 from .dense import Rows
 from .shard import Vectors
 

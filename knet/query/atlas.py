@@ -16,8 +16,8 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from ..codec import Cid, cid_of, from_json, to_json
-from ..config import write_atomically
 from ..errors import CodecError, StoreError
+from ..files import write_atomically
 from ..records import Space
 from .brief import Brief, brief_of
 from .chart import Chart

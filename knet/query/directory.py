@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ..chain.base import Chain, Directory
 from ..codec import Cid, from_json, to_json
-from ..config import write_atomically
 from ..errors import ChainUnreachable, CodecError, KnetError
+from ..files import write_atomically
 from ..records import NodeEntry, Reputation
 from .crowd import Crowd, Favoured, SourceFor
 from .far import WHOLE

@@ -16,8 +16,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from ..config import write_atomically
 from ..errors import CodecError
+from ..files import write_atomically
 from ..index.shard import Vectors
 from .page import CODE
 

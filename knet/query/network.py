@@ -19,7 +19,7 @@ from ..chain.devchain import fund
 from ..chain.evm import open_chain
 from ..chain.keys import Signer, load_or_create_key
 from ..codec import Cid
-from ..config import Profile, home, load_profile
+from ..config import Profile, default_name, home, load_profile
 from ..content.base import BlockSource
 from ..content.store import FileStore
 from ..embed import load_embedder_for
@@ -362,7 +362,8 @@ def connect(profile: str | Profile | None = None) -> Network:
     Raises ConfigError when there is no such profile.
     """
     if not isinstance(profile, Profile):
-        profile = _embedded(profile) or load_profile(profile)
+        name = profile or default_name()
+        profile = _embedded(name) or load_profile(name)
     return Network(
         profile,
         chain=open_chain(profile),
@@ -373,7 +374,7 @@ def connect(profile: str | Profile | None = None) -> Network:
     )
 
 
-def _embedded(name: str | None) -> Profile | None:
+def _embedded(name: str) -> Profile | None:
     """The profile of a network that an installed package starts on demand (entry points ``knet.networks``)."""
     found = entry_points(group="knet.networks", name=name) if name else ()
     for entry in found:

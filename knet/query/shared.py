@@ -6,7 +6,7 @@ import atexit
 import threading
 from typing import Any
 
-from ..config import load_profile
+from ..config import default_name, load_profile
 from .live import LiveAnswer
 from .network import Network, connect
 
@@ -21,7 +21,7 @@ def shared_network(profile: str | None = None) -> Network:
     Raises ConfigError.
     """
     with _connecting:
-        name = profile or load_profile().name
+        name = profile or default_name() or load_profile().name
         kept = _networks.get(name)
         if kept is not None and kept.profile == load_profile(name):
             return kept

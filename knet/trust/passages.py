@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 from filelock import FileLock
 
 from ..codec import from_json, to_json
-from ..config import write_atomically
 from ..errors import CodecError
+from ..files import write_atomically
 from ..index.lexical import tokens
 from .reliability import passage_key
 

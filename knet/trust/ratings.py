@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from ..chain.base import Chain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of, from_json, to_json
-from ..config import write_atomically
 from ..content.base import BlockStore
 from ..errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
+from ..files import write_atomically
 from ..query.answer import Writer
 from ..records import Answer, Rating, Record, SignedReceipt
 from .admit import admit, chain_time

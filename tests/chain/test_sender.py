@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,75 +16,15 @@ from knet.chain import sender
 from knet.chain.devchain import fund
 from knet.chain.evm import EvmChain
 from knet.chain.journal import Journal
-from knet.chain.keys import Signer, new_key
-from knet.codec import DAG_CBOR, Cid, to_json
+from knet.chain.keys import new_key
+from knet.codec import DAG_CBOR, Cid
 from knet.config import Profile
 from knet.errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
 
-from .faults import FaultyRpc, Json, drop_after, drop_before, faulty, first, saying
+from .faults import FaultyRpc, Json, drop_after, drop_before, first, saying
+from .sending import COUNT, ENDPOINT, RECEIPT, SEND, NewAccount, nodes_of
 
-ENDPOINT = "http://127.0.0.1:8080"
-SEND, RECEIPT, COUNT = "eth_sendRawTransaction", "eth_getTransactionReceipt", "eth_getTransactionCount"
-NewAccount = Callable[[], Signer]
-
-
-@pytest.fixture
-def rpc(devnet: Profile) -> Iterator[FaultyRpc]:
-    with faulty(devnet.rpc) as rpc:
-        yield rpc
-
-
-@pytest.fixture
-def through(rpc: FaultyRpc, devnet: Profile, tmp_path: Path) -> EvmChain:
-    """The chain through the faulty RPC; what is sent is written down."""
-    return EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
-
-
-@pytest.fixture
-def later(devnet: Profile, tmp_path: Path) -> EvmChain:
-    """The same user, later, over an RPC that works."""
-    return EvmChain(devnet.rpc, devnet.deployment, journals=tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults are noticed at once. What ends a wait for good stays long."""
-    monkeypatch.setattr(sender, "REVIVE_SECONDS", 0.05)
-    monkeypatch.setattr(sender, "SEND_PAUSES", (0.01, 0.01))
-    monkeypatch.setattr(sender, "NONCE_PAUSES", (0.01, 0.01, 0.01))
-
-
-def nodes_of(chain: EvmChain, owner: Signer) -> list[int]:
-    return [node for node, entry in chain.directory().nodes.items() if entry.owner == owner.address]
-
-
-def another(devnet: Profile, rpc: str, journals: Path, owner: Signer, doing: str) -> subprocess.Popen[bytes]:
-    """The same user in another process, which does ``doing`` with its chain once it is told a line."""
-    program = f"""
-import sys
-from pathlib import Path
-from eth_account import Account
-from knet.chain import sender
-from knet.chain.base import Deployment
-from knet.chain.evm import EvmChain
-from knet.codec import from_json
-from knet.errors import ChainUnreachable
-sender.SEND_PAUSES = sender.NONCE_PAUSES = (0.01, 0.01, 0.01)
-chain = EvmChain({rpc!r}, from_json(sys.argv[1], Deployment), journals=Path({str(journals)!r}))
-owner, endpoint = Account.from_key({owner.key.hex()!r}), {ENDPOINT!r}
-print("ready", flush=True)
-sys.stdin.readline()
-{doing}
-"""
-    command = [sys.executable, "-c", program, to_json(devnet.deployment)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root)
-
-
-def go(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.write(b"go\n")
-    process.stdin.flush()
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.mark.parametrize("fault", [drop_before, drop_after])
@@ -118,26 +55,6 @@ def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
     assert later.register(owner, ENDPOINT) == node, "the same command again is no second node"
     assert nodes_of(later, owner) == [node]
     assert later.register(owner, ENDPOINT) != node, "what was told is done: this is another one"
-
-
-def test_what_a_killed_process_sent_is_taken_up_again(
-    devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
-) -> None:
-    owner = new_account()
-    arrived: list[subprocess.Popen[bytes]] = []
-
-    def killed(request: Json, forward: Callable[[], Json]) -> None:
-        forward()
-        arrived[0].kill()
-
-    rpc.faults[SEND] = killed
-    with another(devnet, rpc.url, tmp_path, owner, "chain.register(owner, endpoint)") as process:
-        arrived.append(process)
-        go(process)
-        assert process.wait(120) != 0
-    (node,) = nodes_of(later, owner)
-    assert later.register(owner, ENDPOINT) == node
-    assert nodes_of(later, owner) == [node]
 
 
 def test_an_rpc_that_forgets_is_told_again(
@@ -271,148 +188,6 @@ def test_equal_calls_are_as_many_as_were_made(chain: EvmChain, through: EvmChain
     for _ in range(2):
         through.bond(owner, 10**15)
     assert chain.standing(owner.address).bond == before + 2 * 10**15
-
-
-def test_processes_with_one_key_do_not_draw_one_nonce(
-    devnet: Profile, chain: EvmChain, new_account: NewAccount, tmp_path: Path
-) -> None:
-    owner = new_account()
-    doing = "for _ in range(3): chain.register(owner, endpoint)"
-    with ExitStack() as running:
-        processes = [running.enter_context(another(devnet, devnet.rpc, tmp_path, owner, doing)) for _ in range(3)]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-        for process in processes:
-            go(process)
-        assert [process.wait(120) for process in processes] == [0, 0, 0]
-    assert len(nodes_of(chain, owner)) == 9
-
-
-def test_what_another_process_gave_up_on_is_taken_up_while_that_one_lives(
-    devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
-) -> None:
-    owner = new_account()
-
-    def dies(request: Json, forward: Callable[[], Json]) -> None:
-        forward()
-        rpc.dead = True
-
-    rpc.faults[SEND] = dies
-    doing = """
-try: chain.register(owner, endpoint)
-except ChainUnreachable: print("gave up", flush=True)
-sys.stdin.readline()
-"""
-    with another(devnet, rpc.url, tmp_path, owner, doing) as process:
-        go(process)
-        assert process.stdout is not None
-        assert [process.stdout.readline() for _ in range(2)] == [b"ready\n", b"gave up\n"]
-        (node,) = nodes_of(later, owner)
-        assert later.register(owner, ENDPOINT) == node
-        assert process.poll() is None
-        go(process)
-        assert process.wait(60) == 0
-    assert nodes_of(later, owner) == [node]
-
-
-def test_what_is_not_mined_is_taken_up_however_long_it_took(
-    rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    owner = new_account()
-    rpc.ask("evm_setAutomine", False)
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(sender, "MINED_SECONDS", 0.2)
-            patch.setattr(sender, "RESUMED_SECONDS", 0)
-            for chain in (through, later):
-                with pytest.raises(TransactionPending):
-                    chain.register(owner, ENDPOINT)
-    finally:
-        rpc.ask("evm_setAutomine", True)
-        rpc.ask("evm_mine")
-    assert len(nodes_of(later, owner)) == 1
-
-
-def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
-    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sender, "BUMP_SECONDS", 0.05)
-    monkeypatch.setattr(sender, "MINED_SECONDS", 5.0)
-    owner = new_account()
-    versions: list[str] = []
-    tip = [10**9]
-
-    def dearer(request: Json, forward: Callable[[], Json]) -> Json:
-        tip[0] *= 2  # so that no replacement is what an earlier one was
-        return {"jsonrpc": "2.0", "id": request["id"], "result": hex(tip[0])}
-
-    def lost(request: Json, forward: Callable[[], Json]) -> Json | None:
-        raw = request["params"][0]
-        if raw not in versions:
-            versions.append(raw)
-        if len(versions) > 2:
-            return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32000, "message": "txpool is full"}}
-        reply = forward()
-        if len(versions) == 1:
-            return reply
-        rpc.ask("evm_mine")  # the second is mined, and nobody hears that it arrived
-        return None
-
-    rpc.faults["eth_maxPriorityFeePerGas"], rpc.faults[SEND] = dearer, lost
-    rpc.ask("evm_setAutomine", False)
-    try:
-        node = through.register(owner, ENDPOINT)
-    finally:
-        rpc.ask("evm_setAutomine", True)
-    assert len(versions) >= 2
-    assert nodes_of(chain, owner) == [node]
-
-
-def test_a_receipt_that_the_rpc_has_late_is_not_taken_for_none(
-    rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, devnet: Profile, tmp_path: Path
-) -> None:
-    owner = new_account()
-
-    def dies(request: Json, forward: Callable[[], Json]) -> None:
-        forward()
-        rpc.dead = True
-
-    rpc.faults[SEND] = dies
-    with pytest.raises(ChainUnreachable):
-        through.register(owner, ENDPOINT)
-    rpc.dead = False
-    del rpc.faults[SEND]
-    rpc.faults[RECEIPT] = first(2, saying(None))
-    again = EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
-    assert [again.register(owner, ENDPOINT)] == nodes_of(again, owner)
-
-
-def test_a_nonce_that_somebody_else_used_up_is_none_of_ours_once_settled(
-    rpc: FaultyRpc,
-    through: EvmChain,
-    new_account: NewAccount,
-    devnet: Profile,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    owner = new_account()
-    rpc.faults[SEND] = drop_before
-    with pytest.raises(ChainUnreachable):
-        through.register(owner, ENDPOINT)
-    del rpc.faults[SEND]
-    EvmChain(devnet.rpc, devnet.deployment).bond(owner, 10**15)  # another wallet with this key
-    careful = EvmChain(rpc.url, devnet.deployment, journals=tmp_path, confirmations=3)
-    monkeypatch.setattr(sender, "MINED_SECONDS", 0.2)
-    with pytest.raises(TransactionPending, match="may still be"):
-        careful.register(owner, ENDPOINT)
-    assert nodes_of(through, owner) == [], "a reorganisation may still give it back"
-    rpc.ask("anvil_mine", hex(4))
-    with ThreadPoolExecutor(1) as pool:
-        registered = pool.submit(careful.register, owner, ENDPOINT)
-        while not registered.done():
-            rpc.ask("anvil_mine", hex(1))
-    assert nodes_of(through, owner) == [registered.result()]
 
 
 def test_what_is_beyond_doubt_is_forgotten(

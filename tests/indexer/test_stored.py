@@ -11,7 +11,6 @@ import pytest
 from msgspec.structs import replace
 
 from knet.codec import Cid
-from knet.config import Profile
 from knet.content.base import get_record, put_record
 from knet.content.dag import reachable
 from knet.content.store import FileStore
@@ -22,15 +21,10 @@ from knet.index.dense import ExactIndex, Rows
 from knet.index.shard import Chunk, Vectors, store_vector, write_shards
 from knet.merkle import included
 from knet.records import Document, Manifest, Shard, ShardRef, Tombstone
-from knet_indexer import stored
-from knet_indexer.head import HeadKeeper, Served
 from knet_indexer.node import quiet
-from knet_indexer.publish import publish
 from knet_indexer.stored import ivf, update
 from knet_indexer.stored.opened import StoredIndex
-from knet_indexer.sync import sync
 from tests.index.test_collection import SPACE
-from tests.network.support import make_node
 
 QUESTIONS = [f"Word{n}, word{n + 9} and word{2 * n}?" for n in (0, 7, 19, 25)] + ["unheard", "word3"]
 
@@ -352,59 +346,3 @@ def test_enough_lists_are_read_to_find_what_is_near(tmp_path: Path) -> None:
 
 
 # --- in a node -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def everything_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "STORED_FROM", 1)
-
-
-def head_of(keeper: HeadKeeper) -> Served:
-    keeper.refresh()
-    assert keeper.current is not None
-    return keeper.current
-
-
-@pytest.mark.usefixtures("everything_stored")
-def test_a_node_follows_its_publications(tmp_path: Path, devnet: Profile) -> None:
-    node = make_node(tmp_path / "node", {f"{n}.txt": f"Document {n} is about subject{n}." for n in range(8)}, devnet)
-    keeper = HeadKeeper(node, lambda served: None)
-    sync(node)
-    first = publish(node)
-    served = head_of(keeper)
-    blocks = set(reachable(node.store, first.manifest))
-    assert all(block in served.blocks for block in blocks)
-    (tmp_path / "node-documents" / "3.txt").unlink()
-    sync(node)
-    second = publish(node)
-    later = head_of(keeper)
-    assert len(later.collection) == len(served.collection) - 1 == second.chunks
-    question = np.ones(later.collection.space.dimension, np.float32)
-    texts = {hit.text for hit in later.collection.prove(later.collection.search("subject3", question, 8))[1]}
-    assert "Document 2 is about subject2." in texts
-    assert not any("subject3" in text for text in texts)
-    assert all(block in later.blocks for block in blocks), "clients may still hold receipts of the head before"
-
-
-@pytest.mark.usefixtures("everything_stored")
-def test_a_node_that_stopped_before_its_index_was_made_makes_it_when_it_serves(
-    tmp_path: Path, devnet: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    node = make_node(tmp_path / "node", {"a.txt": "Whales sing.", "b.txt": "Snails do not."}, devnet)
-    sync(node)
-    with monkeypatch.context() as patched:
-        patched.setattr(StoredIndex, "update", lambda *_: None)  # as by a node that was not stored yet
-        publish(node)
-    assert not (node.folder / "index").exists()
-    served = head_of(HeadKeeper(node, lambda served: None))
-    assert len(served.collection) == 2
-    assert (node.folder / "index").is_dir()
-
-
-@pytest.mark.usefixtures("everything_stored")
-def test_a_disk_that_refuses_is_said(tmp_path: Path, devnet: Profile) -> None:
-    node = make_node(tmp_path / "node", {"a.txt": "Whales sing."}, devnet)
-    sync(node)
-    (node.folder / "index").write_text("in the way")
-    with pytest.raises(StoreError, match="index"):
-        publish(node)

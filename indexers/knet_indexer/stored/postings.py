@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from knet.errors import MissingExtra, StoreError
@@ -16,6 +16,7 @@ except ImportError as error:
 WRITER_BYTES = 64 << 20  # what is gathered in memory before it is written out
 _WORDS, _NUMBER, _SHARD = "words", "number", "shard"
 _ANALYSER = "knet"
+_FAILURES = (ValueError, RuntimeError, OSError)  # what Tantivy's errors arrive as
 
 
 class Postings:
@@ -40,7 +41,7 @@ class Postings:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (ValueError, RuntimeError, OSError) as error:  # what Tantivy's errors arrive as
+        except _FAILURES as error:
             raise StoreError(f"the word index in {self.folder} is damaged, or cannot be used: {error}.") from error
 
     @property
@@ -53,8 +54,14 @@ class Postings:
         """Change the index; whoever opens it after a commit, or afterwards, finds what changed. Raises StoreError."""
         with self._translated():
             writer = self._index.writer(WRITER_BYTES, 1)
-            yield Writer(writer)
-            writer.commit()
+            try:
+                yield Writer(writer)
+                writer.commit()
+            except BaseException:
+                with suppress(*_FAILURES):
+                    writer.rollback()
+                    writer.wait_merging_threads()  # which also lets go of the folder
+                raise
             writer.wait_merging_threads()
 
     def candidates(self, terms: Collection[str], count: int) -> list[int]:

@@ -11,6 +11,19 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// Control and formatting characters turn the direction of a line or hide parts of it.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+const LINE = 400, TEXT = 1200; // characters on display
+
+function line(text, length = LINE) {
+  const shown = String(text).slice(0, length).replace(UNPRINTABLE, " ");
+  return String(text).length > length ? `${shown}…` : shown;
+}
+
+function prose(text) {
+  return String(text).slice(0, TEXT).split("\n").map((one) => line(one, TEXT)).join("\n") + (String(text).length > TEXT ? "…" : "");
+}
+
 function safeLink(uri) {
   try {
     const parsed = new URL(uri);
@@ -21,10 +34,10 @@ function safeLink(uri) {
 }
 
 function source(passage) {
-  const title = passage.title || passage.uri;
+  const title = line(passage.title || passage.uri);
   const href = safeLink(passage.uri);
   if (href) return make("a", { text: title, href, rel: "noopener noreferrer nofollow", target: "_blank" });
-  return make("span", {}, make("span", { text: `${title} ` }), make("code", { text: passage.uri }));
+  return make("span", {}, make("span", { text: `${title} ` }), make("code", { text: line(passage.uri) }));
 }
 
 function facts(passage) {
@@ -35,14 +48,14 @@ function facts(passage) {
 }
 
 function sentences(answer) {
-  const line = make("p", { class: "knet-said" });
+  const said = make("p", { class: "knet-said" });
   for (const sentence of answer.sentences) {
-    line.append(make("span", { text: sentence.text }));
-    for (const citation of sentence.citations) line.append(make("sup", { text: `[${citation.passage + 1}]` }));
-    line.append(" ");
+    said.append(make("span", { text: line(sentence.text, TEXT) }));
+    for (const citation of sentence.citations) said.append(make("sup", { text: `[${citation.passage + 1}]` }));
+    said.append(" ");
   }
-  if (!answer.sentences.length) line.textContent = answer.text;
-  return line;
+  if (!answer.sentences.length) said.textContent = line(answer.text, TEXT);
+  return said;
 }
 
 function rating(model, passage, what) {
@@ -61,13 +74,13 @@ function passageItem(model, passage, number) {
     source(passage),
     make("small", { text: ` ${facts(passage)} ` }),
     rating(model, number, `passage ${number}`),
-    make("blockquote", { text: passage.text, tabindex: "0" }),
+    make("blockquote", { text: prose(passage.text), tabindex: "0" }),
   );
 }
 
 function nodeItem(node) {
-  const detail = node.detail ? `, ${node.detail}` : "";
-  return make("li", { text: `${node.title || `node ${node.node}`}: ${node.status} in ${Math.round(node.milliseconds)} ms${detail}` });
+  const detail = node.detail ? `, ${line(node.detail)}` : "";
+  return make("li", { text: `${line(node.title) || `node ${node.node}`}: ${line(node.status)} in ${Math.round(node.milliseconds)} ms${detail}` });
 }
 
 function form(model) {

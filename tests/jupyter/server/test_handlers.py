@@ -47,6 +47,16 @@ def test_a_user_without_a_network_hears_what_to_do(call: Call, refused: Call, ho
     assert "No network is configured" in said["message"]
 
 
+def test_a_profile_that_changed_is_connected_to_anew(call: Call, service: Service, nodes: list[RunningNode]) -> None:
+    first = service.clients.network()
+    assert service.clients.network() is first
+    save_profile(replace(nodes[0].node.profile, gateways=["http://127.0.0.1:9"]))
+    second = service.clients.network()
+    assert second is not first
+    assert second.profile.gateways == ["http://127.0.0.1:9"]
+    assert call("state")["state"] == "ready"
+
+
 def test_a_question_streams_whom_it_asks_and_what_comes_of_it(events: Call) -> None:
     told = events()
     assert [event["event"] for event in told] == ["started", "asking", "node", "node", "answer"]

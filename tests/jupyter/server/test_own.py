@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from knet_indexer.config import NodeConfig, node_home
+from knet_indexer.config import NodeConfig, SourceConfig, node_home
 from knet_indexer.node import create_node
 from knet_jupyter import own
 from tests.network.clients import PATIENT, wait_for
@@ -70,6 +71,41 @@ def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypa
     running.stop()
     wait_for(lambda: not running.syncing, "the sync ends")
     assert begun == ["up", "sync"]
+
+
+def test_settings_that_cannot_be_read_take_nothing_else_away(call: Call, home: Path) -> None:
+    create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter"))
+    create_node(node_home("spoilt"), NodeConfig(name="spoilt", profile="jupyter"))
+    (node_home("spoilt") / "node.json").write_text("{")
+    whole, spoilt = call("pulse")["own"]
+    assert (whole["name"], whole["state"]) == ("mine", "off")
+    assert (spoilt["name"], spoilt["state"]) == ("spoilt", "failed")
+    assert "node.json" in spoilt["detail"]
+
+
+def test_a_name_that_is_taken_serves_no_other_folder(call: Call, refused: Call, jp_root_dir: Path) -> None:
+    for folder in ("docs", "other"):
+        (jp_root_dir / folder).mkdir()
+    source = SourceConfig(spec=f"folder:{(jp_root_dir / 'docs').resolve()}")
+    create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter", sources=[source]))
+    status, said = refused("own", {"name": "mine", "folder": "other"})
+    assert status == 400
+    assert "over something else" in said["message"]
+    assert call("own", {"name": "mine", "folder": "docs"})["state"] == "starting"
+    call("own/stop", {"name": "mine"})
+
+
+def test_a_sync_says_how_far_it_is(tmp_path: Path, jp_root_dir: Path, home: Path) -> None:
+    """The program that `_Running` starts for it."""
+    (jp_root_dir / "docs").mkdir()
+    (jp_root_dir / "docs" / "otter.md").write_text("An otter eats fish.")
+    source = SourceConfig(spec=f"folder:{jp_root_dir / 'docs'}")
+    create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter", sources=[source]))
+    command = [sys.executable, "-m", "knet_indexer", "sync", "mine", "--lines", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENT, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"list", "read", "embed"} <= {line.get("phase") for line in lines[:-1]}
+    assert lines[-1]["added"] == 1
 
 
 def test_the_demos_nodes_are_not_mine(call: Call, home: Path) -> None:

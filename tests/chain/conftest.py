@@ -1,0 +1,40 @@
+"""A chain through an RPC that fails when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knet.chain import sender
+from knet.chain.evm import EvmChain
+from knet.config import Profile
+
+from .faults import FaultyRpc, faulty
+
+
+@pytest.fixture
+def rpc(devnet: Profile) -> Iterator[FaultyRpc]:
+    with faulty(devnet.rpc) as rpc:
+        yield rpc
+
+
+@pytest.fixture
+def through(rpc: FaultyRpc, devnet: Profile, tmp_path: Path) -> EvmChain:
+    """The chain through the faulty RPC; what is sent is written down."""
+    return EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
+
+
+@pytest.fixture
+def later(devnet: Profile, tmp_path: Path) -> EvmChain:
+    """The same user, later, over an RPC that works."""
+    return EvmChain(devnet.rpc, devnet.deployment, journals=tmp_path)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are noticed at once. What ends a wait for good stays long."""
+    monkeypatch.setattr(sender, "REVIVE_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "SEND_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(sender, "NONCE_PAUSES", (0.01, 0.01, 0.01))

@@ -1,0 +1,183 @@
+"""What a process left behind, killed, giving up or not told, is taken up by the next: the same call is made once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from knet.chain import sender
+from knet.chain.evm import EvmChain
+from knet.config import Profile
+from knet.errors import ChainUnreachable, TransactionPending
+
+from .faults import FaultyRpc, Json, drop_before, first, saying
+from .sending import ENDPOINT, RECEIPT, SEND, NewAccount, another, go, nodes_of
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+def test_what_a_killed_process_sent_is_taken_up_again(
+    devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+    arrived: list[subprocess.Popen[bytes]] = []
+
+    def killed(request: Json, forward: Callable[[], Json]) -> None:
+        forward()
+        arrived[0].kill()
+
+    rpc.faults[SEND] = killed
+    with another(devnet, rpc.url, tmp_path, owner, "chain.register(owner, endpoint)") as process:
+        arrived.append(process)
+        go(process)
+        assert process.wait(120) != 0
+    (node,) = nodes_of(later, owner)
+    assert later.register(owner, ENDPOINT) == node
+    assert nodes_of(later, owner) == [node]
+
+
+def test_processes_with_one_key_do_not_draw_one_nonce(
+    devnet: Profile, chain: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+    doing = "for _ in range(3): chain.register(owner, endpoint)"
+    with ExitStack() as running:
+        processes = [running.enter_context(another(devnet, devnet.rpc, tmp_path, owner, doing)) for _ in range(3)]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        for process in processes:
+            go(process)
+        assert [process.wait(120) for process in processes] == [0, 0, 0]
+    assert len(nodes_of(chain, owner)) == 9
+
+
+def test_what_another_process_gave_up_on_is_taken_up_while_that_one_lives(
+    devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
+) -> None:
+    owner = new_account()
+
+    def dies(request: Json, forward: Callable[[], Json]) -> None:
+        forward()
+        rpc.dead = True
+
+    rpc.faults[SEND] = dies
+    doing = """
+try: chain.register(owner, endpoint)
+except ChainUnreachable: print("gave up", flush=True)
+sys.stdin.readline()
+"""
+    with another(devnet, rpc.url, tmp_path, owner, doing) as process:
+        go(process)
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == [b"ready\n", b"gave up\n"]
+        (node,) = nodes_of(later, owner)
+        assert later.register(owner, ENDPOINT) == node
+        assert process.poll() is None
+        go(process)
+        assert process.wait(60) == 0
+    assert nodes_of(later, owner) == [node]
+
+
+def test_what_is_not_mined_is_taken_up_however_long_it_took(
+    rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = new_account()
+    rpc.ask("evm_setAutomine", False)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sender, "MINED_SECONDS", 0.2)
+            patch.setattr(sender, "RESUMED_SECONDS", 0)
+            for chain in (through, later):
+                with pytest.raises(TransactionPending):
+                    chain.register(owner, ENDPOINT)
+    finally:
+        rpc.ask("evm_setAutomine", True)
+        rpc.ask("evm_mine")
+    assert len(nodes_of(later, owner)) == 1
+
+
+def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
+    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BUMP_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "MINED_SECONDS", 5.0)
+    owner = new_account()
+    versions: list[str] = []
+    tip = [10**9]
+
+    def dearer(request: Json, forward: Callable[[], Json]) -> Json:
+        tip[0] *= 2  # so that no replacement is what an earlier one was
+        return {"jsonrpc": "2.0", "id": request["id"], "result": hex(tip[0])}
+
+    def lost(request: Json, forward: Callable[[], Json]) -> Json | None:
+        raw = request["params"][0]
+        if raw not in versions:
+            versions.append(raw)
+        if len(versions) > 2:
+            return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32000, "message": "txpool is full"}}
+        reply = forward()
+        if len(versions) == 1:
+            return reply
+        rpc.ask("evm_mine")  # the second is mined, and nobody hears that it arrived
+        return None
+
+    rpc.faults["eth_maxPriorityFeePerGas"], rpc.faults[SEND] = dearer, lost
+    rpc.ask("evm_setAutomine", False)
+    try:
+        node = through.register(owner, ENDPOINT)
+    finally:
+        rpc.ask("evm_setAutomine", True)
+    assert len(versions) >= 2
+    assert nodes_of(chain, owner) == [node]
+
+
+def test_a_receipt_that_the_rpc_has_late_is_not_taken_for_none(
+    rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, devnet: Profile, tmp_path: Path
+) -> None:
+    owner = new_account()
+
+    def dies(request: Json, forward: Callable[[], Json]) -> None:
+        forward()
+        rpc.dead = True
+
+    rpc.faults[SEND] = dies
+    with pytest.raises(ChainUnreachable):
+        through.register(owner, ENDPOINT)
+    rpc.dead = False
+    del rpc.faults[SEND]
+    rpc.faults[RECEIPT] = first(2, saying(None))
+    again = EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
+    assert [again.register(owner, ENDPOINT)] == nodes_of(again, owner)
+
+
+def test_a_nonce_that_somebody_else_used_up_is_none_of_ours_once_settled(
+    rpc: FaultyRpc,
+    through: EvmChain,
+    new_account: NewAccount,
+    devnet: Profile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = new_account()
+    rpc.faults[SEND] = drop_before
+    with pytest.raises(ChainUnreachable):
+        through.register(owner, ENDPOINT)
+    del rpc.faults[SEND]
+    EvmChain(devnet.rpc, devnet.deployment).bond(owner, 10**15)  # another wallet with this key
+    careful = EvmChain(rpc.url, devnet.deployment, journals=tmp_path, confirmations=3)
+    monkeypatch.setattr(sender, "MINED_SECONDS", 0.2)
+    with pytest.raises(TransactionPending, match="may still be"):
+        careful.register(owner, ENDPOINT)
+    assert nodes_of(through, owner) == [], "a reorganisation may still give it back"
+    rpc.ask("anvil_mine", hex(4))
+    with ThreadPoolExecutor(1) as pool:
+        registered = pool.submit(careful.register, owner, ENDPOINT)
+        while not registered.done():
+            rpc.ask("anvil_mine", hex(1))
+    assert nodes_of(through, owner) == [registered.result()]
