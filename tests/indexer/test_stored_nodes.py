@@ -18,7 +18,6 @@ from knet_indexer.sync import sync
 from tests.network.support import make_node
 
 
-
 @pytest.fixture
 def everything_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "STORED_FROM", 1)
