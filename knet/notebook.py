@@ -24,6 +24,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 SHOWN: dict[str, Callable[[Answer], str]] = {"text/html": answer_html, "text/plain": answer_text}
 MARK = 'class="knet-answer"'  # what the HTML of every answer carries
+WIDGET_MARK = "AskWidget: "  # what the text beside every widget begins with
 ANSWER_TAG = Answer.__struct_config__.tag
 AROUND = 24  # characters of a difference to quote
 
@@ -82,8 +83,12 @@ def _report(
     if MEDIA_TYPE in bundle:
         return _checked(cell, bundle[MEDIA_TYPE], verify, lambda answer: _shown_as_recorded(bundle, answer))
     state = states.get(str(_field(bundle.get(WIDGET_VIEW), "model_id")))
-    if state is not None:
+    if isinstance(state, dict) and _field(state.get("answer"), "type") == ANSWER_TAG:
         return _checked(cell, state["answer"], verify, lambda answer: _widget_as_recorded(state, answer))
+    if state is None and WIDGET_VIEW in bundle and _text(bundle.get("text/plain")).startswith(WIDGET_MARK):
+        detail = "the notebook was saved without what its widgets show (Settings > Save Widget State Automatically)."
+        lost = Check(claim="record", subject="widget", ok=None, detail=detail)
+        return NotebookReport(cell=cell, question="", checks=[lost])
     if MARK in _text(bundle.get("text/html")):
         missing = Check(
             claim="record", subject="output", ok=False, detail="an answer is shown without the record that proves it."
@@ -139,11 +144,10 @@ def _same(subject: str, shown: str, recorded: str) -> Check:
 
 
 def _widget_states(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The saved state of each widget that holds an answer, by model id."""
+    """The saved state of each widget, by model id."""
     saved = _field(_field(_field(_field(content, "metadata"), "widgets"), WIDGET_STATE), "state")
     models = saved.items() if isinstance(saved, dict) else ()
-    states = {name: _field(model, "state") for name, model in models}
-    return {name: state for name, state in states.items() if _field(_field(state, "answer"), "type") == ANSWER_TAG}
+    return {name: _field(model, "state") for name, model in models}
 
 
 def _field(value: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ import { button, h, put } from './dom';
 import { save } from './files';
 import type { IKnet, ISelection } from './knet';
 import { RatingsView } from './ratingsview';
-import type { ICustody } from './records';
+import type { IAnswer, ICustody } from './records';
 import { reportView } from './reportview';
 import { line } from './text';
 
@@ -21,6 +21,7 @@ export class ProvenancePanel extends Widget {
   private readonly question = h('p', { class: 'jp-knet-Question' });
   private readonly tools: HTMLElement;
   private readonly ratings: RatingsView;
+  private listed: IAnswer | undefined; // whose sources can be chosen
   private shown = 0; // counts drawings, so that a late one does not replace a newer
 
   constructor(private readonly knet: IKnet) {
@@ -79,16 +80,16 @@ export class ProvenancePanel extends Widget {
     put(this.said);
     put(this.report, selected?.report && reportView(selected.report, trans));
     put(this.question, selected ? line(selected.answer.question) : '');
-    put(
-      this.chooser,
-      ...(selected?.answer.passages ?? []).map((passage, at) =>
-        h(
-          'option',
-          { value: at + 1, selected: at + 1 === selected!.passage },
-          `${at + 1}. ${line(passage.title || passage.uri, 80)}`
+    if (selected?.answer !== this.listed) {
+      this.listed = selected?.answer;
+      put(
+        this.chooser,
+        ...(selected?.answer.passages ?? []).map((passage, at) =>
+          h('option', { value: at + 1 }, `${at + 1}. ${line(passage.title || passage.uri, 80)}`)
         )
-      )
-    );
+      );
+    }
+    this.chooser.value = String(selected?.passage ?? '');
     void this.draw();
   }
 

@@ -147,6 +147,21 @@ def widget_notebook(answer: LiveAnswer) -> Notebook:
     return content
 
 
+def test_a_widget_whose_state_was_not_saved_cannot_be_checked_and_is_not_passed_over(
+    net: Network, answer: LiveAnswer
+) -> None:
+    notebook = widget_notebook(answer)
+    notebook["cells"][0]["outputs"][0]["data"]["text/plain"] = "AskWidget: nothing was asked yet."
+    del notebook["metadata"]["widgets"]
+    report = checked(net, notebook)
+    assert not report.ok
+    assert [(check.ok, check.subject) for check in report.checks] == [(None, "widget")]
+    asked_nothing = widget_notebook(answer)
+    state = asked_nothing["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]["m1"]["state"]
+    state["answer"] = None
+    assert verify_notebook(asked_nothing, net.verify) == []
+
+
 def test_an_answer_in_a_saved_widget_is_checked_too(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
     assert checked(net, notebook).ok
