@@ -29,7 +29,7 @@ from .verify import Checked, Nonces, Question, verify_reply
 from .view import NodeView
 
 PASSAGES = 8
-MAX_K = 64  # passages; nodes refuse more
+MAX_K = 64  # passages; nodes give no more than 100
 MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
