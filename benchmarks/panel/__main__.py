@@ -116,7 +116,7 @@ def long_answers(
     for number in range(rounds):
         with frames.phase(page, "render"):
             frames.ask(page, QUESTIONS[number % len(QUESTIONS)])
-        answer = driver.ask_panel.get_by_role("article", name="Answer")
+        answer = driver.ask_panel.locator("article")
         with frames.phase(page, "show all"):
             answer.get_by_role("button", name=f"Show all {PASSAGES}").click()
             answer.locator(f'[data-passage="{PASSAGES}"]').wait_for(state="attached")
@@ -124,7 +124,7 @@ def long_answers(
             scroll(page)
         for selected in SELECTED:
             with frames.phase(page, "select"):
-                answer.get_by_role("button", name=f"Trace source {selected}", exact=True).click()
+                frames.click(page, f'#knet-ask [aria-label="Trace source {selected}"]')
                 driver.provenance.locator("svg.jp-knet-Custody").wait_for()
                 page.wait_for_timeout(300)
     return frames.lengths(page), frames.long_frames(page)
