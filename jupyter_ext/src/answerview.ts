@@ -223,6 +223,7 @@ export class AnswerView {
         rate: this.actions.rate && (value => void this.rate(value, number))
       },
       this.titles.get(passage.provenance.node) ?? '',
+      fresh,
       trans
     );
   }

@@ -18,7 +18,7 @@ import { knetIcon, traceIcon } from './icon';
 import { IKnet, IOptions, Knet } from './knet';
 import { answerFactory } from './mime';
 import { NetworkPanel } from './network';
-import { VerifyButton } from './notebook';
+import { VerifyButton, followActiveCell } from './notebook';
 import { ProvenancePanel } from './provenance';
 import { StatusItem } from './status';
 
@@ -102,6 +102,7 @@ const notebooks: JupyterFrontEndPlugin<void> = {
   optional: [ICommandPalette],
   activate: (app: JupyterFrontEnd, knet: IKnet, tracker: INotebookTracker, palette: ICommandPalette | null) => {
     addNotebookCommands(app, knet, tracker);
+    followActiveCell(tracker, knet);
     const verify = () => void app.commands.execute(COMMANDS.verify);
     app.docRegistry.addWidgetExtension('Notebook', new VerifyButton(knet, verify));
     [COMMANDS.insert, COMMANDS.verify].forEach(command =>

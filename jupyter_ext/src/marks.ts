@@ -38,15 +38,16 @@ export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement 
   );
 }
 
-/** Reliability as a bar with its uncertainty, and as figures. */
-export function reliabilityView(known: IReputation, trans: TranslationBundle): HTMLElement {
+/** Reliability as a bar with its uncertainty, and as figures; unless it is fresh, no verification covers it. */
+export function reliabilityView(known: IReputation, fresh: boolean, trans: TranslationBundle): HTMLElement {
   const { mean, deviation } = belief(known);
   const rated = trans._n('%1 rating', '%1 ratings', known.count, known.count);
   return h(
     'span',
     { class: 'jp-knet-Reliability', title: trans.__('Reliability on chain, with its standard deviation') },
     reliabilityBar(mean, deviation),
-    h('span', {}, known.count ? `${plusMinus(mean, deviation)} (${rated})` : trans.__('not rated yet'))
+    h('span', {}, known.count ? `${plusMinus(mean, deviation)} (${rated})` : trans.__('not rated yet')),
+    fresh ? null : h('span', { class: 'jp-knet-Dim' }, trans.__('as recorded'))
   );
 }
 

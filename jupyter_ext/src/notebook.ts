@@ -2,7 +2,7 @@
 
 import { Cell, CodeCell } from '@jupyterlab/cells';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
-import { INotebookModel, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookModel, INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import { ToolbarButton } from '@jupyterlab/apputils';
 import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 import type { JSONObject } from '@lumino/coreutils';
@@ -46,15 +46,22 @@ export function answerIn(cell: Cell | null): IAnswer | null {
   return cell instanceof CodeCell ? answerOf(cell.model.outputs.toJSON()) : null;
 }
 
-/** Keeps the provenance panel on the answer of the active cell. */
-export function followActiveCell(panel: NotebookPanel, knet: IKnet): void {
-  let last: IAnswer | null = null;
-  panel.content.activeCellChanged.connect((_, cell) => {
-    const answer = answerIn(cell);
-    if (answer && JSON.stringify(answer) !== JSON.stringify(last)) {
-      last = answer;
+/** Keeps the provenance panel on the answer of the active cell, whichever notebook it is in, also when it is run. */
+export function followActiveCell(notebooks: INotebookTracker, knet: IKnet): void {
+  let active: CodeCell | null = null;
+  const look = () => {
+    const answer = answerIn(active);
+    if (answer && JSON.stringify(answer) !== JSON.stringify(knet.selected?.answer)) {
       knet.select({ answer, passage: 1, fresh: false, report: null });
     }
+  };
+  notebooks.activeCellChanged.connect((_, cell) => {
+    if (active && !active.isDisposed) {
+      active.model.outputs.changed.disconnect(look);
+    }
+    active = cell instanceof CodeCell ? cell : null;
+    active?.model.outputs.changed.connect(look);
+    look();
   });
 }
 
@@ -73,7 +80,6 @@ export class VerifyButton implements DocumentRegistry.IWidgetExtension<NotebookP
       onClick: () => this.verify(panel)
     });
     panel.toolbar.insertItem(10, 'knet-verify', added);
-    followActiveCell(panel, this.knet);
     return new DisposableDelegate(() => added.dispose());
   }
 }

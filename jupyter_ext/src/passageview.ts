@@ -24,6 +24,7 @@ export function passageView(
   marks: IMarks,
   actions: IPassageActions,
   holder: string,
+  fresh: boolean,
   trans: TranslationBundle
 ): HTMLLIElement {
   const also = passage.sources.length;
@@ -55,7 +56,7 @@ export function passageView(
       ),
       h('span', { title: trans.__('Recomputed here from text and vector') }, trans.__('score %1', score(passage))),
       also ? h('span', {}, trans._n('also held by %1 node', 'also held by %1 nodes', also, also)) : null,
-      reliabilityView(passage.reliability, trans)
+      reliabilityView(passage.reliability, fresh, trans)
     ),
     marksView(marks, trans),
     h(

@@ -77,7 +77,7 @@ const SPANS: [Intl.RelativeTimeFormatUnit, number][] = [
 /** How long ago a time (unix seconds) was, in words; a clock that is ahead of ours makes it now. */
 export function ago(seconds: number, now: number = Date.now() / 1000): string {
   const passed = Math.max(0, now - seconds);
-  const words = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+  const words = new Intl.RelativeTimeFormat(globalThis.document?.documentElement.lang || 'en', { numeric: 'auto' });
   const [unit, length] = SPANS.find(([, least]) => passed >= least) ?? ['second', 1];
   return unit === 'second' ? words.format(0, 'second') : words.format(-Math.floor(passed / length), unit);
 }

@@ -46,8 +46,9 @@ def test_a_citation_can_be_copied(driver: Driver) -> None:
     assert "characters" in copied
 
 
+@pytest.mark.parametrize("way", ["button", "Escape"])
 def test_a_stopped_question_stops_on_the_server(
-    driver: Driver, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
+    way: str, driver: Driver, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node holds its reply back for as long as it likes; whoever asked need not wait for it."""
     asked, hold = threading.Event(), threading.Event()
@@ -67,7 +68,12 @@ def test_a_stopped_question_stops_on_the_server(
         expect(panel.get_by_text("Asked 3 nodes, 0 done.")).to_be_visible()
         expect(panel.locator('.jp-knet-Progress [data-status="asking"]')).to_have_count(3)
         driver.wait_until(asked.is_set)
-        panel.get_by_role("button", name="Stop").click()
+        with driver.page.expect_response("**/knet/stop*") as said:
+            if way == "button":
+                panel.get_by_role("button", name="Stop").click()
+            else:
+                panel.get_by_label("Your question").press(way)
+        assert said.value.json() == {"stopped": True}, "the server had it under way, and not any more"
         expect(panel.locator(".jp-knet-Progress")).to_have_text("Stopped.")
         expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
     finally:

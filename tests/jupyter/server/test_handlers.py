@@ -8,7 +8,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from knet.records import Answer
 from knet_indexer.config import NodeConfig, node_home
 from knet_indexer.node import create_node
 from knet_jupyter.service import Service
-from tests.network.clients import wait_for
+from tests.network.clients import PATIENT, wait_for
 from tests.network.support import RunningNode
 
 from .conftest import QUESTION
@@ -81,15 +81,44 @@ def test_a_question_that_cannot_be_asked_ends_in_an_error_event(events: Call) ->
     assert events(profile="nowhere")[-1]["event"] == "error"
 
 
-def test_stop_withdraws_the_question_on_the_server(
-    service: Service, jp_fetch: Call, jp_asyncio_loop: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client's own pool is held up, as by a collection that takes long to fetch; Stop does not wait for it."""
-    network = service.clients.network()
+@pytest.fixture
+def held(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The client's own pool is held up, as by a collection that takes long to fetch; a withdrawal does not wait."""
     hold = threading.Event()
-    shelf = network._gatherer._shelf
+    shelf = service.clients.network()._gatherer._shelf
     load = shelf.load
     monkeypatch.setattr(shelf, "load", lambda manifest, source: load(manifest, _Held(source, hold)))
+    yield
+    hold.set()
+
+
+@pytest.mark.usefixtures("held")
+def test_who_goes_away_has_withdrawn_the_question(
+    service: Service, jp_serverapp: Any, http_server_port: tuple[Any, int], call: Call, jp_asyncio_loop: Any
+) -> None:
+    assert call("state")["state"] == "ready"
+    body = json.dumps({"question": QUESTION, "private": True}).encode()
+    head = (
+        f"POST {jp_serverapp.base_url}knet/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: token {jp_serverapp.identity_provider.token}\r\n\r\n"
+    )
+
+    async def leave() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_server_port[-1])
+        writer.write(head.encode() + body)
+        said = b""
+        while b'"asking"' not in said:
+            said += await reader.read(1 << 16)
+        assert service._asking
+        writer.close()
+        while service._asking:
+            await asyncio.sleep(0.05)
+
+    jp_asyncio_loop.run_until_complete(asyncio.wait_for(leave(), PATIENT))
+
+
+@pytest.mark.usefixtures("held")
+def test_stop_withdraws_the_question_on_the_server(jp_fetch: Call, jp_asyncio_loop: Any) -> None:
     lines: list[dict[str, Any]] = []
     stopped: list[Any] = []
 
@@ -103,12 +132,9 @@ def test_stop_withdraws_the_question_on_the_server(
         body = json.dumps({"question": QUESTION, "private": True})
         await jp_fetch("knet", "ask", method="POST", body=body, streaming_callback=hear, request_timeout=60)
 
-    try:
-        jp_asyncio_loop.run_until_complete(ask())
-        assert lines[-1]["event"] == "stopped"
-        assert json.loads(jp_asyncio_loop.run_until_complete(stopped[0]).body) == {"stopped": True}
-    finally:
-        hold.set()
+    jp_asyncio_loop.run_until_complete(ask())
+    assert lines[-1]["event"] == "stopped"
+    assert json.loads(jp_asyncio_loop.run_until_complete(stopped[0]).body) == {"stopped": True}
 
 
 class _Held:
