@@ -60,7 +60,7 @@ def main() -> None:
             requests = [request(passage, embedder) for passage in passages[:200]]
             runs = [asyncio.run(level(url, node, requests, clients, seconds)) for clients in levels]
             rounds = [asyncio.run(level(url, node, requests, levels[-1], seconds)) for _ in range(sustained)]
-    show(runs, rounds)
+    show(runs, rounds, quick=quick)
 
 
 def collection(chunks: int) -> tuple[list[Passage], fleet.GivenEmbedder]:
@@ -119,7 +119,7 @@ async def level(url: str, node: psutil.Process, requests: list[bytes], clients: 
     )
 
 
-def show(runs: list[Level], rounds: list[Level]) -> None:
+def show(runs: list[Level], rounds: list[Level], *, quick: bool) -> None:
     for run in [*runs, *rounds]:
         print(
             f"{run.clients:4} clients: {run.per_second:7.1f}/s, p50 {run.p50_ms:7.1f} ms, p99 {run.p99_ms:7.1f} ms, "
@@ -149,7 +149,7 @@ def show(runs: list[Level], rounds: list[Level]) -> None:
         "sustained": [run._asdict() for run in rounds],
         "load_average": os.getloadavg(),
     }
-    report("node_load", figures, details, figure)
+    report("node_load-quick" if quick else "node_load", figures, details, figure)
 
 
 if __name__ == "__main__":

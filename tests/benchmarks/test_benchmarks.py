@@ -148,7 +148,7 @@ def test_a_benchmark_of_retrieval_runs_on_a_little(name: str, tmp_path: Path) ->
 
 @pytest.mark.network
 @pytest.mark.model
-@pytest.mark.parametrize("name", ["federation", "query_latency"])
+@pytest.mark.parametrize("name", ["big_network", "federation", "query_latency"])
 def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> None:
     if find_anvil() is None:
         pytest.skip(NO_ANVIL)
@@ -163,6 +163,17 @@ def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> Non
     assert last["bench"] == f"{name}-quick"
     if name == "federation":
         assert last["figures"]["same_top10"] == 1.0
+
+
+@pytest.mark.network
+def test_a_node_under_load_is_measured() -> None:
+    if find_anvil() is None:
+        pytest.skip(NO_ANVIL)
+    ended = run("benchmarks.node_load", "--quick")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["bench"] == "node_load-quick"
+    assert last["figures"]["failed"] == 0
 
 
 @pytest.mark.network
