@@ -23,6 +23,7 @@ from .rpc import Rpc
 
 ENDPOINT_KEY = "knet.endpoint"  # ERC-8004 metadata: the node's base URL in UTF-8
 MAX_ENDPOINT = 2048  # bytes of a URL that anything will still take
+MAX_SILENT = 10_000  # identities without a publication that are remembered: some megabytes
 PAGE_BLOCKS = 10_000  # what public RPCs commonly grant one eth_getLogs
 
 TRANSFER = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
@@ -87,26 +88,43 @@ def head_of(log: Log, time_of: BlockTime) -> Head:
     )
 
 
-def fold(nodes: dict[int, NodeEntry], logs: Iterable[Log], time_of: BlockTime) -> None:
-    """Bring ``nodes`` up to date with logs in chain order."""
+def fold(
+    nodes: dict[int, NodeEntry], logs: Iterable[Log], time_of: BlockTime, look_up: Callable[[int], NodeEntry]
+) -> None:
+    """Bring ``nodes`` up to date with logs in chain order, without those that `forget` dropped.
+
+    ``look_up`` asks the chain for one of these that publishes after all.
+    """
     for log in logs:
         kind, topics = log["topics"][0], log["topics"]
-        if kind == TRANSFER:
-            node = int(topics[3], 16)
-            owner = to_checksum_address("0x" + topics[2][-40:])
-            nodes[node] = replace(_entry(nodes, node), owner=owner)
+        node = int(topics[3 if kind == TRANSFER else 1], 16)
+        if kind == TRANSFER and int(topics[1], 16) == 0:
+            nodes[node] = NodeEntry(node=node, owner="", wallet="", endpoint="")
+        entry = nodes.get(node)
+        if entry is None and kind == MANIFEST_PUBLISHED:
+            entry = look_up(node)
+        if entry is None:
             continue
-        node = int(topics[1], 16)
-        if kind == MANIFEST_PUBLISHED:
-            nodes[node] = replace(_entry(nodes, node), head=head_of(log, time_of))
+        if kind == TRANSFER:
+            entry = replace(entry, owner=to_checksum_address("0x" + topics[2][-40:]))
+        elif kind == MANIFEST_PUBLISHED:
+            entry = replace(entry, head=head_of(log, time_of))
         elif topics[2] == _ENDPOINT:
-            nodes[node] = replace(_entry(nodes, node), endpoint=_endpoint(_value(log)))
+            entry = replace(entry, endpoint=endpoint_of(_value(log)))
         elif topics[2] == _WALLET:
-            nodes[node] = replace(_entry(nodes, node), wallet=_wallet(_value(log)))
+            entry = replace(entry, wallet=_wallet(_value(log)))
+        nodes[node] = entry
 
 
-def _entry(nodes: dict[int, NodeEntry], node: int) -> NodeEntry:
-    return nodes.get(node) or NodeEntry(node=node, owner="", wallet="", endpoint="")
+def forget(nodes: dict[int, NodeEntry]) -> None:
+    """Drop identities that have published nothing, but for the newest `MAX_SILENT`.
+
+    Anybody may register any number in a registry that all ERC-8004 agents share; a publication, which looks them up
+    again, is what makes a node.
+    """
+    silent = [node for node, entry in nodes.items() if entry.head is None]
+    for node in sorted(silent)[:-MAX_SILENT]:
+        del nodes[node]
 
 
 def _value(log: Log) -> bytes:
@@ -117,7 +135,8 @@ def _value(log: Log) -> bytes:
         return b""
 
 
-def _endpoint(value: bytes) -> str:
+def endpoint_of(value: bytes) -> str:
+    """The URL in a node's metadata; empty for what is none."""
     try:
         return value.decode() if len(value) <= MAX_ENDPOINT else ""
     except UnicodeDecodeError:

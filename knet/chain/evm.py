@@ -13,7 +13,7 @@ from web3.exceptions import ContractLogicError
 from ..codec import Cid
 from ..config import JOURNALS, Profile, home
 from ..errors import ChainError, ConfigError, NotRegistered
-from ..records import Head, Reputation
+from ..records import Head, NodeEntry, Reputation
 from .base import Deployment, Directory, OnPage, ignored
 from .bonded import BondedRatings
 from .events import (
@@ -23,9 +23,11 @@ from .events import (
     METADATA_SET,
     TRANSFER,
     block_times,
+    endpoint_of,
     fetch_logs,
     fetch_pages,
     fold,
+    forget,
     head_of,
 )
 from .keys import Signer
@@ -98,10 +100,19 @@ class EvmChain(BondedRatings):
         with self.rpc.errors("Reading the directory of nodes"):
             times = block_times(self.rpc)
             for end, logs in fetch_pages(self.rpc, addresses, topics, start, latest):
-                fold(nodes, logs, times)
+                fold(nodes, logs, times, self._identified)
+                forget(nodes)
                 if end < latest:
                     on_page(Directory(block=end, nodes=dict(nodes), hash=self.rpc.block_hash(end)))
         return Directory(block=latest, nodes=nodes, hash=named)
+
+    def _identified(self, node: int) -> NodeEntry:
+        """A node as the identity registry has it now."""
+        doing = f"Looking up node {node}"
+        endpoint: bytes = self.rpc.call(self._identity.functions.getMetadata(node, ENDPOINT_KEY), doing)
+        wallet: str = self.rpc.call(self._identity.functions.getAgentWallet(node), doing)
+        known = "" if int(wallet, 16) == 0 else wallet
+        return NodeEntry(node=node, owner=self.owner_of(node), wallet=known, endpoint=endpoint_of(endpoint))
 
     def heads(self, node: int, *, newest: bool = False) -> list[Head]:
         addresses, topics = [self._deployment.manifests], [MANIFEST_PUBLISHED, f"0x{node:064x}"]

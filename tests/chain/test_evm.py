@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
+from knet.chain import events
 from knet.chain.base import Deployment, Directory
 from knet.chain.bonded import WINDOW_SECONDS
 from knet.chain.evm import MAX_QUESTION, EvmChain
@@ -64,6 +65,26 @@ def test_followers_read_only_what_is_new(chain: EvmChain, new_account: NewAccoun
     assert after.nodes[node].head is not None
     assert newcomer in after.nodes
     assert after == chain.directory()
+
+
+def test_identities_without_a_publication_take_no_room(
+    chain: EvmChain, new_account: Callable[[], Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry is shared by agents of all kinds, and anybody may fill it."""
+    owner = new_account()
+    first, second, third = (chain.register(owner, f"http://127.0.0.1:{port}") for port in (8081, 8082, 8083))
+    chain.publish(owner, third, 1, Cid.of(b"third", DAG_CBOR))
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "MAX_SILENT", 1)
+        crowd = [chain.register(owner, "http://127.0.0.1:8084") for _ in range(2)]
+        before = chain.directory()
+        mine = {first, second, third, *crowd}
+        assert mine & before.nodes.keys() == {third, crowd[1]}
+        chain.publish(owner, first, 1, Cid.of(b"first", DAG_CBOR))
+        after = chain.directory(before)
+        assert mine & after.nodes.keys() == {first, third, crowd[1]}
+        assert chain.directory().nodes[first] == after.nodes[first]
+    assert chain.directory().nodes[first] == after.nodes[first], "as if it had never been forgotten"
 
 
 def test_a_directory_of_a_longer_chain_is_forgotten(chain: EvmChain) -> None:
