@@ -77,7 +77,7 @@ def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
     with _source(loaded) as source:
-        sent = reveal_demanded(chain, signer, signer.address, source)
+        sent = reveal_demanded(chain, signer, signer.address, source, chain.time())
     if as_json:
         print_json(sent)
     else:
@@ -89,23 +89,31 @@ def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
 def audit(
     rater: Annotated[str, typer.Option(help="Only this rater's batches.")] = "",
     challenge: Annotated[bool, typer.Option(help="Prove each fault on chain, and take half the bond.")] = False,
-    demand: Annotated[bool, typer.Option(help="Demand a leaf of each batch that cannot be read.")] = False,
+    demand: Annotated[
+        bool, typer.Option(help="Demand a leaf of each batch that cannot be read, and follow earlier demands up.")
+    ] = False,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every batch that can still be challenged, down to each receipt. Exit 1 if one is wrong."""
+    from .trust.demands import follow_up
+
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
     with _source(loaded) as source, console.status("checking every rating ..."):
         checked, findings = _audited(chain, source, rater)
+    closed = follow_up(chain, signer, chain.time()) if demand else []
     transactions = [_act(chain, signer, found, challenge, demand) for found in findings]
     if as_json:
-        print_json({"batches": checked, "findings": findings, "transactions": [t for t in transactions if t]})
+        done = [*closed, *(each for each in transactions if each)]
+        print_json({"batches": checked, "findings": findings, "transactions": done})
     else:
         for found, transaction in zip(findings, transactions, strict=True):
             batch = found.batch
             said = f"; {transaction}" if transaction else ""
             out.print(f"batch {batch.number} of {batch.rater}: [red]{shown(found.reason)}[/]{said}")
+        if closed:
+            out.print(f"{len(closed)} of your demands closed: {', '.join(closed)}")
         out.print(f"{checked} batches checked, {len(findings)} wrong or withheld")
     if findings:
         raise typer.Exit(1)

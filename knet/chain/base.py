@@ -9,7 +9,7 @@ from ..codec import Cid
 from ..records import Head, NodeEntry, Record, Reputation
 
 if TYPE_CHECKING:
-    from .batches import Batch, Delta, Standing, Tenure
+    from .batches import Batch, Delta, Demand, LeafProof, Standing, Tenure
     from .keys import Signer
 
 
@@ -57,7 +57,11 @@ class Chain(Protocol):
         """The newest block that is deep enough to be believed."""
         ...
 
-    def time(self) -> int:
+    def next_time(self) -> int:
+        """What the next block's time will be, at least, by the chain's own clock (unix seconds)."""
+        ...
+
+    def time(self, block: int | None = None) -> int:
         """The newest block's time (unix seconds)."""
         ...
 
@@ -113,6 +117,18 @@ class Chain(Protocol):
 
     def batches(self, rater: str | None = None, *, since: int = 0) -> list[Batch]:
         """Every batch, or one rater's, from block ``since`` on, oldest first."""
+        ...
+
+    def demands(self, rater: str | None = None, *, by: str | None = None) -> list[Demand]:
+        """Leaves of a rater's batches, or those that ``by`` demanded, that were not revealed, oldest first."""
+        ...
+
+    def stands(self, batch: Batch) -> bool:
+        """Whether a batch was not taken back."""
+        ...
+
+    def reveal(self, signer: Signer, batch: Batch, proof: LeafProof, by: str) -> str:
+        """Reveal a leaf that ``by`` demanded: the transaction hash."""
         ...
 
     def taken_back(self, *, since: int = 0) -> set[tuple[str, int]]:

@@ -152,6 +152,25 @@ def proof_words(proof: LeafProof) -> tuple[Any, ...]:
     return proof.index, leaf_words(proof.leaf), proof.path
 
 
+def proof_of(words: dict[str, Any]) -> LeafProof:
+    """A struct ``Proof`` of the contract, as web3 decodes it."""
+    rating, receipt = words["rating"], words["rating"]["receipt"]
+    signed = SignedReceipt(
+        receipt=Receipt(
+            node=receipt["node"],
+            manifest=receipt["manifest"],
+            query=receipt["query"],
+            results=receipt["results"],
+            client=bytes.fromhex(receipt["client"][2:]),
+            issued_at=receipt["issuedAt"],
+            nonce=receipt["nonce"],
+        ),
+        signature=rating["r"] + rating["s"] + bytes([rating["v"]]),
+    )
+    leaf = Leaf(receipt=signed, value=rating["value"], positive=rating["positive"], negative=rating["negative"])
+    return LeafProof(index=words["index"], leaf=leaf, path=list(words["path"]))
+
+
 def batch_of(log: dict[str, Any], submitted_at: int) -> Batch:
     """The batch that a ``Submitted`` log tells of."""
     root, content, words = abi_decode(["bytes32", "bytes32", "uint256[]"], bytes.fromhex(log["data"][2:]))

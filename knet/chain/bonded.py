@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3.contract.contract import Contract, ContractFunction
 
@@ -18,10 +19,11 @@ from .batches import (
     Tenure,
     batch_of,
     batch_words,
+    proof_of,
     proof_words,
     rater_and_number,
 )
-from .events import block_times, fetch_logs
+from .events import Log, block_times, fetch_logs
 from .keys import Signer
 from .rpc import Rpc
 
@@ -74,27 +76,45 @@ class BondedRatings:
         call = self._reliability.functions.commitmentOf(batch.rater, batch.number)
         return bool(int.from_bytes(self.rpc.call(call, f"Asking for batch {batch.number} of {batch.rater}")))
 
-    def demands(self, rater: str) -> list[Demand]:
-        """Leaves of a rater's batches that were demanded and not revealed, oldest first."""
-        found: dict[tuple[str, str, int], Demand] = {}
-        topics = [[DEMANDED, REVEALED], _topic(rater)]
+    def demands(self, rater: str | None = None, *, by: str | None = None) -> list[Demand]:
+        """Leaves of a rater's batches, or those that ``by`` demanded, that were not revealed, oldest first."""
+        found: dict[tuple[str, str, str, int], Demand] = {}
         with self.rpc.errors("Reading demands"):
-            latest = self.rpc.block_number()
-            for log in fetch_logs(self.rpc, [self._reliability.address], topics, self._deployment.block, latest):
-                kind, _, number, by = log["topics"]
+            for log in self._demand_logs([DEMANDED, REVEALED], rater, by):
+                kind, account, number, asking = log["topics"]
                 data = bytes.fromhex(log["data"][2:])
-                key = (number, by, int.from_bytes(data[:32]))
+                key = (account, number, asking, int.from_bytes(data[:32]))
                 if kind == REVEALED:
                     found.pop(key, None)
                 else:
                     found[key] = Demand(
-                        rater=rater,
+                        rater=_address(account),
                         number=int(number, 16),
-                        by=self.rpc.web3.to_checksum_address("0x" + by[-40:]),
-                        index=key[2],
+                        by=_address(asking),
+                        index=key[3],
                         deadline=int.from_bytes(data[32:64]),
                     )
         return list(found.values())
+
+    def revealed_to(self, by: str) -> list[tuple[str, int, LeafProof]]:
+        """Rater, number of the batch and leaf of every demand of ``by`` that was answered with a plain transaction.
+
+        An answer given through another contract is only in that one's call.
+        """
+        found: list[tuple[str, int, LeafProof]] = []
+        with self.rpc.errors("Reading what was revealed"):
+            for log in self._demand_logs([REVEALED], None, by):
+                sent = self.rpc.web3.eth.get_transaction(log["transactionHash"])
+                if sent.get("to") != self._reliability.address:
+                    continue
+                _, arguments = self._reliability.decode_function_input(sent["input"])
+                found.append((_address(log["topics"][1]), int(log["topics"][2], 16), proof_of(arguments["proof"])))
+        return found
+
+    def _demand_logs(self, kinds: list[str], rater: str | None, by: str | None) -> Iterator[Log]:
+        topics = [kinds, _topic(rater) if rater else None, None, _topic(by) if by else None]
+        latest = self.rpc.block_number()
+        return fetch_logs(self.rpc, [self._reliability.address], topics, self._deployment.block, latest)
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -141,6 +161,11 @@ class BondedRatings:
         call = self._reliability.functions.challengeSilence(batch_words(batch), index)
         return self._send(signer, call, _challenging(batch))
 
+    def reclaim(self, signer: Signer, demand: Demand) -> str:
+        """Take the fee of a demand back whose batch was taken back: the transaction hash."""
+        call = self._reliability.functions.reclaim(demand.rater, demand.number, demand.index)
+        return self._send(signer, call, f"Reclaiming the fee for leaf {demand.index} of batch {demand.number}")
+
     def demand(self, signer: Signer, batch: Batch, index: int) -> str:
         """Have a leaf revealed, at the price of `DEMAND_FEE` if it is: the transaction hash."""
         call = self._reliability.functions.demand(batch_words(batch), index)
@@ -153,6 +178,10 @@ class BondedRatings:
 
     def _send(self, signer: Signer, call: ContractFunction, doing: str, *, value: int = 0) -> str:
         return self.rpc.transact(signer, call, doing, value=value)["transactionHash"].to_0x_hex()
+
+
+def _address(topic: str) -> str:
+    return to_checksum_address("0x" + topic[-40:])
 
 
 def _topic(address: str) -> str:

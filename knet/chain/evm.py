@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from eth_account.messages import encode_typed_data
 from web3.exceptions import ContractLogicError
@@ -75,9 +76,16 @@ class EvmChain(BondedRatings):
     def settled(self) -> int:
         return self.rpc.settled()[0]
 
-    def time(self) -> int:
+    def time(self, block: int | None = None) -> int:
         with self.rpc.errors("Asking for the time"):
-            return int(self.rpc.web3.eth.get_block("latest")["timestamp"])
+            which: Any = "latest" if block is None else block
+            return int(self.rpc.web3.eth.get_block(which)["timestamp"])
+
+    def next_time(self) -> int:
+        latest = self.time()
+        with suppress(ChainError), self.rpc.errors("Asking for the next block"):  # not every RPC has one
+            return max(latest, int(self.rpc.web3.eth.get_block("pending")["timestamp"]))
+        return latest
 
     def gas_price(self) -> int:
         with self.rpc.errors("Asking for the price of gas"):
@@ -176,7 +184,9 @@ class EvmChain(BondedRatings):
         deadline = max(int(time.time()), self.time()) + WALLET_CONSENT_SECONDS
         consent = self._wallet_consent(node, wallet, self.owner_of(node), deadline)
         call = self._identity.functions.setAgentWallet(node, wallet.address, deadline, consent)
-        return self._send(owner, call, f"Changing the wallet of node {node}")
+        changed = self._send(owner, call, f"Changing the wallet of node {node}")
+        self.witness(owner, [node])  # from now on, or receipts of the key before would be good until somebody looks
+        return changed
 
     def publish(self, signer: Signer, node: int, sequence: int, manifest: Cid) -> str:
         call = self._manifests.functions.publish(node, sequence, manifest.digest)

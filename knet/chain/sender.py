@@ -144,7 +144,11 @@ class Sender:
         return Sent(nonce=nonce, what=what, doing=doing, versions=[bytes(raw)], time=int(time.time()))
 
     def _broadcast(self, raw: bytes) -> None:
-        """Send signed bytes, again where the connection broke. Raises Web3RPCError when the RPC refuses them."""
+        """Send signed bytes, again where the connection broke. Raises Web3RPCError when the RPC refuses them.
+
+        Once a connection broke, that their nonce is taken may mean that they were: what holds it then, time tells.
+        """
+        broken = False
         for pause in (*SEND_PAUSES, None):
             try:
                 self._web3.eth.send_raw_transaction(HexBytes(raw))
@@ -152,9 +156,10 @@ class Sender:
             except _LOST:
                 if pause is None:
                     raise
+                broken = True
                 time.sleep(pause)
             except Web3RPCError as error:
-                if _says(error, _KNOWN) or self._is_known(Web3.keccak(raw)):
+                if _says(error, _KNOWN) or self._is_known(Web3.keccak(raw)) or (broken and _says(error, _TAKEN)):
                     return
                 raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -40,6 +40,15 @@ class BlockStore(BlockSource, Protocol):
 
     def __iter__(self) -> Iterator[Cid]:
         """Every block that is kept."""
+        ...
+
+
+@runtime_checkable
+class Pinning(Protocol):
+    """A store that forgets what nobody pins."""
+
+    def pin(self, root: Cid) -> None:
+        """Keep everything under ``root``. Raises BlockNotFound, StoreError."""
         ...
 
 

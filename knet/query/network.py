@@ -21,6 +21,7 @@ from ..chain.keys import Signer, load_or_create_key
 from ..codec import Cid
 from ..config import Profile, default_name, home, load_profile
 from ..content.base import BlockSource
+from ..content.layered import Layered
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
@@ -45,6 +46,7 @@ from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
 from .nodes import NodeInfo
+from .promises import Promises
 from .recheck import VerificationReport, verify_answer
 from .sources import Sources
 from .spaces import Spaces
@@ -80,6 +82,7 @@ class Network:
         self._http = http
         self._sources = Sources(profile, http, store, folder / "cache" / "cards")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
+        self._promises = Promises(chain, signer, Layered(*self._sources.stores))
         self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
         self._standings = Standings(
             chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._view.owners()
@@ -177,6 +180,7 @@ class Network:
             further=[*choice.missing, *told(self._view.unusable)],
         )
         self._standings.learn(inquiry, answer)
+        self._promises.keep_soon()
         return LiveAnswer(answer, self)
 
     async def aask(self, question: str, **options: Any) -> LiveAnswer:

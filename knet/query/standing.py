@@ -269,5 +269,5 @@ def _comparable(hits: Sequence[Checked]) -> list[Checked]:
     return [hit for label, hit in zip(labels, hits, strict=True) if len(holders[label]) > 1]
 
 
-def _key(batch: Batch) -> tuple[str, int]:
-    return batch.rater, batch.number
+def _key(batch: Batch) -> tuple[str, int, bytes]:
+    return batch.rater, batch.number, batch.root

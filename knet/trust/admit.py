@@ -10,7 +10,7 @@ from ..chain.batches import LASTING, MAX_NODES
 from ..chain.keys import Signer
 from ..errors import BadReceipt, NotRegistered
 from ..records import Rating, Record
-from .faults import Rules
+from .faults import CLOCK_SKEW_SECONDS, Rules
 
 
 class Admission(Record, frozen=True):
@@ -26,33 +26,35 @@ def chain_time(chain: Chain) -> int:
     return max(int(time.time()), chain.time())
 
 
-def admit(chain: Chain, signer: Signer, ratings: Sequence[Rating], now: int, deadline: int) -> Admission:
+def admit(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadline: int) -> Admission:
     """Sort ratings out, after having the present wallets of their nodes witnessed where that is missing.
 
-    A rating passes only if it is right from ``now`` to ``deadline``, whenever the batch is included. Raises
-    ChainUnreachable, TransactionFailed.
+    A rating passes only if it is right from the chain's next block to ``deadline``, whenever the batch is included: by
+    the chain's clock, whatever this machine's says. Raises ChainUnreachable, TransactionFailed.
     """
-    _witness(chain, signer, ratings)
-    rules = Rules(chain)
+    new = _witness(chain, signer, ratings)
+    rules, now = Rules(chain), chain.next_time()
     kept: list[Rating] = []
     waiting: list[Rating] = []
     refused: list[str] = []
     for rating in ratings:
         receipt = rating.receipt.receipt
-        if now < receipt.issued_at <= now + 86_400:
+        if now + CLOCK_SKEW_SECONDS < receipt.issued_at <= now + 86_400:
             waiting.append(rating)
             continue
         fault = rules.fault(rating.receipt, rating.value, signer.address, deadline)
         fault = fault or _owned(chain, receipt.node, signer.address)
-        if fault:
+        if fault and receipt.node in new:
+            waiting.append(rating)  # the RPC may not have seen yet what was witnessed just now
+        elif fault:
             refused.append(f"node {receipt.node}: {fault}")
         else:
             kept.append(rating)
     return Admission(ratings=kept, waiting=waiting, refused=refused)
 
 
-def _witness(chain: Chain, signer: Signer, ratings: Sequence[Rating]) -> None:
-    """Have wallets noted that signed receipts and are not known to: before the node can change them."""
+def _witness(chain: Chain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
+    """Have wallets noted that signed receipts and are not known to, before the node can change them: their nodes."""
     rules, new = Rules(chain), set[int]()
     for rating in ratings:
         node = rating.receipt.receipt.node
@@ -65,6 +67,7 @@ def _witness(chain: Chain, signer: Signer, ratings: Sequence[Rating]) -> None:
     nodes = sorted(new)
     for start in range(0, len(nodes), MAX_NODES):
         chain.witness(signer, nodes[start : start + MAX_NODES])
+    return new
 
 
 def _owned(chain: Chain, node: int, rater: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -43,7 +44,10 @@ def audit_batch(chain: Chain, source: BlockSource, batch: Batch, earlier: Sequen
     try:
         leaves = fetch_leaves(batch, source)
     except (ContentError, TransportError, CodecError, BadReceipt) as error:
-        return Finding(batch=batch, kind="withheld", reason=str(error))
+        index = secrets.randbelow(
+            batch.size
+        )  # who knew which leaf is asked for would show that one, and hide the others
+        return Finding(batch=batch, kind="withheld", reason=str(error), index=index)
     tree = tree_of(leaves)
     found = _wrong_sum(batch, leaves, tree) or _duplicate(batch, leaves, tree, [(batch, leaves)])
     found = found or _wrong_leaf(Rules(chain), batch, leaves, tree)

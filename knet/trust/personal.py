@@ -33,18 +33,19 @@ class PersonalTrust:
 
     def __init__(self, me: str) -> None:
         self._walks = TrustWalks(me)
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: set[tuple[str, int, bytes]] = set()
         self._batches: list[Batch] = []
         self._edges: list[tuple[str, str, float]] = []  # (rater, owner, verdicts), until walks get anywhere
         self._waiting: list[tuple[str, int, float]] = []  # ratings of nodes whose owner is not known yet
         self._owners: dict[int, str] = {}
         self._scores: dict[str, float] = {}
+        self._known = 0.0
 
     def update(self, batches: Iterable[Batch], owners: Mapping[int, str]) -> bool:
         """Take in batches that stand (those known already are passed over): whether anything changed."""
         self._owners.update(owners)
-        fresh = [batch for batch in batches if (batch.rater, batch.number) not in self._seen]
-        self._seen.update((batch.rater, batch.number) for batch in fresh)
+        fresh = [batch for batch in batches if (batch.rater, batch.number, batch.root) not in self._seen]
+        self._seen.update((batch.rater, batch.number, batch.root) for batch in fresh)
         self._batches += fresh
         ratings = [
             (batch.rater, delta.node, (delta.positive - delta.negative) / 100)
@@ -62,13 +63,18 @@ class PersonalTrust:
             self._walks = TrustWalks(self._walks.me, self._edges)
         if edges:
             self._scores = self._walks.scores()
+            squares = sum(score**2 for score in self._scores.values())
+            self._known = sum(self._scores.values()) ** 2 / squares if squares else 0.0
         return bool(fresh or known)
 
     def weight(self, rater: str) -> float:
-        """0..1: 1 for me and for whoever is trusted as much as those I know are on average."""
+        """0..1: 1 for me and for whoever is trusted as much as those I know are on average.
+
+        How many I know is their effective number: a crowd that walks hardly reach counts for hardly anybody.
+        """
         if rater == self._walks.me:
             return 1.0
-        return min(self._scores.get(rater, 0.0) * len(self._scores), 1.0)
+        return min(self._scores.get(rater, 0.0) * self._known, 1.0)
 
     def score(self, address: str) -> float:
         """MeritRank of an account, 0 where no walk of mine gets there."""

@@ -97,8 +97,8 @@ class RatingQueue:
                 raise ConfigError("no such rating waits.")
             self._write(replace(journal, ratings=left))
 
-    def flush(self, chain: Chain, signer: Signer, *stores: BlockStore, bond: int = 0) -> list[str]:
-        """Fold everything into batches, keep what is behind them in ``stores``, and submit: the transaction hashes.
+    def flush(self, chain: Chain, signer: Signer, store: BlockStore, *stores: BlockStore, bond: int = 0) -> list[str]:
+        """Fold everything into batches, keep what is behind them in the stores, and submit: the transaction hashes.
 
         ``bond`` is the most wei to put up where stake is missing; nothing is where more is. What was not submitted
         stays queued. What the contract would punish is dropped, and must not hold up the others: TransactionFailed
@@ -111,17 +111,19 @@ class RatingQueue:
             self._settle(chain, signer.address)
             while pending := self.pending():
                 now = chain_time(chain)
-                admitted = admit(chain, signer, pending, now, now + DEADLINE_SECONDS)
+                admitted = admit(chain, signer, pending, now + DEADLINE_SECONDS)
+                influence, put_up = 0, 0
+                if admitted.ratings:  # before anything is dropped, so that nobody misses why
+                    influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
+                bond -= put_up
                 refused += admitted.refused
                 self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting))
                 if not admitted.ratings:
                     break
-                influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
-                bond -= put_up
                 chosen = fitting(admitted.ratings, influence)
                 if not chosen:
                     raise waiting_for_influence(chain, signer.address, admitted.ratings, len(transactions))
-                transactions.append(self._send(chain, signer, chosen, now + DEADLINE_SECONDS, stores))
+                transactions.append(self._send(chain, signer, chosen, now + DEADLINE_SECONDS, (store, *stores)))
         if refused:
             raise TransactionFailed(
                 f"{len(refused)} ratings were refused and dropped: {refused[0]}.",
@@ -153,9 +155,12 @@ class RatingQueue:
         sent = self._read().sent
         if sent is None:
             return
-        if any(batch.root == sent.root for batch in chain.batches(rater, since=max(0, sent.block - REORG_BLOCKS))):
+        settled = chain.settled()  # before the batches are read: none that is in by then is missing from them
+        now = chain.time(settled)
+        found = [b for b in chain.batches(rater, since=max(0, sent.block - REORG_BLOCKS)) if b.root == sent.root]
+        if any(batch.block <= settled for batch in found):
             self._arrived(sent)
-        elif chain.time() > sent.deadline or time.time() > sent.deadline + CLOCK_ERROR_SECONDS:
+        elif not found and (now > sent.deadline or time.time() > sent.deadline + CLOCK_ERROR_SECONDS):
             self._write(replace(self._read(), sent=None))
         else:
             raise TransactionPending(

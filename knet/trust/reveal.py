@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from ..chain.bonded import BondedRatings
+from ..chain.base import Chain
+from ..chain.batches import Batch, Demand, Leaf
+from ..chain.bonded import WINDOW_SECONDS
 from ..chain.keys import Signer
 from ..content.base import BlockSource
+from ..errors import BadReceipt, CodecError, ContentError, KnetError, TransactionFailed, TransportError
+from ..merkle import Tree
 from .batch import fetch_leaves, prove, tree_of
 
 
-def reveal_demanded(chain: BondedRatings, signer: Signer, rater: str, source: BlockSource) -> list[str]:
+def open_demands(chain: Chain, rater: str, now: int) -> list[tuple[Batch, Demand]]:
+    """The demands that a rater can still answer, and loses its bond by not answering; the most urgent first.
+
+    ``now`` is unix seconds. Raises ChainUnreachable.
+    """
+    batches = {batch.number: batch for batch in chain.batches(rater) if now <= batch.submitted_at + WINDOW_SECONDS}
+    demands = sorted(chain.demands(rater), key=lambda demand: demand.deadline) if batches else []
+    due = [(batches[demand.number], demand) for demand in demands if demand.number in batches]
+    standing = {batch.number for batch in {batch.number: batch for batch, _ in due}.values() if chain.stands(batch)}
+    return [(batch, demand) for batch, demand in due if batch.number in standing]
+
+
+def reveal_demanded(chain: Chain, signer: Signer, rater: str, source: BlockSource, now: int) -> list[str]:
     """Reveal every leaf that was demanded of a rater: the transaction hashes.
 
-    Raises TransactionFailed, CodecError, and as `BlockSource.get` when the ratings are not at hand.
+    Each is tried, so that nothing stands in the way of the others; then, where a demand is still open, raises why:
+    TransactionFailed, CodecError, and as `BlockSource.get` when the ratings are not at hand.
     """
-    batches = {batch.number: batch for batch in chain.batches(rater)}
-    transactions = []
-    for demand in chain.demands(rater):
-        batch = batches[demand.number]
-        if chain.stands(batch):
-            leaves = fetch_leaves(batch, source)
-            proof = prove(leaves, tree_of(leaves), demand.index)
-            transactions.append(chain.reveal(signer, batch, proof, demand.by))
+    transactions: list[str] = []
+    failed: dict[Demand, KnetError] = {}
+    read: dict[int, tuple[list[Leaf], Tree]] = {}
+    for batch, demand in open_demands(chain, rater, now):
+        try:
+            if batch.number not in read:
+                leaves = fetch_leaves(batch, source)
+                read[batch.number] = leaves, tree_of(leaves)
+            transactions.append(chain.reveal(signer, batch, prove(*read[batch.number], demand.index), demand.by))
+        except (TransactionFailed, ContentError, CodecError, BadReceipt, TransportError) as error:
+            failed[demand] = error
+    if failed:  # who reveals is paid, so others may have done it just before
+        left = [failed[demand] for _, demand in open_demands(chain, rater, now) if demand in failed]
+        if left:
+            raise left[0]
     return transactions

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from knet.chain.base import Deployment
 from knet.chain.batches import Batch
+from knet.chain.bonded import WINDOW_SECONDS
 from knet.chain.deploy import deploy
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
@@ -19,10 +20,11 @@ from knet.chain.receipts import sign_receipt
 from knet.codec import DAG_CBOR, Cid
 from knet.config import Profile
 from knet.content.store import MemoryStore
-from knet.errors import TransactionFailed
+from knet.errors import BlockNotFound, TransactionFailed
 from knet.records import Rating, Reputation
 from knet.trust.audit import audit_batch, challenge
 from knet.trust.batch import Folded, fetch_leaves, fold, prove, publish_batch, tree_of
+from knet.trust.demands import follow_up
 from knet.trust.reveal import reveal_demanded
 
 from .support import STAKE, issue, new_receipt, rating, rebuilt, send, stake, submit
@@ -287,18 +289,58 @@ def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -
     batch = submit(world.chain, world.client, [world.rating(), world.rating()], secret)
     finding = audit_batch(world.chain, world.store, batch)
     assert finding is not None
-    assert (finding.kind, finding.index) == ("withheld", 0)
+    assert finding.kind == "withheld"
     challenge(world.chain, world.auditor, finding)
     (demand,) = world.chain.demands(world.client.address)
-    assert (demand.number, demand.index, demand.by) == (0, 0, world.auditor.address)
+    assert (demand.number, demand.index, demand.by) == (0, finding.index, world.auditor.address)
     with pytest.raises(TransactionFailed, match="StillTime"):
-        world.chain.challenge_silence(world.auditor, batch, 0)
+        world.chain.challenge_silence(world.auditor, batch, finding.index)
     with pytest.raises(TransactionFailed, match="AlreadyDemanded"):
         challenge(world.chain, world.auditor, finding)
-    assert len(reveal_demanded(world.chain, world.client, world.client.address, secret)) == 1
+    assert len(reveal_demanded(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
     assert world.chain.demands(world.client.address) == []
     with pytest.raises(TransactionFailed, match="NotDemanded"):
-        world.chain.challenge_silence(world.auditor, batch, 0)
+        world.chain.challenge_silence(world.auditor, batch, finding.index)
+    assert follow_up(world.chain, world.auditor, world.chain.time()) == [], "what was shown is right"
+
+
+def test_rater_shows_the_one_leaf_that_is_asked_for_first_and_hides_the_others(world: World) -> None:
+    """Which one is asked for is left to chance."""
+    batch = submit(world.chain, world.client, [world.rating() for _ in range(40)], MemoryStore())
+    findings = [audit_batch(world.chain, world.store, batch) for _ in range(40)]
+    assert len({found.index for found in findings if found}) > 5
+
+
+def test_rater_reveals_a_leaf_that_is_wrong(world: World) -> None:
+    secret = MemoryStore()
+    stolen = replace(new_receipt(world.node, world.stranger.address), issued_at=int(time.time()))
+    wrong = fold([Rating(receipt=issue(world.owner, stolen, world.deployment), value=-100)])
+    publish_batch(wrong, secret)
+    batch = send(world.chain, world.client, wrong)
+    finding = audit_batch(world.chain, world.store, batch)
+    assert finding is not None
+    challenge(world.chain, world.auditor, finding)
+    assert len(reveal_demanded(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
+    assert len(follow_up(world.chain, world.auditor, world.chain.time())) == 1
+    assert not world.chain.stands(batch)
+    assert world.chain.standing(world.client.address).bond == 0
+
+
+def test_one_demand_that_fails_does_not_keep_the_others_from_an_answer(world: World) -> None:
+    """As when somebody copied the answer to it from the pool, and was paid for it."""
+    kept, lost = MemoryStore(), MemoryStore()
+    unreadable = submit(world.chain, world.client, [world.rating()], lost)
+    batch = submit(world.chain, world.client, [world.rating(), world.rating()], kept)
+    world.chain.demand(world.auditor, unreadable, 0)
+    for index in (0, 1):
+        world.chain.demand(world.auditor, batch, index)
+    with pytest.raises(BlockNotFound):
+        reveal_demanded(world.chain, world.client, world.client.address, kept, world.chain.time())
+    assert [demand.number for demand in world.chain.demands(world.client.address)] == [unreadable.number]
+    later = world.chain.time() + WINDOW_SECONDS + 1
+    assert reveal_demanded(world.chain, world.client, world.client.address, kept, later) == [], (
+        "nobody can ask any more"
+    )
 
 
 def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> None:

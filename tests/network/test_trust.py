@@ -15,7 +15,7 @@ from knet.errors import ChainUnreachable, ConfigError, TransactionFailed
 from knet.query.network import Network
 from tests.attacks.support import Exchange, Impostor, honest, impostor
 
-from .clients import PATIENT, open_client, own_network, status_of
+from .clients import PATIENT, funded_key, open_client, own_network, status_of, wait_for
 from .support import RunningNode, start_nodes
 
 RIGHT = {
@@ -115,6 +115,22 @@ def test_ratings_that_would_be_punished_do_not_hold_up_the_others(
             net.flush_ratings()
         assert net.pending_ratings() == []
         assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
+
+
+def test_who_goes_on_asking_keeps_the_promise_behind_its_ratings(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A demand that nobody answers in four days costs the bond, and nobody looks for demands every day."""
+    monkeypatch.setattr("knet.query.promises.LOOK_SECONDS", 0.0)
+    with open_client(profile, tmp_path) as net:
+        rate_down(net, WRONG["tower.md"])
+        net.flush_ratings()
+        chain, doubter = EvmChain(profile.rpc, profile.deployment), funded_key(profile)
+        (batch,) = chain.batches(net.address)
+        chain.demand(doubter, batch, 0)
+        net.ask(QUESTION, deadline=PATIENT)
+        wait_for(lambda: chain.demands(net.address) == [], "the leaf is revealed")
+        assert [(number, proof.index) for _, number, proof in chain.revealed_to(doubter.address)] == [(batch.number, 0)]
 
 
 def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(

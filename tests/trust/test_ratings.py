@@ -145,9 +145,9 @@ def test_no_more_is_put_at_stake_than_was_agreed_to(party: Party, queue: RatingQ
     queue.rate(party.answer(), 1)
     asked = cost_of(party.chain, party.rater.address, queue.pending()).bond
     with pytest.raises(ConfigError, match="knet trust bond"):
-        queue.flush(party.chain, party.rater, bond=asked - 1)
+        queue.flush(party.chain, party.rater, MemoryStore(), bond=asked - 1)
     assert party.chain.standing(party.rater.address).bond == 0
-    assert len(queue.flush(party.chain, party.rater, bond=asked)) == 1
+    assert len(queue.flush(party.chain, party.rater, MemoryStore(), bond=asked)) == 1
     assert party.chain.standing(party.rater.address).bond == asked
 
 
@@ -167,9 +167,9 @@ def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: Rating
 def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(Broken(party.chain, before=False), party.rater, bond=ANY_WEI)  # type: ignore[arg-type]
+        queue.flush(Broken(party.chain, before=False), party.rater, MemoryStore(), bond=ANY_WEI)  # type: ignore[arg-type]
     assert len(queue.pending()) == 2, "nothing is lost"
-    assert queue.flush(party.chain, party.rater) == []
+    assert queue.flush(party.chain, party.rater, MemoryStore()) == []
     assert party.counts() == [1, 1]
     assert queue.pending() == []
 
@@ -179,13 +179,13 @@ def test_a_batch_that_may_still_arrive_is_waited_for(
 ) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(Broken(party.chain, before=True), party.rater, bond=ANY_WEI)  # type: ignore[arg-type]
+        queue.flush(Broken(party.chain, before=True), party.rater, MemoryStore(), bond=ANY_WEI)  # type: ignore[arg-type]
     with pytest.raises(TransactionPending, match="2 ratings was sent"):
-        queue.flush(party.chain, party.rater)
+        queue.flush(party.chain, party.rater, MemoryStore())
     later = time.time() + DEADLINE_SECONDS + CLOCK_ERROR_SECONDS + 60
     with monkeypatch.context() as patch:
         patch.setattr("knet.trust.ratings.time.time", lambda: later)
-        assert len(queue.flush(party.chain, party.rater)) == 1
+        assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
     assert party.counts() == [1, 1]
 
 
@@ -193,20 +193,20 @@ def test_a_receipt_that_a_batch_carried_cannot_be_rated_again(party: Party, queu
     """It would cost the bond."""
     rated = party.answer()
     queue.rate(rated, 1)
-    queue.flush(party.chain, party.rater, bond=ANY_WEI)
+    queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
     with pytest.raises(ConfigError, match="the verdict is on chain"):
         queue.rate(rated, -1)
-    assert queue.flush(party.chain, party.rater) == []
+    assert queue.flush(party.chain, party.rater, MemoryStore()) == []
     assert party.counts() == [1, 1]
 
 
 def test_without_a_bond_ratings_wait_and_the_command_is_told(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ConfigError, match=r"0 ether at stake.*knet trust bond 0\.01"):
-        queue.flush(party.chain, party.rater)
+        queue.flush(party.chain, party.rater, MemoryStore())
     assert len(queue.pending()) == 2
     party.chain.bond(party.rater, 10**16)
-    assert len(queue.flush(party.chain, party.rater)) == 1
+    assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
 
 
 def test_what_a_bond_does_not_buy_waits_for_more(party: Party, queue: RatingQueue) -> None:
@@ -214,19 +214,19 @@ def test_what_a_bond_does_not_buy_waits_for_more(party: Party, queue: RatingQueu
         queue.rate(party.answer(), 1, passage=1)
     party.chain.bond(party.rater, 10**16)  # ten full verdicts
     with pytest.raises(ConfigError, match=r"1 batches were sent; 2 ratings wait.*knet trust bond 0\.002"):
-        queue.flush(party.chain, party.rater)
+        queue.flush(party.chain, party.rater, MemoryStore())
     assert (party.counts(), len(queue.pending())) == ([10, 0], 2)
     party.chain.bond(party.rater, 2 * 10**15)
-    assert len(queue.flush(party.chain, party.rater)) == 1
+    assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
     assert party.counts() == [12, 0]
 
 
 def test_a_receipt_that_is_not_in_force_yet_waits(party: Party, queue: RatingQueue) -> None:
     """Clocks differ; a rating must not be older than its receipt by the chain's."""
     (node, owner), *_ = party.owners.items()
-    ahead = replace(new_receipt(node, party.rater.address), issued_at=int(time.time()) + 100)
+    ahead = replace(new_receipt(node, party.rater.address), issued_at=int(time.time()) + 3600)
     queue.rate(answer(signed=[issue(owner, ahead, party.chain.deployment)] * 2), 1, passage=1)
-    assert queue.flush(party.chain, party.rater, bond=ANY_WEI) == []
+    assert queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI) == []
     assert len(queue.pending()) == 1
 
 

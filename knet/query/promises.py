@@ -1,0 +1,56 @@
+"""A rater's promise: whoever doubts a batch is shown the leaf it asks for, or the bond is lost.
+
+A demand leaves days, and nobody runs a command every day to see whether there is one. So whoever goes on asking or
+rating keeps the promise by the way.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from ..chain.base import Chain
+from ..chain.keys import Signer
+from ..content.base import BlockSource
+from ..errors import KnetError
+from ..trust.reveal import reveal_demanded
+
+LOOK_SECONDS = 3600.0  # between two looks; a demand leaves four days
+
+log = logging.getLogger("knet")
+
+
+class Promises:
+    """Of one rater; ``source`` holds the ratings behind its batches. Safe to use from several threads."""
+
+    def __init__(self, chain: Chain, signer: Signer, source: BlockSource) -> None:
+        self._chain = chain
+        self._signer = signer
+        self._source = source
+        self._looked = 0.0
+        self._lock = threading.Lock()
+
+    def keep(self) -> list[str]:
+        """Reveal what was demanded: the transaction hashes. Raises as `reveal_demanded`, and ChainUnreachable."""
+        with self._lock:
+            self._looked = time.monotonic()
+            address, now = self._signer.address, self._chain.time()
+            if (
+                now > self._chain.standing(address).free_at
+            ):  # no batch can be challenged any more, if there ever was one
+                return []
+            return reveal_demanded(self._chain, self._signer, address, self._source, now)
+
+    def keep_soon(self) -> None:
+        """The same in the background, unless that was done lately; what goes wrong is logged."""
+        if not self._looked or time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            threading.Thread(target=self._quietly, daemon=True, name="knet-promises").start()
+
+    def _quietly(self) -> None:
+        try:
+            if revealed := self.keep():
+                log.info("%d leaves of your batches were demanded, and revealed", len(revealed))
+        except KnetError as error:
+            log.warning("a leaf of your batches may have been demanded, and could not be revealed: %s", error)
