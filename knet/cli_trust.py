@@ -32,18 +32,22 @@ Ether = Annotated[str, typer.Argument(help="Ether, such as 0.1.")]
 @app.command()
 @command
 def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Show what is at stake, the influence left this week, and leaves that you must reveal."""
+    """Show what is at stake, the influence left this week, what challenges earned, and leaves that you must reveal."""
     from .trust.stake import ether
 
     chain, signer = _chain(load_profile(profile))
     standing, demands = chain.standing(signer.address), chain.demands(signer.address)
+    reward = chain.reward(signer.address)
     if as_json:
-        print_json({"rater": signer.address, "standing": standing, "demands": demands})
+        print_json({"rater": signer.address, "standing": standing, "demands": demands, "reward": reward})
         return
     out.print(f"{signer.address}: {ether(standing.bond)} ether at stake, {standing.batches} batches submitted")
     out.print(f"influence left in this epoch: {standing.influence / 100:g} full verdicts")
     if standing.free_at > time.time():
         out.print(f"the bond is free again on {time.strftime('%Y-%m-%d %H:%M', time.gmtime(standing.free_at))} UTC")
+    if reward.amount:
+        free = time.strftime("%Y-%m-%d %H:%M", time.gmtime(reward.free_at))
+        out.print(f"{ether(reward.amount)} ether earned by challenges; `knet trust claim` takes it from {free} UTC on")
     for demand in demands:
         until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(demand.deadline))
         out.print(f"[yellow]leaf {demand.index} of batch {demand.number} must be revealed by {until} UTC[/]")
@@ -70,6 +74,14 @@ def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) 
 
 @app.command()
 @command
+def claim(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Take what you earned by challenges before this week."""
+    chain, signer = _chain(load_profile(profile))
+    _told(chain.claim(signer), "claimed", as_json)
+
+
+@app.command()
+@command
 def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Reveal the leaves of your batches that somebody demanded."""
     from .trust.reveal import reveal_demanded
@@ -88,7 +100,7 @@ def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
 @command
 def audit(
     rater: Annotated[str, typer.Option(help="Only this rater's batches.")] = "",
-    challenge: Annotated[bool, typer.Option(help="Prove each fault on chain, and take half the bond.")] = False,
+    challenge: Annotated[bool, typer.Option(help="Prove each fault on chain, and earn half the bond.")] = False,
     demand: Annotated[
         bool, typer.Option(help="Demand a leaf of each batch that cannot be read, and follow earlier demands up.")
     ] = False,

@@ -121,7 +121,9 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
     function reveal(Batch calldata batch, Proof calldata proof, address by) external {
         _requireKnown(batch);
         _requireLeaf(batch, proof);
-        _close(_key(batch.rater, batch.number, proof.index, by), by, proof.index);
+        uint256 deadline = _close(_key(batch.rater, batch.number, proof.index, by), by, proof.index);
+        bool isLate = block.timestamp > deadline && block.timestamp <= batch.submittedAt + WINDOW;
+        if (isLate) revert TooLate(block.timestamp, deadline); // or it would answer just before it is punished
         emit Revealed(batch.rater, batch.number, by, proof.index);
         Address.sendValue(payable(msg.sender), DEMAND_FEE);
     }
@@ -188,7 +190,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         }
         uint256 reward = _seize(batch.rater);
         emit Slashed(batch.rater, batch.number, msg.sender, fault, reward);
-        Address.sendValue(payable(msg.sender), reward + fee);
+        if (fee != 0) Address.sendValue(payable(msg.sender), fee);
     }
 
     function _faultOf(Batch calldata batch, Proof calldata proof) private view returns (Fault) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {IReputationRegistry} from "./interfaces/IReputationRegistry.sol";
 import {Feedback} from "./types/Feedback.sol";
@@ -114,8 +115,11 @@ contract ReputationRegistry is IReputationRegistry {
         for (uint8 i = 1; i <= MAX_DECIMALS; ++i) {
             if (uses[i] > uses[summaryValueDecimals]) summaryValueDecimals = i;
         }
-        // forge-lint: disable-next-line(unsafe-typecast) -- a mean is no larger than the largest value
-        summaryValue = int128(sum / int256(uint256(count)) / _power(MAX_DECIMALS - summaryValueDecimals));
+        int256 mean = sum / int256(uint256(count)) / _power(MAX_DECIMALS - summaryValueDecimals);
+        // A large value of few decimals, in the precision of others that have many, may not fit: then it is the limit.
+        mean = SignedMath.max(SignedMath.min(mean, type(int128).max), type(int128).min);
+        // forge-lint: disable-next-line(unsafe-typecast) -- just limited
+        summaryValue = int128(mean);
     }
 
     /// @inheritdoc IReputationRegistry

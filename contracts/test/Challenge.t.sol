@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IBonds} from "../src/interfaces/IBonds.sol";
 import {IReliability} from "../src/interfaces/IReliability.sol";
 import {Reliability} from "../src/Reliability.sol";
 import {Batch, Fault, Proof, Rating} from "../src/types/Batch.sol";
@@ -214,7 +215,7 @@ contract ChallengeTest is Audited {
         Batch memory second = submit(again);
         challengeDuplicate(second, proofOf(again, 1), first, proofOf(list, 2));
         assert(reliability.commitmentOf(client, 0) != 0 && reliability.commitmentOf(client, 1) == 0);
-        assert(reliability.score(node).count == 3 && AUDITOR.balance == BOND / 2);
+        assert(reliability.score(node).count == 3 && reliability.rewardOf(AUDITOR).amount == BOND / 2);
     }
 
     function test_challengeDuplicate_revertsWhenItIsTheSameLeafOrAnotherReceiptOrRater() public {
@@ -259,7 +260,7 @@ contract ChallengeTest is Audited {
         refuses(batch, list, 0, abi.encodeWithSelector(IReliability.WindowClosed.selector, client, 0, START + 10 days));
         vm.warp(START + 10 days);
         challengeLeaf(batch, list, 0);
-        assert(AUDITOR.balance == BOND / 2);
+        assert(reliability.rewardOf(AUDITOR).amount == BOND / 2);
     }
 
     function test_challengeLeaf_launderingOnesOwnBondCostsHalfOfIt() public {
@@ -268,7 +269,40 @@ contract ChallengeTest is Audited {
         Proof memory proof = proofOf(list, 0);
         vm.prank(client);
         reliability.challengeLeaf(batch, proof);
-        assert(client.balance == BOND / 2 && reliability.score(node).positive == 0);
+        assert(reliability.rewardOf(client).amount == BOND / 2 && reliability.score(node).positive == 0);
+    }
+
+    function test_challengeLeaf_paysInTheNextEpochSoThatCapitalServesOneAccountInEach() public {
+        bond(stranger, 0.01 ether);
+        Rating[] memory list = one(rate(receiptOf(1), STRANGER_KEY, 100));
+        Batch memory batch = submit(list);
+        Proof memory proof = proofOf(list, 0);
+        vm.prank(stranger);
+        reliability.challengeLeaf(batch, proof);
+        assert(stranger.balance == 0 && reliability.influenceOf(stranger) == 0.01 ether / 1e13);
+        uint256 free = (block.timestamp / 1 weeks + 1) * 1 weeks;
+        vm.warp(free - 1);
+        vm.expectRevert(abi.encodeWithSelector(IBonds.RewardLocked.selector, stranger, free));
+        vm.prank(stranger);
+        reliability.claim();
+        vm.warp(free);
+        vm.prank(stranger);
+        reliability.claim();
+        assert(stranger.balance == BOND / 2);
+        vm.expectRevert(abi.encodeWithSelector(IBonds.NothingToClaim.selector, stranger));
+        vm.prank(stranger);
+        reliability.claim();
+    }
+
+    function test_challengeLeaf_paysForTheOtherBatchesOfWhoHasLostItsBond() public {
+        Rating[] memory forged = one(rate(receiptOf(1), STRANGER_KEY, 100));
+        Batch[3] memory all = [submit(forged), submit(forged), submit(forged)];
+        for (uint256 i = 0; i < 3; ++i) {
+            challengeLeaf(all[i], forged, 0);
+        }
+        assert(reliability.rewardOf(AUDITOR).amount == BOND / 2 + BOND / 16 + BOND / 32);
+        assert(reliability.bountyOf(client) == BOND / 32 && reliability.burnt() == BOND * 3 / 8);
+        assert(address(reliability).balance == BOND);
     }
 
     function test_challengeLeaf_takesBackOnlyItsOwnBatchAndWhatIsLeftOfIt() public {

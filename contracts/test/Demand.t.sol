@@ -25,7 +25,8 @@ contract DemandTest is Audited {
         vm.warp(START + 4 days + 1);
         vm.prank(AUDITOR);
         reliability.challengeSilence(batch, 2);
-        assert(AUDITOR.balance == BOND / 2 + 0.001 ether && address(reliability).balance == reliability.burnt());
+        assert(AUDITOR.balance == 0.001 ether && reliability.rewardOf(AUDITOR).amount == BOND / 2);
+        assert(address(reliability).balance == BOND);
     }
 
     function test_challengeSilence_revertsWhenThereIsTimeOrNoDemandOrItWasRevealed() public {
@@ -49,6 +50,20 @@ contract DemandTest is Audited {
         vm.expectRevert(abi.encodeWithSelector(IReliability.NotDemanded.selector, AUDITOR, 2));
         vm.prank(AUDITOR);
         reliability.challengeSilence(batch, 2);
+    }
+
+    function test_reveal_revertsBetweenItsDeadlineAndTheEndOfTheWindow() public {
+        Rating[] memory list = ratings(3, 0);
+        Batch memory batch = submit(list);
+        demand(batch, 2);
+        Proof memory proof = proofOf(list, 2);
+        vm.warp(START + 4 days + 1);
+        vm.expectRevert(abi.encodeWithSelector(IReliability.TooLate.selector, START + 4 days + 1, START + 4 days));
+        reliability.reveal(batch, proof, AUDITOR);
+        vm.warp(START + 10 days + 1);
+        vm.prank(client);
+        reliability.reveal(batch, proof, AUDITOR);
+        assert(client.balance == 0.001 ether);
     }
 
     function test_reveal_revertsWhenTheLeafIsAnother() public {

@@ -113,6 +113,17 @@ contract ReputationRegistryTest is Fixture {
         requireSummary("nothing", 0, 0, 0);
     }
 
+    function test_getSummary_endsAtTheLimitOfItsType() public {
+        give(client, 1e38, 0, "");
+        give(client, 1, 18, "");
+        give(client, 1, 18, "");
+        requireSummary("", 3, type(int128).max, 18);
+        give(client, -1e38, 0, "low");
+        give(client, 1, 18, "low");
+        give(client, 1, 18, "low");
+        requireSummary("low", 3, type(int128).min, 18);
+    }
+
     function test_getSummary_truncatesTowardsZero() public {
         give(client, -1, 0, "");
         give(client, -2, 0, "");

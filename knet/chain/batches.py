@@ -95,6 +95,13 @@ class Standing(Record, frozen=True):
     free_at: int  # unix seconds; 0 if it never submitted
 
 
+class Reward(Record, frozen=True):
+    """What an account earned by challenges: wei, and when it can be claimed (unix seconds; 0 where it is nothing)."""
+
+    amount: int
+    free_at: int
+
+
 class Tenure(Record, frozen=True):
     """What was witnessed of an account at a node; unix seconds, 0 for never, `LASTING` for still."""
 

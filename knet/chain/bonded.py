@@ -15,6 +15,7 @@ from .batches import (
     Delta,
     Demand,
     LeafProof,
+    Reward,
     Standing,
     Tenure,
     batch_of,
@@ -51,6 +52,12 @@ class BondedRatings:
         bond, _, _, batches, last = self.rpc.call(self._reliability.functions.raterOf(rater), doing)
         influence = self.rpc.call(self._reliability.functions.influenceOf(rater), doing)
         return Standing(bond=bond, influence=influence, batches=batches, free_at=last + WINDOW_SECONDS if last else 0)
+
+    def reward(self, account: str) -> Reward:
+        """What an account has earned by challenges and not claimed."""
+        doing = f"Asking what {account} has earned"
+        amount, epoch = self.rpc.call(self._reliability.functions.rewardOf(account), doing)
+        return Reward(amount=amount, free_at=(epoch + 1) * EPOCH_SECONDS if amount else 0)
 
     def tenure(self, node: int, account: str) -> Tenure:
         found = self.rpc.call(self._reliability.functions.tenure(node, account), f"Asking who signed for node {node}")
@@ -139,8 +146,12 @@ class BondedRatings:
         call = self._reliability.functions.submit(root, content.digest, words, deadline)
         return self._send(signer, call, f"Submitting ratings of {len(deltas)} nodes")
 
+    def claim(self, signer: Signer) -> str:
+        """Take what was earned by challenges in earlier epochs: the transaction hash. Raises TransactionFailed."""
+        return self._send(signer, self._reliability.functions.claim(), "Claiming what challenges earned")
+
     def challenge_leaf(self, signer: Signer, batch: Batch, proof: LeafProof) -> str:
-        """Prove one leaf wrong by itself and take half the bond: the transaction hash."""
+        """Prove one leaf wrong by itself and earn half the bond: the transaction hash."""
         call = self._reliability.functions.challengeLeaf(batch_words(batch), proof_words(proof))
         return self._send(signer, call, _challenging(batch))
 

@@ -1,4 +1,4 @@
-"""Checking other people's batches, and proving what is wrong with them: whoever does so takes half the bond."""
+"""Checking other people's batches, and proving what is wrong with them: whoever does so earns half the bond."""
 
 from __future__ import annotations
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from knet.chain.anvil import find_anvil
-from knet.chain.bonded import DEMAND_FEE, WINDOW_SECONDS
+from knet.chain.bonded import WINDOW_SECONDS
 from knet.chain.devchain import fund, start_network, stop_network
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
 from knet.content.store import MemoryStore
 from knet.errors import TransactionFailed
 from knet.trust.audit import audit_batch, challenge
+from knet.trust.demands import follow_up
 
 from ..conftest import NO_ANVIL
 from .support import STAKE, rating, submit
@@ -85,9 +86,15 @@ def test_a_rater_that_does_not_reveal_loses_its_bond(lone: EvmChain, wait: Wait)
     assert finding is not None
     challenge(lone, auditor, finding)
     wait(4 * DAY + 60)
+    assert len(follow_up(lone, auditor, lone.time())) == 1
+    reward = lone.reward(auditor.address)
+    assert reward.amount == STAKE // 2
+    with pytest.raises(TransactionFailed, match="RewardLocked"):
+        lone.claim(auditor)
+    wait(reward.free_at - lone.time() + 60)
     before = lone.rpc.web3.eth.get_balance(auditor.address)
-    lone.challenge_silence(auditor, batch, finding.index)
-    assert lone.rpc.web3.eth.get_balance(auditor.address) - before > STAKE // 2 + DEMAND_FEE - 10**16
+    lone.claim(auditor)
+    assert lone.rpc.web3.eth.get_balance(auditor.address) - before > STAKE // 2 - 10**16
     assert not lone.stands(batch)
     assert lone.reputations([node])[node].count == 0
     assert lone.standing(rater.address).bond == 0

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {IBonds} from "../interfaces/IBonds.sol";
-import {Rater} from "../types/Rater.sol";
+import {Rater, Reward} from "../types/Rater.sol";
 
 /// @notice Capital at stake, and the influence it gives. Nobody else can move it, except by proving a fault.
 abstract contract Bonds is IBonds {
@@ -19,6 +19,8 @@ abstract contract Bonds is IBonds {
     uint256 public burnt;
 
     mapping(address rater => Rater) internal _raters;
+    mapping(address account => Reward) private _rewards;
+    mapping(address rater => uint256) private _bounties;
 
     /// @inheritdoc IBonds
     function bond() external payable {
@@ -41,6 +43,27 @@ abstract contract Bonds is IBonds {
         rater.bond = uint96(total - amount);
         emit Unbonded(msg.sender, amount, total - amount);
         Address.sendValue(payable(msg.sender), amount);
+    }
+
+    /// @inheritdoc IBonds
+    function claim() external {
+        Reward memory reward = _rewards[msg.sender];
+        uint256 free = (uint256(reward.epoch) + 1) * EPOCH;
+        if (reward.amount == 0) revert NothingToClaim(msg.sender);
+        if (block.timestamp < free) revert RewardLocked(msg.sender, free);
+        delete _rewards[msg.sender];
+        emit Claimed(msg.sender, reward.amount);
+        Address.sendValue(payable(msg.sender), reward.amount);
+    }
+
+    /// @inheritdoc IBonds
+    function rewardOf(address account) external view returns (Reward memory) {
+        return _rewards[account];
+    }
+
+    /// @inheritdoc IBonds
+    function bountyOf(address rater) external view returns (uint256) {
+        return _bounties[rater];
     }
 
     /// @inheritdoc IBonds
@@ -74,13 +97,21 @@ abstract contract Bonds is IBonds {
         _raters[msg.sender] = Rater(rater.bond, uint64(spent), uint32(epoch), number + 1, uint32(block.timestamp));
     }
 
-    /// @dev Take all of a bond: half goes to the caller, half is out of everyone's reach for good.
-    /// Were all of it the caller's, a cheat could punish itself just before others do, and lose nothing.
+    /// @dev Take all of a bond: half is the caller's, an eighth is kept for whoever challenges more of the account's
+    /// batches, which no bond stands behind any more, and the rest is out of everyone's reach for good. Were all of it
+    /// the caller's, a cheat could punish itself just before others do, and lose nothing. The caller has to wait for
+    /// the next epoch, or a cheat who punishes itself could spend the same capital twice in this one.
     function _seize(address account) internal returns (uint256 reward) {
         uint256 total = _raters[account].bond;
+        uint256 bounty = _bounties[account] / 2;
+        uint256 kept = total / 8;
         _raters[account].bond = 0;
-        reward = total / 2;
-        burnt += total - reward;
+        _bounties[account] = _bounties[account] - bounty + kept;
+        burnt += total - total / 2 - kept;
+        reward = total / 2 + bounty;
+        Reward storage owed = _rewards[msg.sender];
+        // forge-lint: disable-next-item(unsafe-typecast) -- all the ether there is has 87 bits; epochs of weeks
+        (owed.amount, owed.epoch) = (owed.amount + uint96(reward), uint32(currentEpoch()));
     }
 
     /// @dev Rounded down, so that parts of a bond never have more influence than the whole.

@@ -14,6 +14,14 @@ struct Rater {
     uint32 lastBatchAt;
 }
 
+/// @notice What an account earned by challenges, in one slot.
+/// @param amount Wei.
+/// @param epoch The last one in which it earned something; from the next one on it can be claimed.
+struct Reward {
+    uint96 amount;
+    uint32 epoch;
+}
+
 /// @notice What was witnessed of one account at one node, in one slot; unix seconds, 0 for never.
 /// `walletUntil` and `ownerUntil` are the largest number while it lasts.
 struct Tenure {

@@ -41,7 +41,8 @@ contract Audited is Fixture {
     function requireSlashed(Batch memory batch) internal view {
         assert(reliability.commitmentOf(batch.rater, batch.number) == 0);
         assert(reliability.raterOf(batch.rater).bond == 0);
-        assert(AUDITOR.balance == BOND / 2 && reliability.burnt() == BOND - BOND / 2);
+        assert(reliability.rewardOf(AUDITOR).amount == BOND / 2 && AUDITOR.balance == 0);
+        assert(reliability.bountyOf(batch.rater) == BOND / 8 && reliability.burnt() == BOND - BOND / 2 - BOND / 8);
         for (uint256 i = 0; i < batch.deltas.length; ++i) {
             Score memory sums = reliability.score(batch.deltas[i] >> 128);
             assert(sums.positive == 0 && sums.negative == 0);
