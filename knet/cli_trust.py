@@ -39,7 +39,15 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
     standing, demands = chain.standing(signer.address), chain.demands(signer.address)
     reward = chain.reward(signer.address)
     if as_json:
-        print_json({"rater": signer.address, "standing": standing, "demands": demands, "reward": reward})
+        print_json(
+            {
+                "rater": signer.address,
+                "standing": standing,
+                "influence": standing.influence,
+                "demands": demands,
+                "reward": reward,
+            }
+        )
         return
     out.print(f"{signer.address}: {ether(standing.bond)} ether at stake, {standing.batches} batches submitted")
     out.print(f"influence left in this epoch: {standing.influence / 100:g} full verdicts")

@@ -24,6 +24,9 @@ _RECEIPT = "(uint256,bytes32,bytes32,bytes32,address,uint64,bytes32)"
 _LEAF = f"({_RECEIPT},bytes32,bytes32,uint8,int8,uint48,uint48)"
 
 
+WEI_PER_INFLUENCE = 10**13  # `Bonds.WEI_PER_INFLUENCE`
+
+
 class Delta(Record, frozen=True):
     """What a batch adds to one node, in hundredths, over ``count`` ratings."""
 
@@ -87,12 +90,17 @@ class LeafProof(Record, frozen=True):
 
 
 class Standing(Record, frozen=True):
-    """A rater on chain: wei at stake, influence left in this epoch (hundredths), when the bond is free again."""
+    """A rater on chain: wei at stake, influence spent in this epoch (hundredths), when the bond is free again."""
 
     bond: int
-    influence: int
+    spent: int
     batches: int
     free_at: int  # unix seconds; 0 if it never submitted
+
+    @property
+    def influence(self) -> int:
+        """What is left of it in this epoch, in hundredths."""
+        return max(self.bond // WEI_PER_INFLUENCE - self.spent, 0)
 
 
 class Reward(Record, frozen=True):

@@ -49,9 +49,14 @@ class BondedRatings:
 
     def standing(self, rater: str) -> Standing:
         doing = f"Asking what {rater} has at stake"
-        bond, _, _, batches, last = self.rpc.call(self._reliability.functions.raterOf(rater), doing)
-        influence = self.rpc.call(self._reliability.functions.influenceOf(rater), doing)
-        return Standing(bond=bond, influence=influence, batches=batches, free_at=last + WINDOW_SECONDS if last else 0)
+        bond, spent, epoch, batches, last = self.rpc.call(self._reliability.functions.raterOf(rater), doing)
+        now = self.rpc.call(self._reliability.functions.currentEpoch(), doing)
+        return Standing(
+            bond=bond,
+            spent=spent if epoch == now else 0,
+            batches=batches,
+            free_at=last + WINDOW_SECONDS if last else 0,
+        )
 
     def reward(self, account: str) -> Reward:
         """What an account has earned by challenges and not claimed."""

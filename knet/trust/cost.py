@@ -34,7 +34,7 @@ class Cost(Record, frozen=True):
 def cost_of(chain: Chain, rater: str, ratings: Sequence[Rating]) -> Cost:
     """The cost of sending ``ratings`` now. Raises ChainUnreachable."""
     standing = chain.standing(rater)
-    bond = missing_wei(standing.bond, standing.influence, ratings) if ratings else 0
+    bond = missing_wei(standing, ratings) if ratings else 0
     nodes = len({rating.receipt.receipt.node for rating in ratings})
     gas = -(-nodes // MAX_NODES) * ROUND_GAS + nodes * NODE_GAS + (BOND_GAS if bond else 0)
     return Cost(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -11,20 +12,32 @@ from msgspec.structs import replace
 from ..chain.base import Chain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of, from_json, to_json
-from ..content.base import BlockStore
-from ..errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
+from ..content.base import BlockSource, BlockStore
+from ..content.layered import FirstOf
+from ..errors import (
+    BadReceipt,
+    ChainUnreachable,
+    CodecError,
+    ConfigError,
+    ContentError,
+    TransactionFailed,
+    TransactionPending,
+    TransportError,
+)
 from ..files import write_atomically
 from ..query.answer import Writer
 from ..records import Answer, Rating, Record, SignedReceipt
 from .admit import admit, chain_time
 from .attribution import credit, receipt_of
-from .batch import Folded, fitting, fold, publish_batch
+from .batch import Folded, fetch_leaves, fitting, fold, publish_batch
 from .faults import VALIDITY_SECONDS
 from .stake import ensure_stake, waiting_for_influence
 
 DEADLINE_SECONDS = 600  # a batch not included by then never is: what it carried may be sent again
 CLOCK_ERROR_SECONDS = 3600  # by which this machine may be ahead of a chain on which nothing happens
 REORG_BLOCKS = 12  # by which a batch may move
+
+log = logging.getLogger("knet")
 
 
 class _Sent(Record, frozen=True):
@@ -40,6 +53,7 @@ class _Journal(Record, frozen=True):
     ratings: list[Rating] = []
     used: dict[str, int] = {}  # receipts that a batch carried, and when they were issued
     sent: _Sent | None = None
+    batches: list[str] = []  # roots of those that arrived, as far as this queue knows, of the last weeks
 
 
 class RatingQueue:
@@ -109,6 +123,7 @@ class RatingQueue:
         refused: list[str] = []
         with self._lock:
             self._settle(chain, signer.address)
+            self._recall(chain, signer.address, FirstOf(store, *stores))
             while pending := self.pending():
                 now = chain_time(chain)
                 admitted = admit(chain, signer, pending, now + DEADLINE_SECONDS)
@@ -168,13 +183,35 @@ class RatingQueue:
                 hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent anew.",
             )
 
+    def _recall(self, chain: Chain, rater: str, source: BlockSource) -> None:
+        """Learn which receipts were carried by batches that this queue does not know: sent from another machine, or
+        since the backup that it was restored from. Rating with one of them again would cost the bond."""
+        journal = self._read()
+        since = chain.time() - VALIDITY_SECONDS - CLOCK_ERROR_SECONDS
+        recent = [batch for batch in chain.batches(rater) if batch.submitted_at >= since]
+        used: dict[str, int] = {}
+        known = set(journal.batches)
+        for batch in recent:
+            if batch.root.hex() in known:
+                continue
+            try:
+                leaves = fetch_leaves(batch, source)
+            except (ContentError, CodecError, BadReceipt, TransportError) as error:
+                log.warning("batch %d was sent from elsewhere, and what it rated is not known: %s", batch.number, error)
+                continue
+            known.add(batch.root.hex())
+            used |= {_key(leaf.receipt): leaf.receipt.receipt.issued_at for leaf in leaves}
+        left = [rating for rating in journal.ratings if _key(rating.receipt) not in used]
+        roots = [batch.root.hex() for batch in recent if batch.root.hex() in known]
+        self._write(replace(journal, ratings=left, used=journal.used | used, batches=roots))
+
     def _arrived(self, sent: _Sent) -> None:
         journal, carried = self._read(), set(sent.receipts)
         used = {_key(r.receipt): r.receipt.receipt.issued_at for r in journal.ratings if _key(r.receipt) in carried}
         newest = max([*journal.used.values(), *used.values()], default=0)
         known = {key: issued for key, issued in journal.used.items() if issued > newest - 2 * VALIDITY_SECONDS}
         left = [rating for rating in journal.ratings if _key(rating.receipt) not in carried]
-        self._write(_Journal(ratings=left, used=known | used))
+        self._write(_Journal(ratings=left, used=known | used, batches=[*journal.batches, sent.root.hex()]))
 
     def _read(self) -> _Journal:
         return from_json(self._path.read_bytes(), _Journal) if self._path.exists() else _Journal()

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 
 from ..chain.base import Chain
+from ..chain.batches import WEI_PER_INFLUENCE, Standing
 from ..chain.keys import Signer
 from ..errors import ConfigError
 from ..records import Rating
 
 WEI = 10**18
-WEI_PER_INFLUENCE = 10**13  # `Reliability.WEI_PER_INFLUENCE`
 MIN_BOND = 10**16  # `Reliability.MIN_BOND`
 ANY_WEI = 2**256 - 1  # as a bond: whatever it takes
 EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
@@ -23,7 +23,7 @@ def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bon
     Raises ConfigError, with the command to run, when nothing is at stake.
     """
     standing = chain.standing(signer.address)
-    missing = missing_wei(standing.bond, standing.influence, ratings)
+    missing = missing_wei(standing, ratings)
     if 0 < missing <= bond:
         chain.bond(signer, missing)
         return chain.standing(signer.address).influence, missing
@@ -36,16 +36,16 @@ def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bon
     return standing.influence, 0
 
 
-def missing_wei(bond: int, influence: int, ratings: Sequence[Rating]) -> int:
-    """What has to be added to a bond for ratings to be sent in this epoch."""
-    weight = sum(abs(rating.value) for rating in ratings)
-    return max(MIN_BOND - bond, (weight - influence) * WEI_PER_INFLUENCE, 0)
+def missing_wei(standing: Standing, ratings: Sequence[Rating]) -> int:
+    """What has to be added to a bond for ratings to be sent in this epoch; after a lost one, what it bought counts."""
+    weight = standing.spent + sum(abs(rating.value) for rating in ratings)
+    return max(MIN_BOND - standing.bond, weight * WEI_PER_INFLUENCE - standing.bond, 0)
 
 
 def waiting_for_influence(chain: Chain, rater: str, ratings: Sequence[Rating], sent: int) -> ConfigError:
     """The error that says why ratings stay queued."""
     standing = chain.standing(rater)
-    missing = missing_wei(standing.bond, standing.influence, ratings)
+    missing = missing_wei(standing, ratings)
     new_epoch = time.strftime("%Y-%m-%d", time.gmtime((int(time.time()) // EPOCH_SECONDS + 1) * EPOCH_SECONDS))
     return ConfigError(
         f"{sent} batches were sent; {len(ratings)} ratings wait, since {ether(standing.bond)} ether at stake buys no "

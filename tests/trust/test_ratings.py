@@ -32,7 +32,7 @@ from knet.trust.audit import audit_batch
 from knet.trust.batch import fetch_leaves, fitting, fold
 from knet.trust.cost import cost_of
 from knet.trust.ratings import CLOCK_ERROR_SECONDS, DEADLINE_SECONDS, RatingQueue
-from knet.trust.stake import ANY_WEI
+from knet.trust.stake import ANY_WEI, missing_wei
 from tests.chain.support import issue, new_receipt, rating
 from tests.query.support import Owner
 
@@ -187,6 +187,32 @@ def test_a_batch_that_may_still_arrive_is_waited_for(
         patch.setattr("knet.trust.ratings.time.time", lambda: later)
         assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
     assert party.counts() == [1, 1]
+
+
+def test_a_restored_queue_remembers_what_batches_carried(party: Party, tmp_path: Path) -> None:
+    """As on a second machine with the same key: the same receipt in two batches would cost the bond."""
+    store, rated = MemoryStore(), party.answer()
+    RatingQueue(tmp_path / "lost.json").rate(rated, 1)
+    first = RatingQueue(tmp_path / "lost.json")
+    assert len(first.flush(party.chain, party.rater, store, bond=ANY_WEI)) == 1
+    restored = RatingQueue(tmp_path / "restored.json")
+    restored.rate(rated, 1)
+    assert restored.flush(party.chain, party.rater, store, bond=ANY_WEI) == []
+    assert restored.pending() == []
+    assert party.counts() == [1, 1]
+    with pytest.raises(ConfigError, match="the verdict is on chain"):
+        restored.rate(rated, -1)
+
+
+def test_after_a_lost_bond_what_is_asked_for_is_enough(party: Party, queue: RatingQueue) -> None:
+    for _ in range(12):  # more than the least bond buys
+        queue.rate(party.answer(), 1)
+    queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
+    standing = replace(party.chain.standing(party.rater.address), bond=0)
+    queue.rate(party.answer(), 1)
+    missing = missing_wei(standing, queue.pending())
+    assert replace(standing, bond=missing).influence >= sum(abs(rating.value) for rating in queue.pending())
+    assert replace(standing, bond=missing - 10**13).influence < sum(abs(rating.value) for rating in queue.pending())
 
 
 def test_a_receipt_that_a_batch_carried_cannot_be_rated_again(party: Party, queue: RatingQueue) -> None:
