@@ -83,7 +83,7 @@ def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) 
 @app.command()
 @command
 def claim(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Take what you earned by challenges before this week."""
+    """Take what you earned by challenges, in the week after the last one."""
     chain, signer = _chain(load_profile(profile))
     _told(chain.claim(signer), "claimed", as_json)
 
@@ -123,7 +123,11 @@ def audit(
     with _source(loaded) as source, console.status("checking every rating ..."):
         checked, findings = _audited(chain, source, rater)
     closed = follow_up(chain, signer, chain.time()) if demand else []
-    transactions = [_act(chain, signer, found, challenge, demand) for found in findings]
+    asked = {(each.rater, each.number) for each in chain.demands(by=signer.address)} if demand else set()
+    transactions = [
+        _act(chain, signer, found, challenge, demand and (found.batch.rater, found.batch.number) not in asked)
+        for found in findings
+    ]
     if as_json:
         done = [*closed, *(each for each in transactions if each)]
         print_json({"batches": checked, "findings": findings, "transactions": done})

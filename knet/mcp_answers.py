@@ -44,9 +44,9 @@ class KeptAnswers:
         return decode(block, Answer)
 
     def passages(self) -> Iterator[Passage]:
-        """Of every answer that is kept, the latest first. Raises as `get`."""
+        """Of every answer that is kept and whole, the latest first."""
         for path in reversed(self._oldest_first()):
-            with suppress(ConfigError):  # another server forgot it just now
+            with suppress(ConfigError, BlockTampered, CodecError):  # forgotten by another server just now, or damaged
                 yield from self.get(path.name).passages
 
     def _forget(self) -> None:

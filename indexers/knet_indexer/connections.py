@@ -38,14 +38,22 @@ class Connection(HttpToolsProtocol):
             self.app = _full
         self._await_request()
 
-    def data_received(self, data: bytes) -> None:
-        cycle = self.cycle
-        super().data_received(data)
-        if self.cycle is not cycle:
-            _cancel(self._asking)
-            self._asking = None
-        elif cycle is None or cycle.response_complete:
-            self._await_request()
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_request()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        _cancel(self._asking)
+        self._asking = None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._await_reader()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -59,6 +67,12 @@ class Connection(HttpToolsProtocol):
         _cancel(self._asking)
         _cancel(self._reading)
         super().connection_lost(exc)
+
+    def _await_reader(self) -> None:
+        """A connection that is closed ends once what is buffered was taken; not even that is waited for for ever."""
+        if self.transport.is_closing():
+            _cancel(self._reading)
+            self._reading = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def _await_request(self) -> None:
         """From now on a whole request is due."""

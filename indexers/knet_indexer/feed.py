@@ -16,8 +16,10 @@ def changes_since(node: Node, served: Served, sequence: int, skip: int) -> Chang
     with node.open_state() as state:
         entries = [entry for entry in ledger.since(state, head, sequence) if entry.id <= head.id]
         found = ledger.changes(state, head, sequence, skip, MAX_CHANGES + 1)
+        before = ledger.changes(state, head, sequence, skip - 1, 1) if skip else []
     changes, more = found[:MAX_CHANGES], len(found) > MAX_CHANGES
-    first = changes[0].sequence if skip and changes else sequence
+    goes_on = bool(before and changes) and before[0].sequence == changes[0].sequence
+    first = before[0].sequence + (not goes_on) if before else sequence
     last = changes[-1].sequence if more else head.sequence
     return ChangesReply(
         node=head.node,

@@ -85,6 +85,7 @@ class _Connection:
         self._lock = threading.Lock()
         self._network: Network | None = None
         self._demo: DemoNetwork | None = None
+        self._retired: list[Network] = []
         self._starting = False
         self._problem = ""
         self._phases: dict[str, Phase] = {}
@@ -96,7 +97,7 @@ class _Connection:
         try:
             with self._lock:
                 if self._network is not None and self._is_changed(self._network):
-                    self._network.close()
+                    self._retired.append(self._network)  # questions may be under way in it
                     self._network = None
                 if self._network is None:
                     self._network = self._connect()
@@ -157,8 +158,9 @@ class _Connection:
     def close(self) -> None:
         if self._demo is not None:
             self._demo.stop()
-        if self._network is not None:
-            self._network.close()
+        for network in (*self._retired, self._network):
+            if network is not None:
+                network.close()
 
 
 def _known() -> list[str]:

@@ -123,7 +123,8 @@ export class AskPanel extends Widget {
     } else if (event.event === 'answer' && event.answer) {
       this.progress.end();
       const { answer, id, text, html } = event;
-      this.showAnswer({ asked, answer, id: id ?? '', text: text ?? '', html: html ?? '' });
+      const profile = this.knet.state?.profile ?? '';
+      this.showAnswer({ asked, profile, answer, id: id ?? '', text: text ?? '', html: html ?? '' });
     } else if (event.event === 'stopped') {
       this.progress.end(trans.__('Stopped.'));
     } else if (event.event === 'error') {

@@ -76,7 +76,7 @@ export function addNotebookCommands(app: JupyterFrontEnd, knet: IKnet, notebooks
       if (answered) {
         const panel: NotebookPanel = notebooks.currentWidget ?? (await commands.execute('notebook:create-new', {}));
         await panel.context.ready;
-        insertAnswer(panel, answered, knet.state?.profile ?? '');
+        insertAnswer(panel, answered);
         shell.activateById(panel.id);
       }
     }

@@ -15,13 +15,9 @@ import { askingCell } from './source';
 export const METADATA = 'knet';
 const METADATA_VERSION = 1;
 
-/**
- * A cell that asks the same of the same when it is run, with the answer as its output. Below the active cell.
- *
- * `profile` names the network that was asked.
- */
-export function insertAnswer(panel: NotebookPanel, answered: IAnswered, profile: string): void {
-  const { asked, answer, id, text, html } = answered;
+/** A cell that asks the same of the same when it is run, with the answer as its output. Below the active cell. */
+export function insertAnswer(panel: NotebookPanel, answered: IAnswered): void {
+  const { asked, profile, answer, id, text, html } = answered;
   const notebook = panel.content;
   NotebookActions.insertBelow(notebook);
   NotebookActions.changeCellType(notebook, 'code'); // new cells need not be code

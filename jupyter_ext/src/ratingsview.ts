@@ -91,6 +91,7 @@ export class RatingsView implements IDisposable {
   }
 
   private async withdraw(receipt: string): Promise<void> {
+    this.enable(false);
     await this.knet.withdraw(receipt).then(
       () => put(this.said, this.knet.trans.__('Taken back.')),
       (error: Error) => put(this.said, line(error.message, 1000))

@@ -119,6 +119,7 @@ export interface IAsked {
 /** An answer with what the server said about it, ready to be put into a notebook. */
 export interface IAnswered {
   asked: IAsked;
+  profile: string; // of the network that was asked
   answer: IAnswer;
   id: string;
   text: string;

@@ -1,9 +1,6 @@
 /** What was asked in the panel, as Python for a cell: it runs in any kernel that has knet, with nothing loaded. */
 
 import type { IAsked } from './records';
-import { line } from './text';
-
-const MAX_QUESTION = 4096;
 
 /** What `knet.ask` does when it is not told. */
 const DEFAULTS: { [name in keyof IAsked]: IAsked[name] } = {
@@ -21,8 +18,16 @@ export function askingCell(asked: IAsked, profile: string): string {
   const options = names
     .filter(name => String(asked[name]) !== String(DEFAULTS[name]) && !(name === 'ask' && asked.nodes.length))
     .map(name => `${name}=${python(asked[name])}`);
-  const parts = [JSON.stringify(line(asked.question, MAX_QUESTION)), `profile=${JSON.stringify(profile)}`, ...options];
+  const parts = [quoted(asked.question), `profile=${quoted(profile)}`, ...options];
   return `import knet\n\nknet.ask(\n${parts.map(part => `    ${part},\n`).join('')})`;
+}
+
+/** A Python string: JSON's, with what would turn the direction of a line or hide parts of it as escapes. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\p{Cf}\p{Zl}\p{Zp}]/gu,
+    one => `\\U${one.codePointAt(0)!.toString(16).padStart(8, '0')}`
+  );
 }
 
 function python(value: IAsked[keyof IAsked]): string {

@@ -31,9 +31,14 @@ describe('askingCell', () => {
     ]);
   });
 
+  it('hides nothing in the question', () => {
+    const cell = askingCell({ ...ASKED, question: 'dams\u202e?\u{e0001}' }, 'demo');
+    expect(cell.split('\n')[3]).toBe(String.raw`    "dams\U0000202e?\U000e0001",`);
+  });
+
   it('lets no question out of its quotes', () => {
     const cell = askingCell({ ...ASKED, question: '"); import os #\nos.remove("x")\\' }, 'a"b');
-    expect(cell.split('\n')[3]).toBe(String.raw`    "\"); import os # os.remove(\"x\")\\",`);
+    expect(cell.split('\n')[3]).toBe(String.raw`    "\"); import os #\nos.remove(\"x\")\\",`);
     expect(cell.split('\n')[4]).toBe(String.raw`    profile="a\"b",`);
   });
 });

@@ -152,7 +152,7 @@ class BondedRatings:
         return self._send(signer, call, f"Submitting ratings of {len(deltas)} nodes")
 
     def claim(self, signer: Signer) -> str:
-        """Take what was earned by challenges in earlier epochs: the transaction hash. Raises TransactionFailed."""
+        """Take what was earned by challenges, from the epoch after the last one on: the transaction hash."""
         return self._send(signer, self._reliability.functions.claim(), "Claiming what challenges earned")
 
     def challenge_leaf(self, signer: Signer, batch: Batch, proof: LeafProof) -> str:

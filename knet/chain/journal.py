@@ -31,7 +31,7 @@ class Sent(Record, frozen=True):
     what: bytes  # digest of receiver, data and value: a repetition of the same call has the same
     doing: str
     versions: list[bytes]
-    time: int  # unix seconds
+    time: int  # unix seconds: when it was sent, or first seen mined
     by: str = ""  # the process that waits for it
     block: int = 0  # where it was last seen mined
     taken: int = 0  # the chain's height when another transaction was first seen in its place
@@ -84,6 +84,7 @@ class Journal:
     def abandon(self, sent: Sent) -> None:
         """Nobody waits for an entry any more: whoever makes its call next, here or in another process, takes it up."""
         with self.opened() as entries:
+            release(sent)  # while nobody else can take it up, and hold it
             entries[:] = [replace(entry, by="") if entry.nonce == sent.nonce else entry for entry in entries]
 
     def forget(self, sent: Sent) -> None:

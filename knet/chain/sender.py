@@ -68,8 +68,7 @@ class Sender:
             except BaseException:
                 self._journal(signer).abandon(sent)
                 raise
-            finally:
-                release(sent)
+            release(sent)
             if receipt["status"] == 1:
                 return receipt
             if receipt["gasUsed"] < _NO_GAS * _fields(sent)["gas"]:
@@ -146,7 +145,7 @@ class Sender:
     def _broadcast(self, raw: bytes) -> None:
         """Send signed bytes, again where the connection broke. Raises Web3RPCError when the RPC refuses them.
 
-        Once a connection broke, that their nonce is taken may mean that they were: what holds it then, time tells.
+        Once a connection broke, no refusal says that they did not arrive before: what became of them, time tells.
         """
         broken = False
         for pause in (*SEND_PAUSES, None):
@@ -159,7 +158,7 @@ class Sender:
                 broken = True
                 time.sleep(pause)
             except Web3RPCError as error:
-                if _says(error, _KNOWN) or self._is_known(Web3.keccak(raw)) or (broken and _says(error, _TAKEN)):
+                if broken or _says(error, _KNOWN) or self._is_known(Web3.keccak(raw)):
                     return
                 raise
 
@@ -184,25 +183,30 @@ class Sender:
     def _standing(self, signer: Signer, entries: list[Sent]) -> list[Sent]:
         """Earlier transactions that could still count, each sent again if the chain does not have it any more."""
         left: list[Sent] = []
+        gone: list[Sent] = []
         newest, count = self._web3.eth.block_number, self._web3.eth.get_transaction_count(signer.address, "latest")
         stands = False  # a reorganisation takes back the last blocks: below one that stands, all do
         for sent in sorted(entries, key=lambda entry: -entry.nonce):
             if not (stands and sent.block):
                 receipt = self._receipt(sent)
-                if receipt is None and count > sent.nonce:
+                if receipt is None and count > sent.nonce and not sent.taken:
                     receipt = self._late_receipt(sent)
                 taken = 0
                 if receipt is not None:
                     stands = True
                 elif count <= sent.nonce:
-                    self._revive(sent)
+                    gone.append(sent)
                 else:
                     taken = sent.taken or newest
                     if settled_block(self._web3, self._confirmations)["number"] >= taken:
                         continue  # another took its nonce for good
-                sent = replace(sent, block=receipt["blockNumber"] if receipt else 0, taken=taken)
+                block = receipt["blockNumber"] if receipt else 0
+                since = int(time.time()) if block and not sent.block else sent.time
+                sent = replace(sent, block=block, taken=taken, time=since)
             if not sent.block or newest - sent.block < FINAL_BLOCKS or _is_left(sent):
                 left.append(sent)
+        for sent in reversed(gone):  # the lowest nonce first: some RPCs take no others before it
+            self._revive(sent)
         return left[::-1]
 
     def _receipt(self, sent: Sent) -> TxReceipt | None:

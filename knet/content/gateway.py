@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..codec import MAX_BLOCK, Cid
-from ..errors import BadReply, BlockNotFound
+from ..errors import BadReply, BlockNotFound, ContentError, TransportError
 from ..http import HttpClient
 from .layered import first_found
 
@@ -24,13 +25,37 @@ class GatewaySource:
     ) -> None:
         self.gateways = [_Gateway(client, url.rstrip("/"), deadline) for url in urls]
         self.at_once = at_once
+        self._last: _Gateway | None = None
 
     def get(self, cid: Cid) -> bytes:
         """The block, checked. Raises BlockNotFound, BlockTampered or a TransportError."""
-        return first_found(cid, self.gateways, self.at_once)
+        if self.at_once == 1:
+            return first_found(cid, self.gateways)
+        last = self._last  # who had the block before has most likely this one
+        if last is not None:
+            with suppress(ContentError, TransportError):
+                return last.get(cid)
+        others = [_Telling(gateway, self) for gateway in self.gateways if gateway is not last]
+        return first_found(cid, others or self.gateways, self.at_once)
 
     def has(self, cid: Cid) -> bool:
         """Never: another machine has to be asked."""
+        return False
+
+
+class _Telling:
+    """A gateway that is remembered when it has a block."""
+
+    def __init__(self, gateway: _Gateway, source: GatewaySource) -> None:
+        self._gateway = gateway
+        self._source = source
+
+    def get(self, cid: Cid) -> bytes:
+        data = self._gateway.get(cid)
+        self._source._last = self._gateway
+        return data
+
+    def has(self, cid: Cid) -> bool:
         return False
 
 

@@ -221,6 +221,7 @@ class Network:
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
         queued = self._ratings.rate(record, value, passage=passage, writer=_writer(model))
+        self._promises.keep_soon()
         if passage is not None:
             self._verdicts.add(record.passages[passage - 1].text, value)
             self._answered.add(record.question, record.passages[passage - 1].text, value)
@@ -246,6 +247,7 @@ class Network:
         development = self.profile.addresses == "loopback"
         if self._ratings.pending() and development:
             fund(self.profile.rpc, self.address)
+        self._promises.keep()
         sent = self._ratings.flush(
             self.chain, self._signer, *self._sources.stores, bond=ANY_WEI if development else bond
         )
@@ -346,6 +348,7 @@ class Network:
 
     def close(self) -> None:
         """Finish learning, close connections. Queued ratings stay on disk."""
+        self._promises.close()
         self._standings.close()
         self._view.close()
         self._sources.close()

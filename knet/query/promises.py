@@ -17,6 +17,7 @@ from ..errors import KnetError
 from ..trust.reveal import reveal_demanded
 
 LOOK_SECONDS = 3600.0  # between two looks; a demand leaves four days
+CLOSE_SECONDS = 60.0  # a few blocks
 
 log = logging.getLogger("knet")
 
@@ -29,6 +30,7 @@ class Promises:
         self._signer = signer
         self._source = source
         self._looked = 0.0
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def keep(self) -> list[str]:
@@ -46,7 +48,13 @@ class Promises:
         """The same in the background, unless that was done lately; what goes wrong is logged."""
         if not self._looked or time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
-            threading.Thread(target=self._quietly, daemon=True, name="knet-promises").start()
+            self._thread = threading.Thread(target=self._quietly, daemon=True, name="knet-promises")
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait for what is under way: a program that asks one question and ends keeps its promises, too."""
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
 
     def _quietly(self) -> None:
         try:

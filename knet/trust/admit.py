@@ -12,6 +12,8 @@ from ..errors import BadReceipt, NotRegistered
 from ..records import Rating, Record
 from .faults import CLOCK_SKEW_SECONDS, Rules
 
+MARGIN_SECONDS = 30  # by which the next block may be earlier than the RPC thinks
+
 
 class Admission(Record, frozen=True):
     """Ratings to send, ratings that must wait (their receipts are not in force yet), and why others were refused."""
@@ -39,7 +41,7 @@ def admit(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadline: int
     refused: list[str] = []
     for rating in ratings:
         receipt = rating.receipt.receipt
-        if now + CLOCK_SKEW_SECONDS < receipt.issued_at <= now + 86_400:
+        if now + CLOCK_SKEW_SECONDS - MARGIN_SECONDS < receipt.issued_at <= now + 86_400:
             waiting.append(rating)
             continue
         fault = rules.fault(rating.receipt, rating.value, signer.address, deadline)

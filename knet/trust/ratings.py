@@ -30,7 +30,7 @@ from ..records import Answer, Rating, Record, SignedReceipt
 from .admit import admit, chain_time
 from .attribution import credit, receipt_of
 from .batch import Folded, fetch_leaves, fitting, fold, publish_batch
-from .faults import VALIDITY_SECONDS
+from .faults import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS
 from .stake import ensure_stake, waiting_for_influence
 
 DEADLINE_SECONDS = 600  # a batch not included by then never is: what it carried may be sent again
@@ -123,16 +123,19 @@ class RatingQueue:
         refused: list[str] = []
         with self._lock:
             self._settle(chain, signer.address)
-            self._recall(chain, signer.address, FirstOf(store, *stores))
+            unseen = self._recall(chain, signer.address, FirstOf(store, *stores))
             while pending := self.pending():
                 now = chain_time(chain)
-                admitted = admit(chain, signer, pending, now + DEADLINE_SECONDS)
+                blind = [rating for rating in pending if rating.receipt.receipt.issued_at <= unseen]
+                admitted = admit(chain, signer, [r for r in pending if r not in blind], now + DEADLINE_SECONDS)
+                if blind and not admitted.ratings:
+                    raise _sent_from_elsewhere(len(blind))
                 influence, put_up = 0, 0
                 if admitted.ratings:  # before anything is dropped, so that nobody misses why
                     influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
                 bond -= put_up
                 refused += admitted.refused
-                self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting))
+                self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting + blind))
                 if not admitted.ratings:
                     break
                 chosen = fitting(admitted.ratings, influence)
@@ -183,13 +186,17 @@ class RatingQueue:
                 hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent anew.",
             )
 
-    def _recall(self, chain: Chain, rater: str, source: BlockSource) -> None:
+    def _recall(self, chain: Chain, rater: str, source: BlockSource) -> int:
         """Learn which receipts were carried by batches that this queue does not know: sent from another machine, or
-        since the backup that it was restored from. Rating with one of them again would cost the bond."""
+        since the backup that it was restored from. Rating with one of them again would cost the bond.
+
+        Returns until when (unix seconds) receipts were issued that batches may hold which cannot be read.
+        """
         journal = self._read()
         since = chain.time() - VALIDITY_SECONDS - CLOCK_ERROR_SECONDS
         recent = [batch for batch in chain.batches(rater) if batch.submitted_at >= since]
         used: dict[str, int] = {}
+        unseen = 0
         known = set(journal.batches)
         for batch in recent:
             if batch.root.hex() in known:
@@ -198,12 +205,14 @@ class RatingQueue:
                 leaves = fetch_leaves(batch, source)
             except (ContentError, CodecError, BadReceipt, TransportError) as error:
                 log.warning("batch %d was sent from elsewhere, and what it rated is not known: %s", batch.number, error)
+                unseen = max(unseen, batch.submitted_at + CLOCK_SKEW_SECONDS)
                 continue
             known.add(batch.root.hex())
             used |= {_key(leaf.receipt): leaf.receipt.receipt.issued_at for leaf in leaves}
         left = [rating for rating in journal.ratings if _key(rating.receipt) not in used]
         roots = [batch.root.hex() for batch in recent if batch.root.hex() in known]
         self._write(replace(journal, ratings=left, used=journal.used | used, batches=roots))
+        return unseen
 
     def _arrived(self, sent: _Sent) -> None:
         journal, carried = self._read(), set(sent.receipts)
@@ -232,6 +241,14 @@ def _carried(journal: _Journal) -> set[str]:
 def _percent(value: float) -> int:
     """-100..100, never 0: the smallest share still counts."""
     return round(value * 100) or (1 if value > 0 else -1)
+
+
+def _sent_from_elsewhere(count: int) -> ConfigError:
+    return ConfigError(
+        f"{count} ratings wait: their answers are older than a batch of this key that was sent from elsewhere and "
+        "cannot be read, and rating with one receipt twice costs the bond.",
+        hint="Ask again and rate the new answers, or copy `blocks` from the machine that sent it.",
+    )
 
 
 def _key(signed: SignedReceipt) -> str:

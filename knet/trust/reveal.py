@@ -19,7 +19,7 @@ def open_demands(chain: Chain, rater: str, now: int) -> list[tuple[Batch, Demand
     """
     batches = {batch.number: batch for batch in chain.batches(rater) if now <= batch.submitted_at + WINDOW_SECONDS}
     demands = sorted(chain.demands(rater), key=lambda demand: demand.deadline) if batches else []
-    due = [(batches[demand.number], demand) for demand in demands if demand.number in batches]
+    due = [(batches[each.number], each) for each in demands if each.number in batches and now <= each.deadline]
     standing = {batch.number for batch in {batch.number: batch for batch, _ in due}.values() if chain.stands(batch)}
     return [(batch, demand) for batch, demand in due if batch.number in standing]
 

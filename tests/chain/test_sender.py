@@ -57,6 +57,24 @@ def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
     assert later.register(owner, ENDPOINT) != node, "what was told is done: this is another one"
 
 
+def test_no_refusal_after_a_broken_connection_says_that_it_did_not_arrive(
+    rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
+) -> None:
+    owner = new_account()
+    sent: list[Json] = []
+
+    def limited(request: Json, forward: Callable[[], Json]) -> Json | None:
+        sent.append(request)
+        if len(sent) == 1:
+            return drop_after(request, forward)
+        return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32005, "message": "too many requests"}}
+
+    rpc.faults[SEND], rpc.faults["eth_getTransactionByHash"] = limited, first(1, saying(None))
+    node = through.register(owner, ENDPOINT)
+    assert len(sent) > 1
+    assert nodes_of(chain, owner) == [node]
+
+
 def test_an_rpc_that_forgets_is_told_again(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
 ) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from knet_indexer import connections
 from knet_indexer.connections import Connection
@@ -24,12 +24,17 @@ ASK = b"GET /small HTTP/1.1\r\nHost: node\r\n\r\n"
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """A server whose connections are a node's; ``/large`` is more than any buffer holds."""
+def server() -> uvicorn.Server:
+    """Its connections are a node's; ``/large`` is more than any buffer holds, ``/some`` than a small socket's."""
     app = FastAPI()
+    app.get("/some")(lambda: Response(bytes(3 << 20)))
     app.get("/small")(lambda: "here")
     app.get("/large")(lambda: StreamingResponse(bytes(1 << 20) for _ in range(64)))
-    server = uvicorn.Server(uvicorn.Config(app, http=Connection, log_level="critical"))
+    return uvicorn.Server(uvicorn.Config(app, http=Connection, log_level="critical"))
+
+
+@pytest.fixture
+def port(server: uvicorn.Server) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
@@ -91,6 +96,23 @@ def test_who_does_not_read_is_hung_up_on(connect: Callable[[], socket.socket], m
     except ConnectionResetError:
         pass
     assert received < 64 << 20
+
+
+def test_who_leaves_the_end_of_a_reply_unread_is_hung_up_on(
+    port: int, monkeypatch: pytest.MonkeyPatch, server: uvicorn.Server
+) -> None:
+    """What is left is less than makes a server wait with writing; it only never gets rid of the connection."""
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        reader.connect(("127.0.0.1", port))
+        reader.sendall(b"GET /some HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+        until = time.monotonic() + PATIENT
+        while not server.server_state.connections:
+            assert time.monotonic() < until
+        while server.server_state.connections:
+            assert time.monotonic() < until, "it is held for ever"
+            time.sleep(0.05)
 
 
 def test_who_reads_slowly_is_served(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

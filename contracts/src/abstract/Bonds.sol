@@ -109,6 +109,7 @@ abstract contract Bonds is IBonds {
         _bounties[account] = _bounties[account] - bounty + kept;
         burnt += total - total / 2 - kept;
         reward = total / 2 + bounty;
+        if (reward == 0) return 0;
         Reward storage owed = _rewards[msg.sender];
         // forge-lint: disable-next-item(unsafe-typecast) -- all the ether there is has 87 bits; epochs of weeks
         (owed.amount, owed.epoch) = (owed.amount + uint96(reward), uint32(currentEpoch()));

@@ -34,7 +34,7 @@ interface IBonds {
     /// @notice Take back wei that no batch can be challenged for any more.
     function unbond(uint256 amount) external;
 
-    /// @notice Take what was earned by challenges in earlier epochs.
+    /// @notice Take what was earned by challenges, from the epoch after the last one on.
     function claim() external;
 
     /// @notice What an account has earned by challenges and not claimed.
