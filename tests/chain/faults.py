@@ -64,6 +64,16 @@ def drop_after(request: Json, forward: Callable[[], Json]) -> None:
     forward()
 
 
+def dying(rpc: FaultyRpc) -> Fault:
+    """The chain has it, the reply is lost, and nobody answers any more."""
+
+    def die(request: Json, forward: Callable[[], Json]) -> None:
+        forward()
+        rpc.dead = True
+
+    return die
+
+
 def saying(result: Any) -> Fault:
     """Another answer, without asking the chain."""
     return lambda request, forward: {"jsonrpc": "2.0", "id": request["id"], "result": result}

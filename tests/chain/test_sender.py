@@ -21,7 +21,7 @@ from knet.codec import DAG_CBOR, Cid
 from knet.config import Profile
 from knet.errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
 
-from .faults import FaultyRpc, Json, drop_after, drop_before, first, saying
+from .faults import FaultyRpc, Json, drop_after, drop_before, dying, first, saying
 from .sending import COUNT, ENDPOINT, RECEIPT, SEND, NewAccount, nodes_of
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -43,12 +43,7 @@ def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
-
-    def dies(request: Json, forward: Callable[[], Json]) -> None:
-        forward()
-        rpc.dead = True
-
-    rpc.faults[SEND] = dies
+    rpc.faults[SEND] = dying(rpc)
     with pytest.raises(ChainUnreachable):
         through.register(owner, ENDPOINT)
     (node,) = nodes_of(later, owner)

@@ -15,7 +15,7 @@ from knet.chain.evm import EvmChain
 from knet.config import Profile
 from knet.errors import ChainUnreachable, TransactionPending
 
-from .faults import FaultyRpc, Json, drop_before, first, saying
+from .faults import FaultyRpc, Json, drop_before, dying, first, saying
 from .sending import ENDPOINT, RECEIPT, SEND, NewAccount, another, go, nodes_of
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -61,12 +61,7 @@ def test_what_another_process_gave_up_on_is_taken_up_while_that_one_lives(
     devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
-
-    def dies(request: Json, forward: Callable[[], Json]) -> None:
-        forward()
-        rpc.dead = True
-
-    rpc.faults[SEND] = dies
+    rpc.faults[SEND] = dying(rpc)
     doing = """
 try: chain.register(owner, endpoint)
 except ChainUnreachable: print("gave up", flush=True)
@@ -141,12 +136,7 @@ def test_a_receipt_that_the_rpc_has_late_is_not_taken_for_none(
     rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, devnet: Profile, tmp_path: Path
 ) -> None:
     owner = new_account()
-
-    def dies(request: Json, forward: Callable[[], Json]) -> None:
-        forward()
-        rpc.dead = True
-
-    rpc.faults[SEND] = dies
+    rpc.faults[SEND] = dying(rpc)
     with pytest.raises(ChainUnreachable):
         through.register(owner, ENDPOINT)
     rpc.dead = False
