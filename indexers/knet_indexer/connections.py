@@ -62,6 +62,7 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         _cancel(self._reading)
+        self._await_reader()
 
     def connection_lost(self, exc: Exception | None) -> None:
         _cancel(self._asking)

@@ -247,7 +247,7 @@ class Network:
         development = self.profile.addresses == "loopback"
         if self._ratings.pending() and development:
             fund(self.profile.rpc, self.address)
-        self._promises.keep()
+        self._promises.try_to_keep()
         sent = self._ratings.flush(
             self.chain, self._signer, *self._sources.stores, bond=ANY_WEI if development else bond
         )

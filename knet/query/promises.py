@@ -38,17 +38,15 @@ class Promises:
         with self._lock:
             self._looked = time.monotonic()
             address, now = self._signer.address, self._chain.time()
-            if (
-                now > self._chain.standing(address).free_at
-            ):  # no batch can be challenged any more, if there ever was one
-                return []
+            if now > self._chain.standing(address).free_at:
+                return []  # no batch can be challenged any more, if there ever was one
             return reveal_demanded(self._chain, self._signer, address, self._source, now)
 
     def keep_soon(self) -> None:
         """The same in the background, unless that was done lately; what goes wrong is logged."""
         if not self._looked or time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
-            self._thread = threading.Thread(target=self._quietly, daemon=True, name="knet-promises")
+            self._thread = threading.Thread(target=self.try_to_keep, daemon=True, name="knet-promises")
             self._thread.start()
 
     def close(self) -> None:
@@ -56,7 +54,8 @@ class Promises:
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
-    def _quietly(self) -> None:
+    def try_to_keep(self) -> None:
+        """`keep`; what goes wrong is logged, and stands in the way of nothing else."""
         try:
             if revealed := self.keep():
                 log.info("%d leaves of your batches were demanded, and revealed", len(revealed))
