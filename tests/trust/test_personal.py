@@ -47,6 +47,20 @@ def test_an_owner_i_trust_is_believed_about_others() -> None:
     assert before.mean < 0.5 < seen.mean
 
 
+def test_a_crowd_of_ones_own_making_makes_nobody_weigh_more() -> None:
+    """Whoever I hardly trust owns two hundred nodes under as many names, and praises them all."""
+    owners = {node: f"0xFriend{node}" for node in range(1, 11)} | {11: BOB}
+    owners |= {node: f"0xSybil{node}" for node in range(100, 300)}
+    mine = [batch(ME, node, up=10, number=node) for node in range(1, 11)] + [batch(ME, 11, up=3, number=11)]
+    crowd = [batch(BOB, node, up=1, number=node) for node in range(100, 300)]
+    before, after = PersonalTrust(ME), PersonalTrust(ME)
+    before.update(mine, owners)
+    after.update([*mine, *crowd], owners)
+    assert 0.1 < before.weight(BOB) < 0.5
+    assert after.weight(BOB) < 1.25 * before.weight(BOB)
+    assert after.weight("0xFriend1") > 0.8
+
+
 def test_ratings_fade_by_the_epoch_as_on_chain() -> None:
     old = batch(ME, 1, up=10, at=NOW - 23 * 7 * 86_400)
     assert sees(old).reputations(NOW)[1].positive == pytest.approx(5, rel=0.01)
