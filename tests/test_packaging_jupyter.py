@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
+
+from knet.query.ask import DEADLINE_SECONDS
+from knet.query.gather import PASSAGES
 
 ROOT = Path(__file__).parent.parent / "jupyter_ext"
 DATA = "knet_jupyter-0.1.0.data/data/"
@@ -34,6 +38,14 @@ def test_it_carries_the_panels_and_their_settings(wheel: zipfile.ZipFile) -> Non
     assert f"{LAB}schemas/knet-jupyter/plugin.json" in names
     built = json.loads(wheel.read(f"{LAB}package.json"))["jupyterlab"]["_build"]
     assert f"{LAB}{built['load']}" in names
+
+
+def test_what_an_inserted_cell_leaves_unsaid_is_what_knet_does() -> None:
+    """The panel's settings and the cell it writes count on what `knet.ask` does when it is not told."""
+    written = dict(re.findall(r"^  (\w+): ([\w.]+),?$", (ROOT / "src" / "source.ts").read_text(), re.MULTILINE))
+    settings = json.loads((ROOT / "schema" / "plugin.json").read_text())["properties"]
+    assert int(written["k"]) == settings["passages"]["default"] == PASSAGES
+    assert float(written["deadline"]) == settings["deadline"]["default"] == DEADLINE_SECONDS
 
 
 def test_it_switches_the_server_extension_on(wheel: zipfile.ZipFile) -> None:

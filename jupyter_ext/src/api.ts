@@ -6,6 +6,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import type {
   IAnswer,
   IAskEvent,
+  IAsked,
   ICustody,
   IFile,
   ILandscape,
@@ -19,16 +20,6 @@ import type {
 } from './records';
 import { readLines } from './stream';
 
-export interface IQuestion {
-  question: string;
-  k: number;
-  ask: number | null;
-  nodes: number[];
-  private: boolean;
-  min_reliability: number;
-  deadline: number;
-}
-
 export class Api {
   constructor(
     private readonly server: ServerConnection.ISettings,
@@ -36,8 +27,8 @@ export class Api {
   ) {}
 
   /** Ask; what happens comes as it happens. Giving the loop up, or `signal`, withdraws the question. */
-  async *ask(question: IQuestion, signal: AbortSignal): AsyncGenerator<IAskEvent> {
-    const response = await this.send('ask', { ...question, profile: this.profile }, signal);
+  async *ask(asked: IAsked, signal: AbortSignal): AsyncGenerator<IAskEvent> {
+    const response = await this.send('ask', { ...asked, profile: this.profile }, signal);
     if (response.body) {
       yield* readLines<IAskEvent>(response.body);
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -25,37 +26,19 @@ class GatewaySource:
     ) -> None:
         self.gateways = [_Gateway(client, url.rstrip("/"), deadline) for url in urls]
         self.at_once = at_once
-        self._last: _Gateway | None = None
 
     def get(self, cid: Cid) -> bytes:
         """The block, checked. Raises BlockNotFound, BlockTampered or a TransportError."""
         if self.at_once == 1:
             return first_found(cid, self.gateways)
-        last = self._last  # who had the block before has most likely this one
-        if last is not None:
+        last = max(self.gateways, key=lambda gateway: gateway.served, default=None)
+        if last is not None and last.served:  # who had the block before has most likely this one
             with suppress(ContentError, TransportError):
                 return last.get(cid)
-        others = [_Telling(gateway, self) for gateway in self.gateways if gateway is not last]
-        return first_found(cid, others or self.gateways, self.at_once)
+        return first_found(cid, self.gateways, self.at_once)
 
     def has(self, cid: Cid) -> bool:
         """Never: another machine has to be asked."""
-        return False
-
-
-class _Telling:
-    """A gateway that is remembered when it has a block."""
-
-    def __init__(self, gateway: _Gateway, source: GatewaySource) -> None:
-        self._gateway = gateway
-        self._source = source
-
-    def get(self, cid: Cid) -> bytes:
-        data = self._gateway.get(cid)
-        self._source._last = self._gateway
-        return data
-
-    def has(self, cid: Cid) -> bool:
         return False
 
 
@@ -64,15 +47,18 @@ class _Gateway:
         self.client = client
         self.url = url
         self.deadline = deadline
+        self.served = 0.0  # when it last had a block; 0 for never
 
     def get(self, cid: Cid) -> bytes:
         url = f"{self.url}/ipfs/{cid}?format=raw"
         try:
-            return cid.check(self.client.get(url, deadline=self.deadline, max_bytes=MAX_BLOCK, accept=RAW_TYPE))
+            data = cid.check(self.client.get(url, deadline=self.deadline, max_bytes=MAX_BLOCK, accept=RAW_TYPE))
         except BadReply as error:
             if error.status in (404, 410):
                 raise BlockNotFound(f"{self.url} does not have block {cid}.") from error
             raise
+        self.served = time.monotonic()
+        return data
 
     def has(self, cid: Cid) -> bool:
         return False

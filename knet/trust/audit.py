@@ -44,9 +44,8 @@ def audit_batch(chain: Chain, source: BlockSource, batch: Batch, earlier: Sequen
     try:
         leaves = fetch_leaves(batch, source)
     except (ContentError, TransportError, CodecError, BadReceipt) as error:
-        index = secrets.randbelow(
-            batch.size
-        )  # who knew which leaf is asked for would show that one, and hide the others
+        # Who knew which leaf is asked for would have that one right, and hide the others.
+        index = secrets.randbelow(batch.size)
         return Finding(batch=batch, kind="withheld", reason=str(error), index=index)
     tree = tree_of(leaves)
     found = _wrong_sum(batch, leaves, tree) or _duplicate(batch, leaves, tree, [(batch, leaves)])

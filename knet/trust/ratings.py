@@ -121,15 +121,15 @@ class RatingQueue:
         """
         transactions: list[str] = []
         refused: list[str] = []
+        blind: list[Rating] = []
         with self._lock:
             self._settle(chain, signer.address)
             unseen = self._recall(chain, signer.address, FirstOf(store, *stores))
             while pending := self.pending():
                 now = chain_time(chain)
                 blind = [rating for rating in pending if rating.receipt.receipt.issued_at <= unseen]
-                admitted = admit(chain, signer, [r for r in pending if r not in blind], now + DEADLINE_SECONDS)
-                if blind and not admitted.ratings:
-                    raise _sent_from_elsewhere(len(blind))
+                seen = [rating for rating in pending if rating.receipt.receipt.issued_at > unseen]
+                admitted = admit(chain, signer, seen, now + DEADLINE_SECONDS)
                 influence, put_up = 0, 0
                 if admitted.ratings:  # before anything is dropped, so that nobody misses why
                     influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
@@ -147,6 +147,8 @@ class RatingQueue:
                 f"{len(refused)} ratings were refused and dropped: {refused[0]}.",
                 hint=f"{len(transactions)} batches were sent.",
             )
+        if blind:
+            raise _sent_from_elsewhere(len(blind), len(transactions))
         return transactions
 
     def _send(
@@ -243,10 +245,10 @@ def _percent(value: float) -> int:
     return round(value * 100) or (1 if value > 0 else -1)
 
 
-def _sent_from_elsewhere(count: int) -> ConfigError:
+def _sent_from_elsewhere(waiting: int, sent: int) -> ConfigError:
     return ConfigError(
-        f"{count} ratings wait: their answers are older than a batch of this key that was sent from elsewhere and "
-        "cannot be read, and rating with one receipt twice costs the bond.",
+        f"{sent} batches were sent; {waiting} ratings wait: their answers are older than a batch of this key that was "
+        "sent from elsewhere and cannot be read, and rating with one receipt twice costs the bond.",
         hint="Ask again and rate the new answers, or copy `blocks` from the machine that sent it.",
     )
 

@@ -20,8 +20,8 @@ def open_demands(chain: Chain, rater: str, now: int) -> list[tuple[Batch, Demand
     batches = {batch.number: batch for batch in chain.batches(rater) if now <= batch.submitted_at + WINDOW_SECONDS}
     demands = sorted(chain.demands(rater), key=lambda demand: demand.deadline) if batches else []
     due = [(batches[each.number], each) for each in demands if each.number in batches and now <= each.deadline]
-    standing = {batch.number for batch in {batch.number: batch for batch, _ in due}.values() if chain.stands(batch)}
-    return [(batch, demand) for batch, demand in due if batch.number in standing]
+    stands = {number: chain.stands(batches[number]) for number in {batch.number for batch, _ in due}}
+    return [(batch, demand) for batch, demand in due if stands[batch.number]]
 
 
 def reveal_demanded(chain: Chain, signer: Signer, rater: str, source: BlockSource, now: int) -> list[str]:

@@ -74,6 +74,17 @@ def dying(rpc: FaultyRpc) -> Fault:
     return die
 
 
+@contextmanager
+def unmined(rpc: FaultyRpc) -> Iterator[None]:
+    """Nothing is mined but what asks for it; when the block ends, what waits is."""
+    rpc.ask("evm_setAutomine", False)
+    try:
+        yield
+    finally:
+        rpc.ask("evm_setAutomine", True)
+        rpc.ask("evm_mine")
+
+
 def saying(result: Any) -> Fault:
     """Another answer, without asking the chain."""
     return lambda request, forward: {"jsonrpc": "2.0", "id": request["id"], "result": result}

@@ -21,7 +21,7 @@ from knet.codec import DAG_CBOR, Cid
 from knet.config import Profile
 from knet.errors import ChainUnreachable, ConfigError, TransactionFailed, TransactionPending
 
-from .faults import FaultyRpc, Json, drop_after, drop_before, dying, first, saying
+from .faults import FaultyRpc, Json, drop_after, drop_before, dying, first, saying, unmined
 from .sending import COUNT, ENDPOINT, RECEIPT, SEND, NewAccount, nodes_of
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -118,11 +118,8 @@ def test_what_pays_too_little_is_replaced_by_what_pays_more(
         return reply
 
     rpc.faults[SEND] = counted
-    rpc.ask("evm_setAutomine", False)
-    try:
+    with unmined(rpc):
         node = through.register(owner, ENDPOINT)
-    finally:
-        rpc.ask("evm_setAutomine", True)
     assert nodes_of(chain, owner) == [node]
     fees = list(dict.fromkeys(sent))
     assert len(fees) >= 3
@@ -133,15 +130,10 @@ def test_what_is_never_mined_is_pending_and_taken_up_again(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = new_account()
-    rpc.ask("evm_setAutomine", False)
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(sender, "MINED_SECONDS", 0.2)
-            with pytest.raises(TransactionPending, match="the same command takes it up again"):
-                through.register(owner, ENDPOINT)
-    finally:
-        rpc.ask("evm_setAutomine", True)
-        rpc.ask("evm_mine")
+    with unmined(rpc), monkeypatch.context() as patch:
+        patch.setattr(sender, "MINED_SECONDS", 0.2)
+        with pytest.raises(TransactionPending, match="the same command takes it up again"):
+            through.register(owner, ENDPOINT)
     (node,) = nodes_of(later, owner)
     assert later.register(owner, ENDPOINT) == node
 

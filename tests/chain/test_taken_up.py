@@ -15,7 +15,7 @@ from knet.chain.evm import EvmChain
 from knet.config import Profile
 from knet.errors import ChainUnreachable, TransactionPending
 
-from .faults import FaultyRpc, Json, drop_before, dying, first, saying
+from .faults import FaultyRpc, Json, drop_before, dying, first, saying, unmined
 from .sending import ENDPOINT, RECEIPT, SEND, NewAccount, another, go, nodes_of
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -83,17 +83,12 @@ def test_what_is_not_mined_is_taken_up_however_long_it_took(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = new_account()
-    rpc.ask("evm_setAutomine", False)
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(sender, "MINED_SECONDS", 0.2)
-            patch.setattr(sender, "RESUMED_SECONDS", 0)
-            for chain in (through, later):
-                with pytest.raises(TransactionPending):
-                    chain.register(owner, ENDPOINT)
-    finally:
-        rpc.ask("evm_setAutomine", True)
-        rpc.ask("evm_mine")
+    with unmined(rpc), monkeypatch.context() as patch:
+        patch.setattr(sender, "MINED_SECONDS", 0.2)
+        patch.setattr(sender, "RESUMED_SECONDS", 0)
+        for chain in (through, later):
+            with pytest.raises(TransactionPending):
+                chain.register(owner, ENDPOINT)
     assert len(nodes_of(later, owner)) == 1
 
 
@@ -123,11 +118,8 @@ def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
         return None
 
     rpc.faults["eth_maxPriorityFeePerGas"], rpc.faults[SEND] = dearer, lost
-    rpc.ask("evm_setAutomine", False)
-    try:
+    with unmined(rpc):
         node = through.register(owner, ENDPOINT)
-    finally:
-        rpc.ask("evm_setAutomine", True)
     assert len(versions) >= 2
     assert nodes_of(chain, owner) == [node]
 

@@ -95,7 +95,7 @@ class StoredIndex:
             ids = frozenset(known[each].id for each in kept)
 
             def collection() -> Collection:
-                dense = own or self._engine_dense(rows, shards)
+                dense = self._engine_dense(rows, shards) if own is None else own
                 pool = ThreadPoolExecutor(BESIDE, "knet-nearest")  # its threads end with the collection
                 return Collection(cid, manifest, space, card, shards, dense, lexical, pool)
 
