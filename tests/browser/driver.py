@@ -16,6 +16,13 @@ from .lab import Lab
 PATIENT = 60_000  # milliseconds; only a broken program or a dead machine takes so long
 
 
+def write_notebook(lab: Lab, name: str, *cells: dict[str, Any]) -> None:
+    """A notebook of these cells (nbformat) in the workspace."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (lab.workspace / name).write_text(json.dumps(notebook))
+
+
 @dataclass
 class Driver:
     page: Page
@@ -94,9 +101,7 @@ class Driver:
 
     def write_notebook(self, name: str, *cells: dict[str, Any]) -> Locator:
         """A notebook of these cells (nbformat), opened."""
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-        notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-        (self.lab.workspace / name).write_text(json.dumps(notebook))
+        write_notebook(self.lab, name, *cells)
         return self.open_notebook(name)
 
     def open_notebook(self, name: str) -> Locator:

@@ -28,7 +28,8 @@ START_SECONDS = 180.0
 BASE_URL = "/user/abc/"
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-features=LocalNetworkAccessChecks", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 
@@ -91,8 +92,9 @@ def running_lab(folder: Path, env: Mapping[str, str], profile: str) -> Iterator[
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
         "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={workspace}", "--ServerApp.allow_unauthenticated_access=False",
-        "--ServerApp.jpserver_extensions={'knet_jupyter': True}", f"--KnetExtension.profile={profile}",
-        "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.jpserver_extensions={'knet_jupyter': True, 'notebook': True}",
+        f"--KnetExtension.profile={profile}", "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
     ]  # fmt: skip
     with lab.log.open("wb") as output:
         process = subprocess.Popen(command, env=dict(env), stdout=output, stderr=output, cwd=folder)
