@@ -8,30 +8,10 @@ from collections.abc import Callable
 from knet.config import Profile, default_name, load_profile, profile_names
 from knet.errors import ConfigError, KnetError, NodeBusy
 from knet.query.network import Network, connect
-from knet.records import Record
 from knet_indexer.demo.network import NAME as DEMO
 from knet_indexer.demo.network import DemoNetwork
 
-
-class Phase(Record, frozen=True):
-    """How far one part of a network is that is being started; ``total`` is 0 while nobody knows."""
-
-    title: str
-    phase: str
-    done: int = 0
-    total: int = 0
-
-
-class State(Record, frozen=True):
-    """Where the connection to a network stands: ``state`` is off | starting | ready | failed."""
-
-    profile: str
-    profiles: list[str]
-    state: str
-    detail: str = ""
-    phases: list[Phase] = []
-    address: str = ""
-    development: bool = False  # a chain of this machine, where nothing costs anything
+from .events import Phase, State
 
 
 OnPhase = Callable[[Phase], None]

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from knet.codec import cid_of
 from knet.errors import KnetError
-from knet.query.live import LiveAnswer
 from knet.records import Answer, NodeStatus, Record
 
-from .clients import Phase
+if TYPE_CHECKING:
+    from knet.query.live import LiveAnswer
+
+
+class Phase(Record, frozen=True):
+    """How far one part of a network is that is being started; ``total`` is 0 while nobody knows."""
+
+    title: str
+    phase: str
+    done: int = 0
+    total: int = 0
+
+
+class State(Record, frozen=True):
+    """Where the connection to a network stands: ``state`` is off | starting | ready | failed."""
+
+    profile: str
+    profiles: list[str]
+    state: str
+    detail: str = ""
+    phases: list[Phase] = []
+    address: str = ""
+    development: bool = False  # a chain of this machine, where nothing costs anything
 
 
 class Event(Record, frozen=True, omit_defaults=True):

@@ -12,7 +12,8 @@ from knet.query.health import NodeHealth
 from knet.query.network import Network
 from knet.records import Record
 
-from .clients import Clients, State
+from .clients import Clients
+from .events import State
 from .own import OwnNode, OwnNodes
 
 FRESH_SECONDS = 3.0  # several tabs, panels and status bars share one look at the nodes

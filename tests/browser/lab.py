@@ -93,7 +93,8 @@ def running_lab(folder: Path, env: Mapping[str, str], profile: str) -> Iterator[
         "--ServerApp.port_retries=0", f"--ServerApp.base_url={BASE_URL}", f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={workspace}", "--ServerApp.allow_unauthenticated_access=False",
         "--ServerApp.jpserver_extensions={'knet_jupyter': True, 'notebook': True}",
-        f"--KnetExtension.profile={profile}", "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
+        f"--KnetExtension.profile={profile}", "--LabApp.extension_manager=readonly",
+        "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True",
     ]  # fmt: skip
     with lab.log.open("wb") as output:

@@ -8,7 +8,7 @@ from tornado import web
 from knet.query.nodes import NodeInfo
 from knet.records import Record
 
-from ..clients import State
+from ..events import State
 from ..landscape import Landscape, landscape
 from .base import KnetHandler
 
