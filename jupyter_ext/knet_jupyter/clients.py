@@ -13,7 +13,6 @@ from knet_indexer.demo.network import DemoNetwork
 
 from .events import Phase, State
 
-
 OnPhase = Callable[[Phase], None]
 
 
