@@ -28,7 +28,7 @@ from .files import write_atomically
 if TYPE_CHECKING:
     from .query.live import LiveAnswer
     from .query.network import Network
-    from .query.recheck import VerificationReport
+    from .query.report import VerificationReport
     from .records import Answer, NodeStatus, Passage
 
 app = typer.Typer(

@@ -35,7 +35,7 @@ from .mcp_sdk import Context, Server
 from .query.gather import MAX_K, MAX_QUESTION, OnStatus
 from .query.live import LiveAnswer
 from .query.network import Network
-from .query.recheck import VerificationReport
+from .query.report import VerificationReport
 from .records import Document, NodeStatus
 
 MAX_TEXT = 100_000  # characters `fetch` returns: about what a model's window has to spare

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .codec import Cid
 from .query.display import SAFE_SCHEMES, plain
 from .query.live import LiveAnswer
-from .query.recheck import VerificationReport
+from .query.report import VerificationReport
 from .records import Document, NodeStatus, Passage
 
 

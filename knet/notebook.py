@@ -17,7 +17,7 @@ from .codec import from_json, read_json, to_json, to_plain
 from .errors import CodecError, ConfigError
 from .query.display import answer_html, answer_text
 from .query.live import MEDIA_TYPE
-from .query.recheck import Check, VerificationReport
+from .query.report import Check, VerificationReport
 from .records import Answer
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

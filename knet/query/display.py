@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..records import Answer, NodeStatus, Passage
 
 if TYPE_CHECKING:
-    from .recheck import Check
+    from .report import Check
 
 SAFE_SCHEMES = ("http", "https")
 SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of it

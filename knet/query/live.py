@@ -9,7 +9,7 @@ from ..codec import from_json, to_json, to_plain
 from ..errors import ConfigError
 from ..records import Answer, NodeStatus, Passage, Rating, Sentence
 from .display import answer_html, answer_text
-from .recheck import VerificationReport
+from .report import VerificationReport
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -47,7 +47,8 @@ from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
 from .nodes import NodeInfo
 from .promises import Promises
-from .recheck import VerificationReport, verify_answer
+from .recheck import verify_answer
+from .report import VerificationReport
 from .sources import Sources
 from .spaces import Spaces
 from .standing import Standings, Trusted

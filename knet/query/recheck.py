@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -27,49 +26,13 @@ from ..errors import (
 from ..index.collection import results_root
 from ..index.shard import load_vector
 from ..merkle import included
-from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, Record, SearchRequest, Space, chunk_leaf
+from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
 from .answer import EXTRACTIVE, numbered
-from .display import checks_html
+from .report import Check, VerificationReport
 from .verify import cosine_of, query_digest
 
 TEXT_COSINE = 0.995  # backends of one space agree to 0.9995; other text falls far below
 SCORE_TOLERANCE = 2e-3
-
-
-class Check(Record, frozen=True):
-    """One claim: ``ok`` is None where what it needs could not be reached now."""
-
-    claim: str
-    subject: str
-    ok: bool | None
-    detail: str = ""
-
-
-class VerificationReport(Record, frozen=True):
-    checks: list[Check]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every claim was checked and holds."""
-        return bool(self.checks) and all(check.ok for check in self.checks)
-
-    @property
-    def failed(self) -> list[Check]:
-        return [check for check in self.checks if check.ok is False]
-
-    @property
-    def unchecked(self) -> list[Check]:
-        return [check for check in self.checks if check.ok is None]
-
-    def __str__(self) -> str:
-        held = sum(check.ok is True for check in self.checks)
-        return f"{held} claims hold, {len(self.failed)} fail, {len(self.unchecked)} could not be checked"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))  # what IPython prints; the repr is all the claims
-
-    def _repr_html_(self) -> str:
-        return checks_html(str(self), self.checks)
 
 
 def verify_answer(

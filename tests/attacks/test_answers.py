@@ -18,7 +18,7 @@ from knet.embed import Embedder
 from knet.errors import ModelNotFound
 from knet.query.answer import numbered
 from knet.query.network import Network
-from knet.query.recheck import VerificationReport
+from knet.query.report import VerificationReport
 from knet.records import Answer, Space
 from tests.content.support import gateway
 from tests.network.clients import PATIENT, open_client, own_network

@@ -12,7 +12,7 @@ from knet.codec import from_json
 from knet.query.display import answer_html, answer_text
 from knet.query.live import MEDIA_TYPE
 from knet.query.network import Network
-from knet.query.recheck import Check, VerificationReport
+from knet.query.report import Check, VerificationReport
 from knet.records import Answer, NodeStatus
 from tests.network.clients import PATIENT
 

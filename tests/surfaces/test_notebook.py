@@ -16,7 +16,7 @@ from knet.errors import ConfigError
 from knet.notebook import NotebookReport, verify_notebook
 from knet.query.live import MEDIA_TYPE, LiveAnswer
 from knet.query.network import Network
-from knet.query.recheck import VerificationReport
+from knet.query.report import VerificationReport
 from knet.records import Answer
 from tests.network.clients import PATIENT
 
