@@ -32,7 +32,7 @@ from .mcp_replies import (
     verify_reply,
 )
 from .mcp_sdk import Context, Server
-from .query.gather import MAX_K, MAX_QUESTION, OnStatus
+from .query.asking import MAX_K, MAX_QUESTION, OnStatus
 from .query.live import LiveAnswer
 from .query.network import Network
 from .query.report import VerificationReport

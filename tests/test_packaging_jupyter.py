@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from knet.query.ask import DEADLINE_SECONDS
-from knet.query.gather import PASSAGES
+from knet.query.asking import DEADLINE_SECONDS, PASSAGES
 
 ROOT = Path(__file__).parent.parent / "jupyter_ext"
 DATA = "knet_jupyter-0.1.0.data/data/"

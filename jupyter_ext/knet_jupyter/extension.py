@@ -13,6 +13,7 @@ from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, Pu
 from .handlers.own import OwnHandler, OwnStopHandler, OwnSyncHandler
 from .handlers.ratings import FlushHandler, RatingsHandler, WithdrawHandler
 from .service import Service
+from .sharing import Sharing
 
 ROUTES = {
     "state": StateHandler,
@@ -50,7 +51,9 @@ class KnetExtension(ExtensionApp):
         self.service = Service(self.profile, Path(self.serverapp.root_dir))
         options = {"service": self.service}
         self.handlers.extend((rf"/knet/{route}", handler, options) for route, handler in ROUTES.items())
+        self.sharing = Sharing(ROUTES, options)
 
     async def stop_extension(self) -> None:
         """Stop what runs for the users of this server: questions, nodes, the embedded network."""
+        self.sharing.close()
         self.service.close()

@@ -12,9 +12,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from knet.errors import ConfigError, KnetError
 from knet.ipython import in_one_line
 from knet.query.live import LiveAnswer
-from knet.query.network import Network
-from knet.query.recheck import VerificationReport
-from knet.query.shared import shared_network
+from knet.query.report import VerificationReport
+from knet.query.shared import SharedNetwork, shared_network
 
 from .completion import complete
 from .lines import as_calls
@@ -102,7 +101,7 @@ class KnetMagics(Magics):
         with Progress("checking every claim ..."):
             return self._answer().verify()
 
-    def _network(self, profile: str | None = None) -> Network:
+    def _network(self, profile: str | None = None) -> SharedNetwork:
         return shared_network(profile or self.profile)
 
     def _answer(self) -> LiveAnswer:

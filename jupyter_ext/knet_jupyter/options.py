@@ -7,7 +7,7 @@ import re
 from typing import Any, NoReturn
 
 from knet.errors import ConfigError
-from knet.query.gather import PASSAGES
+from knet.query.asking import PASSAGES
 from knet.records import Record
 
 COMMANDS = {

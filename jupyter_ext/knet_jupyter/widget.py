@@ -13,12 +13,11 @@ import traitlets
 
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
+from knet.query.asking import PASSAGES
 from knet.query.display import plain
-from knet.query.gather import PASSAGES
 from knet.query.live import LiveAnswer
-from knet.query.network import Network
-from knet.query.recheck import VerificationReport
-from knet.query.shared import shared_network
+from knet.query.report import VerificationReport
+from knet.query.shared import SharedNetwork, shared_network
 from knet.records import NodeStatus
 
 STATIC = Path(__file__).parent / "static"
@@ -46,7 +45,7 @@ class AskWidget(anywidget.AnyWidget):
     error = traitlets.Unicode(read_only=True).tag(sync=True)
 
     def __init__(
-        self, question: str = "", *, network: Network | None = None, profile: str | None = None, **traits: Any
+        self, question: str = "", *, network: SharedNetwork | None = None, profile: str | None = None, **traits: Any
     ) -> None:
         super().__init__(question=question, **traits)
         self._network = network
@@ -95,7 +94,7 @@ class AskWidget(anywidget.AnyWidget):
             self._set(message=str(report))
         return report
 
-    def _connection(self) -> Network:
+    def _connection(self) -> SharedNetwork:
         if self._network is None:
             self._network = shared_network(self._profile)
         return self._network

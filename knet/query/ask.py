@@ -10,9 +10,9 @@ from ..codec import decode, encode
 from ..errors import BadReply, CodecError, DeadlineExceeded, KnetError, TransportError
 from ..http import HttpClient
 from ..records import Record, SearchReply, SearchRequest
+from .asking import DEADLINE_SECONDS
 from .view import NodeView
 
-DEADLINE_SECONDS = 2.0  # a node that needs longer is reported as a time-out; the answer does not wait for it
 MAX_REPLY_BYTES = 4 << 20  # 64 hits of 8 KiB text with vector and proof stay far below
 STATUSES = {401: "access_denied", 402: "access_denied", 403: "access_denied", 429: "busy", 503: "busy"}
 MEDIA_TYPE = "application/vnd.ipld.dag-cbor"

@@ -21,23 +21,18 @@ from ..index.collection import Collection
 from ..index.lexical import Statistics
 from ..index.shard import Vectors
 from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
-from .ask import DEADLINE_SECONDS, Reply, ask_nodes
+from .ask import Reply, ask_nodes
+from .asking import DEADLINE_SECONDS, MAX_K, MAX_QUESTION, PASSAGES, OnAsking, OnStatus
 from .merge import RETRIEVERS, Column
 from .private import Shelf, search_fetched
 from .route import Route, enough
 from .verify import Checked, Nonces, Question, verify_reply
 from .view import NodeView
 
-PASSAGES = 8
-MAX_K = 64  # passages; nodes give no more than 100
-MAX_QUESTION = 4096  # characters; nodes refuse longer ones too
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
 
 STOP_SECONDS = 0.05  # how often those who wait look whether they still should; nobody notices a longer stop
-
-OnStatus = Callable[[NodeStatus], None]
-OnAsking = Callable[[Sequence[NodeStatus]], None]
 
 
 class Options(Record, frozen=True):
@@ -53,14 +48,20 @@ class Options(Record, frozen=True):
     min_reliability: float = 0.0
 
 
-def check_question(question: str, k: int) -> None:
-    """Raises ConfigError for a question that no node would take."""
+def check_question(question: str, options: Options) -> None:
+    """Raises ConfigError for a question that no node would take, and for options that mean nothing."""
     if not question.strip():
         raise ConfigError("The question is empty.")
     if len(question) > MAX_QUESTION:
         raise ConfigError(f"The question has {len(question)} characters; {MAX_QUESTION} is the limit.")
-    if not 1 <= k <= MAX_K:
-        raise ConfigError(f"k lies between 1 and {MAX_K}: {k}.")
+    if not 1 <= options.k <= MAX_K:
+        raise ConfigError(f"k lies between 1 and {MAX_K}: {options.k}.")
+    if options.ask is not None and options.ask < 0:
+        raise ConfigError(f"A question goes to some nodes, or with 0 to all: {options.ask}.")
+    if not options.deadline > 0:
+        raise ConfigError(f"A deadline is seconds above 0: {options.deadline}.")
+    if not 0 <= options.min_reliability <= 1:
+        raise ConfigError(f"Reliability lies between 0 and 1: {options.min_reliability}.")
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..codec import from_json, to_json, to_plain
 from ..errors import ConfigError
@@ -14,15 +14,27 @@ from .report import VerificationReport
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from .network import Network
-
 MEDIA_TYPE = "application/vnd.knet.answer+json"
+
+
+class Witness(Protocol):
+    """Through whom an answer came, and who can check and rate it: a `Network`, or another process's."""
+
+    def verify(self, answer: Answer | LiveAnswer, *, embed: bool = True) -> VerificationReport: ...
+    def rate(
+        self,
+        answer: Answer | LiveAnswer,
+        value: float,
+        *,
+        passage: int | None = None,
+        model: BaseChatModel | None = None,
+    ) -> list[Rating]: ...
 
 
 class LiveAnswer:
     """What `Network.ask` returns. ``record`` is the answer itself; it serialises with `to_json` and outlives this."""
 
-    def __init__(self, record: Answer, network: Network) -> None:
+    def __init__(self, record: Answer, network: Witness) -> None:
         self.record = record
         self._network = network
 

@@ -37,11 +37,12 @@ from ..trust.ratings import RatingQueue
 from ..trust.stake import ANY_WEI
 from ..trust.verdicts import Verdicts
 from .answer import EXTRACTIVE, Writer
+from .asking import MAX_K, PASSAGES, OnAsking, OnStatus
 from .choose import choose, choose_far, told
 from .closer import Reranker, closer_columns
 from .compose import compose
 from .directory import NetworkView
-from .gather import MAX_K, PASSAGES, Gatherer, Inquiry, OnAsking, OnStatus, Options, check_question
+from .gather import Gatherer, Inquiry, Options, check_question
 from .health import NodeHealth, look_at
 from .live import LiveAnswer
 from .models import ModelShelf, dsi_column
@@ -134,10 +135,10 @@ class Network:
         Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
         """
         started = time.perf_counter()
-        check_question(question, k)
         chosen = Options(k=k, ask=ask, nodes=list(nodes), private=private, min_reliability=min_reliability, **options)
         if deadline is not None:
             chosen = msgspec.structs.replace(chosen, deadline=deadline)
+        check_question(question, chosen)
         known = self._view.current()
         if not known and not self._view.unusable and self._view.crowd is None:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")

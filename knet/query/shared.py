@@ -1,25 +1,54 @@
-"""One connection a process for those who just ask: `knet.ask`, the notebook magics and widgets share it."""
+"""One connection for those who just ask: `knet.ask`, the notebook magics and widgets share it."""
 
 from __future__ import annotations
 
 import atexit
 import threading
-from typing import Any
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..config import default_name, load_profile
-from .live import LiveAnswer
-from .network import Network, connect
+from ..config import Profile, default_name, load_profile
+from .live import LiveAnswer, Witness
+
+if TYPE_CHECKING:
+    from .network import Network
+    from .nodes import NodeInfo
 
 _networks: dict[str, Network] = {}
 _connecting = threading.Lock()
 
 
-def shared_network(profile: str | None = None) -> Network:
-    """The process's connection to a network: a profile's name, None for the default one, "demo" for an embedded one.
+class SharedNetwork(Witness, Protocol):
+    """What whoever shares a connection does with it; a `Network` is one."""
+
+    @property
+    def profile(self) -> Profile: ...
+    def ask(self, question: str, **options: Any) -> LiveAnswer: ...
+    def flush_ratings(self, *, bond: int = 0) -> list[str]: ...
+    def nodes(self) -> list[NodeInfo]: ...
+
+
+def shared_network(profile: str | None = None) -> SharedNetwork:
+    """The connection to a network: a profile's name, None for the default one, "demo" for an embedded one.
+
+    Where an installed package knows of another process that has one for this one to use (entry points
+    ``knet.shared``), as the Jupyter server has for its kernels, that; else `own_network`. Raises ConfigError.
+    """
+    for entry in entry_points(group="knet.shared"):
+        found: SharedNetwork | None = entry.load()(profile or default_name())
+        if found is not None:
+            return found
+    return own_network(profile)
+
+
+def own_network(profile: str | None = None) -> Network:
+    """This process's connection to a network, by name as in `shared_network`.
 
     It is made on first use, again when the profile has changed since, and closed when the process ends.
     Raises ConfigError.
     """
+    from .network import connect  # which brings the chain's and the models' libraries
+
     with _connecting:
         name = profile or default_name() or load_profile().name
         kept = _networks.get(name)

@@ -73,7 +73,7 @@ def test_asking_without_a_connection_shares_one(
         opened.append(open_client(load_profile(name), tmp_path))
         return opened[-1]
 
-    monkeypatch.setattr(shared, "connect", connect)
+    monkeypatch.setattr("knet.query.network.connect", connect)
     save_profile(replace(profile, name="mine"), default=True)
     assert knet.ask(QUESTION, deadline=PATIENT).found
     assert knet.ask(QUESTION, k=1, profile="mine", deadline=PATIENT).verify(embed=False).ok

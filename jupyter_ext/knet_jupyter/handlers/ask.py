@@ -13,8 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from knet.codec import to_json
 from knet.errors import KnetError, Stopped
-from knet.query.ask import DEADLINE_SECONDS
-from knet.query.gather import PASSAGES
+from knet.query.asking import DEADLINE_SECONDS, PASSAGES
 from knet.records import Record
 
 from ..events import Event, answered, asking, failed, node_done, phase, started, stopped
@@ -84,6 +83,9 @@ class AskHandler(KnetHandler):
             tell(stopped())
         except KnetError as error:
             tell(failed(error))
+        except Exception as error:  # whoever listens must hear of the end
+            self.log.exception("A question failed.")
+            tell(failed(KnetError(f"The server failed: {type(error).__name__}.", hint="Its log says more.")))
 
     async def _send(self, event: Event) -> None:
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from knet.codec import Cid, cid_of
-from knet.errors import ConfigError
+from knet.errors import ChainError, ConfigError
 from knet.records import Answer, Rating, Record
 from knet.trust.cost import Cost
 
@@ -31,10 +33,15 @@ class Queued(Record, frozen=True):
 
 
 class Pending(Record, frozen=True):
-    """Ratings that wait, and what it takes to put them on chain."""
+    """Ratings that wait, and what it takes to put them on chain; ``problem`` says why that is not known.
+
+    ``rated`` is what was queued just now.
+    """
 
     ratings: list[Queued]
     cost: Cost | None
+    problem: str = ""
+    rated: list[Rating] = []
 
 
 class Sent(Record, frozen=True):
@@ -58,14 +65,19 @@ class Consent(Record, frozen=True):
 class _Waiting(KnetHandler):
     """Says what waits."""
 
-    def _pending(self, profile: str) -> Pending:
+    def _pending(self, profile: str, rated: Sequence[Rating] = ()) -> Pending:
         network = self.service.clients.network(profile)
         waiting = network.pending_ratings()
         queued = [
             Queued(node=rating.receipt.receipt.node, value=rating.value, receipt=str(cid_of(rating.receipt.receipt)))
             for rating in waiting
         ]
-        return Pending(ratings=queued, cost=network.rating_cost() if waiting else None)
+        cost, problem = None, ""
+        try:
+            cost = network.rating_cost() if waiting else None
+        except ChainError as error:  # they wait all the same
+            problem = str(error)
+        return Pending(ratings=queued, cost=cost, problem=problem, rated=list(rated))
 
 
 class RatingsHandler(_Waiting):
@@ -80,8 +92,8 @@ class RatingsHandler(_Waiting):
     @authorized
     async def post(self) -> None:
         body = self.body_as(Verdict)
-        await self.work(self._rate, body)
-        self.reply(await self.work(self._pending, body.profile))
+        rated = await self.work(self._rate, body)
+        self.reply(await self.work(self._pending, body.profile, rated))
 
     def _rate(self, body: Verdict) -> list[Rating]:
         return self.service.clients.network(body.profile).rate(body.answer, body.value, passage=body.passage)

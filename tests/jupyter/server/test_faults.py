@@ -1,0 +1,45 @@
+"""What the panels hear when something fails: never nothing, and never that something was lost that was not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from knet.errors import ChainUnreachable
+from knet_jupyter.service import Service
+
+from .conftest import Call
+
+pytestmark = pytest.mark.network
+
+
+def test_a_verdict_waits_though_the_chain_cannot_say_what_it_costs(
+    call: Call, answer: dict[str, Any], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead() -> None:
+        raise ChainUnreachable("The chain does not answer.")
+
+    monkeypatch.setattr(service.clients.connected(), "rating_cost", dead)
+    pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
+    assert len(pending["ratings"]) == 1
+    assert (pending["cost"], pending["problem"]) == (None, "The chain does not answer.")
+
+
+def test_a_question_that_breaks_the_server_ends_with_an_error(
+    call: Call, events: Call, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("secret")
+
+    call("connect", {})
+    monkeypatch.setattr(service.clients.connected(), "ask", broken)
+    last = events()[-1]
+    assert last["event"] == "error"
+    assert last["message"] == "The server failed: RuntimeError. Its log says more."
+
+
+@pytest.mark.parametrize("option", [{"ask": -1}, {"deadline": 0}, {"deadline": -1}, {"min_reliability": 5}])
+def test_options_that_mean_nothing_are_refused(events: Call, option: dict[str, Any]) -> None:
+    last = events(**option)[-1]
+    assert (last["event"], last["reason"]) == ("error", "ConfigError")
