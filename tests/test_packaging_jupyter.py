@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 from knet.query.asking import DEADLINE_SECONDS, PASSAGES
@@ -19,24 +23,51 @@ LAB = f"{DATA}share/jupyter/labextensions/knet-jupyter/"
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+def built() -> None:
     if not (ROOT / "knet_jupyter" / "labextension" / "package.json").is_file():
         if os.environ.get("CI") == "true":
             pytest.fail("the extension is not built")
         pytest.skip("the extension is not built: run `make setup`")
+
+
+@pytest.fixture(scope="module")
+def wheel(built: None, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)  # where pip builds
-        built = next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"]))
-    return zipfile.ZipFile(built)
+        made = next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"]))
+    return zipfile.ZipFile(made)
 
 
 def test_it_carries_the_panels_and_their_settings(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     assert {f"{LAB}package.json", f"{LAB}install.json", f"{LAB}static/style.js"} <= names
     assert f"{LAB}schemas/knet-jupyter/plugin.json" in names
+    assert {"knet_jupyter/static/widget.js", "knet_jupyter/static/widget.css"} <= names
     built = json.loads(wheel.read(f"{LAB}package.json"))["jupyterlab"]["_build"]
     assert f"{LAB}{built['load']}" in names
+
+
+def test_its_source_installs_where_there_is_no_node(built: None, tmp_path: Path) -> None:
+    """The panels come built in it; JupyterLab finds them where pip put them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        source = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    (tmp_path / "nothing").mkdir()
+    bare = {**os.environ, "PATH": str(tmp_path / "nothing"), "HOME": str(tmp_path)}
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *offline, "--prefix", str(tmp_path / "env"), source]
+    done = subprocess.run(command, env=bare, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    site = sysconfig.get_path("purelib", vars={"base": str(tmp_path / "env")})
+    there = {**bare, "JUPYTER_PATH": str(tmp_path / "env" / "share" / "jupyter"), "PYTHONPATH": site}
+    listed = subprocess.run(
+        [sys.executable, "-m", "jupyterlab.labextensions", "list"],
+        env=there, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.search(
+        rf"{re.escape(str(tmp_path))}.*\n.*knet-jupyter v0.1.0.*enabled.*OK", listed.stdout + listed.stderr
+    )
 
 
 def test_what_an_inserted_cell_leaves_unsaid_is_what_knet_does() -> None:
