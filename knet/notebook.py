@@ -9,24 +9,25 @@ Source: https://nbformat.readthedocs.io/en/latest/format_description.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .codec import from_json, read_json, to_json, to_plain
+from .codec import from_json, read_json, to_json
 from .errors import CodecError, ConfigError
-from .query.display import answer_html, answer_text
+from .query.display import FORM_MARK, form_text
 from .query.live import MEDIA_TYPE
 from .query.report import Check, VerificationReport
 from .records import Answer
+from .shown import WIDGET_VIEW, field, form_as_recorded, is_form, shown_as_recorded, text_of
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-SHOWN: dict[str, Callable[[Answer], str]] = {"text/html": answer_html, "text/plain": answer_text}
-MARK = 'class="knet-answer"'  # what the HTML of every answer carries
-WIDGET_MARK = "AskWidget: "  # what the text beside every widget begins with
-ANSWER_TAG = Answer.__struct_config__.tag
-AROUND = 24  # characters of a difference to quote
+MARKUP = ("text/html", "text/markdown", "image/svg+xml")
+MARK = re.compile(  # the class that the HTML of every answer carries, however it is written
+    r"""\bclass\s*=\s*(?:"[^"]{0,999}?|'[^']{0,999}?|[^\s"'>]{0,999}?)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
+)
 
 
 class NotebookReport(VerificationReport, frozen=True):
@@ -47,8 +48,8 @@ def verify_notebook(
     cells = content.get("cells")
     if content.get("nbformat") != 4 or not isinstance(cells, list):
         raise ConfigError("This is no notebook of format 4.", hint="Open it in Jupyter and save it again.")
-    states = _widget_states(content)
-    found = (_report(number, data, states, verify) for number, cell in enumerate(cells) for data in _bundles(cell))
+    widgets = _widgets(content)
+    found = (_report(number, data, widgets, verify) for number, cell in enumerate(cells) for data in _bundles(cell))
     return [report for report in found if report]
 
 
@@ -67,8 +68,8 @@ def read_notebook(path: Path) -> Mapping[str, Any]:
 
 def _bundles(cell: Any) -> Iterator[Mapping[str, Any]]:
     """The MIME bundle of each output."""
-    for output in _list(_field(cell, "outputs")):
-        data = _field(output, "data")
+    for output in _list(field(cell, "outputs")):
+        data = field(output, "data")
         if isinstance(data, dict):
             yield data
 
@@ -76,25 +77,43 @@ def _bundles(cell: Any) -> Iterator[Mapping[str, Any]]:
 def _report(
     cell: int,
     bundle: Mapping[str, Any],
-    states: Mapping[str, Any],
+    widgets: Mapping[str, Any],
     verify: Callable[[Answer], VerificationReport],
 ) -> NotebookReport | None:
     """None for an output that shows no answer."""
     if MEDIA_TYPE in bundle:
-        return _checked(cell, bundle[MEDIA_TYPE], verify, lambda answer: _shown_as_recorded(bundle, answer))
-    state = states.get(str(_field(bundle.get(WIDGET_VIEW), "model_id")))
-    if isinstance(state, dict) and _field(state.get("answer"), "type") == ANSWER_TAG:
-        return _checked(cell, state["answer"], verify, lambda answer: _widget_as_recorded(state, answer))
-    if state is None and WIDGET_VIEW in bundle and _text(bundle.get("text/plain")).startswith(WIDGET_MARK):
+        return _checked(cell, bundle[MEDIA_TYPE], verify, partial(shown_as_recorded, bundle))
+    if WIDGET_VIEW in bundle and (report := _form_report(cell, bundle, widgets, verify)):
+        return report
+    if any(MARK.search(text_of(bundle.get(media_type))) for media_type in MARKUP):
+        return _unproven(cell, "output")
+    return None
+
+
+def _form_report(
+    cell: int,
+    bundle: Mapping[str, Any],
+    widgets: Mapping[str, Any],
+    verify: Callable[[Answer], VerificationReport],
+) -> NotebookReport | None:
+    """None for a widget that is no form, and for a form that shows no answer."""
+    model: Any = widgets.get(str(field(bundle[WIDGET_VIEW], "model_id")))
+    state, text = field(model, "state"), text_of(bundle.get("text/plain"))
+    if not (text.startswith(FORM_MARK) or is_form(state)):
+        return None
+    if not isinstance(state, dict):
         detail = "the notebook was saved without what its widgets show (Settings > Save Widget State Automatically)."
         lost = Check(claim="record", subject="widget", ok=None, detail=detail)
         return NotebookReport(cell=cell, question="", checks=[lost])
-    if MARK in _text(bundle.get("text/html")):
-        missing = Check(
-            claim="record", subject="output", ok=False, detail="an answer is shown without the record that proves it."
-        )
-        return NotebookReport(cell=cell, question="", checks=[missing])
-    return None
+    if state.get("answer") is not None:
+        return _checked(cell, state["answer"], verify, partial(form_as_recorded, bundle, model, widgets))
+    return _unproven(cell, "widget") if text.startswith(FORM_MARK) and text != form_text(None) else None
+
+
+def _unproven(cell: int, subject: str) -> NotebookReport:
+    detail = "an answer is shown without the record that proves it."
+    missing = Check(claim="record", subject=subject, ok=False, detail=detail)
+    return NotebookReport(cell=cell, question="", checks=[missing])
 
 
 def _checked(
@@ -113,54 +132,14 @@ def _checked(
 
 def _answer(value: Any) -> Answer:
     """A record as JSON object, or as the text (whole, or in lines) that early versions wrote. Raises CodecError."""
-    return from_json(to_json(value) if isinstance(value, dict) else _text(value), Answer)
+    return from_json(to_json(value) if isinstance(value, dict) else text_of(value), Answer)
 
 
-def _shown_as_recorded(bundle: Mapping[str, Any], answer: Answer) -> Iterator[Check]:
-    for media_type in bundle:
-        if media_type in SHOWN:
-            yield _same(media_type, _text(bundle[media_type]), SHOWN[media_type](answer))
-        elif media_type != MEDIA_TYPE:
-            detail = "the output holds this too, and it may be shown in the answer's place."
-            yield Check(claim="shown as recorded", subject=media_type, ok=False, detail=detail)
-
-
-def _widget_as_recorded(state: Mapping[str, Any], answer: Answer) -> Iterator[Check]:
-    recorded = to_plain(answer)
-    for field in ("question", "passages", "nodes"):
-        if field in state:
-            same = state[field] == recorded[field]
-            detail = "" if same else "the widget shows something else than its record."
-            yield Check(claim="shown as recorded", subject=f"widget {field}", ok=same, detail=detail)
-
-
-def _same(subject: str, shown: str, recorded: str) -> Check:
-    if shown == recorded:
-        return Check(claim="shown as recorded", subject=subject, ok=True)
-    at = next((n for n, (a, b) in enumerate(zip(shown, recorded, strict=False)) if a != b), len(recorded))
-    around = slice(max(0, at - AROUND), at + AROUND)
-    detail = f"shows {shown[around]!r} where the record says {recorded[around]!r}."
-    return Check(claim="shown as recorded", subject=subject, ok=False, detail=detail)
-
-
-def _widget_states(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The saved state of each widget, by model id."""
-    saved = _field(_field(_field(_field(content, "metadata"), "widgets"), WIDGET_STATE), "state")
-    models = saved.items() if isinstance(saved, dict) else ()
-    return {name: _field(model, "state") for name, model in models}
-
-
-def _field(value: Any, name: str) -> Any:
-    """A field of what may be an object; a stranger's file may hold anything anywhere."""
-    return value.get(name) if isinstance(value, dict) else None
+def _widgets(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is saved of each widget, by model id."""
+    saved = field(field(field(field(content, "metadata"), "widgets"), WIDGET_STATE), "state")
+    return saved if isinstance(saved, dict) else {}
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    """A text, which notebooks may keep as a list of lines."""
-    if isinstance(value, list):
-        return "".join(part for part in value if isinstance(part, str))
-    return value if isinstance(value, str) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from ..records import Answer, NodeStatus, Passage
@@ -12,12 +13,16 @@ from ..records import Answer, NodeStatus, Passage
 if TYPE_CHECKING:
     from .report import Check
 
+FORM_MARK = "AskWidget: "  # what the text beside every form begins with
 SAFE_SCHEMES = ("http", "https")
+RENDERING = 1  # how answers are written; raise it with every change to what `answer_html` or `answer_text` write
 SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of it
+
+UNASSIGNED = "Cn"  # characters that this Python does not know, and a later one does: answers look the same in both
 
 
 def answer_text(answer: Answer) -> str:
-    """The answer, its sources and what happened at each node, as plain text."""
+    """The answer, its sources and what happened at each node, as plain text; see `RENDERING`."""
     lines = [plain(answer.text), "", *([f"note: {plain(answer.problem)}"] if answer.problem else [])]
     for number, passage in enumerate(answer.passages, 1):
         lines.append(
@@ -32,17 +37,27 @@ def answer_text(answer: Answer) -> str:
     return "\n".join(lines)
 
 
+def form_text(answer: Answer | None) -> str:
+    """What stands for a form where widgets are not shown: on paper, in a diff, on a page without a kernel."""
+    if answer is None:
+        return f"{FORM_MARK}nothing was asked yet. Open the notebook where Jupyter widgets are shown."
+    return f"{FORM_MARK}{plain(answer.question)}\n{plain(answer.text)}"
+
+
 def answer_html(answer: Answer) -> str:
-    """The same as one self-contained HTML fragment: no scripts, no remote resources, every foreign word escaped."""
+    """The same as one self-contained HTML fragment: no scripts, no remote resources, every foreign word escaped.
+
+    It names the version of the way it is written, `RENDERING`.
+    """
     sentences = " ".join(
-        escape(s.text) + "".join(f" <sup>[{c.passage + 1}]</sup>" for c in s.citations) for s in answer.sentences
+        _safe(s.text) + "".join(f" <sup>[{c.passage + 1}]</sup>" for c in s.citations) for s in answer.sentences
     )
     passages = "".join(_passage_html(n, passage) for n, passage in enumerate(answer.passages, 1))
     nodes = "".join(_node_html(node) for node in answer.nodes)
     counts = answer.counts
-    problem = f"<p>{escape(answer.problem)}</p>" if answer.problem else ""
+    problem = f"<p>{_safe(answer.problem)}</p>" if answer.problem else ""
     return (
-        f'<div class="knet-answer"><p><b>{sentences or escape(answer.text)}</b></p>{problem}'
+        f'<div class="knet-answer" data-knet="{RENDERING}"><p><b>{sentences or _safe(answer.text)}</b></p>{problem}'
         f"<details><summary>{len(answer.passages)} passages, each proven to be in its node's published collection"
         f"</summary><ol>{passages}</ol></details>"
         f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, "
@@ -54,35 +69,36 @@ def answer_html(answer: Answer) -> str:
 
 def checks_html(summary: str, checks: Sequence[Check]) -> str:
     """What became of each claim of an answer, as an HTML fragment like that of `answer_html`."""
-    marks = {True: "holds", False: "FAILS", None: "unreachable"}
+    marks = {True: "holds", False: "FAILS", None: "not checked"}
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (c.claim, c.subject, marks[c.ok], c.detail)) + "</tr>"
+        "<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in (c.claim, c.subject, marks[c.ok], c.detail)) + "</tr>"
         for c in checks
     )
     return (
-        f'<div class="knet-checks"><p><b>{escape(summary)}</b></p><details><summary>{len(checks)} claims</summary>'
+        f'<div class="knet-checks"><p><b>{_safe(summary)}</b></p><details><summary>{len(checks)} claims</summary>'
         f"<table><tr><th>claim</th><th>about</th><th></th><th>detail</th></tr>{rows}</table></details></div>"
     )
 
 
 def _passage_html(number: int, passage: Passage) -> str:
     text = passage.text if len(passage.text) <= SHOWN_TEXT else passage.text[:SHOWN_TEXT] + "…"
+    lines = "\n".join(_safe(line) for line in text.split("\n"))
     return (
-        f'<li value="{number}">{_source_html(passage)} <small>{escape(_facts(passage))}</small>'
-        f"<blockquote>{escape(text)}</blockquote></li>"
+        f'<li value="{number}">{_source_html(passage)} <small>{_safe(_facts(passage))}</small>'
+        f"<blockquote>{lines}</blockquote></li>"
     )
 
 
 def _source_html(passage: Passage) -> str:
-    title = escape(passage.title or passage.uri)
+    title = _safe(passage.title or passage.uri)
     if _is_link(passage.uri):
         return f'<a href="{escape(passage.uri)}" rel="noopener noreferrer nofollow" target="_blank">{title}</a>'
-    return f"{title} <code>{escape(passage.uri)}</code>"
+    return f"{title} <code>{_safe(passage.uri)}</code>"
 
 
 def _is_link(uri: str) -> bool:
     try:
-        return urlsplit(uri).scheme in SAFE_SCHEMES
+        return urlsplit(uri).scheme in SAFE_SCHEMES and plain(uri) == uri
     except ValueError:  # no URL at all
         return False
 
@@ -104,13 +120,17 @@ def _node_html(node: NodeStatus) -> str:
         f"{node.milliseconds:.0f}",
         node.why,
     )
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{_safe(str(cell))}</td>" for cell in cells) + "</tr>"
 
 
 def _troubles(answer: Answer) -> list[NodeStatus]:
     return [node for node in answer.nodes if node.status not in ("success", "skipped")]
 
 
+def _safe(text: str) -> str:
+    return escape(plain(text))
+
+
 def plain(text: str) -> str:
     """Without control and formatting characters, so that no foreign word drives the terminal or turns its direction."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return "".join(c if c.isprintable() or category(c) == UNASSIGNED else " " for c in text)

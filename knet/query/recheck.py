@@ -66,7 +66,7 @@ def _checks(
         subject = f"passage {number} of node {passage.provenance.node}"
         source = source_for(passage.provenance.node)
         yield _try("receipt covers it", subject, partial(_covered, answer, passage))
-        yield _try("manifest on chain", subject, partial(_on_chain, passage, chain))
+        yield _try("manifest on chain", subject, partial(_on_chain, answer, passage, chain))
         yield _try("in its manifest", subject, partial(_in_manifest, passage, source))
         yield _try("exact text and source", subject, partial(_exact, passage, source))
         yield _try("similarity", subject, partial(_similar, answer, passage, source))
@@ -121,14 +121,19 @@ def _means(answer: Answer, request: SearchRequest, embedder_for: Callable[[Space
 
 def _receipt(answer: Answer, evidence: Evidence, chain: Chain) -> None:
     receipt = evidence.signed.receipt
-    deployment = chain.deployment
-    _require(answer.chain_id == deployment.chain_id, f"for chain {answer.chain_id}, not {deployment.chain_id}.")
-    _require(answer.contract.lower() == deployment.reliability.lower(), f"for another contract, {answer.contract}.")
     signer = recover(evidence.signed, answer.chain_id, answer.contract)
-    _require(signer == chain.signer_of(receipt.node), f"signed by {signer}, who does not sign for node {receipt.node}.")
     request = next((r for r in answer.requests if query_digest(encode(r)) == receipt.query), None)
     _require(request is not None, "for another question.")
     _require(results_root(evidence.leaves) == receipt.results, "its leaves do not give the signed root.")
+    _same_network(answer, chain)
+    _require(signer == chain.signer_of(receipt.node), f"signed by {signer}, who does not sign for node {receipt.node}.")
+
+
+def _same_network(answer: Answer, chain: Chain) -> None:
+    """Raises ChainError, since this chain can say nothing for or against an answer of another network."""
+    here = (chain.deployment.chain_id, chain.deployment.reliability.lower())
+    if (answer.chain_id, answer.contract.lower()) != here:
+        raise ChainError(f"of another network: chain {answer.chain_id}, contract {answer.contract}.")
 
 
 def _leaf(passage: Passage) -> bytes:
@@ -148,7 +153,8 @@ def _covered(answer: Answer, passage: Passage) -> None:
     _require(_leaf(passage) in evidence.leaves, "the signed receipt does not cover this passage.")
 
 
-def _on_chain(passage: Passage, chain: Chain) -> None:
+def _on_chain(answer: Answer, passage: Passage, chain: Chain) -> None:
+    _same_network(answer, chain)
     where = passage.provenance
     published = {head.manifest for head in chain.heads(where.node)}
     _require(where.manifest in published, f"node {where.node} never published manifest {where.manifest}.")

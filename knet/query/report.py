@@ -9,7 +9,7 @@ from .display import checks_html
 
 
 class Check(Record, frozen=True):
-    """One claim: ``ok`` is None where what it needs could not be reached now."""
+    """One claim: ``ok`` is None where it cannot be checked here and now, and ``detail`` says why."""
 
     claim: str
     subject: str

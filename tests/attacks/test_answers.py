@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from knet.chain.keys import new_key
+from knet.chain.receipts import sign_receipt
 from knet.codec import Cid, from_json, to_json
 from knet.config import Profile
 from knet.content.dag import fetch_dag
 from knet.content.store import FileStore
 from knet.embed import Embedder
 from knet.errors import ModelNotFound
+from knet.index.collection import results_root
 from knet.query.answer import numbered
 from knet.query.network import Network
 from knet.query.report import VerificationReport
-from knet.records import Answer, Space
+from knet.records import Answer, Space, chunk_leaf
 from tests.content.support import gateway
 from tests.network.clients import PATIENT, open_client, own_network
 from tests.network.support import RunningNode, start_nodes
@@ -253,8 +256,6 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "signature": (other_signature, "receipt"),
     "leaf": (other_leaf, "receipt"),
     "leaves left out": (in_evidence(leaves=[]), "receipt"),
-    "chain": (in_answer(chain_id=1), "receipt"),
-    "contract": (in_answer(contract="0x" + "11" * 20), "receipt"),
     "contract that is none": (in_answer(contract="nonsense"), "receipt"),
 }
 
@@ -317,6 +318,32 @@ NEEDS_CHAIN = {"receipt", "manifest on chain"}
 def silent(nodes: list[RunningNode]) -> Profile:
     """The network as seen by somebody who reaches none of its nodes."""
     return replace(nodes[0].node.profile, addresses="public", confirmations=0)
+
+
+@pytest.mark.parametrize("elsewhere", [in_answer(chain_id=10), in_answer(contract="0x" + "11" * 20)])
+def test_an_answer_of_another_network_is_unchecked_not_failed(net: Network, answer: Answer, elsewhere: Change) -> None:
+    report = net.verify(elsewhere(answer))
+    assert unreachable(report) == NEEDS_CHAIN
+    assert not report.ok
+    assert all("of another network: chain" in check.detail for check in report.unchecked)
+
+
+@pytest.mark.parametrize("name", [*CHANGES, "signed anew"])
+def test_naming_another_network_makes_no_change_hold(net: Network, answer: Answer, name: str) -> None:
+    changed = in_answer(chain_id=10)(answer)
+    report = net.verify(signed_anew(changed) if name == "signed anew" else CHANGES[name][0](changed))
+    assert not report.ok
+    assert not [check for check in report.checks if check.claim in NEEDS_CHAIN and check.ok]
+
+
+def signed_anew(answer: Answer) -> Answer:
+    """Other words under a receipt of one's own, as consistent as an attacker can make it."""
+    changed = in_provenance(receipt=0)(other_text(answer))
+    first, where = changed.passages[0], changed.passages[0].provenance
+    leaves = [chunk_leaf(where.document, first.start, first.end, first.text, where.vector)]
+    named = in_receipt(node=where.node, manifest=where.manifest.digest, results=results_root(leaves))(changed)
+    signed = sign_receipt(new_key(), named.receipts[0].signed.receipt, answer.chain_id, answer.contract)
+    return in_evidence(signed=signed, leaves=leaves)(named)
 
 
 def test_blocks_that_nobody_has_leave_claims_unchecked_not_failed(

@@ -34,7 +34,7 @@ class Strict(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in ALLOWED, tag
         for name, value in attrs:
-            assert name in {"class", "value", "href", "rel", "target"}, (tag, name)
+            assert name in {"class", "value", "href", "rel", "target", "data-knet"}, (tag, name)
             if name == "href":
                 assert value is not None
                 assert value.startswith(("http://", "https://"))
@@ -65,8 +65,23 @@ def test_a_report_is_a_table_without_foreign_markup(net: Network, answer: Answer
     checker = Strict(convert_charrefs=True)
     checker.feed(html)
     assert html.count("<td>holds</td>") == len(report.checks) - 1
-    assert "<td>unreachable</td>" in html
+    assert "<td>not checked</td>" in html
     assert "&lt;script&gt;" in html
+    assert html.isprintable(), "nothing turns the direction of what is said"
+
+
+@pytest.mark.parametrize("turn", ["\u202e", "\u2066", "\u200f", "\x1b"])
+def test_no_foreign_word_turns_the_direction_of_a_page(answer: Answer, turn: str) -> None:
+    evil = f"a{turn}b"
+    passage = replace(answer.passages[0], uri=f"https://x/{evil}", title=evil, text=f"one {evil}\r\ntwo {evil}\n\nend")
+    sentence = replace(answer.sentences[0], text=evil)
+    status = NodeStatus(node=1, title=evil, status=evil, detail=evil, why=evil)
+    changed = replace(answer, passages=[passage], sentences=[sentence], nodes=[status], text=evil, problem=evil)
+    html = answer_html(changed)
+    assert "<blockquote>one a b \ntwo a b\n\nend</blockquote>" in html, "lines stay lines"
+    assert html.replace("\n", "").isprintable()
+    assert "href" not in html, "an address that shows as another is no link"
+    assert answer_html(replace(changed, sentences=[])).replace("\n", "").isprintable()
 
 
 def test_an_answer_brings_its_own_record_along(net: Network) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from knet.codec import to_plain
 from knet.errors import ConfigError
 from knet.notebook import NotebookReport, verify_notebook
+from knet.query.display import RENDERING
 from knet.query.live import MEDIA_TYPE, LiveAnswer
 from knet.query.network import Network
 from knet.query.report import VerificationReport
@@ -92,6 +93,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
         lambda data: data.update({"text/markdown": "Beavers are **fish**."}),
         "shown as recorded",
     ),
+    "HTML of a later version that names ours": (swap("text/html", "<p>", "<p >"), "shown as recorded"),
+    "HTML that names no version rightly": (swap("text/html", 'data-knet="', 'data-knet="x'), "shown as recorded"),
     "no record any more": (lambda data: data.pop(MEDIA_TYPE), "record"),
     "a broken record": (lambda data: data[MEDIA_TYPE].pop("passages"), "record"),
     "a record that is none": (lambda data: data.update({MEDIA_TYPE: 7}), "record"),
@@ -112,6 +115,43 @@ def test_the_place_of_a_change_is_quoted(net: Network, notebook: Notebook) -> No
     swap("text/html", "beaver builds", "beaver breaks")(bundle(notebook))
     (failed,) = checked(net, notebook).failed
     assert (failed.subject, "breaks" in failed.detail, "builds" in failed.detail) == ("text/html", True, True)
+
+
+VERSION = f'data-knet="{RENDERING}"'
+
+
+@pytest.mark.parametrize("other", ["", f' data-knet="{RENDERING + 1}"'])
+def test_what_another_version_wrote_cannot_be_compared_and_is_not_called_wrong(
+    net: Network, notebook: Notebook, other: str
+) -> None:
+    swap("text/html", f" {VERSION}", other)(bundle(notebook))
+    swap("text/html", "published collection", "own collection")(bundle(notebook))
+    swap("text/plain", "nodes asked answered", "nodes answered")(bundle(notebook))
+    report = checked(net, notebook)
+    assert not report.ok
+    assert report.failed == []
+    assert [check.subject for check in report.unchecked] == ["text/html", "text/plain"]
+    assert all("another version of knet" in check.detail for check in report.unchecked)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["class='knet-answer'", "class=knet-answer", 'class="wide knet-answer new"', 'CLASS = "\nknet-answer"',
+     "title='class=\"' class='a knet-answer'"],
+)  # fmt: skip
+def test_an_answer_without_its_record_is_found_however_its_class_is_written(net: Network, written: str) -> None:
+    for media_type in ("text/html", "text/markdown"):
+        cell = {"outputs": [{"data": {media_type: f"<p>As knet says:</p><div {written}><p><b>Fish.</b></p></div>"}}]}
+        report = checked(net, {"nbformat": 4, "cells": [cell]})
+        assert [(check.claim, check.ok) for check in report.checks] == [("record", False)]
+
+
+@pytest.mark.parametrize(
+    "html", ["<p>knet-answer</p>", '<p class="knet-answers">x</p>', '<p class="x" id="knet-answer">']
+)
+def test_other_html_is_passed_over(net: Network, html: str) -> None:
+    cell = {"outputs": [{"data": {"text/html": html}}]}
+    assert verify_notebook({"nbformat": 4, "cells": [cell]}, net.verify) == []
 
 
 @pytest.mark.parametrize("lines", [False, True])
@@ -135,40 +175,156 @@ def test_claims_that_cannot_be_reached_now_are_not_called_wrong(net: Network, no
     assert [check.claim for check in report.unchecked] == ["x"]
 
 
+FORM = Path(__file__).parents[2] / "jupyter_ext" / "knet_jupyter" / "static"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+needs_form = pytest.mark.skipif(find_spec("knet_jupyter") is None, reason="knet_jupyter is not installed")
+
+
+def saved_widget(module: str, kind: str, **state: object) -> dict[str, Any]:
+    parts = {"model": f"{kind}Model", "view": f"{kind}View"}
+    for part, name in parts.items():
+        state |= {f"_{part}_module": module, f"_{part}_name": name, f"_{part}_module_version": "~0.11.*"}
+    return {name: state[f"_{name}"] for name in ("model_module", "model_name", "model_module_version")} | {
+        "state": state
+    }
+
+
 def widget_notebook(answer: LiveAnswer) -> Notebook:
     """A saved `AskWidget`: the output names a model, whose state lies in the notebook's metadata."""
     record = to_plain(answer.record)
-    state = {name: record[name] for name in ("question", "passages", "nodes")} | {"answer": record}
-    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m1"}, "text/plain": "AskWidget()"}
-    saved = {"state": {"m1": {"state": state}, "m2": {"state": {"answer": None}}, "m3": 3}}
+    form = saved_widget(
+        "anywidget", "Any", _anywidget_id="knet_jupyter.widget.AskWidget", _dom_classes=[], _view_count=None,
+        _esm=(FORM / "widget.js").read_text(), _css=(FORM / "widget.css").read_text(), tabbable=None, tooltip=None,
+        layout="IPY_MODEL_layout", question=record["question"], passages=record["passages"], nodes=record["nodes"],
+        answer=record, k=8, ask_nodes=None, private=False, busy=False, message="", error="",
+    )  # fmt: skip
+    models = {"m1": form, "m2": {"state": {"answer": None}}, "m3": 3}
+    models["layout"] = saved_widget("@jupyter-widgets/base", "Layout", width=None)
+    text = f"AskWidget: {answer.record.question}\n{answer.record.text}"
+    view = {WIDGET_VIEW: {"model_id": "m1"}, "text/plain": text}
     cell = nbformat.v4.new_code_cell("AskWidget()", outputs=[nbformat.v4.new_output("display_data", data=view)])
-    metadata = {"widgets": {"application/vnd.jupyter.widget-state+json": saved}}
+    metadata = {"widgets": {WIDGET_STATE: {"state": models}}}
     content: Notebook = json.loads(nbformat.writes(nbformat.v4.new_notebook(cells=[cell], metadata=metadata)))
     return content
+
+
+def models_of(notebook: Notebook) -> dict[str, Any]:
+    models: dict[str, Any] = notebook["metadata"]["widgets"][WIDGET_STATE]["state"]
+    return models
+
+
+def output_of(notebook: Notebook) -> dict[str, Any]:
+    data: dict[str, Any] = notebook["cells"][0]["outputs"][0]["data"]
+    return data
+
+
+NOTHING_ASKED = "AskWidget: nothing was asked yet. Open the notebook where Jupyter widgets are shown."
 
 
 def test_a_widget_whose_state_was_not_saved_cannot_be_checked_and_is_not_passed_over(
     net: Network, answer: LiveAnswer
 ) -> None:
     notebook = widget_notebook(answer)
-    notebook["cells"][0]["outputs"][0]["data"]["text/plain"] = "AskWidget: nothing was asked yet."
+    output_of(notebook)["text/plain"] = NOTHING_ASKED
     del notebook["metadata"]["widgets"]
     report = checked(net, notebook)
     assert not report.ok
     assert [(check.ok, check.subject) for check in report.checks] == [(None, "widget")]
-    asked_nothing = widget_notebook(answer)
-    state = asked_nothing["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]["m1"]["state"]
-    state["answer"] = None
-    assert verify_notebook(asked_nothing, net.verify) == []
 
 
+def test_a_form_that_was_not_asked_shows_no_answer(net: Network, answer: LiveAnswer) -> None:
+    notebook = widget_notebook(answer)
+    models_of(notebook)["m1"]["state"]["answer"] = None
+    (failed,) = checked(net, notebook).failed
+    assert (failed.claim, failed.subject) == ("record", "widget"), "its text tells an answer"
+    output_of(notebook)["text/plain"] = NOTHING_ASKED
+    assert verify_notebook(notebook, net.verify) == []
+
+
+@needs_form
 def test_an_answer_in_a_saved_widget_is_checked_too(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
-    assert checked(net, notebook).ok
-    changed = copy.deepcopy(notebook)
-    state = changed["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]["m1"]["state"]
-    state["passages"][0]["text"] = "Beavers are fish."
-    assert [check.subject for check in checked(net, changed).failed] == ["widget passages"]
+    report = checked(net, notebook)
+    assert report.ok, [check for check in report.checks if not check.ok]
+    output_of(notebook)["text/plain"] = NOTHING_ASKED
+    assert checked(net, notebook).ok, "the form was put up before the question was asked in it"
+    for name in [name for name in models_of(notebook)["m1"]["state"] if name.startswith("_view")]:
+        del models_of(notebook)["m1"]["state"][name]
+    del models_of(notebook)["layout"]
+    assert checked(net, notebook).ok, "front ends leave out what they take by themselves"
+
+
+def in_state(**changes: object) -> Change:
+    return lambda notebook: models_of(notebook)["m1"]["state"].update(changes)
+
+
+def in_model(name: str, **changes: object) -> Change:
+    return lambda notebook: models_of(notebook)[name].update(changes)
+
+
+def in_output(**changes: object) -> Change:
+    return lambda notebook: output_of(notebook).update({name.replace("_", "/"): new for name, new in changes.items()})
+
+
+def evil_layout(notebook: Notebook) -> None:
+    models_of(notebook)["layout"] = saved_widget("anywidget", "Any", _esm="export default {}")
+
+
+def record_without_its_type(notebook: Notebook) -> None:
+    """The form draws it all the same, so it is not passed over."""
+    state = models_of(notebook)["m1"]["state"]
+    del state["answer"]["type"]
+    state["passages"] = []
+
+
+CONTROLS = "@jupyter-widgets/controls"
+BUFFER = {"path": ["_esm"], "data": "", "encoding": "hex"}
+
+
+WIDGET_CHANGES: dict[str, tuple[Change, str, bool | None]] = {
+    "a passage": (in_state(passages=[]), "widget passages", False),
+    "the nodes": (in_state(nodes=[{"title": "The Royal Society"}]), "widget nodes", False),
+    "the question": (in_state(question="Are beavers fish?"), "widget question", False),
+    "the script": (in_state(_esm="export default { render({ el }) { el.append('fish'); } }"), "widget program", None),
+    "no script": (in_state(_esm=None), "widget program", None),
+    "the style": (in_state(_css=".knet-said { display: none; }"), "widget program", None),
+    "a message": (in_state(message="31 claims hold, 0 fail"), "widget message", None),
+    "an error": (in_state(error="Beavers are fish."), "widget error", None),
+    "a tooltip": (in_state(tooltip="Beavers are fish."), "widget tooltip", None),
+    "another model": (in_model("m1", model_module=CONTROLS, model_name="HTMLModel"), "widget kind", False),
+    "another view": (in_state(_view_module=CONTROLS, _view_name="HTMLView"), "widget kind", False),
+    "no view": (in_state(_view_name=None), "widget kind", False),
+    "another package as its version": (in_model("m1", model_module_version="../evil@1"), "widget kind", False),
+    "another package as its view's version": (in_state(_view_module_version="../evil@1"), "widget kind", False),
+    "a script laid over it": (in_model("m1", buffers=[BUFFER]), "widget kind", False),
+    "a script as its layout": (evil_layout, "widget kind", False),
+    "a field of another widget": (in_state(value="<b>Beavers are fish.</b>"), "widget state", False),
+    "the text": (in_output(text_plain="AskWidget: Are beavers fish?\nYes. [1]"), "text/plain", False),
+    "HTML in the widget's place": (in_output(text_html="<b>Beavers are fish.</b>"), "text/html", False),
+    "a record that is none": (in_state(answer={"text": "Beavers are fish.", "sentences": []}), "answer", False),
+    "a record without its type": (record_without_its_type, "widget passages", False),
+}  # fmt: skip
+
+
+@needs_form
+@pytest.mark.parametrize("name", WIDGET_CHANGES)
+def test_what_was_changed_in_a_saved_widget_is_found(net: Network, answer: LiveAnswer, name: str) -> None:
+    change, subject, ok = WIDGET_CHANGES[name]
+    notebook = widget_notebook(answer)
+    change(notebook)
+    report = checked(net, notebook)
+    assert not report.ok
+    assert [(check.subject, check.ok) for check in report.checks if not check.ok] == [(subject, ok)]
+
+
+def test_a_form_is_not_checked_where_its_package_is_not_installed(
+    net: Network, answer: LiveAnswer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("knet.shown.find_spec", lambda name: None)
+    (check,) = [check for check in checked(net, widget_notebook(answer)).checks if not check.ok]
+    assert (check.subject, check.ok) == ("widget program", None)
+    assert "knet_jupyter is not installed here" in check.detail
 
 
 NO_NOTEBOOKS: list[Any] = [
