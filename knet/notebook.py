@@ -26,7 +26,7 @@ from .shown import WIDGET_VIEW, field, form_as_recorded, is_form, shown_as_recor
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 MARKUP = ("text/html", "text/markdown", "image/svg+xml")
 MARK = re.compile(  # the class that the HTML of every answer carries, however it is written
-    r"""\bclass\s*=\s*(?:"[^"]{0,999}?|'[^']{0,999}?|[^\s"'>]{0,999}?)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
+    r"""\bclass\s*=\s*(?:"[^"]{0,999}?|'[^']{0,999}?|)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
 )
 
 
