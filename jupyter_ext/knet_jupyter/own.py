@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -24,8 +25,8 @@ SHOWN_LOG = 500  # characters of what a node said last: its error, on one line
 
 
 class OwnNode(Record, frozen=True):
-    """A node of mine: ``state`` is off | starting | serving | syncing | failed | elsewhere (not started here, and it
-    answers); ``total`` is 0 while nobody knows."""
+    """A node of mine: ``state`` is off | starting | serving | syncing | stopping | failed | elsewhere (it answers, and
+    was not started here); ``total`` is 0 while nobody knows."""
 
     name: str
     sources: list[str]
@@ -61,7 +62,7 @@ class OwnNodes:
         """Start a node, made over a folder of the workspace if there is none of that name.
 
         Without a folder, one that there is. Raises ConfigError for a folder outside the workspace, or another than the
-        node is over, or where others could not reach the node; NodeBusy when it runs already.
+        node is over, or where others could not reach the node; NodeBusy when it runs already, or has not stopped yet.
         """
         home = node_home(name)
         if not (home / "node.json").exists():
@@ -70,6 +71,8 @@ class OwnNodes:
             raise ConfigError(f"there is a node {name} already, over something else.", hint="Choose another name.")
         with self._lock:
             running = self._running.get(name)
+            if running is not None and running.stopping:
+                raise NodeBusy(f"node {name} is being stopped.", hint="Start it again in some seconds.")
             if running is not None and running.is_alive():
                 raise NodeBusy(f"node {name} runs already.")
             self._running[name] = _Running(home, "up", name, "--attached")
@@ -87,9 +90,13 @@ class OwnNodes:
         )
 
     def _inside(self, folder: str) -> Path:
-        path = (self._root / folder.strip("/")).resolve()
-        hidden = any(part.startswith(".") for part in Path(folder).parts)
-        if hidden or path == self._root or not path.is_relative_to(self._root) or not path.is_dir():
+        """A folder by what it is: a link may lead to one that is hidden, or elsewhere. Raises ConfigError."""
+        try:
+            path = (self._root / folder.strip("/")).resolve(strict=True)
+            parts = path.relative_to(self._root).parts
+        except (OSError, RuntimeError, ValueError):  # not there, a link in a circle, outside
+            parts = ()
+        if not parts or any(part.startswith(".") for part in parts) or not path.is_dir():
             raise ConfigError(f"{folder[:80]!r} is no folder of this workspace.")
         return path
 
@@ -99,7 +106,7 @@ class OwnNodes:
         load_config(home)
         with self._lock:
             running = self._running.get(name)
-            if running is None or not running.is_alive():
+            if running is None or running.stopping or not running.is_alive():
                 raise ConfigError(f"node {name} does not run.", hint="Start it; that also syncs it.")
             if running.syncing:
                 raise NodeBusy(f"node {name} is being synced.")
@@ -107,12 +114,15 @@ class OwnNodes:
         return self._node(name)
 
     def stop(self, name: str) -> OwnNode:
-        """Stop a node that was started here. Raises ConfigError when it was not."""
-        with self._lock:
-            running = self._running.pop(name, None)
+        """Stop a node that was started here: it is there, and stopping, until it ended. Raises ConfigError when it was
+        not."""
+        running = self._running.get(name)
         if running is None:
             raise ConfigError(f"node {name} was not started here.")
-        running.stop()
+        _stop([running])
+        with self._lock:
+            if self._running.get(name) is running:
+                del self._running[name]
         return self._node(name)
 
     def _node(self, name: str) -> OwnNode:
@@ -138,8 +148,7 @@ class OwnNodes:
         """Stop every node."""
         with self._lock:
             running, self._running = list(self._running.values()), {}
-        for one in running:
-            one.stop()
+        _stop(running)
 
 
 class _Running:
@@ -153,31 +162,29 @@ class _Running:
         self._serving = False
         self.syncing = False
         self._failure = ""
-        self._stopping = False
+        self.stopping = False
         self._lock = threading.Lock()  # nothing is started once it is stopping
         threading.Thread(target=self._follow, daemon=True, name=f"knet-own-{home.name}").start()
 
     def _spawn(self, log_name: str, *command: str) -> subprocess.Popen[str]:
-        log = (self._home / log_name).open("w")
         try:
-            return subprocess.Popen(
-                [sys.executable, "-m", "knet_indexer", *command, "--json"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            with (self._home / log_name).open("w") as log:
+                return subprocess.Popen(
+                    [sys.executable, "-m", "knet_indexer", *command, "--json"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
         except OSError as error:
-            raise IndexerError(f"node {self._home.name} cannot be started: {error.strerror}.") from error
-        finally:
-            log.close()
+            raise IndexerError(f"node {self._home.name}: {command[0]} cannot be started: {error.strerror}.") from error
 
     def _follow(self) -> None:
         for said in _lines(self._process.stdout):
             self._said = said
             self._serving = self._serving or said.get("phase") == SERVING
         self._process.wait()
-        if not self._stopping:
+        if not self.stopping:
             self._failure = self._last_words("node.log") or "It ended."
 
     def sync(self) -> None:
@@ -188,15 +195,17 @@ class _Running:
         try:
             for step in ("sync", "publish"):
                 with self._lock:
-                    if self._stopping:
+                    if self.stopping:
                         return
                     self._sync = self._spawn("sync.log", step, self._home.name, "--lines")
                 self._said = {"phase": step}
                 for said in _lines(self._sync.stdout):
                     self._said = {"phase": step, **said}
-                if self._sync.wait() and not self._stopping:
+                if self._sync.wait() and not self.stopping:
                     self._failure = self._last_words("sync.log") or f"The {step} failed."
                     return
+        except IndexerError as error:
+            self._failure = str(error)
         finally:
             self._sync, self.syncing = None, False
 
@@ -210,6 +219,8 @@ class _Running:
 
     def state(self) -> dict[str, Any]:
         """The fields of `OwnNode` that tell what goes on."""
+        if self.stopping:
+            return {"state": "stopping"}
         if not self.is_alive():
             return {"state": "failed", "detail": self._failure}
         if self.syncing or not self._serving:
@@ -218,23 +229,34 @@ class _Running:
             return {"state": state, "phase": str(self._said.get("phase", "")), **progress}
         return {"state": "serving", "detail": self._failure}
 
-    def stop(self) -> None:
+    def tell_to_stop(self) -> None:
         with self._lock:
-            self._stopping = True
-        for process in (self._sync, self._process):
-            if process is not None:
-                _end(process)
+            self.stopping = True
+        for process in self._processes():
+            if process.stdin is not None:
+                with suppress(OSError):
+                    process.stdin.close()
+
+    def wait(self, until: float) -> None:
+        """For its end, which comes by force at ``until`` (monotonic seconds)."""
+        for process in self._processes():
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _processes(self) -> list[subprocess.Popen[str]]:
+        return [process for process in (self._sync, self._process) if process is not None]
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _stop(running: Sequence[_Running]) -> None:
+    """All at once."""
+    for one in running:
+        one.tell_to_stop()
+    until = time.monotonic() + STOP_SECONDS
+    for one in running:
+        one.wait(until)
 
 
 def _lines(stream: IO[str] | None) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +13,41 @@ from typing import Any
 
 import pytest
 
+from knet.errors import ConfigError, NodeBusy
 from knet_indexer.config import NodeConfig, SourceConfig, node_home
 from knet_indexer.node import create_node
 from knet_jupyter import own
 from tests.network.clients import PATIENT, wait_for
+from tests.network.support import RunningNode
 
 Call = Callable[..., Any]
 
 
-@pytest.mark.parametrize("folder", ["", "/", "..", "../..", "nowhere", ".ssh", "docs/../..", "notes.md", "link"])
+FOLDERS = [
+    "",
+    "/",
+    "..",
+    "../..",
+    "nowhere",
+    ".ssh",
+    "docs/../..",
+    "notes.md",
+    "link",
+    "keys",
+    "loop",
+    "a\0b",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_only_folders_of_the_workspace_become_nodes(refused: Call, call: Call, jp_root_dir: Path, folder: str) -> None:
     (jp_root_dir / ".ssh").mkdir()
     (jp_root_dir / "docs").mkdir()
     (jp_root_dir / "notes.md").write_text("text")
     (jp_root_dir / "link").symlink_to("/etc")
+    (jp_root_dir / "keys").symlink_to(".ssh")
+    (jp_root_dir / "loop").symlink_to("loop")
     status, said = refused("own", {"name": "mine", "folder": folder})
     assert status == 400
     assert "no folder of this workspace" in said["message"]
@@ -68,9 +90,90 @@ def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypa
     running = own._Running(tmp_path, "up")
     running.sync()
     wait_for(lambda: "sync" in begun, "the sync begins")
-    running.stop()
+    own._stop([running])
     wait_for(lambda: not running.syncing, "the sync ends")
     assert begun == ["up", "sync"]
+
+
+@pytest.fixture
+def stand_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], own.OwnNodes]:
+    """Nodes named one and two; given a program, it runs in the place of each, in the node's home."""
+
+    def nodes(program: str) -> own.OwnNodes:
+        begin = own._Running._spawn
+
+        def spawn(running: own._Running, log_name: str, *command: str) -> subprocess.Popen[str]:
+            if command[0] != "up":
+                return begin(running, log_name, *command)
+            return subprocess.Popen(
+                [sys.executable, "-c", program],
+                cwd=running._home,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+
+        monkeypatch.setattr(own._Running, "_spawn", spawn)
+        for name in ("one", "two"):
+            create_node(node_home(name), NodeConfig(name=name, profile="jupyter"))
+        return own.OwnNodes(home)
+
+    return nodes
+
+
+PATIENTLY = """
+import pathlib, sys, time
+print('{"phase": "serve"}', flush=True)
+sys.stdin.read()
+pathlib.Path("told").touch()
+while not all(pathlib.Path(name).exists() for name in AWAITED):
+    time.sleep(0.02)
+"""
+
+
+def test_a_node_that_is_being_stopped_says_so_and_is_not_started(
+    stand_in: Callable[[str], own.OwnNodes], nodes: list[RunningNode]
+) -> None:
+    mine, profile = stand_in(PATIENTLY.replace("AWAITED", "['leave']")), nodes[0].node.profile
+    mine.start("one", "", profile)
+    wait_for(lambda: mine.nodes()[0].state == "serving", "it serves")
+    stopping = threading.Thread(target=mine.stop, args=("one",))
+    stopping.start()
+    wait_for((node_home("one") / "told").exists, "it is told to stop")
+    assert mine.nodes()[0].state == "stopping"
+    with pytest.raises(NodeBusy, match="being stopped"):
+        mine.start("one", "", profile)
+    with pytest.raises(ConfigError, match="does not run"):
+        mine.sync("one")
+    (node_home("one") / "leave").touch()
+    stopping.join(PATIENT)
+    assert mine.nodes()[0].state == "off"
+
+
+def test_all_nodes_are_told_to_stop_before_one_is_waited_for(
+    stand_in: Callable[[str], own.OwnNodes], nodes: list[RunningNode]
+) -> None:
+    """Each leaves when both have been told."""
+    mine = stand_in(PATIENTLY.replace("AWAITED", "['../one/told', '../two/told']"))
+    for name in ("one", "two"):
+        mine.start(name, "", nodes[0].node.profile)
+    wait_for(lambda: {node.state for node in mine.nodes()} == {"serving"}, "they serve")
+    processes = [running._process for running in mine._running.values()]
+    mine.close()
+    assert [process.returncode for process in processes] == [0, 0]
+
+
+def test_a_sync_that_cannot_be_started_says_why(
+    stand_in: Callable[[str], own.OwnNodes], nodes: list[RunningNode]
+) -> None:
+    mine = stand_in(PATIENTLY.replace("AWAITED", "[]"))
+    mine.start("one", "", nodes[0].node.profile)
+    wait_for(lambda: mine.nodes()[0].state == "serving", "it serves")
+    (node_home("one") / "sync.log").mkdir()  # where its log would be
+    mine.sync("one")
+    wait_for(lambda: mine.nodes()[0].state == "serving", "the sync is over")
+    assert "sync cannot be started" in mine.nodes()[0].detail
+    mine.close()
 
 
 def test_settings_that_cannot_be_read_take_nothing_else_away(call: Call, home: Path) -> None:
