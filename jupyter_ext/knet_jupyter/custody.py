@@ -48,7 +48,7 @@ class Published(Record, frozen=True):
 
 
 class Signed(Record, frozen=True):
-    """The receipt with which the node owned up to the passage; ``signer`` is empty for private questions."""
+    """The receipt with which the node owned up to the passage; where it did not, ``problem`` alone says why."""
 
     signer: str = ""
     issued_at: int = 0
@@ -102,12 +102,12 @@ def custody(network: Network, answer: Answer, number: int) -> Custody:
         title=view.card.title if view else "",
         owner=view.entry.owner if view else "",
         endpoint=view.entry.endpoint if view else "",
-        chain_id=answer.chain_id,
+        chain_id=network.chain.deployment.chain_id,
         registry=network.chain.deployment.manifests,
         span=_span(network, passage),
         held=held,
         published=_published(network, passage),
-        signed=_signed(answer, passage),
+        signed=_signed(network, answer, passage),
     )
 
 
@@ -148,17 +148,20 @@ def _published(network: Network, passage: Passage) -> Published:
     )
 
 
-def _signed(answer: Answer, passage: Passage) -> Signed:
-    number = passage.provenance.receipt
+def _signed(network: Network, answer: Answer, passage: Passage) -> Signed:
+    number, node = passage.provenance.receipt, passage.provenance.node
     if number is None:
         return Signed(problem="Searched here in fetched shards: no node was asked, so none signed.")
     if not 0 <= number < len(answer.receipts):
         return Signed(problem="The answer names a receipt that it does not hold.")
-    signed = answer.receipts[number].signed
+    signed, deployment = answer.receipts[number].signed, network.chain.deployment
     try:
-        signer = recover(signed, answer.chain_id, answer.contract)
+        signer = recover(signed, deployment.chain_id, deployment.reliability)
+        wallet = network.chain.signer_of(node)
     except KnetError as error:
         return Signed(problem=str(error))
+    if signer != wallet:  # any signature gives some address, and for another network another one
+        return Signed(problem=f"Not signed for node {node} on this network: the signature gives {signer}.")
     return Signed(
         signer=signer,
         issued_at=signed.receipt.issued_at,
