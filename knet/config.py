@@ -24,6 +24,7 @@ from .records import Record
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 JOURNALS = "transactions"  # in `home()`: what was sent to chains and is not beyond doubt yet
 CONFIRMATIONS = 6  # blocks: since proof of stake, Ethereum's reorganisations have been shorter
+MAX_NAME = 200  # bytes of a profile's name: file systems allow 255, and files are named after it with more at the end
 ADDRESS_POLICIES = ("public", "loopback", "private")
 
 
@@ -63,8 +64,8 @@ class Profile(Record, frozen=True):
 
 
 def _profile_path(name: str) -> Path:
-    if not name or any(c in name for c in "/\\."):
-        raise ConfigError(f"{name!r} cannot name a profile.")
+    if not name.isprintable() or any(c in name for c in "/\\.") or not 0 < len(name.encode()) <= MAX_NAME:
+        raise ConfigError(f"{name[:80]!r} cannot name a profile.", hint="Use letters, digits and dashes.")
     return home() / "profiles" / f"{name}.json"
 
 
@@ -93,6 +94,8 @@ def load_profile(name: str | None = None) -> Profile:
     except FileNotFoundError as error:
         known = ", ".join(profile_names()) or "none"
         raise ConfigError(f"There is no profile {name!r} (known: {known}).") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except CodecError as error:
         raise ConfigError(f"{path} is not a profile: {error}") from error
     if profile.addresses not in ADDRESS_POLICIES:
