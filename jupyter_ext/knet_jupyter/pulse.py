@@ -42,8 +42,8 @@ class Pulses:
         state = self._clients.state(profile)
         own = self._own.nodes()
         network = self._clients.connected(profile) if state.state == "ready" else None
-        if network is None:
-            return Pulse(state=state, own=own)
+        if network is None:  # or no more
+            return Pulse(state=self._clients.state(profile), own=own)
         try:
             nodes = self._health(state.profile, network)
             return Pulse(state=state, nodes=nodes, own=_elsewhere(own, nodes, network))

@@ -1,4 +1,4 @@
-"""What the handlers share: one client a network, one pool of threads, the user's own nodes."""
+"""What the handlers share: one client a network, pools of threads, the user's own nodes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .own import OwnNodes
 from .pulse import Pulses
 
 WORKERS = 16  # questions, verifications and chain reads at once: each waits for others most of its time
+LOOKERS = 4  # pulses at once; they have threads of their own, since panels look while all others wait
 
 
 class Service:
@@ -22,6 +23,7 @@ class Service:
 
     def __init__(self, profile: str, root: Path) -> None:
         self.pool = ThreadPoolExecutor(WORKERS, "knet-jupyter")
+        self.lookers = ThreadPoolExecutor(LOOKERS, "knet-jupyter-pulse")
         self.clients = Clients(profile)
         self.own = OwnNodes(root)
         self.pulses = Pulses(self.clients, self.own)
@@ -52,4 +54,5 @@ class Service:
             event.set()
         self.own.close()
         self.clients.close()
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self.pool, self.lookers):
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -150,15 +150,16 @@ def connect() -> Profile:
     try:
         return network.start(tell)
     except NodeBusy:
-        _wait_until_ready(tell)
+        wait_until_ready(tell)
         return load_profile(NAME)
 
 
-def _wait_until_ready(tell: Tell) -> None:
-    """Another process has the network: wait until its nodes serve."""
+def wait_until_ready(tell: Tell) -> None:
+    """Another process has the network: wait until its nodes serve. Raises IndexerError when they are late."""
     until = time.monotonic() + READY_SECONDS
-    while not _ready_mark().exists():
+    if not _ready_mark().exists():
         tell("network", "another process is starting it", 0, 0)
+    while not _ready_mark().exists():
         if time.monotonic() > until:
             raise IndexerError("the demo network that another process started is not ready.", hint="Stop it and retry.")
         time.sleep(POLL_SECONDS)

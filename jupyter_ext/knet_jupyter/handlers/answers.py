@@ -13,7 +13,7 @@ from knet.codec import to_json
 from knet.errors import ConfigError
 from knet.notebook import NotebookReport, verify_notebook
 from knet.query.export import prov_jsonld, ro_crate
-from knet.query.recheck import VerificationReport
+from knet.query.report import VerificationReport
 from knet.records import Answer, Record
 
 from ..custody import Custody, custody
@@ -40,7 +40,7 @@ class VerifyHandler(KnetHandler):
         self.reply(await self.work(self._verify, body))
 
     def _verify(self, body: Held) -> VerificationReport:
-        return self.service.clients.network(body.profile).verify(body.answer, embed=body.embed)
+        return self.network_of(body.answer, body.profile).verify(body.answer, embed=body.embed)
 
 
 class Notebook(Record, frozen=True):
@@ -60,7 +60,10 @@ class NotebookHandler(KnetHandler):
         self.reply(await self.work(self._verify, body))
 
     def _verify(self, body: Notebook) -> list[NotebookReport]:
-        return verify_notebook(body.notebook, self.service.clients.network(body.profile).verify)
+        def verify(answer: Answer) -> VerificationReport:
+            return self.network_of(answer, body.profile).verify(answer)
+
+        return verify_notebook(body.notebook, verify)
 
 
 class CustodyHandler(KnetHandler):
@@ -73,7 +76,7 @@ class CustodyHandler(KnetHandler):
         self.reply(await self.work(self._custody, body))
 
     def _custody(self, body: Held) -> Custody:
-        return custody(self.service.clients.network(body.profile), body.answer, body.passage)
+        return custody(self.network_of(body.answer, body.profile), body.answer, body.passage)
 
 
 class Exported(Record, frozen=True):
@@ -94,15 +97,15 @@ class ExportHandler(KnetHandler):
         self.reply(await self.work(self._export, body))
 
     def _export(self, body: Held) -> Exported:
-        heads = self.service.clients.network(body.profile).chain.heads
+        if body.format == "json":
+            return _file("answer.json", "application/json", to_json(body.answer, indent=2).encode())
+        if body.format not in ("prov", "ro-crate"):
+            raise ConfigError(f"{body.format[:40]!r} is no format.", hint="Ask for prov, ro-crate or json.")
+        heads = self.network_of(body.answer, body.profile).chain.heads
         if body.format == "prov":
             data = json.dumps(prov_jsonld(body.answer, heads=heads), ensure_ascii=False, indent=2).encode()
             return _file("answer.prov.jsonld", "application/ld+json", data)
-        if body.format == "ro-crate":
-            return _file("answer.crate.zip", "application/zip", ro_crate(body.answer, heads=heads))
-        if body.format == "json":
-            return _file("answer.json", "application/json", to_json(body.answer, indent=2).encode())
-        raise ConfigError(f"{body.format[:40]!r} is no format.", hint="Ask for prov, ro-crate or json.")
+        return _file("answer.crate.zip", "application/zip", ro_crate(body.answer, heads=heads))
 
 
 def _file(name: str, media_type: str, data: bytes) -> Exported:

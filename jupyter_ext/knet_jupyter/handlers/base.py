@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,8 +22,11 @@ from knet.errors import (
     MissingExtra,
     NodeBusy,
     NotRegistered,
+    Stopped,
     TransportError,
 )
+from knet.query.network import Network
+from knet.records import Answer
 
 from ..service import Service
 
@@ -30,6 +35,7 @@ STATUSES: tuple[tuple[type[KnetError], int], ...] = (
     (CodecError, 400),
     (NotRegistered, 404),
     (NodeBusy, 409),
+    (Stopped, 499),  # as nginx logs it where nobody waits for a reply
     (MissingExtra, 501),
     (ChainError, 502),
     (TransportError, 502),
@@ -51,16 +57,29 @@ class KnetHandler(APIHandler):
 
     def initialize(self, service: Service) -> None:
         self.service = service
+        self.gone = threading.Event()  # set when whoever sent the request does not wait for its reply any more
+
+    def on_connection_close(self) -> None:
+        self.gone.set()
+        super().on_connection_close()
+
+    def network(self, profile: str) -> Network:
+        """The client of a network, as long as somebody waits for it; for threads. Raises as `Clients.network`."""
+        return self.service.clients.network(profile, stop=self.gone)
+
+    def network_of(self, answer: Answer, profile: str) -> Network:
+        """The same of the network that an answer came from, see `Clients.network_of`."""
+        return self.service.clients.network_of(answer, profile, stop=self.gone)
 
     def body_as(self, kind: type[T]) -> T:
         """The request's JSON as a record; answers 400 when it is none."""
         with self.translated():
             return from_json(self.request.body or b"{}", kind)
 
-    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def work(self, function: Callable[..., T], *arguments: Any, pool: Executor | None = None) -> T:
         """Run something that waits in a thread; what goes wrong becomes the reply."""
         with self.translated():
-            return await asyncio.get_running_loop().run_in_executor(self.service.pool, function, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(pool or self.service.pool, function, *arguments)
 
     @contextmanager
     def translated(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ class StateHandler(KnetHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.reply(await self.work(self.service.clients.state, self.get_query_argument("profile", "")))
+        self.reply(self.service.clients.state(self.get_query_argument("profile", "")))  # waits for nothing
 
 
 class ConnectHandler(KnetHandler):
@@ -35,7 +35,7 @@ class ConnectHandler(KnetHandler):
         self.reply(await self.work(self._connect, self.body_as(Which).profile))
 
     def _connect(self, profile: str) -> State:
-        self.service.clients.network(profile)
+        self.network(profile)
         return self.service.clients.state(profile)
 
 
@@ -45,7 +45,8 @@ class PulseHandler(KnetHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.reply(await self.work(self.service.pulses.take, self.get_query_argument("profile", "")))
+        profile = self.get_query_argument("profile", "")
+        self.reply(await self.work(self.service.pulses.take, profile, pool=self.service.lookers))
 
 
 class NodesHandler(KnetHandler):
@@ -57,7 +58,7 @@ class NodesHandler(KnetHandler):
         self.reply(await self.work(self._nodes, self.get_query_argument("profile", "")))
 
     def _nodes(self, profile: str) -> list[NodeInfo]:
-        return self.service.clients.network(profile).nodes()
+        return self.network(profile).nodes()
 
 
 class LandscapeHandler(KnetHandler):
@@ -69,4 +70,4 @@ class LandscapeHandler(KnetHandler):
         self.reply(await self.work(self._landscape, self.get_query_argument("profile", "")))
 
     def _landscape(self, profile: str) -> Landscape:
-        return landscape(self.service.clients.network(profile))
+        return landscape(self.network(profile))

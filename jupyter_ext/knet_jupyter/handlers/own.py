@@ -38,7 +38,7 @@ class OwnHandler(KnetHandler):
         self.reply(await self.work(self._start, self.body_as(NewNode)))
 
     def _start(self, body: NewNode) -> OwnNode:
-        profile = self.service.clients.network(body.profile).profile
+        profile = self.network(body.profile).profile
         return self.service.own.start(body.name, body.folder, profile, endpoint=body.endpoint)
 
 
