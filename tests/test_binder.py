@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
+import threading
 import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -79,3 +84,70 @@ def test_the_badge_leads_to_where_the_project_lives() -> None:
     assert (ROOT / image).is_file()
     assert link == launch_link(), "what pyproject.toml names as the repository is where the badge leads"
     assert link.startswith("https:") or (ROOT / link).is_file()
+
+
+class Panel(BaseHTTPRequestHandler):
+    """A server whose ``knet/ask`` says what the question tells it to."""
+
+    said: tuple[dict[str, str], ...] = ()
+
+    def do_POST(self) -> None:
+        right = (self.path, self.headers["Authorization"]) == ("/knet/ask", "token tour")
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200 if right else 403)
+        self.end_headers()
+        for event in self.said:
+            self.wfile.write(json.dumps(event).encode() + b"\n")
+
+    def log_message(self, *words: Any) -> None: ...
+
+
+@pytest.fixture
+def panel() -> Iterator[int]:
+    """The port of one."""
+    with HTTPServer(("127.0.0.1", 0), Panel) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def tool() -> Any:
+    spec = importlib.util.spec_from_file_location("binder_tool", ROOT / "tools" / "test_binder.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_panel_is_asked_until_it_answers(tool: Any, panel: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "said", ({"event": "started"}, {"event": "phase"}, {"event": "answer"}))
+    assert tool.ask_as_panel(panel) > 0
+    monkeypatch.setattr(Panel, "said", ({"event": "started"}, {"event": "error", "message": "No network."}))
+    with pytest.raises(SystemExit, match="No network"):
+        tool.ask_as_panel(panel)
+    monkeypatch.setattr(Panel, "said", ({"event": "started"}, {"event": "stopped"}))
+    with pytest.raises(SystemExit, match="no answer"):
+        tool.ask_as_panel(panel)
+
+
+@pytest.mark.parametrize("late", ["first answer", "first answer in the panel"])
+def test_a_late_first_answer_is_no_visitors(tool: Any, monkeypatch: pytest.MonkeyPatch, late: str) -> None:
+    """Wherever it is late."""
+
+    class Built:
+        def __init__(self, folder: Path) -> None: ...
+
+        def build(self) -> float:
+            return 1.0
+
+        def open(self) -> tuple[dict[str, float], int]:
+            return {"first answer": 20.0, "first answer in the panel": 20.0, late: 61.0}, 1 << 30
+
+    monkeypatch.setattr(tool, "Binder", Built)
+    monkeypatch.setattr("sys.argv", ["test_binder.py"])
+    with pytest.raises(SystemExit, match="no longer than 60 s"):
+        tool.main()
