@@ -217,11 +217,11 @@ def test_a_verdict_waits_shows_its_price_and_moves_the_number(
 ) -> None:
     node = answer["passages"][0]["provenance"]["node"]
     before = {info["node"]: info for info in call("nodes")}[node]
-    assert call("ratings") == {"ratings": [], "cost": None}
+    assert call("ratings")["ratings"] == []
     pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
     assert [(one["node"], one["value"]) for one in pending["ratings"]] == [(node, 100)]
     mistaken = pending["ratings"][0]["receipt"]
-    assert call("ratings/withdraw", {"receipt": mistaken}) == {"ratings": [], "cost": None}
+    assert call("ratings/withdraw", {"receipt": mistaken})["ratings"] == []
     assert refused("ratings/withdraw", {"receipt": mistaken})[0] == 400
     pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
     cost = pending["cost"]
