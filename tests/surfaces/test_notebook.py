@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +177,12 @@ def test_claims_that_cannot_be_reached_now_are_not_called_wrong(net: Network, no
 FORM = Path(__file__).parents[2] / "jupyter_ext" / "knet_jupyter" / "static"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-needs_form = pytest.mark.skipif(find_spec("knet_jupyter") is None, reason="knet_jupyter is not installed")
+
+
+@pytest.fixture
+def form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form's package as it is in this checkout, installed or not."""
+    monkeypatch.syspath_prepend(str(FORM.parents[1]))
 
 
 def saved_widget(module: str, kind: str, **state: object) -> dict[str, Any]:
@@ -242,7 +246,7 @@ def test_a_form_that_was_not_asked_shows_no_answer(net: Network, answer: LiveAns
     assert verify_notebook(notebook, net.verify) == []
 
 
-@needs_form
+@pytest.mark.usefixtures("form")
 def test_an_answer_in_a_saved_widget_is_checked_too(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
     report = checked(net, notebook)
@@ -307,7 +311,7 @@ WIDGET_CHANGES: dict[str, tuple[Change, str, bool | None]] = {
 }  # fmt: skip
 
 
-@needs_form
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("name", WIDGET_CHANGES)
 def test_what_was_changed_in_a_saved_widget_is_found(net: Network, answer: LiveAnswer, name: str) -> None:
     change, subject, ok = WIDGET_CHANGES[name]
