@@ -55,7 +55,7 @@ def test_its_source_installs_where_there_is_no_node(built: None, tmp_path: Path)
         source = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
     (tmp_path / "nothing").mkdir()
     bare = {**os.environ, "PATH": str(tmp_path / "nothing"), "HOME": str(tmp_path)}
-    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    offline = ["--ignore-installed", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "install", *offline, "--prefix", str(tmp_path / "env"), source]
     done = subprocess.run(command, env=bare, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
