@@ -4,14 +4,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { marks, tally } from './checks';
 import { button, h, put } from './dom';
-import { marksView } from './marks';
+import { marksView, statusWord } from './marks';
 import { passageView, showMark } from './passageview';
 import type { IAnswer, IPassage, IReport } from './records';
 import { Kind, citation, citations, kindOf, line } from './text';
 
 export interface IAnswerActions {
   trace: (passage: number) => void;
-  verify: () => Promise<IReport>;
+  verify: () => Promise<void>; // whoever shows the answer passes on what that found
   insert?: () => void;
   rate?: (value: number, passage: number | null) => Promise<void>;
 }
@@ -32,6 +32,7 @@ export class AnswerView {
   readonly node: HTMLElement;
   private readonly list = h('ol', { class: 'jp-knet-Passages' });
   private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly count = h('span', { class: 'jp-knet-Count' });
   private report: IReport | null = null;
   private readonly titles: Map<number, string>;
   private readonly wanted: { passage: IPassage; number: number }[];
@@ -61,23 +62,33 @@ export class AnswerView {
       answer.problem ? h('p', { class: 'jp-knet-Said' }, line(answer.problem)) : null,
       this.toolbar(),
       this.said,
-      h('h3', { class: 'jp-knet-Heading' }, trans.__('Sources'), ' ', this.count()),
+      h('h3', { class: 'jp-knet-Heading' }, trans.__('Sources'), ' ', this.count),
       this.list,
       this.nodes()
     );
+    this.drawCount();
     this.add(view.batch);
     requestAnimationFrame(() => this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(showMark));
   }
 
-  /** Move the focus to a source. */
+  /** Move the focus to a source, which is shown from now on if its kind was not. */
   open(number: number): void {
+    const passage = this.view.answer.passages[number - 1];
+    if (passage && !this.wanted.some(one => one.number === number)) {
+      this.wanted.splice(this.shown, 0, { passage, number });
+      this.drawCount();
+    }
     this.add(this.wanted.findIndex(one => one.number === number) + 1 - this.shown);
     const item = this.list.querySelector<HTMLElement>(`[data-passage="${number}"]`);
     item?.focus();
     item?.scrollIntoView({ block: 'nearest' });
   }
 
-  showReport(report: IReport): void {
+  /** Show what a verification found; again for the same report does nothing. */
+  showReport(report: IReport | null): void {
+    if (!report || report === this.report) {
+      return;
+    }
     this.report = report;
     const { trans } = this.view;
     const { held, failed, unchecked } = tally(report);
@@ -144,10 +155,7 @@ export class AnswerView {
 
   private async verify(): Promise<void> {
     this.say(this.view.trans.__('Checking every claim …'));
-    await this.actions.verify().then(
-      report => this.showReport(report),
-      (error: Error) => this.say(error.message)
-    );
+    await this.actions.verify().catch((error: Error) => this.say(error.message));
   }
 
   private async rate(value: number, passage: number | null): Promise<void> {
@@ -167,8 +175,9 @@ export class AnswerView {
     );
   }
 
-  private count(): HTMLElement {
-    return h('span', { class: 'jp-knet-Count' }, String(this.view.answer.passages.length));
+  private drawCount(): void {
+    const [all, shown] = [this.view.answer.passages.length, this.wanted.length];
+    put(this.count, shown < all ? this.view.trans.__('%1 of %2', shown, all) : String(all));
   }
 
   /** So many sources more at the end of the list. */
@@ -248,7 +257,7 @@ export class AnswerView {
             'li',
             { 'data-status': line(node.status, 20) },
             h('b', {}, line(node.title, 60) || trans.__('node %1', node.node)),
-            ` ${line(node.status, 20)} ${line(node.detail, 200)} `,
+            ` ${statusWord(node.status, trans)} ${line(node.detail, 200)} `,
             h('span', { class: 'jp-knet-Dim' }, line(node.why ?? '', 200))
           )
         )

@@ -5,13 +5,14 @@ import { Widget } from '@lumino/widgets';
 import type { CommandRegistry } from '@lumino/commands';
 
 import { AnswerView } from './answerview';
-import { button, h, put } from './dom';
+import { button, enable, h, put } from './dom';
 import { Filters } from './filters';
 import type { IKnet } from './knet';
-import { ProgressView } from './progress';
-import type { IAnswered, IAskEvent, IAsked, IReport } from './records';
+import { ProgressView, isEnd } from './progress';
+import type { IAnswered, IAskEvent, IAsked } from './records';
 import { StartView } from './start';
 import { StatePanel } from './statepanel';
+import { line } from './text';
 
 const SHOWN = 20; // sources at first
 
@@ -21,9 +22,11 @@ export class AskPanel extends Widget {
   private readonly halt: HTMLButtonElement;
   private readonly filters: Filters;
   private readonly progress: ProgressView;
+  private readonly told = h('p', { class: 'jp-knet-Hidden', role: 'status' }); // for those who do not see the answer
   private readonly place = h('div', { class: 'jp-knet-Result' });
   private readonly state: StatePanel;
   private readonly start: StartView;
+  private view: AnswerView | null = null;
   private running: { id: string; abort: AbortController } | null = null;
 
   constructor(
@@ -41,7 +44,7 @@ export class AskPanel extends Widget {
     this.question.setAttribute('placeholder', trans.__('Ask the network …'));
     this.question.addEventListener('keydown', event => this.onKey(event));
     this.go = button(trans.__('Ask'), () => void this.ask(), { class: 'jp-knet-Button jp-mod-accept' });
-    this.halt = button(trans.__('Stop'), () => void this.stop(), { disabled: true });
+    this.halt = button(trans.__('Stop'), () => void this.stop());
     put(
       this.node,
       h('h2', { class: 'jp-knet-Title' }, trans.__('Ask the network')),
@@ -50,14 +53,22 @@ export class AskPanel extends Widget {
       h('div', { class: 'jp-knet-Actions' }, this.go, this.halt),
       this.filters.node,
       this.progress.node,
+      this.told,
       this.start.node,
       this.place
     );
+    this.busy(false);
     this.filters.node.addEventListener('toggle', () => void this.offerNodes());
+    knet.profileChanged.connect(this.onProfile, this);
+    knet.stateChanged.connect(this.onState, this);
+    knet.reportsChanged.connect(this.onReport, this);
   }
 
   dispose(): void {
     this.running?.abort.abort();
+    this.knet.profileChanged.disconnect(this.onProfile, this);
+    this.knet.stateChanged.disconnect(this.onState, this);
+    this.knet.reportsChanged.disconnect(this.onReport, this);
     this.state.dispose();
     this.start.dispose();
     super.dispose();
@@ -70,11 +81,16 @@ export class AskPanel extends Widget {
       this.question.focus();
       return;
     }
+    const { trans, profile } = this.knet;
     const filters = this.filters.value;
     const abort = new AbortController();
     this.running = { id: '', abort };
     this.busy(true);
     put(this.place);
+    put(this.told, trans.__('Asking …'));
+    if (this.start.node.contains(document.activeElement)) {
+      this.question.focus();
+    }
     this.start.node.hidden = true;
     this.progress.start();
     const { k, ask, deadline } = this.knet.options;
@@ -88,12 +104,17 @@ export class AskPanel extends Widget {
       min_reliability,
       deadline
     };
+    let ended = false;
     try {
       for await (const event of this.knet.api.ask(asked, abort.signal)) {
-        this.take(event, asked);
+        this.take(event, asked, profile);
+        ended ||= isEnd(event);
+      }
+      if (!ended) {
+        throw new Error(trans.__('The connection broke off before the answer was there. Ask again.'));
       }
     } catch (error) {
-      this.progress.end(abort.signal.aborted ? this.knet.trans.__('Stopped.') : (error as Error).message);
+      this.end(abort.signal.aborted ? trans.__('Stopped.') : (error as Error).message);
     } finally {
       this.running = null;
       this.busy(false);
@@ -116,19 +137,18 @@ export class AskPanel extends Widget {
     this.question.focus();
   }
 
-  private take(event: IAskEvent, asked: IAsked): void {
+  private take(event: IAskEvent, asked: IAsked, profile: string): void {
     const { trans } = this.knet;
     if (event.event === 'started' && this.running) {
       this.running.id = event.id ?? '';
     } else if (event.event === 'answer' && event.answer) {
       this.progress.end();
       const { answer, id, text, html } = event;
-      const profile = this.knet.state?.profile ?? '';
       this.showAnswer({ asked, profile, answer, id: id ?? '', text: text ?? '', html: html ?? '' });
     } else if (event.event === 'stopped') {
-      this.progress.end(trans.__('Stopped.'));
+      this.end(trans.__('Stopped.'));
     } else if (event.event === 'error') {
-      this.progress.end(event.message);
+      this.end(event.message ?? '');
     } else {
       if (event.event === 'phase' && this.knet.state?.state !== 'starting') {
         void this.knet.refresh();
@@ -141,34 +161,35 @@ export class AskPanel extends Widget {
     const { answer } = answered;
     const { knet } = this;
     knet.answered = answered;
-    knet.select({ answer, passage: 1, fresh: true, report: null });
-    let report: IReport | null = null;
-    const view = new AnswerView(
+    knet.select({ answer, passage: 1, fresh: true });
+    this.view = new AnswerView(
       { answer, fresh: true, kinds: this.filters.value.kinds, batch: SHOWN, trans: knet.trans },
       {
         trace: passage => {
-          knet.select({ answer, passage, fresh: true, report });
+          knet.select({ answer, passage, fresh: true });
           void this.commands.execute('knet:open-provenance');
         },
-        verify: async () => {
-          report = await knet.api.verify(answer);
-          if (knet.selected?.answer === answer) {
-            knet.select({ ...knet.selected, report });
-          }
-          return report;
-        },
+        verify: () => knet.verify(answer),
         insert: () => void this.commands.execute('knet:insert-answer'),
         rate: async (value, passage) => {
           await knet.rate(answer, value, passage);
         }
       }
     );
-    put(this.place, view.node);
+    put(this.place, this.view.node);
+    const count = answer.passages.length;
+    put(this.told, knet.trans._n('Answer with %1 source.', 'Answer with %1 sources.', count, count));
+  }
+
+  /** No answer: say why not. */
+  private end(text: string): void {
+    this.progress.end(text);
+    put(this.told, line(text, 1000));
   }
 
   private busy(busy: boolean): void {
-    this.go.disabled = busy;
-    this.halt.disabled = !busy;
+    enable(this.go, !busy);
+    enable(this.halt, busy);
     this.node.setAttribute('aria-busy', String(busy));
   }
 
@@ -183,8 +204,28 @@ export class AskPanel extends Widget {
   }
 
   private async offerNodes(): Promise<void> {
-    if (this.knet.state?.state === 'ready') {
-      this.filters.offer(await this.knet.api.nodes().catch(() => []));
+    const { api, ready } = this.knet;
+    if (!ready || !this.filters.node.open) {
+      return;
     }
+    const { profile } = api;
+    await api.nodes().then(
+      nodes => profile === api.profile && this.filters.offer(nodes),
+      (error: Error) => this.filters.say(error.message)
+    );
+  }
+
+  private onProfile(): void {
+    this.filters.clear();
+  }
+
+  private onState(): void {
+    if (this.filters.empty) {
+      void this.offerNodes();
+    }
+  }
+
+  private onReport(): void {
+    this.view?.showReport(this.knet.answered && this.knet.reportOn(this.knet.answered.answer));
   }
 }

@@ -26,6 +26,7 @@ function links(
   trans: TranslationBundle
 ): { [id: string]: ILink } {
   const { span, held, published, signed } = found;
+  const missing = () => (found.registry ? trans.__('none') : trans.__('not looked up'));
   return {
     sentence: { name: trans.__('Sentence'), value: sentence || trans.__('(not quoted in the answer)'), mark: quoted },
     span: {
@@ -42,12 +43,12 @@ function links(
     node: { name: trans.__('Node'), value: `${found.node} ${found.title}`, mark: 'none' },
     chain: {
       name: trans.__('Transaction'),
-      value: short(published.transaction, 6, 4) || trans.__('none'),
+      value: short(published.transaction, 6, 4) || missing(),
       mark: unless(published.problem, marks.freshness)
     },
     receipt: {
       name: trans.__('Receipt'),
-      value: short(signed.signer, 6, 4) || trans.__('none'),
+      value: short(signed.signer, 6, 4) || missing(),
       mark: marks.signature
     }
   };
@@ -142,7 +143,7 @@ export function detailsView(found: ICustody, trans: TranslationBundle): HTMLElem
       ...row(trans.__('Node'), `${found.node} ${line(found.title)}`),
       ...row(trans.__('Owner'), line(found.owner)),
       ...row(trans.__('Endpoint'), line(found.endpoint)),
-      ...row(trans.__('Registry'), trans.__('%1 on chain %2', line(found.registry), found.chain_id)),
+      ...row(trans.__('Registry'), found.registry && trans.__('%1 on chain %2', line(found.registry), found.chain_id)),
       ...row(trans.__('Transaction'), line(published.transaction || published.problem)),
       ...row(
         trans.__('Published'),

@@ -39,9 +39,32 @@ export function put(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => !!child || child === ''));
 }
 
+/** The same; a button in it that has the focus leaves it to its successor of the same name, else to `refuge`. */
+export function renew(element: Element, refuge: HTMLElement, ...children: Child[]): void {
+  const held = element.contains(document.activeElement) ? name(document.activeElement!) : null;
+  put(element, ...children);
+  if (held !== null) {
+    ([...element.querySelectorAll('button')].find(one => name(one) === held) ?? refuge).focus();
+  }
+}
+
+function name(element: Element): string | null {
+  return element.getAttribute('aria-label') ?? element.textContent;
+}
+
 /** A button with a word on it, or with a sign and a name for those who do not see it. */
-export function button(label: string, onclick: () => void, attributes: IAttributes = {}): HTMLButtonElement {
+export function button(label: string, act: () => void, attributes: IAttributes = {}): HTMLButtonElement {
+  const onclick = (event: Event) => {
+    if ((event.currentTarget as Element).getAttribute('aria-disabled') !== 'true') {
+      act();
+    }
+  };
   return h('button', { type: 'button', class: 'jp-knet-Button', onclick, ...attributes }, label);
+}
+
+/** Let a button act or not. One that does not keeps the focus, which it would lose if it were `disabled`. */
+export function enable(button: HTMLButtonElement, enabled: boolean): void {
+  button.setAttribute('aria-disabled', String(!enabled));
 }
 
 /** A source: a link where it leads to the web, else its address as text. */

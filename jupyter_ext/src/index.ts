@@ -40,7 +40,7 @@ const client: JupyterFrontEndPlugin<IKnet> = {
       options.k = Number(settings!.composite.passages);
       options.ask = settings!.composite.nodes as number | null;
       options.deadline = Number(settings!.composite.deadline);
-      knet.api.profile = String(settings!.composite.profile);
+      knet.use(String(settings!.composite.profile));
       void knet.refresh();
       void knet.look();
     };

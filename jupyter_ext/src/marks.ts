@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IMarks, Mark } from './checks';
 import { h } from './dom';
 import type { IReputation } from './records';
-import { belief, plusMinus } from './text';
+import { belief, line, plusMinus } from './text';
 
 const SIGNS: { [mark in Mark]: string } = { holds: '✓', fails: '✗', unknown: '?', claimed: '○', none: '–' };
 
@@ -36,6 +36,20 @@ export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement 
       )
     )
   );
+}
+
+/** What became of the question at a node, in words. */
+export function statusWord(status: string, trans: TranslationBundle): string {
+  const words = new Map([
+    ['success', trans.__('answered')],
+    ['skipped', trans.__('not asked')],
+    ['timeout', trans.__('too late')],
+    ['busy', trans.__('busy')],
+    ['access_denied', trans.__('access denied')],
+    ['unverified', trans.__('sent what does not verify')],
+    ['error', trans.__('failed')]
+  ]);
+  return words.get(status) ?? line(status, 20);
 }
 
 /** Reliability as a bar with its uncertainty, and as figures; unless it is fresh, no verification covers it. */

@@ -7,12 +7,15 @@ import { Widget } from '@lumino/widgets';
 import { AnswerView } from './answerview';
 import { h, put } from './dom';
 import type { IKnet } from './knet';
-import type { IReport } from './records';
+import type { IAnswer } from './records';
 import { MEDIA_TYPE, readAnswer } from './shape';
 
 const SHOWN = 3; // sources at first: a notebook is read for its text
 
 class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
+  private answer: IAnswer | null = null;
+  private view: AnswerView | null = null;
+
   constructor(
     private readonly knet: IKnet,
     private readonly commands: CommandRegistry
@@ -20,11 +23,17 @@ class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
     super();
     this.addClass('jp-knet-Panel');
     this.addClass('jp-knet-Output');
+    knet.reportsChanged.connect(this.onReport, this);
+  }
+
+  dispose(): void {
+    this.knet.reportsChanged.disconnect(this.onReport, this);
+    super.dispose();
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const { knet } = this;
-    const answer = readAnswer(model.data[MEDIA_TYPE]);
+    const answer = (this.answer = readAnswer(model.data[MEDIA_TYPE]));
     if (!answer) {
       put(
         this.node,
@@ -32,18 +41,22 @@ class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
       );
       return;
     }
-    let report: IReport | null = null;
-    const view = new AnswerView(
+    this.view = new AnswerView(
       { answer, fresh: false, kinds: null, batch: SHOWN, trans: knet.trans },
       {
         trace: passage => {
-          knet.select({ answer, passage, fresh: false, report });
+          knet.select({ answer, passage, fresh: false });
           void this.commands.execute('knet:open-provenance');
         },
-        verify: async () => (report = await knet.api.verify(answer))
+        verify: () => knet.verify(answer)
       }
     );
-    put(this.node, view.node);
+    put(this.node, this.view.node);
+    this.onReport();
+  }
+
+  private onReport(): void {
+    this.view?.showReport(this.answer && this.knet.reportOn(this.answer));
   }
 }
 

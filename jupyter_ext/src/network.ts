@@ -16,9 +16,12 @@ import { StatePanel } from './statepanel';
 import { line } from './text';
 import { publications, vitals } from './vitals';
 
+const UNREAD = 'unread'; // no publications: what is shown could not be read again, and the next look tries
+
 export class NetworkPanel extends Widget {
   private readonly body = h('div', { class: 'jp-knet-Body', hidden: true });
   private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly ailing = h('p', { class: 'jp-knet-Said', role: 'status' }); // the network, as it was looked at last
   private readonly count = h('span', { class: 'jp-knet-Count' });
   private readonly map = h('div');
   private readonly list: NodeList;
@@ -28,7 +31,7 @@ export class NetworkPanel extends Widget {
   private readonly own: OwnView;
   private watching: IDisposable | null = null;
   private was = '';
-  private drawn: string | null = null; // which publications are shown
+  private drawn: string | null = null; // which publications are shown; null: none are
   private reading = false;
   private stale = false;
 
@@ -56,6 +59,7 @@ export class NetworkPanel extends Widget {
       this.node,
       h('div', { class: 'jp-knet-TitleRow' }, h('h2', { class: 'jp-knet-Title' }, trans.__('Network')), this.again),
       this.state.node,
+      this.ailing,
       this.said,
       this.body,
       this.ratings.node,
@@ -93,8 +97,7 @@ export class NetworkPanel extends Widget {
 
   /** Read everything anew, if the network is there and somebody looks. */
   async refresh(): Promise<void> {
-    const { api, trans, state } = this.knet;
-    const ready = state?.state === 'ready';
+    const { api, trans, ready } = this.knet;
     this.body.hidden = !ready || this.drawn === null;
     this.again.hidden = !ready;
     if (!this.isVisible || !ready) {
@@ -106,7 +109,7 @@ export class NetworkPanel extends Widget {
     }
     this.reading = true;
     this.stale = false;
-    if (this.drawn === null) {
+    if (this.drawn === null && !this.said.textContent) {
       put(this.said, trans.__('Reading the network from the chain …'));
     }
     try {
@@ -122,6 +125,7 @@ export class NetworkPanel extends Widget {
       this.drawCount();
       put(this.said);
     } catch (error) {
+      this.drawn = this.drawn === null ? null : UNREAD;
       put(this.said, line((error as Error).message, 1000));
     } finally {
       this.reading = false;
@@ -144,6 +148,8 @@ export class NetworkPanel extends Widget {
     if (now !== this.was) {
       this.was = now;
       this.drawn = null;
+      put(this.said);
+      put(this.ailing);
       void this.refresh();
     }
   }
@@ -155,8 +161,11 @@ export class NetworkPanel extends Widget {
     }
     this.list.beat(pulse);
     this.drawCount();
-    put(this.said, pulse.problem ? line(pulse.problem, 1000) : '');
-    if (!pulse.problem && this.drawn !== null && publications(pulse.nodes) !== this.drawn) {
+    const ailing = line(pulse.problem, 1000);
+    if (ailing !== this.ailing.textContent) {
+      put(this.ailing, ailing);
+    }
+    if (!pulse.problem && !this.reading && publications(pulse.nodes) !== this.drawn) {
       void this.refresh();
     }
   }

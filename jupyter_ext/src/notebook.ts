@@ -7,7 +7,7 @@ import { ToolbarButton } from '@jupyterlab/apputils';
 import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 import type { JSONObject } from '@lumino/coreutils';
 
-import type { IKnet } from './knet';
+import { IKnet, same } from './knet';
 import type { IAnswer, IAnswered } from './records';
 import { MEDIA_TYPE, answerOf } from './shape';
 import { askingCell } from './source';
@@ -47,8 +47,8 @@ export function followActiveCell(notebooks: INotebookTracker, knet: IKnet): void
   let active: CodeCell | null = null;
   const look = () => {
     const answer = answerIn(active);
-    if (answer && JSON.stringify(answer) !== JSON.stringify(knet.selected?.answer)) {
-      knet.select({ answer, passage: 1, fresh: false, report: null });
+    if (answer && !(knet.selected && same(answer, knet.selected.answer))) {
+      knet.select({ answer, passage: 1, fresh: false });
     }
   };
   notebooks.activeCellChanged.connect((_, cell) => {

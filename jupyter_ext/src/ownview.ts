@@ -3,7 +3,7 @@
 import type { Contents } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 
-import { button, h, put } from './dom';
+import { button, h, put, renew } from './dom';
 import type { IKnet } from './knet';
 import type { IOwnNode } from './records';
 import { line } from './text';
@@ -34,7 +34,7 @@ export class OwnView implements IDisposable {
       h('label', { class: 'jp-knet-Field' }, h('span', {}, label), input);
     this.node = h(
       'section',
-      { class: 'jp-knet-Own' },
+      { class: 'jp-knet-Own', tabindex: -1, 'aria-label': trans.__('My nodes') },
       h('h3', { class: 'jp-knet-Heading' }, trans.__('My nodes')),
       this.list,
       h(
@@ -77,18 +77,12 @@ export class OwnView implements IDisposable {
   /** Draws what changed; a button that has the focus keeps it. */
   private draw(): void {
     const nodes = this.knet.pulse?.own ?? [];
-    const now = JSON.stringify(nodes);
+    const now = JSON.stringify([this.knet.profile, nodes]);
     if (now === this.drawn) {
       return;
     }
     this.drawn = now;
-    const focus = this.list.contains(document.activeElement)
-      ? document.activeElement?.getAttribute('aria-label')
-      : null;
-    put(this.list, ...nodes.map(node => this.card(node)));
-    if (focus) {
-      [...this.list.querySelectorAll('button')].find(one => one.getAttribute('aria-label') === focus)?.focus();
-    }
+    renew(this.list, this.node, ...nodes.map(node => this.card(node)));
   }
 
   private card(node: IOwnNode): HTMLElement {
@@ -118,6 +112,9 @@ export class OwnView implements IDisposable {
         h('b', {}, name),
         h('span', { class: 'jp-knet-Dim' }, `${words[node.state]} ${phase}`)
       ),
+      node.profile && node.profile !== this.knet.profile
+        ? h('p', { class: 'jp-knet-Dim' }, trans.__('of the network %1', line(node.profile, 40)))
+        : null,
       h('p', { class: 'jp-knet-Passage-uri' }, node.sources.map(one => line(one, 120)).join(', ')),
       done === null ? null : h('progress', { max: 100, value: done, 'aria-label': name }),
       node.detail ? h('p', { class: 'jp-knet-Problem' }, line(node.detail)) : null,

@@ -3,6 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { h, put } from './dom';
+import { statusWord } from './marks';
 import type { IAskEvent, INodeStatus, IPhase } from './records';
 import { line } from './text';
 
@@ -38,10 +39,15 @@ export function advance(progress: IProgress, event: IAskEvent): IProgress {
   return progress;
 }
 
+/** Whether nothing follows an event of a question that was heard out. */
+export function isEnd(event: IAskEvent): boolean {
+  return ['answer', 'stopped', 'error'].includes(event.event);
+}
+
 export class ProgressView {
   readonly node = h('section', { class: 'jp-knet-Progress', hidden: true });
   private progress = begin();
-  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly said = h('p', { class: 'jp-knet-Said' });
   private readonly bar = h('progress', { class: 'jp-knet-ProgressBar' });
   private readonly list = h('ul', { class: 'jp-knet-Nodes' });
 
@@ -91,9 +97,13 @@ export class ProgressView {
       ...[...nodes.values()].map(node =>
         waiting.has(node.node)
           ? this.item(node.title, this.trans.__('asking …'), 'asking')
-          : this.item(node.title, `${node.status} ${node.detail} ${Math.round(node.milliseconds)} ms`, node.status)
+          : this.item(node.title, this.outcome(node), node.status)
       )
     );
+  }
+
+  private outcome({ status, detail, milliseconds }: INodeStatus): string {
+    return `${statusWord(status, this.trans)} ${detail} ${Math.round(milliseconds)} ms`;
   }
 
   private item(title: string, text: string, status: string): HTMLElement {

@@ -4,13 +4,15 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { marks, quotation } from './checks';
+import { recorded } from './custody';
 import { contextView, custodyDrawing, detailsView } from './custodyview';
 import { button, h, put } from './dom';
 import { save } from './files';
 import type { IKnet, ISelection } from './knet';
 import { RatingsView } from './ratingsview';
-import type { IAnswer, ICustody } from './records';
+import type { IAnswer, ICustody, IReport } from './records';
 import { reportView } from './reportview';
+import { StatePanel } from './statepanel';
 import { line } from './text';
 
 export class ProvenancePanel extends Widget {
@@ -20,14 +22,18 @@ export class ProvenancePanel extends Widget {
   private readonly report = h('div');
   private readonly question = h('p', { class: 'jp-knet-Question' });
   private readonly tools: HTMLElement;
+  private readonly state: StatePanel;
   private readonly ratings: RatingsView;
+  private looked = false; // whether the network was asked for what is shown
   private listed: IAnswer | undefined; // whose sources can be chosen
+  private checked: IReport | null = null; // which is shown
   private shown = 0; // counts drawings, so that a late one does not replace a newer
 
   constructor(private readonly knet: IKnet) {
     super();
     const { trans } = knet;
     this.addClass('jp-knet-Panel');
+    this.state = new StatePanel(knet);
     this.ratings = new RatingsView(knet);
     this.chooser.setAttribute('aria-label', trans.__('Source'));
     this.chooser.addEventListener('change', () => this.choose(Number(this.chooser.value)));
@@ -44,6 +50,7 @@ export class ProvenancePanel extends Widget {
     put(
       this.node,
       h('h2', { class: 'jp-knet-Title' }, trans.__('Provenance')),
+      this.state.node,
       this.question,
       this.chooser,
       this.tools,
@@ -53,18 +60,23 @@ export class ProvenancePanel extends Widget {
       this.ratings.node
     );
     knet.selectionChanged.connect(this.onSelection, this);
+    knet.reportsChanged.connect(this.onReport, this);
+    knet.stateChanged.connect(this.onState, this);
     this.onSelection(knet, knet.selected);
   }
 
   dispose(): void {
     this.knet.selectionChanged.disconnect(this.onSelection, this);
+    this.knet.reportsChanged.disconnect(this.onReport, this);
+    this.knet.stateChanged.disconnect(this.onState, this);
+    this.state.dispose();
     this.ratings.dispose();
     super.dispose();
   }
 
   protected onAfterShow(_: Message): void {
     void this.draw();
-    if (this.knet.state?.state === 'ready') {
+    if (this.knet.ready) {
       void this.ratings.refresh();
     }
   }
@@ -78,7 +90,8 @@ export class ProvenancePanel extends Widget {
     const none = !selected?.answer.passages.length;
     this.chooser.hidden = this.tools.hidden = none;
     put(this.said);
-    put(this.report, selected?.report && reportView(selected.report, trans));
+    this.checked = selected && this.knet.reportOn(selected.answer);
+    put(this.report, this.checked && reportView(this.checked, trans));
     put(this.question, selected ? line(selected.answer.question) : '');
     if (selected?.answer !== this.listed) {
       this.listed = selected?.answer;
@@ -93,12 +106,27 @@ export class ProvenancePanel extends Widget {
     void this.draw();
   }
 
+  private onReport(): void {
+    const { selected } = this.knet;
+    if (selected && this.knet.reportOn(selected.answer) !== this.checked) {
+      this.onSelection(this.knet, selected);
+    }
+  }
+
+  /** What the record alone could not say is looked up once the network is there. */
+  private onState(): void {
+    if (this.knet.ready !== this.looked) {
+      void this.draw();
+    }
+  }
+
   private choose(passage: number): void {
     this.knet.select({ ...this.knet.selected!, passage });
   }
 
+  /** Draws the chain of custody; where nothing is connected, from the record alone, since looking would connect. */
   private async draw(): Promise<void> {
-    const { selected, trans, api } = this.knet;
+    const { selected, trans, api, ready } = this.knet;
     const number = ++this.shown;
     if (!selected?.answer.passages.length) {
       put(this.body, h('p', { class: 'jp-knet-Empty' }, trans.__('Ask something, or select a cell with an answer.')));
@@ -107,7 +135,10 @@ export class ProvenancePanel extends Widget {
     if (!this.isVisible) {
       return;
     }
-    const found = await api.custody(selected.answer, selected.passage).catch((error: Error) => error);
+    this.looked = ready;
+    const found = ready
+      ? await api.custody(selected.answer, selected.passage).catch((error: Error) => error)
+      : recorded(selected.answer, selected.passage, trans.__('Not connected: this is what the record says.'));
     if (number !== this.shown) {
       return;
     }
@@ -118,8 +149,9 @@ export class ProvenancePanel extends Widget {
     }
   }
 
-  private drawCustody({ answer, passage, report, fresh }: ISelection, found: ICustody): void {
+  private drawCustody({ answer, passage, fresh }: ISelection, found: ICustody): void {
     const { trans } = this.knet;
+    const report = this.checked;
     const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === passage - 1));
     put(
       this.body,
@@ -136,15 +168,12 @@ export class ProvenancePanel extends Widget {
   }
 
   private async verify(): Promise<void> {
-    const { trans, api, selected } = this.knet;
+    const { trans, selected } = this.knet;
     if (!selected) {
       return;
     }
     put(this.said, trans.__('Checking every claim …'));
-    await api.verify(selected.answer).then(
-      report => this.knet.selected?.answer === selected.answer && this.knet.select({ ...this.knet.selected, report }),
-      (error: Error) => put(this.said, line(error.message, 1000))
-    );
+    await this.knet.verify(selected.answer).catch((error: Error) => put(this.said, line(error.message, 1000)));
   }
 
   private async rate(value: number): Promise<void> {

@@ -241,6 +241,7 @@ export interface ICost {
 export interface IPending {
   ratings: { node: number; value: number; receipt: string }[];
   cost: ICost | null;
+  problem: string; // why it is not known what sending them costs, or which there are
 }
 
 export interface IOwnNode {

@@ -2,17 +2,21 @@
 
 import { IDisposable } from '@lumino/disposable';
 
-import { button, h, put } from './dom';
+import { button, h, put, renew } from './dom';
 import type { IKnet } from './knet';
 import { line } from './text';
 
 const DEMO = 'demo';
 
 export class StatePanel implements IDisposable {
-  readonly node = h('div', { class: 'jp-knet-State', role: 'status' });
+  readonly node = h('div', { class: 'jp-knet-State', tabindex: -1 });
+  private readonly dot = h('span', { class: 'jp-knet-Dot', 'aria-hidden': 'true' });
+  private readonly said = h('span', { role: 'status' }); // read out when it changes: not every second
+  private readonly more = h('div', { class: 'jp-knet-State-more' });
   isDisposed = false;
 
   constructor(private readonly knet: IKnet) {
+    put(this.node, this.dot, this.said, this.more);
     knet.stateChanged.connect(this.draw, this);
     this.draw();
   }
@@ -24,8 +28,10 @@ export class StatePanel implements IDisposable {
 
   private draw(): void {
     const { state, trans } = this.knet;
+    this.dot.hidden = !state;
     if (!state) {
-      put(this.node, trans.__('The knet server extension does not answer.'));
+      this.say(trans.__('The knet server extension does not answer.'));
+      renew(this.more, this.node);
       return;
     }
     const words = {
@@ -35,10 +41,11 @@ export class StatePanel implements IDisposable {
       failed: trans.__('not there')
     };
     const idle = state.state === 'off' || state.state === 'failed';
-    put(
+    this.dot.dataset.state = state.state;
+    this.say(`${state.profile ? `${line(state.profile, 40)}: ` : ''}${words[state.state]}`);
+    renew(
+      this.more,
       this.node,
-      h('span', { class: 'jp-knet-Dot', 'data-state': state.state, 'aria-hidden': 'true' }),
-      h('span', {}, state.profile ? `${line(state.profile, 40)}: ` : '', words[state.state]),
       idle && state.profile ? button(trans.__('Connect'), () => this.connect(state.profile)) : null,
       idle && !state.profile ? button(trans.__('Start the demo network'), () => this.connect(DEMO)) : null,
       state.detail ? h('span', { class: 'jp-knet-Dim' }, line(state.detail)) : null,
@@ -52,8 +59,14 @@ export class StatePanel implements IDisposable {
     );
   }
 
+  private say(text: string): void {
+    if (text !== this.said.textContent) {
+      put(this.said, text);
+    }
+  }
+
   private connect(profile: string): void {
-    this.knet.api.profile = profile;
+    this.knet.use(profile);
     void this.knet.connect().catch(() => undefined);
   }
 }

@@ -1,13 +1,16 @@
 /** Newline-delimited JSON, read as it arrives. */
 
-/** The values in a stream of bytes, one a line; a line may come in any number of pieces. */
+const BROKEN: ReadableStreamReadResult<Uint8Array> = { done: true, value: undefined };
+
+/** The values in a stream of bytes, one a line; a line may come in any number of pieces. A connection that breaks ends
+ * the stream like one that is closed, and what is left of a line that it cut is no value. */
 export async function* readLines<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest: string[] = [];
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => BROKEN);
       const pieces = decoder.decode(value, { stream: !done }).split('\n');
       for (const piece of pieces.slice(0, -1)) {
         const line = [...rest, piece].join('');
@@ -21,12 +24,18 @@ export async function* readLines<T>(body: ReadableStream<Uint8Array>): AsyncGene
         break;
       }
     }
-    const last = rest.join('');
-    if (last.trim()) {
-      yield JSON.parse(last) as T;
-    }
+    yield* whole<T>(rest.join(''));
   } finally {
     // Leaving the loop early gives the connection up, and the server withdraws the question.
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** The value of a last line that nothing ends; none if it was cut. */
+function whole<T>(line: string): T[] {
+  try {
+    return line.trim() ? [JSON.parse(line) as T] : [];
+  } catch {
+    return [];
   }
 }

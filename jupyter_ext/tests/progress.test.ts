@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { advance, begin } from '../src/progress';
+import { advance, begin, isEnd } from '../src/progress';
 import type { INodeStatus } from '../src/records';
 
 const node = (number: number, status: string): INodeStatus => ({
@@ -23,4 +23,9 @@ it('knows who is still to answer', () => {
   expect([...known.waiting]).toEqual([1]);
   expect(known.nodes.get(2)!.status).toBe('success');
   expect(advance(known, { event: 'started', id: 'x' })).toBe(known);
+});
+
+it('knows the events after which nothing follows', () => {
+  const all = ['started', 'phase', 'asking', 'node', 'answer', 'stopped', 'error'] as const;
+  expect(all.filter(event => isEnd({ event }))).toEqual(['answer', 'stopped', 'error']);
 });

@@ -50,3 +50,17 @@ it('gives the connection up when nobody reads on', async () => {
 it('fails for what is not JSON', async () => {
   await expect(read('{"a":1}\nnonsense\n')).rejects.toThrow();
 });
+
+it('ends with the last whole line where the connection breaks', async () => {
+  expect(await read('{"a":1}\n{"b"')).toEqual([{ a: 1 }]);
+  const pieces = [new TextEncoder().encode('1\n2')];
+  const body = new ReadableStream<Uint8Array>({
+    pull: controller =>
+      pieces.length ? controller.enqueue(pieces.shift()!) : controller.error(new TypeError('broken'))
+  });
+  const found = [];
+  for await (const value of readLines(body)) {
+    found.push(value);
+  }
+  expect(found).toEqual([1, 2]);
+});

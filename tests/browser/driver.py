@@ -90,6 +90,24 @@ class Driver:
 
         self.page.route("**/knet/ask*", swollen)
 
+    def rewrite(self, route: str, change: Callable[[Any], Any]) -> None:
+        """From now on what the server says at a route (JSON) comes changed."""
+
+        def changed(route: Route) -> None:
+            reply = route.fetch()
+            route.fulfill(response=reply, body=json.dumps(change(reply.json())))
+
+        self.page.route(f"**/knet/{route}*", changed)
+
+    def pretend_state(self, **fields: Any) -> None:
+        """From now on the server says this of the state of its network, also when it is looked at now."""
+        self.rewrite("state", lambda state: state | fields)
+        self.rewrite("pulse", lambda pulse: pulse | {"state": pulse["state"] | fields})
+
+    def stop_pretending(self, *routes: str) -> None:
+        for route in routes:
+            self.page.unroute(f"**/knet/{route}*")
+
     def open_network(self) -> Locator:
         self.run_command("knet:open-network")
         self.network.get_by_role("heading", name="Nodes", exact=True).wait_for()

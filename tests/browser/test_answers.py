@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from knet.records import SearchReply, SearchRequest
 from knet_indexer.service import Service
@@ -46,7 +47,7 @@ def test_a_citation_can_be_copied(driver: Driver) -> None:
     assert "characters" in copied
 
 
-@pytest.mark.parametrize("way", ["button", "Escape"])
+@pytest.mark.parametrize("way", ["button", "Tab", "Escape"])
 def test_a_stopped_question_stops_on_the_server(
     way: str, driver: Driver, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,10 +72,15 @@ def test_a_stopped_question_stops_on_the_server(
         with driver.page.expect_response("**/knet/stop*") as said:
             if way == "button":
                 panel.get_by_role("button", name="Stop").click()
+            elif way == "Tab":
+                expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_focused()
+                driver.page.keyboard.press("Tab")
+                driver.page.keyboard.press("Enter")
             else:
                 panel.get_by_label("Your question").press(way)
         assert said.value.json() == {"stopped": True}, "the server had it under way, and not any more"
         expect(panel.locator(".jp-knet-Progress")).to_have_text("Stopped.")
+        expect(told(panel)).to_have_text("Stopped.")
         expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
     finally:
         hold.set()
@@ -82,13 +88,102 @@ def test_a_stopped_question_stops_on_the_server(
     assert driver.ask(QUESTION).is_visible()
 
 
-def test_filters_narrow_nodes_and_kinds(driver: Driver) -> None:
+def open_filters(driver: Driver) -> Locator:
+    """The ask panel with its filters open and the nodes offered."""
     panel = driver.open_ask()
     expect(panel.locator(".jp-knet-State")).to_contain_text("connected")
-    panel.get_by_text("Filters", exact=True).click()
+    summary(panel).click()
+    expect(panel.get_by_label("node-2")).to_be_visible()
+    return panel
+
+
+def summary(panel: Locator) -> Locator:
+    return panel.locator("summary").filter(has_text="Filters")
+
+
+def test_filters_narrow_nodes_and_kinds(driver: Driver) -> None:
+    panel = open_filters(driver)
     panel.get_by_role("group", name="Ask only these nodes").get_by_label("node-2").check()
     answer = driver.ask(QUESTION)
     expect(answer.locator(".jp-knet-Passage").first).to_contain_text("Stars")
     panel.get_by_label("files", exact=True).uncheck()
+    expect(summary(panel)).to_have_text("Filters (2)")
     answer = driver.ask(QUESTION)
     expect(answer.locator(".jp-knet-Passage")).to_have_count(0)
+
+
+def test_a_citation_of_a_source_that_filters_hide_shows_it(driver: Driver) -> None:
+    panel = open_filters(driver)
+    panel.get_by_label("files", exact=True).uncheck()
+    answer = driver.ask(QUESTION)
+    sources = answer.get_by_role("heading", name="Sources")
+    expect(sources).to_have_text("Sources 0 of 6")
+    answer.get_by_role("button", name="Go to source 1").first.click()
+    expect(answer.get_by_role("listitem", name="Source 1", exact=True)).to_be_focused()
+    expect(sources).to_have_text("Sources 1 of 6")
+
+
+def asked_of(driver: Driver) -> Any:
+    """The nodes that the next question from the panel is for."""
+    with driver.page.expect_request("**/knet/ask*") as sent:
+        driver.ask(QUESTION)
+    return sent.value.post_data_json["nodes"]
+
+
+def test_a_chosen_node_stays_chosen_while_the_server_or_the_node_is_away(driver: Driver) -> None:
+    panel = open_filters(driver)
+    box = panel.get_by_label("node-2")
+    box.check()
+    number = int(str(box.get_attribute("value")))
+    summary(panel).click()
+    driver.page.route("**/knet/nodes*", lambda route: route.fulfill(status=503, json={"message": "It hiccups."}))
+    summary(panel).click()
+    expect(panel.get_by_text("It hiccups.")).to_be_visible()
+    summary(panel).click()
+    assert asked_of(driver) == [number]
+
+    driver.stop_pretending("nodes")
+    driver.rewrite("nodes", lambda nodes: [node for node in nodes if node["node"] != number])
+    summary(panel).click()
+    expect(panel.get_by_label("node-2 (away)")).to_be_checked()
+    expect(summary(panel)).to_have_text("Filters (1)")
+    assert asked_of(driver) == [number]
+
+
+def test_nodes_of_another_network_are_not_chosen(driver: Driver) -> None:
+    """Its numbers name other nodes."""
+    panel = open_filters(driver)
+    panel.get_by_label("node-2").check()
+    driver.pretend_state(profile="another", state="off")
+    driver.run_command("knet:open-network")  # which looks at once
+    expect(panel.locator(".jp-knet-State")).to_contain_text("another: not connected")
+    expect(summary(panel)).to_have_text("Filters")
+    assert asked_of(driver) == []
+
+
+@pytest.mark.parametrize("cut", [0, 40])
+def test_an_answer_that_breaks_off_is_an_error(driver: Driver, cut: int) -> None:
+    """Between two lines, or in the middle of one."""
+    lines = '{"event": "started", "id": "x"}\n{"event": "asking", "nodes": []}\n{"event": "answer", "answer": {'
+    body = lines[: lines.rindex("\n") + 1 + cut]
+    driver.page.route("**/knet/ask*", lambda route: route.fulfill(body=body))
+    panel = driver.open_ask()
+    panel.get_by_label("Your question").fill(QUESTION)
+    panel.get_by_role("button", name="Ask", exact=True).click()
+    expect(panel.locator(".jp-knet-Progress")).to_contain_text("The connection broke off before the answer")
+    expect(told(panel)).to_contain_text("The connection broke off")
+    expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
+
+
+def told(panel: Locator) -> Locator:
+    """What a screen reader says of the question."""
+    return panel.locator(".jp-knet-Hidden[role=status]")
+
+
+def test_an_answer_is_announced_and_asking_keeps_the_focus(driver: Driver) -> None:
+    panel = driver.open_ask()
+    panel.get_by_label("Your question").fill(QUESTION)
+    go = panel.get_by_role("button", name="Ask", exact=True)
+    go.press("Enter")
+    expect(told(panel)).to_have_text("Answer with 6 sources.")
+    expect(go).to_be_focused()

@@ -122,3 +122,18 @@ def test_a_network_without_nodes_says_how_to_begin(driver: Driver) -> None:
     expect(network).to_contain_text("Start a node below to be the first.")
     assert violations(driver.page) == []
     assert overflowing(driver.page) == []
+
+
+def test_a_network_that_could_not_be_read_is_read_again(driver: Driver) -> None:
+    driver.ask(QUESTION)
+    page = driver.page
+    page.route("**/knet/nodes*", lambda route: route.fulfill(status=503, json={"message": "It hiccups."}))
+    driver.rewrite("pulse", lambda pulse: pulse | {"problem": "The chain is slow."})
+    driver.run_command("knet:open-network")
+    network = driver.network
+    for message in ("It hiccups.", "The chain is slow."):
+        expect(network.get_by_role("status").filter(has_text=message)).to_be_visible()
+    driver.stop_pretending("nodes", "pulse")
+    expect(network.locator(".jp-knet-Card[data-node]")).not_to_have_count(0)
+    expect(network).not_to_contain_text("It hiccups.")
+    expect(network).not_to_contain_text("The chain is slow.")

@@ -111,3 +111,31 @@ def test_one_output_is_verified_where_it_stands(driver: Driver) -> None:
     expect(output.get_by_role("status")).to_contain_text("0 fail, 0 could not be checked")
     first = output.get_by_role("listitem", name="Source 1", exact=True)
     expect(first.locator('[data-check="inclusion"]')).to_have_attribute("data-mark", "holds")
+
+
+def test_what_is_found_of_an_answer_shows_wherever_it_is(driver: Driver) -> None:
+    keep_answer(driver, "everywhere.ipynb")
+    answer = driver.ask_panel.get_by_role("article", name="Answer")
+    found = {"claim": "exact text and source", "ok": False, "detail": "It says something else."}
+
+    def fail(report: Any) -> Any:
+        about = next(check["subject"] for check in report["checks"] if check["subject"].startswith("passage 1 "))
+        return report | {"checks": [*report["checks"], found | {"subject": about}]}
+
+    driver.rewrite("verify", fail)
+    output = driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")
+    output.get_by_role("button", name="Re-verify").click()
+    for place in (output, answer):
+        expect(place.get_by_role("status")).to_contain_text("1 fail")
+        first = place.get_by_role("listitem", name="Source 1", exact=True)
+        expect(first.locator('[data-check="inclusion"]')).to_have_attribute("data-mark", "fails")
+    answer.get_by_role("button", name="Trace source 1").click()
+    expect(driver.provenance.locator(".jp-knet-Report summary")).to_contain_text("1 fail")
+    document = driver.provenance.locator('.jp-knet-Custody [data-link="document"]')
+    expect(document).to_have_attribute("data-mark", "fails")
+
+    driver.stop_pretending("verify")
+    driver.provenance.get_by_role("button", name="Re-verify").click()
+    for place in (output, answer):
+        expect(place.get_by_role("status")).to_contain_text("0 fail")
+    expect(document).to_have_attribute("data-mark", "holds")

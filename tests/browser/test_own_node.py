@@ -52,3 +52,15 @@ def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
     expect(listed).to_contain_text("Its owner has to start it again")
     expect(status).to_contain_text("3 of 4 nodes answer")
     assert "my-notes" in (status.get_by_role("button").get_attribute("title") or "")
+
+
+def test_the_progress_and_the_network_of_a_node_of_mine_are_drawn(driver: Driver) -> None:
+    mine = {"sources": ["/notes"], "profile": "demo", "detail": "", "endpoint": "", "phase": "embedding"}
+    syncing = mine | {"name": "at-work", "state": "syncing", "done": 1, "total": 4}
+    driver.rewrite("pulse", lambda pulse: pulse | {"own": [syncing]})
+    driver.ask("What is a kiln?")
+    card = driver.open_network().locator('[data-own="at-work"]')
+    expect(card).to_contain_text("syncing embedding 1/4 (25 %)")
+    expect(card.get_by_role("progressbar", name="at-work")).to_have_attribute("value", "25")
+    expect(card).to_contain_text("of the network demo")
+    expect(driver.page.locator(".jp-knet-Status")).to_contain_text("syncing at-work 25 %")

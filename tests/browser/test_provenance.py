@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from .driver import Driver
 from .test_answers import QUESTION
+from .test_notebooks import keep_answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
 
@@ -58,3 +59,80 @@ def test_a_rating_shows_its_price_and_moves_the_number(driver: Driver) -> None:
     expect(node).to_contain_text("0.67 ±")
     expect(node).to_contain_text("I rated it: 1 right, 0 wrong.")
     expect(node.get_by_role("img", name=re.compile("Reliability over 1 batches"))).to_be_visible()
+
+
+def test_a_cell_is_traced_from_its_record_alone_until_somebody_connects(driver: Driver) -> None:
+    """To look at a notebook starts no network."""
+    keep_answer(driver, "offline.ipynb")
+    driver.close_all()
+    asked: list[str] = []
+    driver.page.on("request", lambda sent: asked.append(sent.url) if "/knet/" in sent.url else None)
+    driver.pretend_state(state="off")
+    driver.open_lab()
+    driver.run_command("knet:open-provenance")
+    driver.open_notebook("offline.ipynb").locator(".jp-knet-Output").click()
+    panel = driver.provenance
+    drawing = panel.get_by_role("img", name=re.compile("Chain of custody"))
+    expect(drawing.locator('[data-link="document"]')).to_contain_text("Beavers")
+    expect(drawing.locator('[data-link="chain"]')).to_contain_text("not looked up")
+    expect(panel).to_contain_text("Not connected: this is what the record says.")
+    panel.get_by_role("combobox", name="Source").select_option("2")
+    expect(drawing.locator('[data-link="chain"]')).to_have_attribute("data-mark", "unknown")
+    assert {url.split("/knet/")[1].split("?")[0] for url in asked} <= {"state", "pulse"}
+
+    driver.stop_pretending("state", "pulse")
+    panel.get_by_role("button", name="Connect").click()
+    expect(drawing.locator('[data-link="chain"]')).to_contain_text("0x")
+    expect(panel.locator(".jp-knet-State")).to_contain_text("connected")
+
+
+def rate(driver: Driver) -> Locator:
+    """A rating that waits, in the provenance panel."""
+    answer = driver.ask(QUESTION)
+    answer.get_by_role("button", name="Trace source 1").click()
+    waiting = driver.provenance.locator(".jp-knet-Ratings")
+    driver.provenance.get_by_role("button", name="Rate this source as right").click()
+    expect(waiting.get_by_role("button", name="Send 1 rating")).to_be_enabled()
+    return waiting
+
+
+def test_a_rating_is_taken_back(driver: Driver) -> None:
+    waiting = rate(driver)
+    waiting.get_by_role("button", name=re.compile("^Take back the rating of")).press("Enter")
+    expect(waiting).to_contain_text("Taken back.")
+    expect(waiting).to_contain_text("None.")
+    expect(waiting).to_be_focused()
+    expect(waiting.get_by_role("button")).to_have_count(0)
+
+
+def test_ratings_whose_price_or_list_is_unknown_are_not_sent(driver: Driver) -> None:
+    waiting = rate(driver)
+    send = waiting.get_by_role("button", name="Send 1 rating")
+    driver.rewrite("ratings", lambda pending: pending | {"cost": None, "problem": "The chain does not answer."})
+    driver.open_network()
+    driver.run_command("knet:open-provenance")
+    expect(waiting).to_contain_text("The chain does not answer.")
+    expect(waiting.get_by_role("button", name=re.compile("^Take back"))).to_be_enabled()
+    expect(send).to_have_count(0)
+
+    driver.stop_pretending("ratings")
+    driver.page.route("**/knet/ratings*", lambda route: route.fulfill(status=503, json={"message": "It hiccups."}))
+    driver.open_network()
+    driver.run_command("knet:open-provenance")
+    expect(waiting).to_contain_text("It hiccups.")
+    expect(waiting).not_to_contain_text("None.")
+
+    driver.stop_pretending("ratings")
+    driver.pretend_state(profile="another", state="off")
+    driver.run_command("knet:open-network")
+    driver.run_command("knet:open-provenance")
+    expect(waiting).to_contain_text("Shown once the network is connected.")
+    driver.stop_pretending("state", "pulse")
+    driver.open_network()
+    driver.run_command("knet:open-provenance")
+    driver.page.route("**/knet/ratings/flush*", lambda route: route.fulfill(json={"transactions": []}))
+    expect(send).to_be_enabled()
+    send.click()
+    expect(waiting).to_contain_text("Nothing waited any more")
+    waiting.get_by_role("button", name=re.compile("^Take back")).click()
+    expect(waiting).to_contain_text("None.")

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+
+import { IChoice, active, choices } from '../src/filters';
+import type { INodeInfo } from '../src/records';
+
+const info = (node: number, problem = '') => ({ node, title: `n${node}`, problem }) as INodeInfo;
+const choice = (node: number, chosen: boolean, away = false): IChoice => ({ node, title: `n${node}`, chosen, away });
+
+describe('the nodes to choose from', () => {
+  it('keep what was ticked', () => {
+    expect(choices([info(1), info(2)], [choice(2, true)])).toEqual([choice(1, false), choice(2, true)]);
+  });
+
+  it('keep a ticked node that cannot be asked now, and say that it is away', () => {
+    const before = [choice(1, false), choice(2, true), choice(3, true)];
+    const now = choices([info(2, 'gone wrong'), info(4)], before);
+    expect(now).toEqual([choice(4, false), choice(2, true, true), choice(3, true, true)]);
+    expect(choices([info(2), info(4)], now)).toEqual([choice(2, true), choice(4, false), choice(3, true, true)]);
+  });
+
+  it('are none that nobody ticked and nobody can ask', () => {
+    expect(choices([info(1, 'odd')], [choice(2, false)])).toEqual([]);
+  });
+});
+
+it('counts the filters that narrow something', () => {
+  const none = { nodes: [], kinds: null, private: false, min_reliability: 0 };
+  expect(active(none)).toBe(0);
+  expect(active({ nodes: [1, 2], kinds: new Set(), private: true, min_reliability: 0.1 })).toBe(4);
+});
