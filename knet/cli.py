@@ -276,7 +276,7 @@ def _given(passage: Passage, name: str) -> str:
 
 
 def _show_report(report: VerificationReport) -> None:
-    marks = {True: "[green]holds[/]", False: "[red]FAILS[/]", None: "[yellow]unreachable[/]"}
+    marks = {True: "[green]holds[/]", False: "[red]FAILS[/]", None: "[yellow]not checked[/]"}
     table = Table("claim", "about", "", "detail")
     for check in report.checks:
         table.add_row(check.claim, escape(check.subject), marks[check.ok], shown(check.detail))

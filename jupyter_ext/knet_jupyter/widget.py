@@ -14,7 +14,7 @@ import traitlets
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
 from knet.query.asking import PASSAGES
-from knet.query.display import plain
+from knet.query.display import form_text
 from knet.query.live import LiveAnswer
 from knet.query.report import VerificationReport
 from knet.query.shared import SharedNetwork, shared_network
@@ -56,9 +56,7 @@ class AskWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         """What a reader sees where widgets are not shown: on paper, in a diff, on a page without a kernel."""
-        if self.live is None:
-            return "AskWidget: nothing was asked yet. Open the notebook where Jupyter widgets are shown."
-        return f"AskWidget: {plain(self.live.record.question)}\n{plain(self.live.record.text)}"
+        return form_text(self.live.record if self.live else None)
 
     def ask(self, question: str | None = None) -> LiveAnswer:
         """Ask and show the answer. Raises as `Network.ask`, and ConfigError while another question is on its way."""

@@ -122,6 +122,15 @@ def tab_to(page: Page, name: str, *, back: bool = False) -> None:
     pytest.fail(f"{name!r} cannot be reached with Tab")
 
 
+def test_a_network_that_starts_is_announced_once(driver: Driver) -> None:
+    """How far each part of it is changes every second, and is there to be seen."""
+    driver.pretend_state(state="starting", phases=[{"title": "node-7", "phase": "indexing", "done": 1, "total": 9}])
+    driver.open_lab()
+    state = driver.open_ask().locator(".jp-knet-State")
+    expect(state).to_contain_text("node-7: indexing 1/9")
+    expect(state.get_by_role("status")).to_have_text("lab: starting …")
+
+
 def test_two_hundred_passages_leave_the_panel_responsive(driver: Driver) -> None:
     """Work is counted, not timed (`make bench NAME=panel` does that): what is not looked at is not drawn."""
     driver.swell(200)

@@ -52,6 +52,20 @@ def test_an_inserted_cell_says_where_it_came_from(driver: Driver) -> None:
     assert {"text/plain", "text/html", MEDIA_TYPE} == shown.keys()
 
 
+def test_an_inserted_cell_names_the_network_that_was_asked(driver: Driver) -> None:
+    """Also where nobody can say any more which one that is by the time the answer is there."""
+    driver.new_notebook("named.ipynb")
+    panel = driver.open_ask()
+    expect(panel.locator(".jp-knet-State")).to_contain_text("lab: connected")
+    for route in ("state", "pulse"):
+        driver.page.route(f"**/knet/{route}*", lambda route: route.fulfill(status=503, json={}))
+    driver.run_command("knet:open-network")  # which looks at once
+    expect(panel).to_contain_text("does not answer")
+    driver.ask(QUESTION).get_by_role("button", name="Insert as cell").click()
+    cell = driver.page.locator(".jp-NotebookPanel:visible .cm-content").filter(has_text="knet.ask")
+    expect(cell).to_contain_text('profile="lab"')
+
+
 def test_an_inserted_cell_asks_again_when_it_is_run(driver: Driver) -> None:
     path = keep_answer(driver, "again.ipynb")
     first = next(cell for cell in saved(path)["cells"] if cell.get("outputs"))["outputs"][0]["data"][MEDIA_TYPE]

@@ -65,7 +65,7 @@ class AskHandler(KnetHandler):
 
     def _ask(self, question: Question, stop: threading.Event, tell: Tell) -> None:
         try:
-            network = self.service.clients.network(question.profile, lambda part: tell(phase(part)))
+            network = self.service.clients.network(question.profile, lambda part: tell(phase(part)), stop=stop)
             answer = network.ask(
                 question.question,
                 k=question.k,

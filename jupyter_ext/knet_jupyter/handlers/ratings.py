@@ -66,7 +66,7 @@ class _Waiting(KnetHandler):
     """Says what waits."""
 
     def _pending(self, profile: str, rated: Sequence[Rating] = ()) -> Pending:
-        network = self.service.clients.network(profile)
+        network = self.network(profile)
         waiting = network.pending_ratings()
         queued = [
             Queued(node=rating.receipt.receipt.node, value=rating.value, receipt=str(cid_of(rating.receipt.receipt)))
@@ -96,7 +96,7 @@ class RatingsHandler(_Waiting):
         self.reply(await self.work(self._pending, body.profile, rated))
 
     def _rate(self, body: Verdict) -> list[Rating]:
-        return self.service.clients.network(body.profile).rate(body.answer, body.value, passage=body.passage)
+        return self.network_of(body.answer, body.profile).rate(body.answer, body.value, passage=body.passage)
 
 
 class WithdrawHandler(_Waiting):
@@ -110,7 +110,7 @@ class WithdrawHandler(_Waiting):
         self.reply(await self.work(self._pending, body.profile))
 
     def _withdraw(self, body: Withdrawn) -> None:
-        self.service.clients.network(body.profile).withdraw_rating(Cid.parse(body.receipt))
+        self.network(body.profile).withdraw_rating(Cid.parse(body.receipt))
 
 
 class FlushHandler(KnetHandler):
@@ -124,4 +124,4 @@ class FlushHandler(KnetHandler):
     def _flush(self, body: Consent) -> Sent:
         if not body.bond.isdecimal():
             raise ConfigError("A bond is a number of wei.")
-        return Sent(transactions=self.service.clients.network(body.profile).flush_ratings(bond=int(body.bond)))
+        return Sent(transactions=self.network(body.profile).flush_ratings(bond=int(body.bond)))
