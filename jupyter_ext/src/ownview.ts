@@ -92,6 +92,7 @@ export class OwnView implements IDisposable {
       starting: trans.__('starting'),
       serving: trans.__('serving'),
       syncing: trans.__('syncing'),
+      stopping: trans.__('stopping'),
       failed: trans.__('failed'),
       elsewhere: trans.__('serving, started elsewhere')
     };
@@ -130,8 +131,8 @@ export class OwnView implements IDisposable {
     act: (label: string, call: () => Promise<unknown>) => HTMLElement
   ): (HTMLElement | null)[] {
     const { trans, api } = this.knet;
-    if (node.state === 'elsewhere') {
-      return []; // whoever started it stops it
+    if (node.state === 'elsewhere' || node.state === 'stopping') {
+      return []; // whoever started it stops it, or does so now
     }
     if (node.state === 'off' || node.state === 'failed') {
       return [act(trans.__('Start'), () => api.startNode(node.name, '', ''))];

@@ -248,7 +248,7 @@ export interface IOwnNode {
   name: string;
   sources: string[];
   profile: string;
-  state: 'off' | 'starting' | 'serving' | 'syncing' | 'failed' | 'elsewhere';
+  state: 'off' | 'starting' | 'serving' | 'syncing' | 'stopping' | 'failed' | 'elsewhere';
   phase: string;
   done: number;
   total: number;
