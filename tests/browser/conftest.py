@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from knet.config import DEFAULT_MODEL, Profile, save_profile
 from knet.embed import load_embedder
@@ -81,11 +81,17 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """An empty page. Foreign requests and errors of our code fail the test."""
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    """One profile of the browser, so that JupyterLab's megabytes of script are fetched and compiled once."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return context
+
+
+@pytest.fixture
+def page(context: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page. Foreign requests and errors of our code fail the test."""
     page = context.new_page()
     foreign: list[str] = []
     page.on("request", lambda sent: foreign.append(sent.url) if not _is_ours(sent.url, lab) else None)
@@ -94,7 +100,7 @@ def page(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator
     yield page
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{request.node.name}.png")
-    context.close()
+    page.close()
     assert foreign == []
     assert thrown == []
 
