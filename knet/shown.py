@@ -29,6 +29,10 @@ FORM_ID = f"{FORM_PACKAGE}.widget.AskWidget"
 PROGRAM = {"_esm": "widget.js", "_css": "widget.css"}  # the form's script and style, and their files in the package
 FORM_SHOWS = ("question", "passages", "nodes")
 FORM_WORDS = ("message", "error", "tooltip")  # what the form says besides
+SAID = re.compile(  # by a form whose buttons were pressed: of ratings, or of claims, which are checked here anew
+    r"\d+ rated; not on chain yet|there are no ratings to put on chain|on chain in 0x[0-9a-f]{64}(?:, 0x[0-9a-f]{64})*"
+    r"|\d+ claims hold, \d+ fail, \d+ could not be checked"
+)
 FORM_FIELDS = {
     *PROGRAM, *FORM_SHOWS, *FORM_WORDS, "answer", "k", "ask_nodes", "private", "busy", "layout", "tabbable",
     "_anywidget_id", "_dom_classes", "_view_count", "_model_module", "_model_module_version", "_model_name",
@@ -68,7 +72,7 @@ def form_as_recorded(
     missing = f"what shows it cannot be compared: {FORM_PACKAGE} is not installed here."
     yield _claim("widget program", is_ours or None, unknown if program else missing)
     for name in FORM_WORDS:
-        if state.get(name):
+        if state.get(name) and not (name == "message" and SAID.fullmatch(str(state[name]))):
             yield _claim(f"widget {name}", None, f"the form also says {_quoted(state[name])}, which nothing proves.")
     if "text/plain" in bundle:
         text = text_of(bundle["text/plain"])  # of when the form was put up, perhaps before anything was asked

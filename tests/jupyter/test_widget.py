@@ -18,6 +18,7 @@ from knet.codec import to_plain
 from knet.config import Profile
 from knet.notebook import verify_notebook
 from knet.query.live import LiveAnswer
+from knet.shown import SAID
 from tests.network.clients import PATIENT, open_client
 
 from . import kernels
@@ -93,7 +94,9 @@ def test_a_click_rates_verifies_and_puts_on_chain(user: Kernel, comm: str) -> No
         ({"do": "flush"}, "on chain in 0x"),
     ):
         user.click(comm, asked)
-        assert said in until_idle(user, comm)["message"]
+        message = until_idle(user, comm)["message"]
+        assert said in message
+        assert SAID.fullmatch(message), "saved, it makes nobody doubt the answer"
     assert user.value(f"w.ask({QUESTION!r}); w.rate(+1); w.message").endswith(" rated; not on chain yet'")
 
 

@@ -237,6 +237,13 @@ def test_a_widget_whose_state_was_not_saved_cannot_be_checked_and_is_not_passed_
     assert [(check.ok, check.subject) for check in report.checks] == [(None, "widget")]
 
 
+@pytest.mark.parametrize("said", ["31 claims hold, 0 fail, 0 could not be checked", f"on chain in 0x{'ab' * 32}"])
+def test_what_a_forms_buttons_said_makes_nobody_doubt_its_answer(net: Network, answer: LiveAnswer, said: str) -> None:
+    notebook = widget_notebook(answer)
+    models_of(notebook)["m1"]["state"]["message"] = said
+    assert checked(net, notebook).ok
+
+
 def test_a_form_that_was_not_asked_shows_no_answer(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
     models_of(notebook)["m1"]["state"]["answer"] = None
@@ -293,7 +300,7 @@ WIDGET_CHANGES: dict[str, tuple[Change, str, bool | None]] = {
     "the script": (in_state(_esm="export default { render({ el }) { el.append('fish'); } }"), "widget program", None),
     "no script": (in_state(_esm=None), "widget program", None),
     "the style": (in_state(_css=".knet-said { display: none; }"), "widget program", None),
-    "a message": (in_state(message="31 claims hold, 0 fail"), "widget message", None),
+    "a message": (in_state(message="31 claims hold, 0 fail, trust me"), "widget message", None),
     "an error": (in_state(error="Beavers are fish."), "widget error", None),
     "a tooltip": (in_state(tooltip="Beavers are fish."), "widget tooltip", None),
     "another model": (in_model("m1", model_module=CONTROLS, model_name="HTMLModel"), "widget kind", False),
