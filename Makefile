@@ -2,7 +2,7 @@
 # Needs Python 3.11 or newer with pip; everything else is installed into .venv and node_modules.
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 NAME ?=
 LAB ?=
 KNET_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -99,9 +99,10 @@ test:
 	echo "knet: lint clean, contracts reproducible, tests done in $$(($$(date +%s) - start)) s" && \
 	$(BIN)/python tools/summary.py $(REPORT) $(BROWSER_REPORT) $(MCP1_REPORT)
 
+# A file stays with one process, so that a daemon, a network or a cluster that all its tests share is started once.
 pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
-	$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/browser --junitxml=$(REPORT)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/browser --junitxml=$(REPORT)
 	$(BIN)/python -m pytest tests/browser --junitxml=$(BROWSER_REPORT)
 
 # FIRST_ANSWER=180 allows a busy machine more seconds than Binder's visitors have patience for; MODELS=folder saves the

@@ -47,7 +47,7 @@ def workers() -> Iterator[Cluster]:
         yield running
 
 
-pytestmark = [pytest.mark.model, pytest.mark.network, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.model, pytest.mark.network, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,8 @@ def test_a_node_that_is_killed_goes_on_where_it_stopped(workers: Cluster, docume
     calm, node = node_over(tmp_path / "calm", documents), node_over(tmp_path / "node", documents)
     sync(calm)
     command = [sys.executable, "-c", KILLED, str(node.folder), workers.url]
-    died = subprocess.run(command, capture_output=True, text=True, check=False)
+    impatient = {**os.environ, "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "1"}  # seconds its work is kept for it
+    died = subprocess.run(command, capture_output=True, text=True, check=False, env=impatient)
     assert died.returncode == -9, died.stderr
     kept = embedded(node)
     assert 0 < kept < embedded(calm)
