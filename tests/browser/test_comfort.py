@@ -138,7 +138,7 @@ def test_two_hundred_passages_leave_the_panel_responsive(driver: Driver) -> None
     shown = answer.locator(".jp-knet-Passage")
     expect(shown).to_have_count(20)
     assert driver.ask_panel.evaluate("panel => panel.querySelectorAll('*').length") < 1500
-    answer.get_by_role("button", name="Show 20 more").click()
+    answer.get_by_role("button", name="Show 20 more").press("Enter")
     expect(shown).to_have_count(40)
     expect(shown.nth(20)).to_be_focused()
     driver.ask_panel.get_by_label("Your question").fill("typing still works")
