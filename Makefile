@@ -160,7 +160,8 @@ pins: $(VENV)/.dev
 	$(BIN)/python tools/pins.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache site contracts/node_modules tests/ipfs/node_modules tests/ipfs/daemon/node_modules
+	rm -rf $(VENV) .cache site contracts/node_modules
+	rm -rf tests/ipfs/node_modules tests/ipfs/daemon/node_modules tests/browser/plain/node_modules
 	rm -rf contracts/out contracts/cache contracts/broadcast
 	rm -rf jupyter_ext/node_modules jupyter_ext/lib jupyter_ext/knet_jupyter/labextension jupyter_ext/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,4 +1,7 @@
-"""What the ask panel hears while a question is under way, in this order: started, phases, asking, nodes, one end."""
+"""What the server tells panels and kernels: how a connection stands, and what happens while a question is under way.
+
+That is, in this order: started, phases, asking, nodes, one end.
+"""
 
 from __future__ import annotations
 

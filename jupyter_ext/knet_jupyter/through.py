@@ -144,6 +144,8 @@ class ServersNetwork:
                 said = read_json(reply.read())
                 raise _error(said.get("reason") or "", said.get("message") or reply.reason)
             yield reply
+        except KnetError:  # which may be a TimeoutError, too
+            raise
         except (OSError, http.client.HTTPException) as error:
             detail = str(error) or type(error).__name__
             raise TransportError(f"The Jupyter server does not answer: {detail}", hint="Restart the kernel.") from error

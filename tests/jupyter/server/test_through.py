@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from knet.errors import ConfigError, TransportError
+from knet.errors import ConfigError, DeadlineExceeded, TransportError
 from knet.query import shared
 from knet_jupyter.service import Service
 from knet_jupyter.through import PLACE, SOCKET, ServersNetwork, servers_network
@@ -67,7 +67,10 @@ def test_everything_that_cells_do_goes_through_the_servers_client(kernel: Kernel
     assert client.pending_ratings() == []
 
 
-def test_errors_come_as_what_they_are(kernel: Kernel[Any]) -> None:
+def test_errors_come_as_what_they_are(kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: Any, **__: Any) -> None:
+        raise DeadlineExceeded("The node is late.")
+
     def does() -> None:
         with pytest.raises(ConfigError, match="The question is empty"):
             through().ask(" ")
@@ -76,6 +79,9 @@ def test_errors_come_as_what_they_are(kernel: Kernel[Any]) -> None:
         answer = through().ask(QUESTION, deadline=PATIENT)
         with pytest.raises(ConfigError):
             answer.rate(5)
+        monkeypatch.setattr(service.clients.connected(), "verify", late)
+        with pytest.raises(DeadlineExceeded, match="The node is late"):
+            answer.verify()
 
     kernel(does)
 
