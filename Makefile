@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # The venv's own node (from the `network` extra), so that everybody builds with the same one.
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NODE_MODULES := contracts/node_modules/.package-lock.json
-LAB_SOURCES := $(wildcard jupyter_ext/src/*.ts jupyter_ext/style/*.css jupyter_ext/schema/* jupyter_ext/jupyter-config/* \
+LAB_SOURCES := $(wildcard jupyter_ext/src/*.ts jupyter_ext/src/*/*.ts jupyter_ext/style/*.css jupyter_ext/schema/* jupyter_ext/jupyter-config/* \
 	jupyter_ext/*.json jupyter_ext/pyproject.toml)
 ARTIFACTS := knet/chain/artifacts
 REBUILT := .cache/artifacts
@@ -117,7 +117,7 @@ $(MCP1)/.installed: | $(VENV)/.dev
 	@touch $@
 
 mcp1: $(MCP1)/.installed $(NODE_MODULES)
-	PYTHONPATH=$(MCP1) MCP_MAJOR=1 $(BIN)/python -m pytest tests/surfaces/test_mcp.py --junitxml=$(MCP1_REPORT)
+	PYTHONPATH=$(MCP1) MCP_MAJOR=1 $(BIN)/python -m pytest tests/mcp/test_server.py --junitxml=$(MCP1_REPORT)
 
 test-browser: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/python -m pytest tests/browser

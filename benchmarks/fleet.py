@@ -24,9 +24,9 @@ from knet.embed import Progress, Vectors
 from knet.index.sentences import Span
 from knet.records import Space
 from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config
+from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node
-from knet_indexer.publish import publish
-from knet_indexer.sync import sync
+from knet_indexer.publication.publish import publish
 
 NETWORK = "bench"
 STOP_SECONDS = 10.0

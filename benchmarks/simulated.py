@@ -20,11 +20,11 @@ from knet.embed import Vectors
 from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
 from knet.index.shard import store_vector
-from knet.query.merge import NO_VERDICTS, Ranked, merge
-from knet.query.route import pooled_statistics, route
-from knet.query.verify import Checked, words_of
-from knet.query.view import NodeView
 from knet.records import Document, Head, Hit, Manifest, NodeEntry, Reputation, Space
+from knet.routing.node_view import NodeView
+from knet.routing.router import pooled_statistics, route
+from knet.search.merge import NO_VERDICTS, Ranked, merge
+from knet.search.verify_reply import Checked, words_of
 
 FETCHED = 3  # passages a source sends (M)
 KEPT = 2  # passages an answer is written from (K)

@@ -17,10 +17,10 @@ __version__ = "0.1.0"
 __all__ = ["Answer", "KnetError", "LiveAnswer", "Network", "ask", "connect", "load_answer"]
 
 if TYPE_CHECKING:
+    from .answer.live import LiveAnswer, load_answer
+    from .client.network import Network, connect
+    from .client.shared import ask
     from .errors import KnetError
-    from .query.live import LiveAnswer, load_answer
-    from .query.network import Network, connect
-    from .query.shared import ask
     from .records import Answer
 
 

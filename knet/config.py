@@ -15,7 +15,6 @@ from typing import Literal
 
 import platformdirs
 
-from .chain.base import Deployment
 from .codec import from_json, to_json
 from .errors import CodecError, ConfigError
 from .files import write_atomically
@@ -31,6 +30,17 @@ ADDRESS_POLICIES = ("public", "loopback", "private")
 def home() -> Path:
     """The folder everything is kept under; made when first written to."""
     return Path(os.environ.get("KNET_HOME") or platformdirs.user_data_dir("knet", appauthor=False))
+
+
+class Deployment(Record, frozen=True):
+    """Where knet lives on one chain. ``block`` is where its events begin; a network may do without ``reputation``."""
+
+    chain_id: int
+    identity: str
+    manifests: str
+    reliability: str
+    block: int = 0
+    reputation: str = ""  # ERC-8004 feedback
 
 
 class Profile(Record, frozen=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
+from .answer.render import plain
 from .errors import KnetError, MissingExtra
-from .query.display import plain
 
 RED, PLAIN = "\x1b[91m", "\x1b[0m"
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field
 
-from .query.network import Network
+from .answer.live import LiveAnswer
 from .records import Passage
+
+
+class Asks(Protocol):
+    """A connection that answers questions, such as `knet.client.network.Network`."""
+
+    def ask(self, question: str, *, k: int, **options: Any) -> LiveAnswer: ...
+
+    async def aask(self, question: str, **options: Any) -> LiveAnswer: ...
 
 
 class KnetRetriever(BaseRetriever):
@@ -21,7 +29,7 @@ class KnetRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    network: Network
+    network: Asks
     k: int = 4
     options: dict[str, Any] = Field(default_factory=dict)
 

@@ -334,7 +334,7 @@ class NodeStatus(Record, frozen=True):
     milliseconds: float = 0.0
     detail: str = ""
     why: str = ""  # why the router asked it, or did not
-    evidence: dict[str, float] = {}  # the same in numbers, see `knet.query.route.Route`
+    evidence: dict[str, float] = {}  # the same in numbers, see `knet.routing.router.Route`
 
 
 class Evidence(Record, frozen=True):

@@ -19,13 +19,13 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from . import records
+from .client.network import Network
 from .codec import Cid, decode
 from .embed import load_embedder_for
 from .embed.base import Embedder
 from .errors import CodecError, NotRegistered, SpaceError
 from .index.collection import Collection, Found
 from .index.shard import Vectors
-from .query.network import Network
 
 FETCHED = 20  # candidates for a diverse selection, as LangChain's own stores take
 

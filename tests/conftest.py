@@ -14,6 +14,7 @@ from knet.chain.keys import Signer, new_key
 from knet.config import Profile
 
 from .ipfs.peers import HERE, install, js_ipfs
+from .small_network import net, nodes, profile  # noqa: F401  fixtures for every surface
 
 NO_ANVIL = "Anvil is not installed: run `npm ci` in contracts/, or install Foundry"
 

@@ -15,7 +15,7 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
-from knet.query.asking import DEADLINE_SECONDS, PASSAGES
+from knet.search.limits import DEADLINE_SECONDS, PASSAGES
 
 ROOT = Path(__file__).parent.parent / "jupyter_ext"
 DATA = "knet_jupyter-0.1.0.data/data/"

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.cli import get_docs_for_click
 
-from knet import cli
+from knet.cli import main as cli
 
 MARK = "<!-- commands -->"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from knet_indexer.config import NodeConfig, save_config
 from knet_indexer.node import Node
-from knet_indexer.service import create_app
+from knet_indexer.server.app import create_app
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
 

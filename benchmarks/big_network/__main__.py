@@ -18,10 +18,10 @@ from benchmarks.big_network.made import Ground, ground, made
 from benchmarks.big_network.many import FIRST, measure
 from benchmarks.harness import report
 from knet.embed import PartEmbedder, load_embedder
-from knet.query.atlas import Atlas
-from knet.query.brief import brief_of
-from knet.query.far import Overview, route_far
-from knet.query.route import route
+from knet.routing.large.summary import brief_of
+from knet.routing.large.summary_store import Atlas
+from knet.routing.large.two_stage import Overview, route_far
+from knet.routing.router import route
 
 NAMES = ("squad_dev", "scifact")  # constants were chosen on medquad and liveqa
 QUESTIONS = 30  # of each set

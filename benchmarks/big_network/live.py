@@ -16,11 +16,11 @@ from benchmarks.big_network.folded import folded
 from benchmarks.passages import SEED, embedded, embedded_parts, squad
 from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
+from knet.client.network import Network
 from knet.content.store import FileStore
 from knet.embed import PartEmbedder
 from knet.errors import KnetError
 from knet.http import HttpClient
-from knet.query.network import Network
 
 PASSAGES = 24  # of each node, drawn at random: most passages are at several nodes
 PATIENCE = 600.0  # seconds until every card must have been read

@@ -20,8 +20,8 @@ from knet.codec import Cid, cid_of
 from knet.embed import PartEmbedder, Vectors
 from knet.index.card import CENTROIDS, SKETCH_TERMS
 from knet.index.lexical import term_hash, tokens
-from knet.query.view import NodeView
 from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Space
+from knet.routing.node_view import NodeView
 
 THEMES = 3  # a node is about
 ON_THEME = 0.7  # share of its centroids that are

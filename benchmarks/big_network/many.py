@@ -20,14 +20,14 @@ import psutil
 from benchmarks.big_network.made import Ground, made
 from knet.codec import Cid, cid_of, from_json, to_json
 from knet.index.lexical import term_hash, tokens
-from knet.query.atlas import PAGE, Atlas
-from knet.query.brief import Brief, brief_of
-from knet.query.cards import Seen
-from knet.query.chart import Terms
-from knet.query.far import Overview, route_far
-from knet.query.page import read_page, write_page
-from knet.query.promise import FEATURES, WIDTH, features, promises
 from knet.records import Space
+from knet.routing.card_index import Seen
+from knet.routing.features import FEATURES, WIDTH, features, promises
+from knet.routing.large.segment import read_page, write_page
+from knet.routing.large.summary import Brief, brief_of
+from knet.routing.large.summary_index import Terms
+from knet.routing.large.summary_store import PAGE, Atlas
+from knet.routing.large.two_stage import Overview, route_far
 
 BLOCK = 64  # nodes made at once
 LEARNT_FROM = 500  # nodes

@@ -31,9 +31,9 @@ from knet.content.store import FileStore
 from knet.embed import Vectors
 from knet.index.shard import alive
 from knet.records import VECTOR_DTYPE, Manifest, SearchReply, SearchRequest, Shard
-from knet_indexer import ledger
 from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config
 from knet_indexer.node import Node
+from knet_indexer.publication import manifest_log as ledger
 
 from .corpus import SPACE, Library
 from .work import peak_megabytes, status_megabytes

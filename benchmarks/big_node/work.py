@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node
-from knet_indexer.publish import publish
-from knet_indexer.sync import sync
+from knet_indexer.publication.publish import publish
 
 from .corpus import Library, paragraphs
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.dsi.split import Ensemble
 from knet.dsi import DsiRetriever, Questions
+from knet.dsi.evaluation import scores
 from knet.dsi.features import features
-from knet.dsi.measure import scores
 from knet.dsi.search import beam_search
 
 PAPER_BEAM = 5

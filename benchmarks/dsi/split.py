@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.passages import SEED, Question
 from knet.dsi import Model, Passages, Questions, Settings, WeightedPair
+from knet.dsi.checkpoints import load_start, save_start
 from knet.dsi.docids import Rows
-from knet.dsi.files import load_start, save_start
 from knet.dsi.jobs import train_folders
-from knet.dsi.shards import shard_of, start_shards
+from knet.dsi.sharding import shard_of, start_shards
 from knet.embed import Vectors
 
 HELD_OUT = 0.2

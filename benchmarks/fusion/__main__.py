@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from benchmarks.corpora import corpus, sampled
 from benchmarks.fusion.bench import Bench, Scores, dealt, make_bench, top
 from benchmarks.harness import report
+from benchmarks.listnet import learn_weights
 from benchmarks.ranking import Rows, interval, means
 from knet.embed import PartEmbedder, load_embedder
-from knet.query.fusion import WEIGHTS, calibrated, learn_weights
-from knet.query.merge import Column, columns_of, merge
-from knet.query.verify import Checked
+from knet.search.fusion import WEIGHTS, calibrated
+from knet.search.merge import Column, columns_of, merge
+from knet.search.verify_reply import Checked
 
 TESTED = 0.2  # of the questions of each SQuAD paragraph
 LEARNT_FROM = 400  # questions of each set that weights are learnt from

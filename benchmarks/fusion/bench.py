@@ -18,9 +18,9 @@ from knet.codec import Cid, cid_of
 from knet.embed import PartEmbedder, Vectors
 from knet.index.lexical import K1, B, Statistics, document_frequency, tokens
 from knet.index.shard import store_vector
-from knet.query.verify import Checked
 from knet.records import Document as Source
 from knet.records import Hit
+from knet.search.verify_reply import Checked
 from knet.trust.reliability import passage_key
 
 NODE = 1
@@ -54,7 +54,7 @@ class Bench:
 
     @cached_property
     def answered(self) -> dict[bytes, list[str]]:
-        """``known`` as `knet.query.merge` takes it."""
+        """``known`` as `knet.search.merge` takes it."""
         return {passage_key(self.words[row]): questions for row, questions in self.known.items()}
 
     @cached_property

@@ -11,8 +11,8 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from knet_indexer.config import NodeConfig, SourceConfig, save_config
+from knet_indexer.ingest.sync import SyncReport, sync
 from knet_indexer.node import Node
-from knet_indexer.sync import SyncReport, sync
 
 from .embed import texts
 

@@ -15,8 +15,8 @@ from knet.config import DEFAULT_MODEL
 from knet.embed import find_model, read_space
 from knet_indexer.chunking import Chunker, canonical, chunker_for
 from knet_indexer.config import NodeConfig, SourceConfig
+from knet_indexer.ingest.sync import SyncReport, sync
 from knet_indexer.node import Node, create_node
-from knet_indexer.sync import SyncReport, sync
 
 CHUNKS = 10_000
 WARNED = (SyntaxError, ValueError, UnicodeDecodeError, RecursionError)  # what unusual files make the parser raise

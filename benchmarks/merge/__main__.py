@@ -16,7 +16,7 @@ from benchmarks.passages import Passage, Question, by_article, embedded, squad
 from benchmarks.ranking import interval
 from knet.embed import Vectors, load_embedder
 from knet.index.lexical import K1, B, document_frequency, tokens
-from knet.query.fusion import WEIGHTS, calibrated
+from knet.search.fusion import WEIGHTS, calibrated
 
 NODES = 20
 QUESTIONS = 1000

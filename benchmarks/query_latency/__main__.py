@@ -18,8 +18,8 @@ from benchmarks import fleet
 from benchmarks.harness import report
 from benchmarks.passages import SEED, Passage, by_article, embedded, squad
 from benchmarks.query_latency.stages import STAGES, watched
+from knet.client.network import Network
 from knet.embed import Embedder, Vectors, load_embedder
-from knet.query.network import Network
 
 NODES = 20
 QUESTIONS = 240

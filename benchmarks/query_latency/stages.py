@@ -9,7 +9,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from knet.query import choose, compose, gather, network, spaces
+from knet.answer import compose
+from knet.client import network
+from knet.client import selection as choose
+from knet.search import query_embedding as spaces
+from knet.search import session as gather
 
 STAGES = ("embed", "route", "ask", "verify", "merge", "write", "rest")
 _PLACES: tuple[tuple[str, Any, str], ...] = (

@@ -18,9 +18,9 @@ from benchmarks.routing.world import Ids, Rows, World, at_random, by_topic, coar
 from knet.codec import encode
 from knet.embed import PartEmbedder, Vectors, load_embedder
 from knet.index.lexical import term_hash, tokens
-from knet.query.route import enough, pooled_statistics, route
-from knet.query.view import NodeView
 from knet.records import SearchRequest
+from knet.routing.node_view import NodeView
+from knet.routing.router import enough, pooled_statistics, route
 
 NODES = 100
 QUESTIONS = 150  # of each set

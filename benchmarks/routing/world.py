@@ -16,8 +16,8 @@ from knet.codec import Cid, cid_of
 from knet.embed import PartEmbedder, Vectors
 from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
-from knet.query.view import NodeView
 from knet.records import Head, Manifest, NodeEntry, Space
+from knet.routing.node_view import NodeView
 
 Rows = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]

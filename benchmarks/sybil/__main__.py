@@ -15,7 +15,7 @@ from benchmarks.fleet import network
 from benchmarks.harness import report
 from benchmarks.sybil.bonds import moved
 from knet.chain.evm import EvmChain
-from knet.trust.sybil import BETA, TrustWalks
+from knet.trust.meritrank import BETA, TrustWalks
 
 SYBILS = 50
 HONEST = 50

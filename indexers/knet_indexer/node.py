@@ -109,7 +109,7 @@ class Node:
         """What finds candidates by vector. Raises ConfigError when the function that the settings name is not there."""
         if not self.config.index:
             return ExactIndex
-        from knet.index.vectorstore import StoreEngine  # langchain-core takes a second to import
+        from knet.index.vectorstore_index import StoreEngine  # langchain-core takes a second to import
 
         return StoreEngine(_function(self.config.index), self.folder / "index.keys")
 

@@ -27,11 +27,11 @@ from knet.index.shard import read_shard
 from knet.records import Card, Manifest, ShardRef, Space
 from knet.vectorstore import KnetVectorStore
 
-from .assemble import assemble
 from .chunking import canonical
 from .config import SourceConfig
+from .ingest.sync import sync
 from .node import Node, quiet
-from .sync import sync
+from .publication.manifest import assemble
 
 FOLDER = "texts"
 NOTES = ".langchain"  # hidden, so that the folder's source does not take it for documents

@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .extension import KnetExtension
+    from .server.extension import KnetExtension
 
 __version__ = "0.1.0"
 
 
 def load_ipython_extension(shell: Any) -> None:
     """What IPython calls for ``%load_ext knet_jupyter``."""
-    from .magics import load
+    from .kernel.magics import load
 
     load(shell)
 
@@ -23,6 +23,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str | type[KnetExtension]]]:
-    from .extension import KnetExtension
+    from .server.extension import KnetExtension
 
     return [{"module": "knet_jupyter", "app": KnetExtension}]

@@ -11,14 +11,14 @@ from typing import Any
 import anywidget
 import traitlets
 
+from knet.answer.live import LiveAnswer
+from knet.answer.render import form_text
+from knet.answer.report import VerificationReport
+from knet.client.shared import SharedNetwork, shared_network
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
-from knet.query.asking import PASSAGES
-from knet.query.display import form_text
-from knet.query.live import LiveAnswer
-from knet.query.report import VerificationReport
-from knet.query.shared import SharedNetwork, shared_network
 from knet.records import NodeStatus
+from knet.search.limits import PASSAGES
 
 STATIC = Path(__file__).parent / "static"
 

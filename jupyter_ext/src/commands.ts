@@ -4,11 +4,11 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { AskPanel } from './ask';
+import type { AskPanel } from './panels/ask';
 import { knetIcon, traceIcon } from './icon';
-import type { IKnet } from './knet';
-import { insertAnswer } from './notebook';
-import { verifyAll } from './verifyall';
+import type { IKnet } from './model/model';
+import { insertAnswer } from './notebook/cells';
+import { verifyAll } from './notebook/verifyall';
 
 export const COMMANDS = {
   open: 'knet:open',

@@ -11,16 +11,16 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { LabIcon } from '@jupyterlab/ui-components';
 import type { Widget } from '@lumino/widgets';
 
-import { Api } from './api';
-import { AskPanel } from './ask';
+import { Api } from './model/api';
+import { AskPanel } from './panels/ask';
 import { COMMANDS, addNotebookCommands, addPanelCommands } from './commands';
 import { knetIcon, traceIcon } from './icon';
-import { IKnet, IOptions, Knet } from './knet';
-import { answerFactory } from './mime';
-import { NetworkPanel } from './network';
-import { VerifyButton, followActiveCell } from './notebook';
-import { ProvenancePanel } from './provenance';
-import { StatusItem } from './status';
+import { IKnet, IOptions, Knet } from './model/model';
+import { answerFactory } from './notebook/renderer';
+import { NetworkPanel } from './panels/network';
+import { VerifyButton, followActiveCell } from './notebook/cells';
+import { ProvenancePanel } from './panels/provenance';
+import { StatusItem } from './views/statusbar';
 
 const ID = 'knet-jupyter:plugin';
 

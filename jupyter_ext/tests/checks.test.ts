@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { marks, quotation, tally, together } from '../src/checks';
-import type { IAnswer, ICheck } from '../src/records';
+import { marks, quotation, tally, together } from '../src/model/checks';
+import type { IAnswer, ICheck } from '../src/model/types';
 
 const answer = {
   passages: [{ provenance: { node: 7, receipt: 0 } }, { provenance: { node: 8, receipt: null } }]

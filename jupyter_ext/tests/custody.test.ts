@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { recorded } from '../src/custody';
-import type { IAnswer } from '../src/records';
+import { recorded } from '../src/model/custody';
+import type { IAnswer } from '../src/model/types';
 
 it('tells of a passage what the record says, and of the rest why it does not', () => {
   const provenance = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { IChoice, active, choices } from '../src/filters';
-import type { INodeInfo } from '../src/records';
+import { IChoice, active, choices } from '../src/views/filters';
+import type { INodeInfo } from '../src/model/types';
 
 const info = (node: number, problem = '') => ({ node, title: `n${node}`, problem }) as INodeInfo;
 const choice = (node: number, chosen: boolean, away = false): IChoice => ({ node, title: `n${node}`, chosen, away });

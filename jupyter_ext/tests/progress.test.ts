@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { advance, begin, isEnd } from '../src/progress';
-import type { INodeStatus } from '../src/records';
+import { advance, begin, isEnd } from '../src/views/progress';
+import type { INodeStatus } from '../src/model/types';
 
 const node = (number: number, status: string): INodeStatus => ({
   node: number,

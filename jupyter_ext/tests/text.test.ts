@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { IAnswer } from '../src/records';
+import type { IAnswer } from '../src/model/types';
 import {
   ago,
   belief,
@@ -15,7 +15,7 @@ import {
   plusMinus,
   prose,
   short
-} from '../src/text';
+} from '../src/model/text';
 
 const PASSAGE = {
   text: 'Beavers build dams.',

@@ -6,22 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..codec import Cid
+from ..config import Deployment
 from ..records import Head, NodeEntry, Record, Reputation
 
 if TYPE_CHECKING:
     from .batches import Batch, Delta, Demand, LeafProof, Standing, Tenure
     from .keys import Signer
-
-
-class Deployment(Record, frozen=True):
-    """Where knet lives on one chain. ``block`` is where its events begin; a network may do without ``reputation``."""
-
-    chain_id: int
-    identity: str
-    manifests: str
-    reliability: str
-    block: int = 0
-    reputation: str = ""  # ERC-8004 feedback
 
 
 class Directory(Record, frozen=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..config import Deployment
 from ..errors import TransactionFailed
 from .abi import artifact
-from .base import Deployment
 from .keys import Signer
 from .rpc import Rpc
 

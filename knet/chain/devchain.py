@@ -22,12 +22,11 @@ from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from ..codec import from_json, to_json
-from ..config import Profile, home, load_profile, profile_names, save_profile
+from ..config import Deployment, Profile, home, load_profile, profile_names, save_profile
 from ..errors import ChainError, ChainUnreachable, CodecError, ConfigError
 from ..files import write_atomically
 from ..records import Record
 from .anvil import Report, anvil_path, report_to_stderr
-from .base import Deployment
 from .deploy import deploy, is_deployed
 from .keys import load_or_create_key
 from .rpc import Rpc

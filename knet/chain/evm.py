@@ -12,11 +12,10 @@ from eth_account.messages import encode_typed_data
 from web3.exceptions import ContractLogicError
 
 from ..codec import Cid
-from ..config import JOURNALS, Profile, home
+from ..config import JOURNALS, Deployment, Profile, home
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..records import Head, NodeEntry, Reputation
-from .base import Deployment, Directory, OnPage, ignored
-from .bonded import BondedRatings
+from .base import Directory, OnPage, ignored
 from .events import (
     ENDPOINT_KEY,
     MANIFEST_PUBLISHED,
@@ -31,9 +30,10 @@ from .events import (
     forget,
     head_of,
 )
+from .finality import Confirmations
 from .keys import Signer
+from .rating_contract import BondedRatings
 from .rpc import Rpc
-from .settled import Confirmations
 
 MAX_QUESTION = 1000  # nodes a call; `Reliability.MAX_QUESTION`
 WALLET_CONSENT_SECONDS = 240  # the registry admits 300

@@ -24,9 +24,9 @@ from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
 from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
 from .abi import artifact, describe_revert
+from .finality import Confirmations, settled_block
 from .keys import Signer
 from .sender import Sender
-from .settled import Confirmations, settled_block
 
 CONNECT_SECONDS = 3.0  # a chain that does not even accept by then is down
 READ_SECONDS = 20.0  # a page of logs from a public RPC can take this long

@@ -22,9 +22,9 @@ from web3.exceptions import BadResponseFormat, BlockNotFound, TransactionNotFoun
 from web3.types import TxParams, TxReceipt, Wei
 
 from ..errors import TransactionFailed, TransactionPending
+from .finality import Confirmations, settled_block
 from .journal import Journal, Sent, hold, release, this_process
 from .keys import Signer
-from .settled import Confirmations, settled_block
 
 MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
 SETTLED_SECONDS = 1800.0  # twice what Ethereum takes to finalize

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import IndexerError
+from .checkpoints import CHECKPOINT, MODEL, START, load_start, read_file, read_notes, save_start, write_file
 from .examples import Settings
-from .files import CHECKPOINT, MODEL, START, load_start, read_file, read_notes, save_start, write_file
 
 Progress = Callable[[int, int], None]  # epochs done over all shards, of how many
 POLL_SECONDS = 0.2

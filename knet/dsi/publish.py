@@ -13,7 +13,7 @@ from ..content.base import BlockSource, BlockStore, get_record, put_record
 from ..errors import CodecError, SpaceMismatch
 from ..records import DsiModel, Space
 from .model import Model
-from .storage import from_tensors, read_tensors, to_tensors, write_tensors
+from .serialization import from_tensors, read_tensors, to_tensors, write_tensors
 
 HEADER = 16 * 1024  # of a block, left to the safetensors header: it names at most a few dozen tensors
 MAX_BLOCKS = 512  # of a model: what a client fetches, and holds in memory, for one

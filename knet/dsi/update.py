@@ -17,9 +17,9 @@ from .corpus import Passages, Questions, examples_of
 from .docids import Rows, Trie, in_order, with_tails
 from .examples import FOREIGN, Examples, Settings, joined
 from .features import Hashes, features
-from .initial import SHARPNESS, passage_weights
 from .model import Floats, Lexical, Model
-from .shards import Start, plausible
+from .sharding import Start, plausible
+from .warm_start import SHARPNESS, passage_weights
 
 REPLAYED = 4  # old examples for each new one in the short training: enough to forget nothing
 REPLAYED_MINIMUM = 256

@@ -1,8 +1,7 @@
 """Text to vectors: `load_embedder` opens a model, `Embedder` is what it gives."""
 
-from .backends import Backend, backend_of, open_backend
 from .base import AGREEMENT, Embedder, Part, PartEmbedder, Progress, Vectors
-from .load import is_bulk, load_embedder, load_embedder_for
+from .load import Backend, backend_of, is_bulk, load_embedder, load_embedder_for, open_backend
 from .models import find_model, load_tokenizer, read_space
 
 __all__ = [

@@ -6,14 +6,15 @@ import importlib.util
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from ..config import DEFAULT_MODEL
 from ..errors import SpaceMismatch
 from ..records import Space
 from .base import Embedder
-from .graphs import Notify, onnx_graph
 from .models import find_model, read_space
-from .onnx import OnnxEmbedder
+from .onnx_backend import OnnxEmbedder
+from .onnx_cache import Notify, onnx_graph
 
 BULK_TEXTS = 1000  # importing torch costs 5 s: what it saves on this many passages
 BULK_TEXTS_LOADED = 64  # the same where torch is imported already
@@ -72,6 +73,35 @@ def _onnx(folder: Path, space: Space, graph: Path) -> Embedder:
 
 @lru_cache(maxsize=2)
 def _bulk(folder: Path, space: Space) -> Embedder:
-    from .bulk import bulk_embedder
+    from .autotune import bulk_embedder
 
     return bulk_embedder(folder, space)
+
+
+Backend = Literal["onnx", "fp32", "bf16"]  # the last two run in torch
+
+
+def backend_of(embedder: Embedder) -> Backend | None:
+    """How ``embedder`` computes; None for one that `open_backend` cannot make again."""
+    if isinstance(embedder, OnnxEmbedder):
+        return "onnx"
+    if "torch" in sys.modules:  # else nobody can have made one, and importing it takes seconds
+        from .torch_backend import TorchEmbedder
+
+        if isinstance(embedder, TorchEmbedder):
+            return embedder.precision
+    return None
+
+
+def open_backend(space: Space, backend: Backend, *, model: str = "", threads: int | None = None) -> Embedder:
+    """The embedder of exactly ``space`` that computes as told; ``threads`` goes for ONNX Runtime.
+
+    Nothing is measured here: on equal processors, whoever opens the same backend gets the same bits for the same texts.
+    Raises as `load_embedder_for`.
+    """
+    folder = find_space(space, model)
+    if backend == "onnx":
+        return OnnxEmbedder(folder, space, onnx_graph(folder, space), threads=threads)
+    from .torch_backend import TorchEmbedder
+
+    return TorchEmbedder(folder, space, precision=backend)

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from ..codec import cid_of
 from ..records import VECTOR_DTYPE, Card, Space
+from .card_format import read_centroids, read_df, read_places, read_spreads
 from .lexical import document_frequency, term_hash, tokens
-from .shape import read_centroids, read_df, read_places, read_spreads
 from .shard import Vectors
 
 CENTROIDS = 64  # keeps 97.7 % of central recall together with the sketch (docs/papers.md); more gains little

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from knet.chain.evm import EvmChain
+from knet.client.network import Network
 from knet.config import Profile
-from knet.query.network import Network
 from knet.records import Answer, NodeStatus
 from tests.network.clients import open_client, own_network, status_of
 from tests.network.support import RunningNode, start_nodes

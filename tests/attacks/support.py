@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from knet.chain.base import Deployment
 from knet.chain.keys import Signer
 from knet.chain.receipts import sign_receipt
 from knet.codec import DAG_CBOR, Cid, decode, encode
+from knet.config import Deployment
 from knet.index.collection import results_root
-from knet.query.ask import MEDIA_TYPE
 from knet.records import Hit, Receipt, SearchReply, SearchRequest, SignedReceipt, chunk_leaf
+from knet.search.transport import MEDIA_TYPE
 
 FORWARD_SECONDS = 60.0
 PASSED_ON = ("Content-Type", "Accept")

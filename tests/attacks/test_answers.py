@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from knet.answer.report import VerificationReport
+from knet.answer.writer import numbered
 from knet.chain.keys import new_key
 from knet.chain.receipts import sign_receipt
+from knet.client.network import Network
 from knet.codec import Cid, from_json, to_json
 from knet.config import Profile
 from knet.content.dag import fetch_dag
@@ -19,9 +22,6 @@ from knet.content.store import FileStore
 from knet.embed import Embedder
 from knet.errors import ModelNotFound
 from knet.index.collection import results_root
-from knet.query.answer import numbered
-from knet.query.network import Network
-from knet.query.report import VerificationReport
 from knet.records import Answer, Space, chunk_leaf
 from tests.content.support import gateway
 from tests.network.clients import PATIENT, open_client, own_network

@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from knet.chain.evm import EvmChain
+from knet.client.network import Network
 from knet.config import Profile
 from knet.embed import Progress, Vectors
 from knet.index.collection import Collection, Found
-from knet.query import view
-from knet.query.network import Network
 from knet.records import SearchReply, SearchRequest
+from knet.routing import node_view as view
 from tests.network.clients import PATIENT, open_client, own_network, status_of, wait_for
 from tests.network.support import RunningNode, WordEmbedder, start_nodes
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from knet.query import gather
-from knet.query.network import Network
+from knet.client.network import Network
+from knet.search import session as gather
 from tests.network.clients import PATIENT
 
 from .conftest import QUESTION, Stage

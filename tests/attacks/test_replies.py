@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from knet.chain.keys import new_key
+from knet.client.network import Network
 from knet.codec import decode, encode
-from knet.query.ask import MAX_REPLY_BYTES
-from knet.query.network import Network
 from knet.records import Document, SearchReply, SearchRequest
+from knet.search.transport import MAX_REPLY_BYTES
 from tests.network.clients import PATIENT, status_of
 
 from .conftest import QUESTION, Stage

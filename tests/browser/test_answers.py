@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from knet.records import SearchReply, SearchRequest
-from knet_indexer.service import Service
+from knet_indexer.server.app import Service
 from tests.network.support import RunningNode
 
 from .driver import Driver

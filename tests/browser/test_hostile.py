@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from knet.answer.live import MEDIA_TYPE
+from knet.answer.render import answer_html
 from knet.codec import from_json
-from knet.query.display import answer_html
-from knet.query.live import MEDIA_TYPE
 from knet.records import Answer
 
 from .driver import Driver

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from knet.query.live import MEDIA_TYPE
+from knet.answer.live import MEDIA_TYPE
 
 from .driver import Driver
 from .test_answers import QUESTION

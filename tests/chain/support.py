@@ -6,16 +6,16 @@ import os
 import time
 from collections.abc import Sequence
 
-from knet.chain.base import Deployment
 from knet.chain.batches import Batch, Delta, Leaf
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
 from knet.chain.receipts import sign_receipt
 from knet.codec import cid_of
+from knet.config import Deployment
 from knet.content.base import BlockStore
 from knet.content.store import MemoryStore
+from knet.rating.batch import Folded, RatingBlock, RatingIndex, fold, publish_batch, tree_of
 from knet.records import Rating, Receipt, SignedReceipt
-from knet.trust.batch import Folded, RatingBlock, RatingIndex, fold, publish_batch, tree_of
 
 STAKE = 10**18  # 1,000 full verdicts an epoch
 

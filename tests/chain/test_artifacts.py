@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from knet.chain import batches, bonded, evm
+from knet.chain import batches, evm
+from knet.chain import rating_contract as bonded
 from knet.chain.abi import CONTRACTS, describe_revert
 from knet.chain.evm import EvmChain
-from knet.trust import faults, ratings, stake
+from knet.rating import queue as ratings
+from knet.rating import rules as faults
+from knet.rating import stake
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS_FOLDER = ROOT / "contracts"

@@ -10,22 +10,20 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from knet.chain.base import Deployment
 from knet.chain.batches import Batch
-from knet.chain.bonded import WINDOW_SECONDS
 from knet.chain.deploy import deploy
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
+from knet.chain.rating_contract import WINDOW_SECONDS
 from knet.chain.receipts import sign_receipt
 from knet.codec import DAG_CBOR, Cid
-from knet.config import Profile
+from knet.config import Deployment, Profile
 from knet.content.store import MemoryStore
 from knet.errors import BlockNotFound, TransactionFailed
+from knet.rating.audit import audit_batch, challenge
+from knet.rating.batch import Folded, fetch_leaves, fold, prove, publish_batch, tree_of
+from knet.rating.disputes import follow_up, reveal_demanded
 from knet.records import Rating, Reputation
-from knet.trust.audit import audit_batch, challenge
-from knet.trust.batch import Folded, fetch_leaves, fold, prove, publish_batch, tree_of
-from knet.trust.demands import follow_up
-from knet.trust.reveal import reveal_demanded
 
 from .support import STAKE, issue, new_receipt, rating, rebuilt, send, stake, submit
 

@@ -21,8 +21,7 @@ from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
 from knet.config import Profile, home, load_profile, save_profile
 from knet.errors import ChainUnreachable, ConfigError
-
-from ..conftest import NO_ANVIL
+from tests.conftest import NO_ANVIL
 
 pytestmark = [pytest.mark.chain, pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)]
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,12 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from knet.chain import events
-from knet.chain.base import Deployment, Directory
-from knet.chain.bonded import WINDOW_SECONDS
+from knet.chain.base import Directory
 from knet.chain.evm import MAX_QUESTION, EvmChain
 from knet.chain.keys import Signer, new_key
+from knet.chain.rating_contract import WINDOW_SECONDS
 from knet.codec import DAG_CBOR, Cid
-from knet.config import Profile
+from knet.config import Deployment, Profile
 from knet.errors import ChainError, ConfigError, NotRegistered, TransactionFailed
 from knet.records import NodeEntry, Reputation
 

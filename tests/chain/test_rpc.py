@@ -12,11 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from knet.chain.base import Deployment
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
 from knet.codec import DAG_CBOR, Cid
-from knet.config import Profile
+from knet.config import Deployment, Profile
 from knet.errors import ChainError, ChainUnreachable, ConfigError
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from knet.chain.anvil import find_anvil
-from knet.chain.bonded import WINDOW_SECONDS
 from knet.chain.devchain import fund, start_network, stop_network
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
+from knet.chain.rating_contract import WINDOW_SECONDS
 from knet.content.store import MemoryStore
 from knet.errors import TransactionFailed
-from knet.trust.audit import audit_batch, challenge
-from knet.trust.demands import follow_up
+from knet.rating.audit import audit_batch, challenge
+from knet.rating.disputes import follow_up
+from tests.conftest import NO_ANVIL
 
-from ..conftest import NO_ANVIL
 from .support import STAKE, rating, submit
 
 pytestmark = [pytest.mark.chain, pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)]

@@ -23,8 +23,7 @@ from knet.content.layered import Layered
 from knet.content.store import FileStore, MemoryStore
 from knet.errors import BlockNotFound, CodecError, StoreError
 from knet.records import Manifest, Space
-
-from ..content.support import publish
+from tests.content.support import publish
 
 ABSENT = Cid.of(b"nobody ever put this block anywhere, knet")
 USES_KUBO = [pytest.mark.ipfs, pytest.mark.timeout(900)]  # the first run installs 900 packages

@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from knet.codec import Cid
 from knet.content.base import BlockSource, BlockStore, put_record
 from knet.records import VECTOR_DTYPE, Card, Document, Lexical, Manifest, Shard, ShardRef, Space
-from knet_indexer.gateway import gateway_router
-from knet_indexer.problems import add_problem_handlers
+from knet_indexer.server.gateway import gateway_router
+from knet_indexer.server.problems import add_problem_handlers
 
 DIMENSION = 8
 START_SECONDS = 60.0

@@ -23,8 +23,8 @@ from knet.content.store import MemoryStore
 from knet.errors import BadReply, BlockNotFound, BlockTampered, CodecError, Unreachable
 from knet.http import HttpClient
 from knet.records import Manifest
-from knet_indexer.gateway import gateway_router
-from knet_indexer.problems import add_problem_handlers
+from knet_indexer.server.gateway import gateway_router
+from knet_indexer.server.problems import add_problem_handlers
 
 from .support import gateway, publish
 

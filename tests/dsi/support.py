@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from knet.dsi import Passages, Questions, Settings, WeightedPair
+from knet.dsi.checkpoints import save_start
 from knet.dsi.docids import Codes, Trie
-from knet.dsi.files import save_start
 from knet.dsi.model import Lexical, Model
-from knet.dsi.shards import Start, shard_of, start_shards
+from knet.dsi.sharding import Start, shard_of, start_shards
 from tests.network.support import WordEmbedder
 
 TOPICS = (

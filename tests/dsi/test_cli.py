@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from knet.chain.base import Deployment
 from knet.chain.keys import new_key
-from knet.cli import app
+from knet.cli.main import app
 from knet.codec import Cid, cid_of, to_json
-from knet.config import DEFAULT_MODEL, Profile, save_profile
+from knet.config import DEFAULT_MODEL, Deployment, Profile, save_profile
 from knet.content.base import put_record
 from knet.content.store import FileStore
 from knet.dsi import Pair, sign_pair
-from knet.dsi.reading import parse_passage_id, passage_id, read_node, read_questions
+from knet.dsi.datasets import parse_passage_id, passage_id, read_node, read_questions
 from knet.embed import find_model
 from knet.errors import CodecError, ConfigError, ModelNotFound
 from knet.index.card import Batch, make_card

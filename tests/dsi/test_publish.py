@@ -17,7 +17,7 @@ from knet.content.store import FileStore, MemoryStore
 from knet.dsi import DsiRetriever, Model, fetch_model, publish_model
 from knet.dsi.features import features
 from knet.dsi.search import beam_search
-from knet.dsi.storage import read_tensors, write_tensors
+from knet.dsi.serialization import read_tensors, write_tensors
 from knet.errors import BlockTampered, CodecError, SpaceMismatch
 from knet.records import DsiModel, Manifest, Space
 from tests.network.support import WORD_SPACE

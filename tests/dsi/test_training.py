@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from knet.dsi import DsiRetriever, Model, Passages, Questions, load_models, train_collection
+from knet.dsi.checkpoints import CHECKPOINT, MODEL, load_start, read_notes
+from knet.dsi.evaluation import measure
 from knet.dsi.features import features
-from knet.dsi.files import CHECKPOINT, MODEL, load_start, read_notes
 from knet.dsi.jobs import epochs_done, train_folder
-from knet.dsi.measure import measure
 from knet.dsi.search import Steps
 from tests.network.support import WORD_SPACE
 
@@ -145,7 +145,7 @@ def test_any_text_can_be_a_docid(tmp_path: Path) -> None:
 
 
 def test_asking_imports_no_torch() -> None:
-    program = "import sys, knet.dsi, knet.cli_dsi; print('torch' in sys.modules)"
+    program = "import sys, knet.dsi, knet.cli.dsi; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from knet.dsi import DsiRetriever, Passages, Questions, WeightedPair, load_models, train_collection
-from knet.dsi.maintain import update_collection
-from knet.dsi.measure import measure
+from knet.dsi.collection import update_collection
+from knet.dsi.evaluation import measure
 from knet.errors import ConfigError
 from tests.network.support import WORD_SPACE
 

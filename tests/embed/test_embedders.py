@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from knet.config import DEFAULT_MODEL
-from knet.embed import AGREEMENT, Embedder, find_model, graphs, is_bulk, load_embedder, load_embedder_for, read_space
-from knet.embed.graphs import model_home, onnx_graph, read_graph
-from knet.embed.onnx import OnnxEmbedder
+from knet.embed import AGREEMENT, Embedder, find_model, is_bulk, load_embedder, load_embedder_for, read_space
+from knet.embed import onnx_cache as graphs
+from knet.embed.onnx_backend import OnnxEmbedder
+from knet.embed.onnx_cache import model_home, onnx_graph, read_graph
 from knet.embed.pipeline import batches
 from knet.embed.probes import PROBES, least_cosine
 from knet.errors import MissingExtra, ModelNotFound, SpaceMismatch, StoreError
@@ -155,7 +156,7 @@ def test_a_home_that_cannot_be_written_is_a_knet_error(
 
 
 def test_the_bulk_choice_is_remembered_for_this_machine(small_model: Path) -> None:
-    from knet.embed.bulk import bulk_embedder
+    from knet.embed.autotune import bulk_embedder
 
     space = read_space(small_model)
     first = bulk_embedder(small_model, space)

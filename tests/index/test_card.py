@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from knet.index.card import Batch, make_card, revise_card
+from knet.index.card_format import read_centroids, read_df, read_places, read_spreads
 from knet.index.lexical import term_hash, tokens
-from knet.index.shape import read_centroids, read_df, read_places, read_spreads
 from knet.index.shard import Vectors
 from knet.records import Space
 

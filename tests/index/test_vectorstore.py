@@ -15,7 +15,7 @@ from knet.config import Profile
 from knet.content.base import get_record, put_record
 from knet.errors import ConfigError, StoreError
 from knet.index.collection import Collection
-from knet.index.vectorstore import StoreEngine
+from knet.index.vectorstore_index import StoreEngine
 from knet.records import Manifest, Tombstone
 from tests.network.clients import open_client, own_network
 from tests.network.support import make_node, open_node, start_nodes

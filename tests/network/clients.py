@@ -12,11 +12,11 @@ from knet.chain.deploy import deploy
 from knet.chain.devchain import fund
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
+from knet.client.network import Network
 from knet.config import Profile
 from knet.content.store import FileStore
 from knet.embed import Embedder
 from knet.http import HttpClient
-from knet.query.network import Network
 from knet.records import NodeStatus, Space
 
 from .support import WORD_SPACE, WordEmbedder

@@ -26,10 +26,10 @@ from knet.index.sentences import Span
 from knet.records import Space
 from knet_indexer.chunking import Chunker, chunk
 from knet_indexer.config import NodeConfig, SourceConfig, save_config
+from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node
-from knet_indexer.publish import publish
-from knet_indexer.serve import listen, serving
-from knet_indexer.sync import sync
+from knet_indexer.publication.publish import publish
+from knet_indexer.server.run import listen, serving
 
 WORD_SPACE = Space(model="test/words", weights=b"w" * 32, dimension=64, max_tokens=64)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from knet.client.network import Network
 from knet.config import Profile
 from knet.http import HttpClient
-from knet.query.health import NodeHealth, look_at
-from knet.query.network import Network
-from knet.query.view import NodeView
 from knet.records import NodeEntry
+from knet.routing.health import NodeHealth, look_at
+from knet.routing.node_view import NodeView
 
 from .clients import PATIENT, open_client, own_network, wait_for
 from .support import RunningNode, start_nodes

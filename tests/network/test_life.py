@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from knet.answer.live import LiveAnswer
+from knet.client.network import Network
 from knet.config import Profile
-from knet.query.live import LiveAnswer
-from knet.query.network import Network
 from knet.records import Answer
 from tests.attacks.support import impostor
 

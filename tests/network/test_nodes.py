@@ -15,7 +15,7 @@ from knet.content.gateway import GatewaySource
 from knet.http import HttpClient
 from knet.index.collection import Collection
 from knet.records import Document, SearchReply, SearchRequest
-from knet_indexer.wire import DAG_CBOR
+from knet_indexer.server.negotiation import DAG_CBOR
 
 from .clients import own_network
 from .support import WORD_SPACE, RunningNode, WordEmbedder, start_nodes

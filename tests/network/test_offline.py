@@ -12,7 +12,8 @@ from libipld import decode_cid
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from knet.cli import app
+from knet.cli.main import app
+from knet.client.network import Network
 from knet.codec import RAW, Cid
 from knet.config import Profile, save_profile
 from knet.content import kubo
@@ -22,13 +23,12 @@ from knet.content.kubo import KuboStore
 from knet.content.store import FileStore
 from knet.errors import BlockNotFound
 from knet.http import HttpClient
-from knet.query.network import Network
-from knet_indexer.cli import app as node_app
-from knet_indexer.collect import collect_garbage
-from knet_indexer.sync import sync
+from knet_indexer.cli.main import app as node_app
+from knet_indexer.ingest.sync import sync
+from knet_indexer.publication.gc import collect_garbage
 from tests.content.keepers import Account
 from tests.content.support import gateway
-from tests.indexer.test_models import train_models
+from tests.indexer.publication.test_dsi_models import train_models
 
 from .clients import open_client, own_network, wait_for
 from .support import RunningNode, start_nodes

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
+from knet.client.network import Network
 from knet.config import Profile
 from knet.errors import ChainUnreachable, ConfigError, TransactionFailed
-from knet.query.network import Network
 from tests.attacks.support import Exchange, Impostor, honest, impostor
 
 from .clients import PATIENT, funded_key, open_client, own_network, status_of, wait_for
@@ -121,7 +121,7 @@ def test_who_goes_on_asking_keeps_the_promise_behind_its_ratings(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A demand that nobody answers in four days costs the bond, and nobody looks for demands every day."""
-    monkeypatch.setattr("knet.query.promises.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("knet.rating.responder.LOOK_SECONDS", 0.0)
     with open_client(profile, tmp_path) as net:
         rate_down(net, WRONG["tower.md"])
         net.flush_ratings()

@@ -13,9 +13,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from knet.notebook import verify_notebook
-from knet.query.live import MEDIA_TYPE
-from knet.query.network import connect
+from knet.answer.live import MEDIA_TYPE
+from knet.answer.notebook import verify_notebook
+from knet.client.network import connect
 from knet_indexer.demo.network import DemoNetwork
 from knet_indexer.demo.owners import OWNERS
 
@@ -60,7 +60,7 @@ def installed(factory: pytest.TempPathFactory) -> Path:
     info = factory.mktemp("site") / "knet_jupyter-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: knet-jupyter\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[knet.ipython]\nmagics = knet_jupyter.magics:load\n")
+    (info / "entry_points.txt").write_text("[knet.ipython]\nmagics = knet_jupyter.kernel.magics:load\n")
     return info.parent
 
 

@@ -12,7 +12,7 @@ from knet.chain.keys import Signer
 from knet.content.store import MemoryStore
 from knet.records import Reputation
 from knet.trust.history import History, on_chain, points_of
-from knet.trust.picture import page, sparkline
+from knet.trust.history_html import page, sparkline
 from tests.chain.support import rating, submit
 
 

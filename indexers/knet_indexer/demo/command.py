@@ -14,15 +14,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from knet.cli_support import AsJson, command, console, out, print_json
+from knet.cli.common import AsJson, command, console, out, print_json
 from knet.errors import ConfigError
 
 from .owners import OWNERS, QUESTIONS, Owner
 
 if TYPE_CHECKING:
-    from knet.query.live import LiveAnswer
-    from knet.query.network import Network
-    from knet.query.nodes import NodeInfo
+    from knet.answer.live import LiveAnswer
+    from knet.client.network import Network
+    from knet.routing.node_info import NodeInfo
 
 app = typer.Typer(help="Run the whole network on this machine over real documentation.")
 
@@ -40,7 +40,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Start nodes, ask, verify, rate, and show reliability move on chain."""
-    from knet.query.network import connect
+    from knet.client.network import connect
 
     from .network import DemoNetwork
 

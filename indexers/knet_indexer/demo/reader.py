@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from knet.query.live import LiveAnswer
+from knet.answer.live import LiveAnswer
 from knet.records import Passage
 
 from ..chunking import canonical

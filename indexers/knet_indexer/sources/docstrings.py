@@ -1,7 +1,7 @@
 """Public objects of Python packages and their docstrings, from the source text alone: nothing is imported.
 
 A public object is what a module without a leading underscore defines or exports; one that several modules export goes
-by its shortest name. What only compiled code can tell is left to `knet_indexer.sources.inspection`.
+by its shortest name. What only compiled code can tell is left to `knet_indexer.sources.live_docstrings`.
 """
 
 from __future__ import annotations

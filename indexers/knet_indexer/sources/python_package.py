@@ -20,7 +20,7 @@ from knet.errors import SourceError
 
 from .base import Item, Text, number, patterns
 from .docstrings import SKIPPED, Entry, Packages, is_public
-from .inspection import inspect_live
+from .live_docstrings import inspect_live
 
 LONG = 600  # characters of a docstring from which on an object is a document: about two chunks
 MAX_LICENCE = 80  # characters; some packages put the whole text in the field

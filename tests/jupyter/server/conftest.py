@@ -12,10 +12,10 @@ from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPClientError, HTTPResponse
 
 from knet.chain.keys import load_or_create_key
+from knet.client.network import Network
 from knet.config import Profile, save_profile
-from knet.query.network import Network
-from knet_jupyter import clients
-from knet_jupyter.service import Service
+from knet_jupyter.server import connections as clients
+from knet_jupyter.server.service import Service
 from tests.network.clients import PATIENT, open_client, own_network
 from tests.network.support import RunningNode, start_nodes
 

@@ -10,7 +10,7 @@ from jupyter_server.auth import Authorizer, User
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import Application, create_signed_value
 
-from knet_jupyter.extension import ROUTES
+from knet_jupyter.server.extension import ROUTES
 
 GETS = ("state", "pulse", "nodes", "landscape", "ratings", "own")
 VERBS = [

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from knet.answer.live import MEDIA_TYPE
+from knet.client.network import Network
 from knet.config import Profile, save_profile
 from knet.errors import Stopped
-from knet.query.live import MEDIA_TYPE
-from knet.query.network import Network
 from knet_indexer.demo.network import DemoNetwork
-from knet_jupyter import clients
-from knet_jupyter.service import WORKERS, Service
+from knet_jupyter.server import connections as clients
+from knet_jupyter.server.service import WORKERS, Service
 from tests.network.clients import PATIENT, wait_for
 from tests.network.support import RunningNode
 

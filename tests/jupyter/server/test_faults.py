@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from knet.errors import ChainUnreachable
-from knet_jupyter.service import Service
+from knet_jupyter.server.service import Service
 
 from .conftest import Call
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from knet.answer.live import MEDIA_TYPE
 from knet.codec import cid_of, from_json
 from knet.config import Profile, save_profile
-from knet.query.live import MEDIA_TYPE
 from knet.records import Answer
 from knet_indexer.config import NodeConfig, node_home
 from knet_indexer.node import create_node
-from knet_jupyter.service import Service
+from knet_jupyter.server.service import Service
 from tests.network.clients import PATIENT, wait_for
 from tests.network.support import RunningNode
 

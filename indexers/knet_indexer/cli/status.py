@@ -1,0 +1,48 @@
+"""What a node holds and published, read from its own files: neither chain nor model is needed."""
+
+from __future__ import annotations
+
+from knet.codec import Cid
+from knet.records import Record
+
+from ..node import Node
+from ..publication import manifest_log as ledger
+
+
+class NodeStatus(Record, frozen=True):
+    """A node at a glance. ``node`` and ``sequence`` are 0 and ``manifest`` is None before the first publication."""
+
+    name: str
+    home: str
+    address: str
+    endpoint: str
+    model: str
+    documents: int
+    chunks: int
+    node: int
+    sequence: int
+    manifest: Cid | None
+    sources: list[str]
+    skipped: list[tuple[str, str]]  # uri and reason
+
+
+def read_status(node: Node) -> NodeStatus:
+    """Read a node's state; another process may be working on it."""
+    with node.open_state() as state:
+        documents, chunks = state.counts()
+        head = ledger.head(state)
+        skipped = sorted((row.uri, row.reason) for row in state.items().values() if row.reason)
+    return NodeStatus(
+        name=node.name,
+        home=str(node.folder),
+        address=node.signer.address,
+        endpoint=node.config.public_endpoint,
+        model=node.config.model,
+        documents=documents,
+        chunks=chunks,
+        node=head.node if head else 0,
+        sequence=head.sequence if head else 0,
+        manifest=head.manifest if head else None,
+        sources=[source.spec for source in node.config.sources],
+        skipped=skipped,
+    )

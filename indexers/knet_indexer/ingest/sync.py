@@ -1,0 +1,254 @@
+"""Bring a node's state up to its sources: read what changed, embed what is new, forget what is gone.
+
+Work is committed batch by batch. Killed at any point, the next run goes on where the last batch ended, and what was
+embedded is never embedded again: vectors are kept by space and text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from knet.codec import Cid, cid_of, decode, encode
+from knet.embed import Embedder, Vectors, is_bulk
+from knet.errors import KnetError, SourceError, TransportError
+from knet.index.shard import store_vector
+from knet.records import Record, Space
+
+from ..config import SourceConfig
+from ..node import Node, Progress, quiet
+from ..sources.base import Item, parse_source
+from ..state import ItemRow, State
+from .executor import LOCAL, Engine, Job, Later
+from .executor_factory import check_engine, open_engine
+from .prepare import Prepared
+
+BATCH_CHUNKS = 512  # read, embedded and committed together
+EMBED_BATCH = 256  # some seconds of embedding on a CPU: what a crash may cost
+BATCH_ITEMS = 64  # many small items: one fsync for all of them
+
+
+class SyncReport(Record, frozen=True):
+    """What a sync did. Counts are items, but for ``chunks`` (all there are now) and ``embedded`` (texts, this time)."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    skipped: list[tuple[str, str]]  # uri or source, and the reason
+    chunks: int
+    embedded: int
+    seconds: float
+
+
+def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, engine: str = LOCAL) -> SyncReport:
+    """Index what changed. ``retry`` reads skipped items again although they did not change.
+
+    ``engine`` says who does the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster, which is
+    not asked while nothing changed. A source that cannot be listed, and an item that cannot be read, are skipped with
+    the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_engine` does.
+    """
+    check_engine(engine)
+    with node.lock("sync"), node.open_state() as state:
+        return _Sync(node, state, progress).run(retry, engine)
+
+
+class _Listed(NamedTuple):
+    item: Item
+    source: str
+    fingerprint: str
+
+
+class _Batch(NamedTuple):
+    """Items on their way into the state, and the vectors that their texts still lack, part by part."""
+
+    items: list[Prepared]
+    parts: list[tuple[list[bytes], Later[Vectors]]]
+    space: Cid
+
+
+class _Sync:
+    def __init__(self, node: Node, state: State, progress: Progress) -> None:
+        self.node = node
+        self.state = state
+        self.progress = progress
+        self.known = state.items()
+        self.lost = {item for item, text in state.texts() if not node.store.has(text)}  # somebody deleted blocks
+        self.skipped: dict[str, str] = {}
+        self.complete: set[str] = set()  # sources that were listed to their end
+        self.in_bulk: Embedder | None = None
+        self.under_way: deque[_Batch] = deque()
+        self.added = self.changed = self.embedded = self.to_embed = 0
+
+    def run(self, retry: bool, engine: str) -> SyncReport:
+        started = time.monotonic()
+        listed = self._list()
+        space = self._remembered_space()
+        todo = self._todo(listed, space, retry)
+        if todo:
+            self.progress("model", 0, 0)
+            embedder = self.node.embedder_for(len(todo))
+            self.in_bulk = embedder if is_bulk(len(todo)) else None
+            if embedder.space != space:
+                todo = self._todo(listed, self._remember(embedder.space), retry)
+            with open_engine(engine, self.node.config.model) as opened:
+                self._read(todo, embedder, opened)
+        return SyncReport(
+            removed=self._remove_vanished(listed),
+            added=self.added,
+            changed=self.changed,
+            unchanged=len(listed.keys() - self.skipped.keys()) - self.added - self.changed,
+            skipped=sorted(self.skipped.items()),
+            chunks=self.state.counts()[1],
+            embedded=self.embedded,
+            seconds=time.monotonic() - started,
+        )
+
+    # --- what there is ---------------------------------------------------------------------------------------------
+
+    def _list(self) -> dict[str, _Listed]:
+        listed: dict[str, _Listed] = {}
+        for source in self.node.config.sources:
+            recipe = self._recipe(source)
+            try:
+                for item in parse_source(source.spec, **source.options).items():
+                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{recipe}")
+                    first = listed.setdefault(item.uri, entry)
+                    if first.item.fingerprint != item.fingerprint:
+                        self.skipped[f"{item.uri} of {source.spec}"] = (
+                            f"{first.source} has another document of this name; "
+                            "tell them apart by adding one with `-o base=NAME`."
+                        )
+                    self.progress("list", len(listed), 0)
+                self.complete.add(source.spec)
+            except (SourceError, TransportError) as error:
+                self.skipped[source.spec] = str(error)
+        return listed
+
+    def _recipe(self, source: SourceConfig) -> str:
+        """What besides an item itself decides on its document: another licence or option, and it is read again."""
+        decided = repr((self.node.config.licence, sorted(source.options.items())))
+        return hashlib.sha256(decided.encode()).hexdigest()[:8]
+
+    def _remembered_space(self) -> Space | None:
+        """The space of the configured model as of the last time, without loading the model."""
+        if self.state.meta("model") != self.node.config.model.encode():
+            return None
+        return decode(self.state.meta("space"), Space)
+
+    def _remember(self, space: Space) -> Space:
+        with self.state.transaction():
+            self.state.put_meta("model", self.node.config.model.encode())
+            self.state.put_meta("space", encode(space))
+        return space
+
+    def _todo(self, listed: dict[str, _Listed], space: Space | None, retry: bool) -> list[_Listed]:
+        name = cid_of(space).raw if space else b""
+        todo = []
+        for entry in listed.values():
+            known = self.known.get(entry.item.uri)
+            same = known is not None and (known.fingerprint, known.space) == (entry.fingerprint, name)
+            if known is None or not same or known.uri in self.lost or (known.reason and retry):
+                todo.append(entry)
+            elif known.reason:
+                self.skipped[entry.item.uri] = known.reason
+        return todo
+
+    # --- reading what changed --------------------------------------------------------------------------------------
+
+    def _read(self, todo: list[_Listed], embedder: Embedder, engine: Engine) -> None:
+        cut = self.node.chunker(embedder.space)
+        jobs = (self._job(entry, embedder.space) for entry in todo)
+        batch: list[Prepared] = []
+        for done, (job, later) in enumerate(engine.prepare(jobs, embedder, cut)):
+            self.progress("read", done, len(todo))
+            if ready := self._prepared(job, later):
+                batch.append(ready)
+            if len(batch) >= BATCH_ITEMS or sum(len(ready.passages) for ready in batch) >= BATCH_CHUNKS:
+                self._begin(batch, embedder, engine)
+                batch = []
+        self._begin(batch, embedder, engine)
+        self._commit(all_but=0)
+        self.progress("read", len(todo), len(todo))
+
+    def _job(self, entry: _Listed, space: Space) -> Job:
+        uri, name = entry.item.uri, cid_of(space).raw
+        known = self.known.get(uri)
+        return Job(
+            item=entry.item,
+            row=ItemRow(uri=uri, source=entry.source, fingerprint=entry.fingerprint, space=name),
+            licence=self.node.config.licence,
+            known=list(self.state.documents(uri)) if known else [],
+            recut=known is None or known.space != name,
+        )
+
+    def _prepared(self, job: Job, later: Later[Prepared]) -> Prepared | None:
+        row = job.row
+        try:
+            ready = later()
+        except KnetError as error:
+            self.skipped[row.uri] = str(error)
+            if not isinstance(error, TransportError):
+                return Prepared(row=replace(row, reason=str(error)))
+            if job.known and not job.recut:
+                return None  # it is still there, only out of reach: what was read before stands
+            return Prepared(row=replace(row, reason=str(error), fingerprint=""))  # so that the next sync tries again
+        self.added += not job.known
+        self.changed += bool(job.known) and [old.cid for old in job.known] != [new.cid for new in ready.documents]
+        return ready
+
+    def _begin(self, items: list[Prepared], embedder: Embedder, engine: Engine) -> None:
+        """Have a batch's texts embedded, and commit what was begun before it as far as the engine is not ahead."""
+        if not items:
+            return
+        space = cid_of(embedder.space)
+        passages = {digest: text for ready in items for digest, text in ready.passages.items()}
+        known = self.state.vectors(space, list(passages)).keys() | self._being_embedded()
+        missing = [digest for digest in passages if digest not in known]
+        self.to_embed += len(missing)
+        if is_bulk(len(missing)) and not self.in_bulk:  # one item may be a whole book
+            self.in_bulk = self.node.embedder_for(len(missing))
+        parts = []
+        for first in range(0, len(missing), EMBED_BATCH):
+            some = missing[first : first + EMBED_BATCH]
+            texts = [passages[digest] for digest in some]
+            parts.append((some, engine.embed(self.in_bulk or embedder, texts, self._embedded)))
+        self.under_way.append(_Batch(items, parts, space))
+        self._commit(all_but=engine.ahead)
+
+    def _being_embedded(self) -> set[bytes]:
+        return {digest for batch in self.under_way for digests, _ in batch.parts for digest in digests}
+
+    def _commit(self, *, all_but: int) -> None:
+        """Wait for the oldest batches and commit them, in order."""
+        while len(self.under_way) > all_but:
+            batch = self.under_way.popleft()
+            for digests, later in batch.parts:
+                self.state.add_vectors(batch.space, zip(digests, map(store_vector, later()), strict=True))
+            with self.node.store.batch():
+                for block in (block for ready in batch.items for block in ready.blocks):
+                    self.node.store.put(block)
+            with self.state.transaction():
+                for ready in batch.items:
+                    self.state.replace(ready.row, ready.documents)
+
+    def _embedded(self, texts: int) -> None:
+        self.embedded += texts
+        self.progress("embed", self.embedded, self.to_embed)
+
+    # --- forgetting what is gone -----------------------------------------------------------------------------------
+
+    def _remove_vanished(self, listed: dict[str, _Listed]) -> int:
+        configured = {source.spec for source in self.node.config.sources}
+        gone = [
+            row.uri
+            for row in self.known.values()
+            if row.uri not in listed and (row.source in self.complete or row.source not in configured)
+        ]
+        with self.state.transaction():
+            self.state.remove(gone)
+        return len(gone)

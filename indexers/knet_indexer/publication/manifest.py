@@ -1,0 +1,210 @@
+"""From a node's state to the parts of its next manifest: shards, tombstones and card, written to the block store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+
+from knet.codec import Cid, cid_of, decode
+from knet.content.base import get_record, put_record
+from knet.errors import BlockNotFound, BlockTampered, IndexerError
+from knet.index.card import Batch, make_card, revise_card
+from knet.index.shard import Chunk, read_shard, write_shards
+from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
+
+from ..disk_index import is_stored
+from ..node import Node, Progress
+from ..state import DocumentRow, State
+from .compaction import Run, Standing, bury, is_wasteful, standing
+from .manifest_log import Described
+
+BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
+REVISED = 0.05  # of a large node's chunks: when so many came and went, its card is made anew, centroids and all
+
+
+class Draft(NamedTuple):
+    """What a manifest will name, and how that differs from the manifest before it."""
+
+    space: Space
+    shards: list[ShardRef]
+    card: Card
+    documents: list[Described]  # all of them
+    added: list[Described] = []
+    removed: list[Described] = []
+    compacted: bool = False
+    changed: bool = False
+
+
+def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress) -> Draft:
+    """Write what is new since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
+    space = ready_space(node, state)
+    base, card, before = _standing(node, base)
+    shards = base.shards if base and base.space == cid_of(space) else []
+    wanted: dict[Cid, str] = {}
+    kept: set[Cid] = set()
+    for row in _indexed(state):
+        progress("assemble", len(wanted), 0)
+        wanted[row.cid] = row.document.uri
+        if shards and row.cid in before and before[row.cid].spans == _spans(row):
+            kept.add(row.cid)
+    documents = [(uri, cid) for cid, uri in wanted.items()]
+    same = kept == wanted.keys() == before.keys() and not compact
+    if base is not None and card is not None and same and card == replace(card, **_own_terms(node)):
+        return Draft(space, base.shards, card, documents)
+    gone = [run for cid in before.keys() - kept for run in before[cid].runs] if shards else []
+    last, shards = shards, bury(shards, gone)
+    compacted = compact or is_wasteful(shards, space)
+    passages = _Passages(node, state, space, progress, len(wanted))
+    with node.store.batch():
+        new = (chunk for row in _indexed(state) if compacted or row.cid not in kept for chunk in passages.of(row))
+        written = write_shards(node.store, space, new)
+        shards = ([] if compacted else shards) + written
+        put_record(node.store, space)
+        changed = sum(run.stop - run.start for run in gone) + sum(ref.count for ref in written)
+        if card is not None and _keeps_card(state, card, changed):
+            come, went = passages.batches(but=kept), _dead(node, last, gone)
+            card = replace(revise_card(card, space, come, went, documents=len(wanted)), **_own_terms(node))
+        else:
+            card = make_card(space, passages, documents=len(wanted), **_own_terms(node))
+        put_record(node.store, card)
+    return Draft(
+        space,
+        shards,
+        card,
+        documents,
+        added=[(uri, cid) for uri, cid in documents if cid not in before],
+        removed=[(get_record(node.store, cid, Document).uri, cid) for cid in before if cid not in wanted],
+        compacted=compacted,
+        changed=True,
+    )
+
+
+def ready_space(node: Node, state: State) -> Space:
+    """The space everything in the state is embedded in. Raises IndexerError before a sync, or when one was cut off."""
+    block = state.meta("space")
+    if not block:
+        raise IndexerError(
+            f"node {node.name} has indexed nothing.", hint="Run `knet node add` and `knet node sync` first."
+        )
+    space = decode(block, Space)
+    if state.meta("model") != node.config.model.encode() or state.spaces() - {cid_of(space)}:
+        raise IndexerError(
+            f"node {node.name} is not wholly embedded with {node.config.model} yet.", hint="Run `knet node sync`."
+        )
+    return space
+
+
+def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, Standing]]:
+    try:
+        if base is not None:
+            return base, get_record(node.store, base.card, Card), standing(node.store, base)
+    except (BlockNotFound, BlockTampered):
+        pass  # everything is written anew
+    return None, None, {}
+
+
+def _spans(row: DocumentRow) -> list[tuple[int, int]]:
+    return [(chunk.start, chunk.end) for chunk in row.chunks]
+
+
+def _indexed(state: State) -> Iterator[DocumentRow]:
+    """Every document that has chunks, once."""
+    seen: set[Cid] = set()
+    for row in state.documents():
+        if row.chunks and row.cid not in seen:
+            seen.add(row.cid)
+            yield row
+
+
+class _Passages:
+    """The chunks of a node, read from its state document by document, as often as they are needed and never kept."""
+
+    def __init__(self, node: Node, state: State, space: Space, progress: Progress, documents: int) -> None:
+        self._documents = documents
+        self._node = node
+        self._state = state
+        self._space = cid_of(space)
+        self._progress = progress
+        self._written = 0
+
+    def of(self, row: DocumentRow) -> Iterator[Chunk]:
+        """The chunks of a document that is being written to a shard."""
+        self._progress("write", self._written, 0)
+        self._written += 1
+        return self._read(row)
+
+    def _read(self, row: DocumentRow) -> Iterator[Chunk]:
+        text = _text(self._node, row.document)
+        vectors = self._state.vectors(self._space, [chunk.digest for chunk in row.chunks])
+        for chunk in row.chunks:
+            yield Chunk(
+                document=row.document,
+                start=chunk.start,
+                end=chunk.end,
+                text=text[chunk.start : chunk.end],
+                vector=vectors[chunk.digest],
+            )
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def batches(self, *, but: Collection[Cid] = ()) -> Iterator[Batch]:
+        """All chunks but those of some documents, in batches for the card."""
+        chunks: list[Chunk] = []
+        for done, row in enumerate(_indexed(self._state)):
+            self._progress("card", done, self._documents)
+            if row.cid not in but:
+                chunks += self._read(row)
+            if len(chunks) >= BATCH_CHUNKS:
+                yield _batch(chunks)
+                chunks = []
+        if chunks:
+            yield _batch(chunks)
+
+
+def _batch(chunks: list[Chunk]) -> Batch:
+    vectors = np.frombuffer(b"".join(chunk.vector for chunk in chunks), VECTOR_DTYPE).reshape(len(chunks), -1)
+    return Batch(vectors.astype(np.float32), [chunk.text for chunk in chunks])
+
+
+def _text(node: Node, document: Document) -> str:
+    try:
+        return node.store.get(document.text).decode()
+    except (BlockNotFound, BlockTampered) as error:
+        node.store.delete(document.text)  # a damaged block would be taken for the text by the next sync
+        raise IndexerError(f"the text of {document.uri} was lost.", hint="Run `knet node sync`.") from error
+
+
+def _keeps_card(state: State, card: Card, changed: int) -> bool:
+    """Whether a large node's card is still made of most of what it holds when ``changed`` more chunks came and went;
+    how many did since it was made is remembered."""
+    changed += int(state.meta("revised") or 0)
+    revised = is_stored(card.chunks) and changed <= REVISED * card.chunks
+    with state.transaction():
+        state.put_meta("revised", str(changed if revised else 0).encode())
+    return revised
+
+
+def _dead(node: Node, refs: Sequence[ShardRef], runs: Sequence[Run]) -> Iterator[Batch]:
+    """Chunks that go, of the shards before."""
+    for number, some in groupby(sorted(runs), key=lambda run: run.shard):
+        shard = read_shard(node.store, refs[number])
+        rows = [chunk for run in some for chunk in range(run.start, run.stop)]
+        yield Batch(shard.vectors[rows].astype(np.float32), [shard.texts[row] for row in rows])
+
+
+def _own_terms(node: Node) -> dict[str, Any]:
+    """What a card says of its node in the owner's words."""
+    config = node.config
+    return {
+        "title": config.name,
+        "description": config.description,
+        "languages": list(config.languages),
+        "licence": config.licence,
+        "access": config.access,
+        "cost": config.cost,
+    }

@@ -1,0 +1,133 @@
+"""Keep a node's publication where it outlives the node's machine: a Kubo daemon, a CAR file, a pinning service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from knet.codec import Cid
+from knet.content.base import get_record
+from knet.content.bundle import bundle_blocks, put_bundle
+from knet.content.car import write_car
+from knet.content.dag import walk
+from knet.content.kubo import KuboStore
+from knet.content.pinning import PinningService, origin
+from knet.errors import ConfigError, IndexerError, StoreError
+from knet.records import Manifest, Record
+
+from ..node import Node, Progress, network_of, quiet
+from ..state import State
+from . import manifest_log as ledger
+from .manifest_log import Entry
+
+
+class PinReport(Record, frozen=True):
+    """Where a publication is kept now. ``status`` is ``pinned``, or how far a service is."""
+
+    where: str
+    manifest: Cid
+    root: Cid  # what was pinned
+    blocks: int = 0
+    bytes: int = 0
+    status: str = "pinned"
+
+
+def pin_kubo(node: Node, multiaddr: str, *, progress: Progress = quiet) -> PinReport:
+    """Give a Kubo daemon every block of the head and have it keep them; it lets go of what it kept of the node before.
+
+    Raises ConfigError, IndexerError for a node with nothing public to pin, StoreError and MissingExtra.
+    """
+    head = _published(node)
+    root = put_bundle(node.store, head.manifest)
+    daemon = KuboStore(multiaddr)
+    try:
+        blocks = size = 0
+        for cid, data in _blocks(node, head):
+            if not daemon.has(cid):
+                daemon.put(data, cid.codec)
+            blocks, size = blocks + 1, size + len(data)
+            progress("pin", blocks, 0)
+        with _roots_at(node, multiaddr, root) as before:
+            daemon.pin(root)
+            for earlier in before:
+                daemon.unpin(earlier)
+    finally:
+        daemon.close()
+    return PinReport(where=multiaddr, manifest=head.manifest, root=root, blocks=blocks, bytes=size)
+
+
+def export_car(node: Node, path: Path, *, progress: Progress = quiet) -> PinReport:
+    """Write the head as a CAR file, whole or not at all; `knet import` or any IPFS tool reads it.
+
+    Raises IndexerError for a node with nothing public to export, and StoreError.
+    """
+    head = _published(node)
+    root = put_bundle(node.store, head.manifest)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    blocks = 0
+    try:
+        with partial.open("wb") as file:
+            for piece in write_car([head.manifest, root], _blocks(node, head)):
+                file.write(piece)
+                blocks += 1
+                progress("pin", blocks, 0)
+        size = partial.stat().st_size
+        os.replace(partial, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}.", hint="Choose another --car.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return PinReport(where=str(path), manifest=head.manifest, root=root, blocks=blocks - 1, bytes=size)
+
+
+def pin_service(node: Node, service: PinningService, name: str, *, progress: Progress = quiet) -> PinReport:
+    """Have a pinning service fetch the head from this node, which must be serving, and keep it.
+
+    Raises IndexerError for a node with nothing public to pin, StoreError when the service fails, TransportErrors.
+    """
+    head = _published(node)
+    root = put_bundle(node.store, head.manifest)
+    reached = origin(node.config.public_endpoint)
+    origins = [reached] if reached else []
+    status = service.pin(root, f"knet {node.name}", origins, on_status=lambda _: progress("pin", 0, 0))
+    return PinReport(where=name, manifest=head.manifest, root=root, status=status.status)
+
+
+def _published(node: Node) -> Entry:
+    """The head on this network."""
+    with node.open_state() as state:
+        head = ledger.head(state, network_of(node))
+    if head is None:
+        raise IndexerError(f"node {node.name} has published nothing.", hint="Run `knet node publish` first.")
+    if get_record(node.store, head.manifest, Manifest).access != "public":
+        raise ConfigError(f"node {node.name} is not public, and IPFS has no locks: it was not pinned.")
+    return head
+
+
+@contextmanager
+def _roots_at(node: Node, multiaddr: str, root: Cid) -> Iterator[list[Cid]]:
+    """What a daemon may keep of this network's publications besides ``root``, and at the end only that.
+
+    ``root`` is among them before it is pinned, so that a crash leaves nothing kept that nobody remembers.
+    """
+    key = f"pinned {network_of(node)} {multiaddr}"
+    with node.open_state() as state:
+        kept = [Cid.parse(each) for each in state.meta(key).decode().split()]
+        before = [each for each in kept if each != root]
+        _remember(state, key, [*before, root])
+        yield before
+        _remember(state, key, [root])
+
+
+def _remember(state: State, key: str, roots: list[Cid]) -> None:
+    with state.transaction():
+        state.put_meta(key, " ".join(map(str, roots)).encode())
+
+
+def _blocks(node: Node, head: Entry) -> Iterator[tuple[Cid, bytes]]:
+    """Every block of the head under its own CIDs, and the bundle that leads to them."""
+    yield from walk(node.store, head.manifest)
+    for cid in bundle_blocks(node.store, head.manifest):
+        yield cid, node.store.get(cid)

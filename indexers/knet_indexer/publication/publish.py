@@ -1,0 +1,137 @@
+"""Put what a node indexed under a new manifest, and the manifest on chain.
+
+Shards are immutable: a publication writes shards for new documents and tombstones for documents that are gone, until
+so much is removed that writing everything anew is cheaper for everybody. The manifest is noted before its
+transaction is sent, so whatever happens in between, the next publication asks the chain and goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import UNSET
+
+from knet.codec import Cid, cid_of
+from knet.content.base import get_record, put_record
+from knet.errors import BlockNotFound
+from knet.records import Head, Manifest, Record
+
+from ..disk_index import is_stored
+from ..disk_index.index import index_of
+from ..node import Node, Progress, quiet
+from ..state import State
+from . import manifest_log as ledger
+from .dsi_models import publish_models
+from .identity import Identity, identify, paying
+from .manifest import Draft, assemble
+
+
+class PublishReport(Record, frozen=True):
+    """What a publication did. ``added`` and ``removed`` count documents; no ``transaction``: nothing had changed."""
+
+    node: int
+    sequence: int
+    manifest: Cid
+    documents: int
+    chunks: int
+    shards: int
+    added: int = 0
+    removed: int = 0
+    compacted: bool = False
+    transaction: str = ""
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.transaction)
+
+
+def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) -> PublishReport:
+    """Publish what changed since the last manifest, if anything. ``compact`` writes every shard anew.
+
+    The first publication registers the node's identity. Raises NodeBusy, IndexerError when a sync has not finished,
+    StoreError, TransactionFailed and ChainUnreachable.
+    """
+    started = time.monotonic()
+    with node.lock("publish"), node.open_state() as state:
+        progress("chain", 0, 0)
+        identity = identify(node, state)
+        head = identity.head
+        if head is not None:
+            ledger.settle(state, head.manifest)
+        base = _base(node, state)
+        draft = assemble(node, state, base, compact=compact, progress=progress)
+        if is_stored(draft.card.chunks):  # before the chain says so: who serves can answer from it at once
+            index_of(node).update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
+        else:
+            index_of(node).remove()
+        models = publish_models(node, state, draft.space)
+        stands = base is not None and head is not None and cid_of(base) == head.manifest
+        same = base is not None and not draft.changed and base.dsi_models == models
+        if base is not None and head is not None and stands and same:
+            return _report(identity, head.manifest, base, draft, "", started)
+        progress("chain", 0, 0)
+        if not stands:  # another chain, or a state that was lost: followers there begin with everything
+            draft = draft._replace(added=draft.documents, removed=[])
+        manifest, cid, transaction = _send(node, state, identity, head, draft, models)
+        return _report(identity, cid, manifest, draft, transaction, started)
+
+
+def _base(node: Node, state: State) -> Manifest | None:
+    """The last manifest of this node whose shards can be built upon: shards stay good on any chain."""
+    entry = ledger.head(state)
+    try:
+        return get_record(node.store, entry.manifest, Manifest) if entry else None
+    except BlockNotFound:
+        return None
+
+
+def _send(
+    node: Node, state: State, identity: Identity, head: Head | None, draft: Draft, models: list[Cid]
+) -> tuple[Manifest, Cid, str]:
+    manifest = Manifest(
+        node=identity.node,
+        sequence=head.sequence + 1 if head else 1,
+        previous=head.manifest if head else None,
+        space=cid_of(draft.space),
+        shards=draft.shards,
+        card=cid_of(draft.card),
+        documents=draft.card.documents,
+        chunks=draft.card.chunks,
+        time=int(time.time()),
+        licence=draft.card.licence,
+        access=draft.card.access,
+        models=models or UNSET,
+    )
+    cid = put_record(node.store, manifest)
+    number = ledger.begin(
+        state,
+        network=identity.network,
+        node=identity.node,
+        sequence=manifest.sequence,
+        manifest=cid,
+        added=draft.added,
+        removed=draft.removed,
+    )
+    with paying(node):
+        transaction = node.chain.publish(node.signer, identity.node, manifest.sequence, cid)
+    ledger.finish(state, number)
+    return manifest, cid, transaction
+
+
+def _report(
+    identity: Identity, cid: Cid, manifest: Manifest, draft: Draft, transaction: str, started: float
+) -> PublishReport:
+    return PublishReport(
+        node=identity.node,
+        sequence=manifest.sequence,
+        manifest=cid,
+        documents=manifest.documents,
+        chunks=manifest.chunks,
+        shards=len(manifest.shards),
+        added=len(draft.added),
+        removed=len(draft.removed),
+        compacted=draft.compacted,
+        transaction=transaction,
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,211 @@
+"""A node's HTTP service: search with proofs and receipts, what it published, and how it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from math import ceil
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+
+from knet import __version__
+from knet.codec import Cid
+from knet.errors import CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
+from knet.records import SearchReply, SearchRequest
+
+from ..node import Node
+from . import negotiation as wire
+from . import openapi
+from .agent_card import registration
+from .bandwidth import Paced
+from .changes import changes_since
+from .gateway import gateway_router
+from .head import HeadKeeper, Served, check_request
+from .metrics import MEDIA_TYPE as METRICS_TYPE
+from .metrics import Metrics
+from .problems import add_problem_handlers
+from .rate_limit import TokenBuckets, client_of
+from .responses import ManifestReply
+
+POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of SQLite
+SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
+QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
+BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
+FETCHED = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have a limit of their own
+MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
+
+
+Skipped = Annotated[int, Query(ge=0, le=2**63 - 1, description="Changes of earlier pages.")]
+Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="What the follower has; 0: nothing.")]  # SQLite's
+
+
+class Service:
+    """What the routes of one node share."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.metrics = Metrics()
+        self.keeper = HeadKeeper(node, self._on_change)
+        self.pool = ThreadPoolExecutor(SEARCH_THREADS, "knet-search")
+        self.waiting = 0
+        self.metrics.waiting.set_function(lambda: self.waiting)
+        rate = node.config.rate
+        self.buckets = TokenBuckets(rate, BURST_SECONDS * rate) if rate else None
+
+    def _on_change(self, served: Served) -> None:
+        manifest = served.collection.manifest
+        self.metrics.sequence.set(manifest.sequence)
+        self.metrics.documents.set(manifest.documents)
+        self.metrics.chunks.set(manifest.chunks)
+
+    @property
+    def served(self) -> Served:
+        """The head. Answers 503 while there is none."""
+        if self.keeper.current is None:
+            raise HTTPException(503, "This node has published nothing yet.", {"Retry-After": "5"})
+        return self.keeper.current
+
+    @property
+    def public(self) -> Served:
+        """The head, if anybody may read it. Answers 403 otherwise."""
+        served = self.served
+        if served.collection.manifest.access != "public":
+            raise HTTPException(403, "This node's collection is open only under an agreement with its owner.")
+        return served
+
+    def allowed(self, cid: Cid) -> bool:
+        """Whether the gateway may hand out a block."""
+        return self.keeper.current is not None and cid in self.keeper.current.blocks
+
+    def admit(self, request: Request) -> None:
+        """Answers 429 to a client address that asks more than its share. This machine's own programs may."""
+        client = client_of(request.client.host if request.client else "")
+        if self.buckets is not None and client and (wait := self.buckets.take(client)):
+            detail = f"This node answers {self.node.config.rate:g} searches a second for each client."
+            raise HTTPException(429, detail, {"Retry-After": str(ceil(wait))})
+
+    async def search(self, request: SearchRequest) -> SearchReply:
+        """One search, in a thread unless it is quick; at most `MAX_WAITING` are taken on."""
+        check_request(request)
+        served = self.public
+        if self.waiting >= MAX_WAITING:
+            raise NodeBusy("this node has more searches waiting than it can answer in time.")
+        if request.vector and len(served.collection) < QUICK_CHUNKS and not self.node.config.index:
+            return served.answer(request)
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, served.answer, request)
+        finally:
+            self.waiting -= 1
+
+    async def watch(self) -> None:
+        """Serve what is published from now on."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.to_thread(self.keeper.refresh)
+
+
+def outcome_of(error: Exception) -> str:
+    """The metric label of a search that gave no reply."""
+    if isinstance(error, NodeBusy):
+        return "busy"
+    if isinstance(error, HTTPException) and error.status_code == 429:
+        return "limited"
+    return "refused" if isinstance(error, CodecError | SpaceMismatch | TooLarge | HTTPException) else "failed"
+
+
+def create_app(node: Node) -> FastAPI:
+    """The node's web application. It serves the last published head, and each newer one within `POLL_SECONDS`."""
+    service = Service(node)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(service.keeper.refresh)
+        watch = asyncio.create_task(service.watch())
+        yield
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        service.pool.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(
+        title=f"knet node: {node.name}",
+        description=node.config.description,
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+    )
+    add_problem_handlers(app)
+    _add_search(app, service)
+    _add_publication(app, service)
+    _add_operations(app, service)
+    app.include_router(gateway_router(node.store, service.allowed))
+    if node.config.bandwidth:
+        app.add_middleware(Paced, mebibytes=node.config.bandwidth, paths=FETCHED)
+    openapi.describe(app)
+    return app
+
+
+def _add_search(app: FastAPI, service: Service) -> None:
+    @app.post("/v1/search", **openapi.SEARCH)
+    async def search(request: Request) -> Response:
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            service.admit(request)
+            encoding = wire.media_type(request)
+            question = wire.parse(await wire.read_body(request), SearchRequest, encoding)
+            response = wire.reply(await service.search(question), wire.wanted(request, encoding))
+            outcome = "ok"
+            return response
+        except (KnetError, HTTPException) as error:
+            outcome = outcome_of(error)
+            raise
+        finally:
+            service.metrics.searches.labels(outcome).inc()
+            service.metrics.seconds.observe(time.perf_counter() - started)
+
+
+def _add_publication(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/card", **openapi.CARD)
+    async def card(request: Request) -> Response:
+        return wire.reply(service.served.collection.card, wire.wanted(request, wire.JSON))
+
+    @app.get("/v1/manifest", **openapi.MANIFEST)
+    async def manifest(request: Request) -> Response:
+        head = service.served
+        tag = f'"{head.entry.manifest}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        view = ManifestReply(cid=head.entry.manifest, manifest=head.collection.manifest)
+        response = wire.reply(view, wire.wanted(request, wire.JSON))
+        response.headers["ETag"] = tag
+        return response
+
+    @app.get("/v1/changes", **openapi.CHANGES)
+    async def changes(request: Request, since: Sequence = 0, skip: Skipped = 0) -> Response:
+        encoding = wire.wanted(request, wire.JSON)
+        served = service.public
+        return await asyncio.to_thread(lambda: wire.reply(changes_since(service.node, served, since, skip), encoding))
+
+    @app.get("/.well-known/agent-registration.json", **openapi.REGISTRATION)
+    async def agent_registration() -> Response:
+        return Response(registration(service.node, service.served.entry.node), media_type=wire.JSON)
+
+
+def _add_operations(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", **openapi.HEALTH)
+    async def healthz() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz", **openapi.HEALTH)
+    async def readyz() -> Response:
+        return Response(f"serving {service.served.entry.manifest}\n", media_type="text/plain")
+
+    @app.get("/metrics", **openapi.METRICS)
+    async def metrics() -> Response:
+        return Response(service.metrics.render(), media_type=METRICS_TYPE)

@@ -1,0 +1,36 @@
+"""The change feed: which documents came and went with each manifest."""
+
+from __future__ import annotations
+
+from ..node import Node
+from ..publication import manifest_log as ledger
+from .head import Served
+from .responses import ChangesReply, Version
+
+MAX_CHANGES = 5000  # a page of about 1 MiB
+
+
+def changes_since(node: Node, served: Served, sequence: int, skip: int) -> ChangesReply:
+    """What the node published after ``sequence`` and up to the head it serves, without the first ``skip`` changes."""
+    head = served.entry
+    with node.open_state() as state:
+        entries = [entry for entry in ledger.since(state, head, sequence) if entry.id <= head.id]
+        found = ledger.changes(state, head, sequence, skip, MAX_CHANGES + 1)
+        before = ledger.changes(state, head, sequence, skip - 1, 1) if skip else []
+    changes, more = found[:MAX_CHANGES], len(found) > MAX_CHANGES
+    goes_on = bool(before and changes) and before[0].sequence == changes[0].sequence
+    first = before[0].sequence + (not goes_on) if before else sequence
+    last = changes[-1].sequence if more else head.sequence
+    return ChangesReply(
+        node=head.node,
+        since=sequence,
+        head=Version(sequence=head.sequence, manifest=head.manifest),
+        versions=[
+            Version(sequence=entry.sequence, manifest=entry.manifest)
+            for entry in entries
+            if first <= entry.sequence <= last
+        ],
+        changes=changes,
+        shards=served.collection.manifest.shards,
+        more=more,
+    )

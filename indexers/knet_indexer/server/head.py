@@ -1,0 +1,143 @@
+"""The published head a node answers from: loaded and checked once, replaced whole when a newer one is published."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Container
+from hashlib import sha256
+
+import numpy as np
+
+from knet.chain.receipts import sign_receipt
+from knet.codec import Cid, encode
+from knet.content.base import get_record
+from knet.content.bundle import bundle_blocks
+from knet.content.dag import reachable
+from knet.errors import CodecError, KnetError, SpaceMismatch, TooLarge
+from knet.index.collection import Collection, results_root
+from knet.index.shard import Vectors
+from knet.records import Manifest, Receipt, SearchReply, SearchRequest
+
+from ..disk_index import is_stored
+from ..disk_index.index import index_of
+from ..node import Node, network_of
+from ..publication import manifest_log as ledger
+from ..publication.manifest_log import GRACE_MANIFESTS, Entry
+
+MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
+MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
+TELL_SECONDS = 10.0  # between two messages on long work
+
+log = logging.getLogger("knet.node")
+
+
+class Served:
+    """One published manifest, ready to answer. Immutable, so that a request under way is not disturbed by the next."""
+
+    def __init__(self, node: Node, entry: Entry, collection: Collection, blocks: Container[Cid]) -> None:
+        self.entry = entry
+        self.collection = collection
+        self.blocks = blocks  # what the gateway may hand out
+        self._node = node
+        self._deployment = node.profile.deployment
+
+    def answer(self, request: SearchRequest) -> SearchReply:
+        """Search, prove and sign. Raises CodecError, SpaceMismatch or TooLarge for what cannot be answered."""
+        found = self.collection.search(request.question, self._vector(request), min(request.k, MAX_K))
+        documents, hits, leaves = self.collection.prove(found)
+        receipt = Receipt(
+            node=self.entry.node,
+            manifest=self.entry.manifest.digest,
+            query=sha256(encode(request)).digest(),
+            results=results_root(leaves),
+            client=request.client,
+            issued_at=int(time.time()),
+            nonce=secrets.token_bytes(32),
+        )
+        signed = sign_receipt(self._node.signer, receipt, self._deployment.chain_id, self._deployment.reliability)
+        return SearchReply(manifest=self.entry.manifest, documents=documents, hits=hits, receipt=signed)
+
+    def _vector(self, request: SearchRequest) -> Vectors:
+        if not request.vector:
+            return self._embed(request.question)
+        if request.space != self.collection.manifest.space:
+            raise SpaceMismatch(
+                f"the query vector is in space {request.space}; this node's is {self.collection.manifest.space}."
+            )
+        size = 4 * self.collection.space.dimension
+        if len(request.vector) != size:
+            raise CodecError(f"the query vector has {len(request.vector)} bytes instead of {size}.")
+        vector = np.frombuffer(request.vector, "<f4")
+        if not np.isfinite(vector).all():
+            raise CodecError("the query vector holds a value that is no number.")
+        return vector
+
+    def _embed(self, question: str) -> Vectors:
+        embedder = self._node.embedder
+        if embedder.space != self.collection.space:
+            raise SpaceMismatch("this node is moving to another model: send the question with its vector.")
+        vector: Vectors = embedder.encode([question], query=True)[0]
+        return vector
+
+
+def check_request(request: SearchRequest) -> None:
+    """Refuse early what no node should work on. Raises CodecError or TooLarge."""
+    if len(request.question) > MAX_QUESTION:
+        raise TooLarge(f"the question has {len(request.question)} characters; {MAX_QUESTION} are allowed.")
+    if not request.question.strip():
+        raise CodecError("the question is empty.")
+    if len(request.client) != 20 or len(request.salt) != 16:
+        raise CodecError("client must have 20 bytes and salt 16.")
+    if request.k < 1:
+        raise CodecError("k must be at least 1.")
+
+
+class HeadKeeper:
+    """Holds what is served now, and looks for something newer when told to."""
+
+    def __init__(self, node: Node, on_change: Callable[[Served], None]) -> None:
+        self._node = node
+        self._on_change = on_change
+        self.current: Served | None = None
+        self._told = float("-inf")
+
+    def refresh(self) -> None:
+        """Load the newest published manifest if it is not the one being served. Keeps the old one on any error."""
+        try:
+            with self._node.open_state() as state:
+                entries = ledger.latest(state, network_of(self._node), GRACE_MANIFESTS)
+            if entries and (self.current is None or self.current.entry.id != entries[0].id):
+                self.current = self._load(entries)
+                self._on_change(self.current)
+        except KnetError as error:
+            log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
+
+    def _load(self, entries: list[Entry]) -> Served:
+        known = [(entry.manifest, get_record(self._node.store, entry.manifest, Manifest)) for entry in entries]
+        shards = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
+        few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
+        cid, head = known[0]
+        if is_stored(head.chunks):
+            collection, blocks = index_of(self._node).open(cid, shards, few, self._tell)
+            return Served(self._node, entries[0], collection, blocks)
+        collection = Collection.load(self._node.store, cid, index=self._node.index)
+        return Served(self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards)))
+
+    def _tell(self, phase: str, done: int, total: int) -> None:
+        """Say why nothing is answered yet: publishing leaves an index that is ready, but here one is being built."""
+        if time.monotonic() - self._told >= TELL_SECONDS:
+            self._told = time.monotonic()
+            log.warning(
+                "node %s: building the search index, %d of %d passages (%s)", self._node.name, done, total, phase
+            )
+
+
+def _beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]:
+    """What may be had under a manifest but for its shards; only what routing needs when the content is not public."""
+    few = [cid, manifest.space, manifest.card]
+    if manifest.access != "public":
+        return few
+    models = [block for model in manifest.dsi_models for block in reachable(node.store, model)]
+    return [*few, *bundle_blocks(node.store, cid), *models]

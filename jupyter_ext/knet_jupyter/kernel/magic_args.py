@@ -1,0 +1,128 @@
+"""What may stand behind ``%knet``: a command, or options and a question."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any, NoReturn
+
+from knet.errors import ConfigError
+from knet.records import Record
+from knet.search.limits import PASSAGES
+
+COMMANDS = {
+    "nodes": "list the network's nodes with their reliability",
+    "rate": "rate +1|-1|up|down [PASSAGE]: a verdict on the last answer, or on one of its passages",
+    "flush": "put queued ratings on chain",
+    "verify": "check every claim of the last answer again",
+    "use": "use PROFILE: ask this network from now on",
+    "widget": "a form to ask with",
+    "help": "this text",
+}
+VERDICTS = {"up": 1.0, "down": -1.0}
+_RATE = re.compile(r"rate\s+(?P<value>up|down|[+-]?\d+(?:\.\d+)?)(?:\s+(?:--passage\s+|-p\s+)?(?P<passage>\d+))?")
+_USE = re.compile(r"use\s+(?P<profile>\S+)")
+
+
+class Command(Record, frozen=True):
+    """One of `COMMANDS` with its arguments."""
+
+    name: str
+    value: float = 0.0
+    passage: int | None = None
+    profile: str = ""
+
+
+class Question(Record, frozen=True):
+    """A question with how to ask it; ``into`` names the variable that gets the answer."""
+
+    text: str
+    k: int
+    nodes: int
+    node: list[int]
+    private: bool
+    profile: str | None
+    into: str | None
+
+    @property
+    def asking(self) -> dict[str, Any]:
+        """The options of `Network.ask`."""
+        return {"k": self.k, "ask": self.nodes, "nodes": self.node, "private": self.private}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"%knet: {message}.", hint="`%knet help` lists what it understands.")
+
+
+def _variable(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a variable")
+    return text
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="%knet", add_help=False, allow_abbrev=False)
+    parser.add_argument(
+        "-k", "--passages", dest="k", type=int, default=PASSAGES, metavar="N", help="passages to return"
+    )
+    parser.add_argument(
+        "--nodes", type=int, metavar="N", help="nodes to ask at most, else as many as matter; 0 asks all of them"
+    )
+    parser.add_argument(
+        "--node", type=int, action="append", default=[], metavar="ID", help="ask only this node (repeatable)"
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="fetch published shards and search here: no node learns the question"
+    )
+    parser.add_argument("-p", "--profile", metavar="NAME", help="which network")
+    parser.add_argument("--into", type=_variable, metavar="VARIABLE", help="the variable that gets the answer")
+    parser.add_argument("text", nargs=argparse.REMAINDER, metavar="question")
+    return parser
+
+
+PARSER = _parser()
+OPTIONS = [name for action in PARSER._actions for name in action.option_strings]
+
+
+def parse(line: str, cell: str | None) -> Command | Question:
+    """What a line means; in a cell, the line has the options and the cell the question. Raises ConfigError.
+
+    A question may begin like a command: it is one only where what follows is what that command takes.
+    """
+    if cell is None and (command := _command(line.strip())):
+        return command
+    parsed = PARSER.parse_args(line.split())
+    words = " ".join(parsed.text)
+    if cell is not None and words:
+        raise ConfigError(f"%%knet: {words!r} is no option; the question stands in the lines below.")
+    text = words if cell is None else cell.strip()
+    return Question(**{**vars(parsed), "text": _unquoted(text)})
+
+
+def _command(line: str) -> Command | None:
+    if line in ("", "help", "-h", "--help", "?"):
+        return Command(name="help")
+    if line in ("nodes", "flush", "verify", "widget"):
+        return Command(name=line)
+    if match := _USE.fullmatch(line):
+        return Command(name="use", profile=match["profile"])
+    if match := _RATE.fullmatch(line):
+        value = VERDICTS[match["value"]] if match["value"] in VERDICTS else float(match["value"])
+        return Command(name="rate", value=value, passage=int(match["passage"]) if match["passage"] else None)
+    if line.split() == ["rate"]:
+        raise ConfigError(
+            "%knet rate needs a verdict.", hint="Write `%knet rate +1`, or `%knet rate -1 2` for passage 2."
+        )
+    return None
+
+
+def _unquoted(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
+def usage() -> str:
+    """Commands and options, as `%knet help` prints them."""
+    commands = "\n".join(f"  %knet {name:8} {text}" for name, text in COMMANDS.items())
+    return f"{PARSER.format_help()}\ncommands:\n{commands}\n\nIn a cell: %%knet [options], and the question below."

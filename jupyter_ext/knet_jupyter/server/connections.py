@@ -1,0 +1,217 @@
+"""One client for each network, whoever asks: connected when it is first needed, closed with the server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+
+from knet.chain.devchain import network_status
+from knet.client.network import Network, connect
+from knet.config import Profile, default_name, load_profile, profile_names
+from knet.errors import ConfigError, KnetError, NodeBusy, Stopped
+from knet.records import Answer
+from knet_indexer.demo.network import NAME as DEMO
+from knet_indexer.demo.network import DemoNetwork, wait_until_ready
+
+from ..protocol import Phase, State
+
+OnPhase = Callable[[Phase], None]
+
+LOOK_SECONDS = 0.05  # how often those who wait for a connection look whether they still should
+
+
+class Clients:
+    """Networks by the names of their profiles. Safe to use from several threads; close it."""
+
+    def __init__(self, default: str) -> None:
+        self._default = default
+        self._connections: dict[str, _Connection] = {}
+        self._lock = threading.Lock()
+
+    def network(
+        self, profile: str = "", on_phase: OnPhase | None = None, stop: threading.Event | None = None
+    ) -> Network:
+        """The client of a network (empty: the default one), connected if need be.
+
+        Setting ``stop`` ends the wait for it, not the connecting. Raises ConfigError, ChainError, Stopped.
+        """
+        return self._connection(self._name(profile)).network(on_phase, stop)
+
+    def network_of(self, answer: Answer, profile: str = "", stop: threading.Event | None = None) -> Network:
+        """The client of the network that an answer came from, as `network`.
+
+        That is ``profile``, or another one that this user knows; where the answer is of none of them, ``profile``.
+        """
+        given = self._name(profile)
+        fitting = (name for name in (given, *profile_names()) if _is_of(answer, name))
+        return self.network(next(fitting, given), stop=stop)
+
+    def connected(self, profile: str = "") -> Network | None:
+        """The client of a network if there is one by now, and its network still is. Starts nothing. Raises
+        ConfigError."""
+        return self._connection(self._name(profile)).look()
+
+    def state(self, profile: str = "") -> State:
+        """How the connection to a network stands. Starts nothing."""
+        try:
+            name = self._name(profile)
+        except ConfigError as error:
+            return State(profile="", profiles=_known(), state="off", detail=str(error))
+        return self._connection(name).state()
+
+    def _name(self, profile: str) -> str:
+        name = profile or self._default or default_name()
+        return name if name == DEMO else load_profile(name or None).name
+
+    def _connection(self, name: str) -> _Connection:
+        with self._lock:
+            return self._connections.setdefault(name, _Connection(name))
+
+    def close(self) -> None:
+        """Close every client, and stop the embedded network if it was started here."""
+        with self._lock:
+            connections, self._connections = list(self._connections.values()), {}
+        for connection in connections:
+            connection.close()
+
+
+class _Connection:
+    """One network: off until somebody needs it, then starting, then ready or failed; a failed one is tried again."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._network: Network | None = None
+        self._starting: Future[Network] | None = None  # for all who wait for it
+        self._demo: DemoNetwork | None = None
+        self._retired: list[Network] = []
+        self._problem = ""
+        self._phases: dict[str, Phase] = {}
+        self._listeners: list[OnPhase] = []
+
+    def network(self, on_phase: OnPhase | None, stop: threading.Event | None) -> Network:
+        network = self.look()
+        if network is not None and self._is_changed(network):
+            self._part_with(network)
+        if on_phase is not None:
+            self._listeners.append(on_phase)
+        try:
+            future = self._begun()
+            while stop is not None and not wait([future], LOOK_SECONDS).done:
+                if stop.is_set():
+                    raise Stopped("Nobody waits for the network any more.")
+            return future.result()
+        finally:
+            if on_phase is not None:
+                self._listeners.remove(on_phase)
+
+    def look(self) -> Network | None:
+        """The client there is. One of a demo whose chain is gone is no more: another process may have stopped it."""
+        network = self._network
+        if network is not None and self._name == DEMO and not network_status(DEMO).running:
+            self._part_with(network, "The demo network has ended. Connect to start it again.")
+            return None
+        return network
+
+    def _is_changed(self, network: Network) -> bool:
+        """Whether the profile says something else by now. One that is gone, or cannot be read, changes nothing."""
+        try:
+            return self._demo is None and load_profile(self._name) != network.profile
+        except ConfigError:
+            return False
+
+    def _part_with(self, network: Network, problem: str = "") -> None:
+        with self._lock:
+            if self._network is network:
+                self._retired.append(network)  # questions may be under way in it
+                self._problem, self._network = problem, None
+
+    def _begun(self) -> Future[Network]:
+        """The connection that is there or on its way; a new one is made in a thread of its own."""
+        with self._lock:
+            if self._starting is None:
+                future = Future[Network]()
+                if self._network is not None:
+                    future.set_result(self._network)
+                    return future
+                self._starting, self._problem, self._phases = future, "", {}
+                name = f"knet-connect-{self._name}"
+                threading.Thread(target=self._connect, args=(future,), daemon=True, name=name).start()
+            return self._starting
+
+    def _connect(self, future: Future[Network]) -> None:
+        try:
+            network = connect(self._start_demo() if self._name == DEMO else load_profile(self._name))
+        except Exception as error:
+            with self._lock:
+                if self._starting is future:
+                    self._problem, self._starting = str(error) or type(error).__name__, None
+                    future.set_exception(error)
+            return
+        with self._lock:
+            if self._starting is future:
+                self._network, self._starting = network, None
+                future.set_result(network)
+                return
+        network.close()  # the server was closed meanwhile
+        self._stop_demo()
+
+    def _start_demo(self) -> Profile:
+        self._stop_demo()  # one that was started here and lost its chain
+        self._demo = DemoNetwork()
+        try:
+            return self._demo.start(self._tell)
+        except NodeBusy:  # another program runs it
+            self._demo = None
+            wait_until_ready(self._tell)
+            return load_profile(DEMO)
+        except KnetError:
+            self._stop_demo()
+            raise
+
+    def _stop_demo(self) -> None:
+        if self._demo is not None:
+            self._demo.stop()
+
+    def _tell(self, title: str, phase: str, done: int, total: int) -> None:
+        self._phases[title] = Phase(title=title, phase=phase, done=done, total=total)
+        for listener in list(self._listeners):
+            listener(self._phases[title])
+
+    def state(self) -> State:
+        """Waits for nothing, the lock included: what is set last above is read first here."""
+        starting, network = self._starting is not None, self._network
+        state = "starting" if starting else "ready" if network else "failed" if self._problem else "off"
+        return State(
+            profile=self._name,
+            profiles=_known(),
+            state=state,
+            detail=self._problem,
+            phases=list(self._phases.values()) if starting else [],
+            address=network.address if network else "",
+            development=network is not None and network.profile.addresses == "loopback",
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            future, self._starting = self._starting, None
+            if future is not None:
+                future.set_exception(Stopped("The server is closing."))
+        self._stop_demo()
+        for network in (*self._retired, self._network):
+            if network is not None:
+                network.close()
+
+
+def _is_of(answer: Answer, name: str) -> bool:
+    """Whether an answer's receipts are for the network of a profile."""
+    try:
+        deployment = load_profile(name).deployment
+    except ConfigError:
+        return False
+    return (answer.chain_id, answer.contract.lower()) == (deployment.chain_id, deployment.reliability.lower())
+
+
+def _known() -> list[str]:
+    return sorted({*profile_names(), DEMO})

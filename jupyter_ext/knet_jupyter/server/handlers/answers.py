@@ -1,0 +1,112 @@
+"""What can be done with an answer that the browser holds: check it again, follow it back, take it elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from knet.answer.notebook import NotebookReport, verify_notebook
+from knet.answer.report import VerificationReport
+from knet.answer.ro_crate import prov_jsonld, ro_crate
+from knet.codec import to_json
+from knet.errors import ConfigError
+from knet.records import Answer, Record
+
+from ..custody import Custody, custody
+from .base import KnetHandler
+
+
+class Held(Record, frozen=True):
+    """An answer as the browser or a notebook holds it: a stranger's bytes."""
+
+    answer: Answer
+    profile: str = ""
+    passage: int = 1
+    embed: bool = True
+    format: str = "prov"
+
+
+class VerifyHandler(KnetHandler):
+    """POST {answer, embed}: every claim with its outcome."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body_as(Held)
+        self.reply(await self.work(self._verify, body))
+
+    def _verify(self, body: Held) -> VerificationReport:
+        return self.network_of(body.answer, body.profile).verify(body.answer, embed=body.embed)
+
+
+class Notebook(Record, frozen=True):
+    """A notebook as the browser has it open (nbformat), saved or not."""
+
+    notebook: dict[str, Any]
+    profile: str = ""
+
+
+class NotebookHandler(KnetHandler):
+    """POST {notebook}: every claim of every answer in it, and whether it is what the reader sees."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body_as(Notebook)
+        self.reply(await self.work(self._verify, body))
+
+    def _verify(self, body: Notebook) -> list[NotebookReport]:
+        def verify(answer: Answer) -> VerificationReport:
+            return self.network_of(answer, body.profile).verify(answer)
+
+        return verify_notebook(body.notebook, verify)
+
+
+class CustodyHandler(KnetHandler):
+    """POST {answer, passage}: the chain of custody of one passage."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body_as(Held)
+        self.reply(await self.work(self._custody, body))
+
+    def _custody(self, body: Held) -> Custody:
+        return custody(self.network_of(body.answer, body.profile), body.answer, body.passage)
+
+
+class Exported(Record, frozen=True):
+    """A file for the browser to save."""
+
+    name: str
+    media_type: str
+    base64: str
+
+
+class ExportHandler(KnetHandler):
+    """POST {answer, format}: PROV-O as JSON-LD (``prov``), an RO-Crate (``ro-crate``), or the answer (``json``)."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body_as(Held)
+        self.reply(await self.work(self._export, body))
+
+    def _export(self, body: Held) -> Exported:
+        if body.format == "json":
+            return _file("answer.json", "application/json", to_json(body.answer, indent=2).encode())
+        if body.format not in ("prov", "ro-crate"):
+            raise ConfigError(f"{body.format[:40]!r} is no format.", hint="Ask for prov, ro-crate or json.")
+        heads = self.network_of(body.answer, body.profile).chain.heads
+        if body.format == "prov":
+            data = json.dumps(prov_jsonld(body.answer, heads=heads), ensure_ascii=False, indent=2).encode()
+            return _file("answer.prov.jsonld", "application/ld+json", data)
+        return _file("answer.crate.zip", "application/zip", ro_crate(body.answer, heads=heads))
+
+
+def _file(name: str, media_type: str, data: bytes) -> Exported:
+    return Exported(name=name, media_type=media_type, base64=base64.b64encode(data).decode())

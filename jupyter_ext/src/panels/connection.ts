@@ -1,0 +1,72 @@
+/** One line on the network at the top of a panel: which one, whether it is there, and a button that brings it up. */
+
+import { IDisposable } from '@lumino/disposable';
+
+import { button, h, put, renew } from '../views/dom';
+import type { IKnet } from '../model/model';
+import { line } from '../model/text';
+
+const DEMO = 'demo';
+
+export class StatePanel implements IDisposable {
+  readonly node = h('div', { class: 'jp-knet-State', tabindex: -1 });
+  private readonly dot = h('span', { class: 'jp-knet-Dot', 'aria-hidden': 'true' });
+  private readonly said = h('span', { role: 'status' }); // read out when it changes: not every second
+  private readonly more = h('div', { class: 'jp-knet-State-more' });
+  isDisposed = false;
+
+  constructor(private readonly knet: IKnet) {
+    put(this.node, this.dot, this.said, this.more);
+    knet.stateChanged.connect(this.draw, this);
+    this.draw();
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    this.knet.stateChanged.disconnect(this.draw, this);
+  }
+
+  private draw(): void {
+    const { state, trans } = this.knet;
+    this.dot.hidden = !state;
+    if (!state) {
+      this.say(trans.__('The knet server extension does not answer.'));
+      renew(this.more, this.node);
+      return;
+    }
+    const words = {
+      off: state.profile ? trans.__('not connected') : trans.__('no network is configured'),
+      starting: trans.__('starting …'),
+      ready: trans.__('connected'),
+      failed: trans.__('not there')
+    };
+    const idle = state.state === 'off' || state.state === 'failed';
+    this.dot.dataset.state = state.state;
+    this.say(`${state.profile ? `${line(state.profile, 40)}: ` : ''}${words[state.state]}`);
+    renew(
+      this.more,
+      this.node,
+      idle && state.profile ? button(trans.__('Connect'), () => this.connect(state.profile)) : null,
+      idle && !state.profile ? button(trans.__('Start the demo network'), () => this.connect(DEMO)) : null,
+      state.detail ? h('span', { class: 'jp-knet-Dim' }, line(state.detail)) : null,
+      ...state.phases.map(phase =>
+        h(
+          'span',
+          { class: 'jp-knet-Dim' },
+          `${line(phase.title, 60)}: ${line(phase.phase, 40)}${phase.total ? ` ${phase.done}/${phase.total}` : ''}`
+        )
+      )
+    );
+  }
+
+  private say(text: string): void {
+    if (text !== this.said.textContent) {
+      put(this.said, text);
+    }
+  }
+
+  private connect(profile: string): void {
+    this.knet.use(profile);
+    void this.knet.connect().catch(() => undefined);
+  }
+}

@@ -1,0 +1,201 @@
+/** The provenance panel: where a passage of the selected answer came from, and what holds of it. */
+
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { marks, quotation } from '../model/checks';
+import { recorded } from '../model/custody';
+import { contextView, custodyDrawing, detailsView } from '../views/custody';
+import { button, h, put } from '../views/dom';
+import { save } from '../views/download';
+import type { IKnet, ISelection } from '../model/model';
+import { RatingsView } from '../views/ratings';
+import type { IAnswer, ICustody, IReport } from '../model/types';
+import { reportView } from '../views/report';
+import { StatePanel } from './connection';
+import { line } from '../model/text';
+
+export class ProvenancePanel extends Widget {
+  private readonly chooser = h('select', { class: 'jp-knet-Select' });
+  private readonly body = h('div', { class: 'jp-knet-Body' });
+  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly report = h('div');
+  private readonly question = h('p', { class: 'jp-knet-Question' });
+  private readonly tools: HTMLElement;
+  private readonly state: StatePanel;
+  private readonly ratings: RatingsView;
+  private looked = false; // whether the network was asked for what is shown
+  private listed: IAnswer | undefined; // whose sources can be chosen
+  private checked: IReport | null = null; // which is shown
+  private shown = 0; // counts drawings, so that a late one does not replace a newer
+
+  constructor(private readonly knet: IKnet) {
+    super();
+    const { trans } = knet;
+    this.addClass('jp-knet-Panel');
+    this.state = new StatePanel(knet);
+    this.ratings = new RatingsView(knet);
+    this.chooser.setAttribute('aria-label', trans.__('Source'));
+    this.chooser.addEventListener('change', () => this.choose(Number(this.chooser.value)));
+    this.tools = h(
+      'div',
+      { class: 'jp-knet-Actions', role: 'group', 'aria-label': trans.__('This answer') },
+      button(trans.__('Re-verify'), () => void this.verify()),
+      button('+1', () => void this.rate(1), { 'aria-label': trans.__('Rate this source as right') }),
+      button('−1', () => void this.rate(-1), { 'aria-label': trans.__('Rate this source as wrong') }),
+      button('PROV-O', () => void this.export('prov'), { 'aria-label': trans.__('Export as PROV-O JSON-LD') }),
+      button('RO-Crate', () => void this.export('ro-crate'), { 'aria-label': trans.__('Export as RO-Crate') }),
+      button('JSON', () => void this.export('json'), { 'aria-label': trans.__('Export the answer') })
+    );
+    put(
+      this.node,
+      h('h2', { class: 'jp-knet-Title' }, trans.__('Provenance')),
+      this.state.node,
+      this.question,
+      this.chooser,
+      this.tools,
+      this.said,
+      this.report,
+      this.body,
+      this.ratings.node
+    );
+    knet.selectionChanged.connect(this.onSelection, this);
+    knet.reportsChanged.connect(this.onReport, this);
+    knet.stateChanged.connect(this.onState, this);
+    this.onSelection(knet, knet.selected);
+  }
+
+  dispose(): void {
+    this.knet.selectionChanged.disconnect(this.onSelection, this);
+    this.knet.reportsChanged.disconnect(this.onReport, this);
+    this.knet.stateChanged.disconnect(this.onState, this);
+    this.state.dispose();
+    this.ratings.dispose();
+    super.dispose();
+  }
+
+  protected onAfterShow(_: Message): void {
+    void this.draw();
+    if (this.knet.ready) {
+      void this.ratings.refresh();
+    }
+  }
+
+  protected onActivateRequest(_: Message): void {
+    this.chooser.focus();
+  }
+
+  private onSelection(_: IKnet, selected: ISelection | null): void {
+    const { trans } = this.knet;
+    const none = !selected?.answer.passages.length;
+    this.chooser.hidden = this.tools.hidden = none;
+    put(this.said);
+    this.checked = selected && this.knet.reportOn(selected.answer);
+    put(this.report, this.checked && reportView(this.checked, trans));
+    put(this.question, selected ? line(selected.answer.question) : '');
+    if (selected?.answer !== this.listed) {
+      this.listed = selected?.answer;
+      put(
+        this.chooser,
+        ...(selected?.answer.passages ?? []).map((passage, at) =>
+          h('option', { value: at + 1 }, `${at + 1}. ${line(passage.title || passage.uri, 80)}`)
+        )
+      );
+    }
+    this.chooser.value = String(selected?.passage ?? '');
+    void this.draw();
+  }
+
+  private onReport(): void {
+    const { selected } = this.knet;
+    if (selected && this.knet.reportOn(selected.answer) !== this.checked) {
+      this.onSelection(this.knet, selected);
+    }
+  }
+
+  /** What the record alone could not say is looked up once the network is there. */
+  private onState(): void {
+    if (this.knet.ready !== this.looked) {
+      void this.draw();
+    }
+  }
+
+  private choose(passage: number): void {
+    this.knet.select({ ...this.knet.selected!, passage });
+  }
+
+  /** Draws the chain of custody; where nothing is connected, from the record alone, since looking would connect. */
+  private async draw(): Promise<void> {
+    const { selected, trans, api, ready } = this.knet;
+    const number = ++this.shown;
+    if (!selected?.answer.passages.length) {
+      put(this.body, h('p', { class: 'jp-knet-Empty' }, trans.__('Ask something, or select a cell with an answer.')));
+      return;
+    }
+    if (!this.isVisible) {
+      return;
+    }
+    this.looked = ready;
+    const found = ready
+      ? await api.custody(selected.answer, selected.passage).catch((error: Error) => error)
+      : recorded(selected.answer, selected.passage, trans.__('Not connected: this is what the record says.'));
+    if (number !== this.shown) {
+      return;
+    }
+    if (found instanceof Error) {
+      put(this.body, h('p', { class: 'jp-knet-Said' }, line(found.message, 1000)));
+    } else {
+      this.drawCustody(selected, found);
+    }
+  }
+
+  private drawCustody({ answer, passage, fresh }: ISelection, found: ICustody): void {
+    const { trans } = this.knet;
+    const report = this.checked;
+    const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === passage - 1));
+    put(
+      this.body,
+      custodyDrawing(
+        found,
+        answer.sentences[at]?.text ?? '',
+        quotation(at + 1, report, fresh),
+        marks(answer, passage, report, fresh),
+        trans
+      ),
+      contextView(found, trans),
+      detailsView(found, trans)
+    );
+  }
+
+  private async verify(): Promise<void> {
+    const { trans, selected } = this.knet;
+    if (!selected) {
+      return;
+    }
+    put(this.said, trans.__('Checking every claim …'));
+    await this.knet.verify(selected.answer).catch((error: Error) => put(this.said, line(error.message, 1000)));
+  }
+
+  private async rate(value: number): Promise<void> {
+    const { trans, selected } = this.knet;
+    if (selected) {
+      await this.knet.rate(selected.answer, value, selected.passage).then(
+        () => put(this.said, trans.__('Your verdict waits below.')),
+        (error: Error) => put(this.said, line(error.message, 1000))
+      );
+    }
+  }
+
+  private async export(format: string): Promise<void> {
+    const { api, selected, trans } = this.knet;
+    if (selected) {
+      await api.export(selected.answer, format).then(
+        file => {
+          save(file);
+          put(this.said, trans.__('Saved as %1.', file.name));
+        },
+        (error: Error) => put(this.said, line(error.message, 1000))
+      );
+    }
+  }
+}

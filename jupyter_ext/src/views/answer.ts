@@ -1,0 +1,267 @@
+/** An answer with its citations, sources and nodes: the same in the ask panel and in a notebook's output. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { marks, tally } from '../model/checks';
+import { button, h, put } from './dom';
+import { marksView, statusWord } from './checkmarks';
+import { passageView, showMark } from './passage';
+import type { IAnswer, IPassage, IReport } from '../model/types';
+import { Kind, citation, citations, kindOf, line } from '../model/text';
+
+export interface IAnswerActions {
+  trace: (passage: number) => void;
+  verify: () => Promise<void>; // whoever shows the answer passes on what that found
+  insert?: () => void;
+  rate?: (value: number, passage: number | null) => Promise<void>;
+}
+
+export interface IView {
+  answer: IAnswer;
+  fresh: boolean;
+  kinds: Set<Kind> | null;
+  batch: number; // sources shown at first; the rest on demand, so that two hundred do not make a panel slow
+  trans: TranslationBundle;
+}
+
+const MORE = 20; // sources added at a time: what a slow machine draws within a frame
+const EXTRACTIVE = 'extractive'; // writes whole sentences of its sources and nothing else
+const MAX_ENDING = 20; // letters of a last word that stays on the line of its citations
+
+export class AnswerView {
+  readonly node: HTMLElement;
+  private readonly list = h('ol', { class: 'jp-knet-Passages' });
+  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly count = h('span', { class: 'jp-knet-Count' });
+  private report: IReport | null = null;
+  private readonly titles: Map<number, string>;
+  private readonly wanted: { passage: IPassage; number: number }[];
+  private shown = 0;
+
+  constructor(
+    private readonly view: IView,
+    private readonly actions: IAnswerActions
+  ) {
+    const { answer, trans } = view;
+    this.wanted = answer.passages
+      .map((passage, index) => ({ passage, number: index + 1 }))
+      .filter(({ passage }) => !view.kinds || view.kinds.has(kindOf(passage.uri)));
+    this.titles = new Map(answer.nodes.map(node => [node.node, node.title]));
+    this.node = h(
+      'article',
+      { class: 'jp-knet-Answer', 'aria-label': trans.__('Answer') },
+      h('p', { class: 'jp-knet-Question' }, line(answer.question)),
+      h('p', { class: 'jp-knet-Text' }, ...this.sentences()),
+      answer.writer === EXTRACTIVE
+        ? null
+        : h(
+            'p',
+            { class: 'jp-knet-Said' },
+            trans.__('Written by %1: its sources can be checked, its words cannot.', line(answer.writer, 80))
+          ),
+      answer.problem ? h('p', { class: 'jp-knet-Said' }, line(answer.problem)) : null,
+      this.toolbar(),
+      this.said,
+      h('h3', { class: 'jp-knet-Heading' }, trans.__('Sources'), ' ', this.count),
+      this.list,
+      this.nodes()
+    );
+    this.drawCount();
+    this.add(view.batch);
+    requestAnimationFrame(() => this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(showMark));
+  }
+
+  /** Move the focus to a source, which is shown from now on if its kind was not. */
+  open(number: number): void {
+    const passage = this.view.answer.passages[number - 1];
+    if (passage && !this.wanted.some(one => one.number === number)) {
+      this.wanted.splice(this.shown, 0, { passage, number });
+      this.drawCount();
+    }
+    this.add(this.wanted.findIndex(one => one.number === number) + 1 - this.shown);
+    const item = this.list.querySelector<HTMLElement>(`[data-passage="${number}"]`);
+    item?.focus();
+    item?.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** Show what a verification found; again for the same report does nothing. */
+  showReport(report: IReport | null): void {
+    if (!report || report === this.report) {
+      return;
+    }
+    this.report = report;
+    const { trans } = this.view;
+    const { held, failed, unchecked } = tally(report);
+    this.say(trans.__('Verified again: %1 claims hold, %2 fail, %3 could not be checked.', held, failed, unchecked));
+    this.said.dataset.mark = failed ? 'fails' : unchecked ? 'unknown' : 'holds';
+    this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(item => {
+      const found = marks(this.view.answer, Number(item.dataset.passage), report, this.view.fresh);
+      item.querySelector('.jp-knet-Marks')?.replaceWith(marksView(found, trans));
+    });
+  }
+
+  say(text: string): void {
+    delete this.said.dataset.mark;
+    put(this.said, line(text, 1000));
+  }
+
+  private sentences(): (Node | string)[] {
+    const { answer } = this.view;
+    if (!answer.sentences.length) {
+      return [line(answer.text, 2000)];
+    }
+    return answer.sentences.flatMap((sentence, at) => {
+      const words = line(sentence.text, 2000);
+      const last = words.slice(words.lastIndexOf(' ') + 1);
+      const ending = last.length <= MAX_ENDING ? last : '';
+      return [
+        at ? ' ' : '',
+        words.slice(0, words.length - ending.length),
+        h(
+          'span',
+          { class: 'jp-knet-Ending' },
+          ending,
+          ...sentence.citations.map(one => this.reference(one.passage + 1))
+        )
+      ];
+    });
+  }
+
+  private reference(number: number): HTMLElement {
+    return button(String(number), () => this.open(number), {
+      class: 'jp-knet-Citation',
+      'aria-label': this.view.trans.__('Go to source %1', number)
+    });
+  }
+
+  private toolbar(): HTMLElement {
+    const { answer, trans } = this.view;
+    const { insert, rate } = this.actions;
+    return h(
+      'div',
+      { class: 'jp-knet-Actions', role: 'group', 'aria-label': trans.__('This answer') },
+      insert && button(trans.__('Insert as cell'), insert),
+      button(trans.__('Copy citation'), () => this.copy(citations(answer) || line(answer.question))),
+      button(trans.__('Re-verify'), () => void this.verify()),
+      answer.passages.length ? button(trans.__('Trace'), () => this.actions.trace(1)) : null,
+      rate &&
+        answer.found &&
+        button('+1', () => void this.rate(1, null), { 'aria-label': trans.__('Rate the answer as right') }),
+      rate &&
+        answer.found &&
+        button('−1', () => void this.rate(-1, null), { 'aria-label': trans.__('Rate the answer as wrong') })
+    );
+  }
+
+  private async verify(): Promise<void> {
+    this.say(this.view.trans.__('Checking every claim …'));
+    await this.actions.verify().catch((error: Error) => this.say(error.message));
+  }
+
+  private async rate(value: number, passage: number | null): Promise<void> {
+    const { trans } = this.view;
+    await this.actions.rate!(value, passage).then(
+      () => this.say(trans.__('Your verdict waits; send it in the Provenance panel.')),
+      (error: Error) => this.say(error.message)
+    );
+  }
+
+  private copy(text: string): void {
+    const { trans } = this.view;
+    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(); // there is none over plain http
+    copied.then(
+      () => this.say(trans.__('Copied.')),
+      () => this.say(text)
+    );
+  }
+
+  private drawCount(): void {
+    const [all, shown] = [this.view.answer.passages.length, this.wanted.length];
+    put(this.count, shown < all ? this.view.trans.__('%1 of %2', shown, all) : String(all));
+  }
+
+  /** So many sources more at the end of the list. */
+  private add(count: number): void {
+    const { trans } = this.view;
+    const items = this.wanted
+      .slice(this.shown, this.shown + Math.max(count, 0))
+      .map(({ passage, number }) => this.item(number, passage));
+    this.shown += items.length;
+    this.list.querySelector('.jp-knet-More')?.remove();
+    this.list.append(...items);
+    const left = this.wanted.length - this.shown;
+    if (left > 0) {
+      this.list.append(
+        h(
+          'li',
+          { class: 'jp-knet-More jp-knet-Actions' },
+          button(trans.__('Show %1 more', Math.min(MORE, left)), () => this.more(false)),
+          left > MORE ? button(trans.__('Show all %1', this.wanted.length), () => this.more(true)) : null
+        )
+      );
+    }
+  }
+
+  /** The next sources, or all of them, a few a frame so that the page goes on answering. */
+  private more(all: boolean): void {
+    const next = this.wanted[this.shown].number;
+    this.add(MORE);
+    this.open(next);
+    const further = () => {
+      this.add(MORE);
+      if (this.shown < this.wanted.length && this.node.isConnected) {
+        requestAnimationFrame(further);
+      }
+    };
+    if (all) {
+      requestAnimationFrame(further);
+    }
+  }
+
+  private item(number: number, passage: IAnswer['passages'][number]): HTMLElement {
+    const { answer, fresh, trans } = this.view;
+    const quoted = answer.sentences.flatMap(one => one.citations.filter(span => span.passage === number - 1));
+    return passageView(
+      passage,
+      number,
+      quoted,
+      marks(answer, number, this.report, fresh),
+      {
+        trace: () => this.actions.trace(number),
+        cite: () => this.copy(citation(answer, number)),
+        rate: this.actions.rate && (value => void this.rate(value, number))
+      },
+      this.titles.get(passage.provenance.node) ?? '',
+      fresh,
+      trans
+    );
+  }
+
+  private nodes(): HTMLElement {
+    const { answer, trans } = this.view;
+    const asked = answer.nodes.filter(node => node.status !== 'skipped');
+    const answered = asked.filter(node => node.status === 'success').length;
+    return h(
+      'details',
+      { class: 'jp-knet-Details' },
+      h(
+        'summary',
+        {},
+        trans.__('%1 of %2 nodes answered in %3 ms', answered, asked.length, Math.round(answer.milliseconds))
+      ),
+      h(
+        'ul',
+        { class: 'jp-knet-Nodes' },
+        ...answer.nodes.map(node =>
+          h(
+            'li',
+            { 'data-status': line(node.status, 20) },
+            h('b', {}, line(node.title, 60) || trans.__('node %1', node.node)),
+            ` ${statusWord(node.status, trans)} ${line(node.detail, 200)} `,
+            h('span', { class: 'jp-knet-Dim' }, line(node.why ?? '', 200))
+          )
+        )
+      )
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+
+import { askingCell } from '../src/model/cellsource';
+
+const ASKED = {
+  question: 'Who builds dams?',
+  k: 8,
+  ask: null,
+  nodes: [],
+  private: false,
+  min_reliability: 0,
+  deadline: 2
+};
+
+describe('askingCell', () => {
+  it('asks the same network the same question', () => {
+    expect(askingCell(ASKED, 'demo')).toBe('import knet\n\nknet.ask(\n    "Who builds dams?",\n    profile="demo",\n)');
+  });
+
+  it('keeps to whom and how it was asked, and says no more', () => {
+    const asked = { ...ASKED, k: 20, ask: 0, nodes: [3, 5], private: true, min_reliability: 0.5, deadline: 60 };
+    const lines = askingCell(asked, 'demo').split('\n').slice(3, -1);
+    expect(lines).toEqual([
+      '    "Who builds dams?",',
+      '    profile="demo",',
+      '    k=20,',
+      '    nodes=[3,5],',
+      '    private=True,',
+      '    min_reliability=0.5,',
+      '    deadline=60,'
+    ]);
+  });
+
+  it('hides nothing in the question', () => {
+    const cell = askingCell({ ...ASKED, question: 'dams\u202e?\u{e0001}' }, 'demo');
+    expect(cell.split('\n')[3]).toBe(String.raw`    "dams\U0000202e?\U000e0001",`);
+  });
+
+  it('lets no question out of its quotes', () => {
+    const cell = askingCell({ ...ASKED, question: '"); import os #\nos.remove("x")\\' }, 'a"b');
+    expect(cell.split('\n')[3]).toBe(String.raw`    "\"); import os #\nos.remove(\"x\")\\",`);
+    expect(cell.split('\n')[4]).toBe(String.raw`    profile="a\"b",`);
+  });
+});

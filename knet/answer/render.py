@@ -1,0 +1,119 @@
+"""Answers for people: plain text and HTML. What the network says is hostile input and is escaped everywhere."""
+
+from __future__ import annotations
+
+from html import escape
+from unicodedata import category
+from urllib.parse import urlsplit
+
+from ..records import Answer, NodeStatus, Passage
+
+FORM_MARK = "AskWidget: "  # what the text beside every form begins with
+SAFE_SCHEMES = ("http", "https")
+RENDERING = 1  # how answers are written; raise it with every change to what `answer_html` or `answer_text` write
+SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of it
+
+UNASSIGNED = "Cn"  # characters that this Python does not know, and a later one does: answers look the same in both
+
+
+def answer_text(answer: Answer) -> str:
+    """The answer, its sources and what happened at each node, as plain text; see `RENDERING`."""
+    lines = [plain(answer.text), "", *([f"note: {plain(answer.problem)}"] if answer.problem else [])]
+    for number, passage in enumerate(answer.passages, 1):
+        lines.append(
+            f"[{number}] {plain(passage.title or passage.uri)} {passage.start}-{passage.end}  {_facts(passage)}"
+        )
+    counts = answer.counts
+    lines.append(
+        f"{counts['answered']} of {counts['asked']} nodes asked answered, {counts['skipped']} skipped, "
+        f"{answer.milliseconds:.0f} ms" + (" (partial)" if answer.is_partial else "")
+    )
+    lines += [f"  node {n.node} {plain(n.title)}: {n.status} {plain(n.detail)}".rstrip() for n in _troubles(answer)]
+    return "\n".join(lines)
+
+
+def form_text(answer: Answer | None) -> str:
+    """What stands for a form where widgets are not shown: on paper, in a diff, on a page without a kernel."""
+    if answer is None:
+        return f"{FORM_MARK}nothing was asked yet. Open the notebook where Jupyter widgets are shown."
+    return f"{FORM_MARK}{plain(answer.question)}\n{plain(answer.text)}"
+
+
+def answer_html(answer: Answer) -> str:
+    """The same as one self-contained HTML fragment: no scripts, no remote resources, every foreign word escaped.
+
+    It names the version of the way it is written, `RENDERING`.
+    """
+    sentences = " ".join(
+        safe(s.text) + "".join(f" <sup>[{c.passage + 1}]</sup>" for c in s.citations) for s in answer.sentences
+    )
+    passages = "".join(_passage_html(n, passage) for n, passage in enumerate(answer.passages, 1))
+    nodes = "".join(_node_html(node) for node in answer.nodes)
+    counts = answer.counts
+    problem = f"<p>{safe(answer.problem)}</p>" if answer.problem else ""
+    return (
+        f'<div class="knet-answer" data-knet="{RENDERING}"><p><b>{sentences or safe(answer.text)}</b></p>{problem}'
+        f"<details><summary>{len(answer.passages)} passages, each proven to be in its node's published collection"
+        f"</summary><ol>{passages}</ol></details>"
+        f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, "
+        f"{answer.milliseconds:.0f} ms</summary>"
+        f"<table><tr><th>node</th><th>status</th><th>hits</th><th>ms</th><th>why</th></tr>{nodes}</table>"
+        "</details></div>"
+    )
+
+
+def _passage_html(number: int, passage: Passage) -> str:
+    text = passage.text if len(passage.text) <= SHOWN_TEXT else passage.text[:SHOWN_TEXT] + "…"
+    lines = "\n".join(safe(line) for line in text.split("\n"))
+    return (
+        f'<li value="{number}">{_source_html(passage)} <small>{safe(_facts(passage))}</small>'
+        f"<blockquote>{lines}</blockquote></li>"
+    )
+
+
+def _source_html(passage: Passage) -> str:
+    title = safe(passage.title or passage.uri)
+    if _is_link(passage.uri):
+        return f'<a href="{escape(passage.uri)}" rel="noopener noreferrer nofollow" target="_blank">{title}</a>'
+    return f"{title} <code>{safe(passage.uri)}</code>"
+
+
+def _is_link(uri: str) -> bool:
+    try:
+        return urlsplit(uri).scheme in SAFE_SCHEMES and plain(uri) == uri
+    except ValueError:  # no URL at all
+        return False
+
+
+def _facts(passage: Passage) -> str:
+    rated = passage.reliability
+    also = f", also held by {len(passage.sources)} more" if passage.sources else ""
+    return (
+        f"node {passage.provenance.node}, similarity {passage.scores.get('dense', 0.0):.2f}, "
+        f"reliability {rated.mean:.2f} ± {rated.deviation:.2f} ({rated.count} ratings){also}"
+    )
+
+
+def _node_html(node: NodeStatus) -> str:
+    cells = (
+        f"{node.node} {node.title}",
+        f"{node.status} {node.detail}",
+        node.hits,
+        f"{node.milliseconds:.0f}",
+        node.why,
+    )
+    return "<tr>" + "".join(f"<td>{safe(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _troubles(answer: Answer) -> list[NodeStatus]:
+    return [node for node in answer.nodes if node.status not in ("success", "skipped")]
+
+
+def safe(text: str) -> str:
+    """Escaped for HTML, without control and formatting characters."""
+    return escape(plain(text))
+
+
+def plain(text: str) -> str:
+    """Without control and formatting characters, so that no foreign word drives the terminal or turns its direction."""
+    return "".join(c if c.isprintable() or category(c) == UNASSIGNED else " " for c in text)

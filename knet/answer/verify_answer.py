@@ -1,0 +1,220 @@
+"""Verifying an answer again, years later: from its own bytes, IPFS and the chain, trusting neither client nor node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from ..chain.base import Chain
+from ..chain.receipts import recover
+from ..codec import Cid, cid_of, encode
+from ..content.base import BlockSource, get_record
+from ..embed.base import Embedder
+from ..errors import (
+    BlockTampered,
+    ChainError,
+    ContentError,
+    KnetError,
+    NotRegistered,
+    SpaceError,
+    SpaceMismatch,
+    TransportError,
+    VerificationError,
+)
+from ..index.collection import results_root
+from ..index.shard import load_vector
+from ..merkle import included
+from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
+from ..search.verify_reply import cosine_of, query_digest
+from .report import Check, VerificationReport
+from .writer import EXTRACTIVE, numbered
+
+TEXT_COSINE = 0.995  # backends of one space agree to 0.9995; other text falls far below
+SCORE_TOLERANCE = 2e-3
+
+
+def verify_answer(
+    answer: Answer,
+    chain: Chain,
+    source_for: Callable[[int], BlockSource],
+    embedder_for: Callable[[Space], Embedder] | None = None,
+) -> VerificationReport:
+    """Check every claim of an answer again.
+
+    ``source_for(node)`` reads blocks; ``embedder_for(space)`` embeds again, to hold vectors against texts (left out:
+    that claim is not made).
+    """
+    return VerificationReport(checks=list(_checks(answer, chain, source_for, embedder_for)))
+
+
+def _checks(
+    answer: Answer,
+    chain: Chain,
+    source_for: Callable[[int], BlockSource],
+    embedder_for: Callable[[Space], Embedder] | None,
+) -> Iterator[Check]:
+    yield _try("question", "answer", partial(_asked, answer))
+    if embedder_for is not None:
+        for request in answer.requests:
+            yield _try("vector fits question", f"space {request.space}", partial(_means, answer, request, embedder_for))
+    for number, evidence in enumerate(answer.receipts, 1):
+        node = evidence.signed.receipt.node
+        yield _try("receipt", f"receipt {number} of node {node}", partial(_receipt, answer, evidence, chain))
+    for number, passage in enumerate(answer.passages, 1):
+        subject = f"passage {number} of node {passage.provenance.node}"
+        source = source_for(passage.provenance.node)
+        yield _try("receipt covers it", subject, partial(_covered, answer, passage))
+        yield _try("manifest on chain", subject, partial(_on_chain, answer, passage, chain))
+        yield _try("in its manifest", subject, partial(_in_manifest, passage, source))
+        yield _try("exact text and source", subject, partial(_exact, passage, source))
+        yield _try("similarity", subject, partial(_similar, answer, passage, source))
+        if embedder_for is not None:
+            yield _try("vector fits text", subject, partial(_fits, passage, source, embedder_for))
+    yield _try("answer text", "answer", partial(_says, answer))
+    if answer.writer != EXTRACTIVE and answer.found:
+        said = f"{answer.writer!r} wrote it: only a reader can tell whether its sentences say what the spans do."
+        yield Check(claim="wording", subject="answer", ok=None, detail=said)
+    for number, sentence in enumerate(answer.sentences, 1):
+        for citation in sentence.citations:
+            yield _try("citation", f"sentence {number}", partial(_cites, answer, citation))
+
+
+def _try(claim: str, subject: str, check: Callable[[], None]) -> Check:
+    try:
+        check()
+        return Check(claim=claim, subject=subject, ok=True)
+    except (ContentError, TransportError, ChainError, SpaceError) as error:
+        return Check(claim=claim, subject=subject, ok=_unreachable(error), detail=str(error))
+    except KnetError as error:
+        return Check(claim=claim, subject=subject, ok=False, detail=str(error))
+    except ValueError as error:  # vectors of impossible sizes: the answer is a stranger's file
+        return Check(claim=claim, subject=subject, ok=False, detail=f"malformed: {error}.")
+
+
+def _unreachable(error: KnetError) -> bool | None:
+    """None for what could not be had; False for what was had and is wrong."""
+    return False if isinstance(error, BlockTampered | NotRegistered | SpaceMismatch) else None
+
+
+def _require(holds: bool, why: str) -> None:
+    if not holds:
+        raise VerificationError(why)
+
+
+def _asked(answer: Answer) -> None:
+    others = [request.question for request in answer.requests if request.question != answer.question]
+    _require(not others, f"the nodes were asked something else: {others[:1]}.")
+
+
+def _means(answer: Answer, request: SearchRequest, embedder_for: Callable[[Space], Embedder]) -> None:
+    space = next((space for space in answer.spaces if cid_of(space) == request.space), None)
+    _require(space is not None, "the answer does not hold the space.")
+    assert space is not None
+    again = embedder_for(space).encode([request.question], query=True)[0]
+    cosine = float(again @ np.frombuffer(request.vector, "<f4"))
+    _require(
+        abs(1 - cosine) <= 1 - TEXT_COSINE, f"the question's vector is not that of its text (cosine {cosine:.4f})."
+    )
+
+
+def _receipt(answer: Answer, evidence: Evidence, chain: Chain) -> None:
+    receipt = evidence.signed.receipt
+    signer = recover(evidence.signed, answer.chain_id, answer.contract)
+    request = next((r for r in answer.requests if query_digest(encode(r)) == receipt.query), None)
+    _require(request is not None, "for another question.")
+    _require(results_root(evidence.leaves) == receipt.results, "its leaves do not give the signed root.")
+    _same_network(answer, chain)
+    _require(signer == chain.signer_of(receipt.node), f"signed by {signer}, who does not sign for node {receipt.node}.")
+
+
+def _same_network(answer: Answer, chain: Chain) -> None:
+    """Raises ChainError, since this chain can say nothing for or against an answer of another network."""
+    here = (chain.deployment.chain_id, chain.deployment.reliability.lower())
+    if (answer.chain_id, answer.contract.lower()) != here:
+        raise ChainError(f"of another network: chain {answer.chain_id}, contract {answer.contract}.")
+
+
+def _leaf(passage: Passage) -> bytes:
+    where = passage.provenance
+    return chunk_leaf(where.document, passage.start, passage.end, passage.text, where.vector)
+
+
+def _covered(answer: Answer, passage: Passage) -> None:
+    where = passage.provenance
+    if where.receipt is None:
+        _require(answer.private, "no receipt, though the node was asked.")
+        return
+    _require(0 <= where.receipt < len(answer.receipts), "names a receipt that is not there.")
+    evidence = answer.receipts[where.receipt]
+    _require(evidence.signed.receipt.node == where.node, "the receipt is of another node.")
+    _require(evidence.signed.receipt.manifest == where.manifest.digest, "the receipt is for another manifest.")
+    _require(_leaf(passage) in evidence.leaves, "the signed receipt does not cover this passage.")
+
+
+def _on_chain(answer: Answer, passage: Passage, chain: Chain) -> None:
+    _same_network(answer, chain)
+    where = passage.provenance
+    published = {head.manifest for head in chain.heads(where.node)}
+    _require(where.manifest in published, f"node {where.node} never published manifest {where.manifest}.")
+
+
+def _in_manifest(passage: Passage, source: BlockSource) -> None:
+    where = passage.provenance
+    manifest = get_record(source, where.manifest, Manifest)
+    _require(manifest.node == where.node, f"the manifest is of node {manifest.node}.")
+    _require(0 <= where.shard < len(manifest.shards), "names a shard that is not there.")
+    ref = manifest.shards[where.shard]
+    proven = included(_leaf(passage), where.chunk, ref.count, where.path, ref.root)
+    _require(proven, "the manifest does not contain this passage.")
+    _require(not any(gone.start <= where.chunk < gone.stop for gone in ref.removed), "its owner had removed it.")
+
+
+def _exact(passage: Passage, source: BlockSource) -> None:
+    document = get_record(source, passage.provenance.document, Document)
+    same = (passage.uri, passage.title, passage.licence) == (document.uri, document.title, document.licence)
+    _require(same, "the document has another uri, title or licence.")
+    text = source.get(document.text).decode(errors="replace")
+    _require(text[passage.start : passage.end] == passage.text, "the document says something else at this span.")
+
+
+def _similar(answer: Answer, passage: Passage, source: BlockSource) -> None:
+    space = _space_of(passage, source)
+    vectors = [r.vector for r in answer.requests if r.space == space and r.vector]
+    if not vectors:
+        _require("dense" not in passage.scores, "claims a similarity, but the question has no vector in its space.")
+        return
+    query = np.frombuffer(vectors[0], "<f4")
+    cosine = cosine_of(passage.provenance.vector, query)
+    claimed = passage.scores.get("dense", cosine)
+    _require(abs(cosine - claimed) <= SCORE_TOLERANCE, f"claims {claimed:.4f}; its vector gives {cosine:.4f}.")
+
+
+def _fits(passage: Passage, source: BlockSource, embedder_for: Callable[[Space], Embedder]) -> None:
+    space = get_record(source, get_record(source, passage.provenance.manifest, Manifest).space, Space)
+    again = embedder_for(space).encode([passage.text])[0]
+    cosine = float(again @ load_vector(passage.provenance.vector))
+    _require(cosine >= TEXT_COSINE, f"its vector is not that of its text (cosine {cosine:.4f}).")
+
+
+def _space_of(passage: Passage, source: BlockSource) -> Cid:
+    return cid_of(get_record(source, get_record(source, passage.provenance.manifest, Manifest).space, Space))
+
+
+def _says(answer: Answer) -> None:
+    _require(answer.found == bool(answer.sentences), "whether it found something contradicts its sentences.")
+    _require(answer.text == numbered(answer.sentences), "the text is not that of its sentences.")
+    if answer.writer == EXTRACTIVE:
+        for sentence in answer.sentences:
+            quoted = [" ".join(citation.exact.split()) for citation in sentence.citations]
+            _require(quoted == [sentence.text], "a sentence differs from the span it quotes.")
+
+
+def _cites(answer: Answer, citation: Citation) -> None:
+    _require(0 <= citation.passage < len(answer.passages), "cites a passage that is not there.")
+    passage = answer.passages[citation.passage]
+    inside = passage.start <= citation.start < citation.end <= passage.end
+    _require(inside, "cites a span outside its passage.")
+    cited = passage.text[citation.start - passage.start : citation.end - passage.start]
+    _require(cited == citation.exact, "quotes something the passage does not say.")

@@ -1,0 +1,235 @@
+"""`knet dsi`: train, measure and look at models that name the passages for a question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ..config import DEFAULT_MODEL, load_profile
+from ..errors import ConfigError
+from .common import AsJson, ProfileName, command, console, out, print_json
+
+if TYPE_CHECKING:
+    from ..dsi import Passages, Questions, WeightedPair
+    from ..embed import Embedder, Vectors
+    from ..records import Space
+
+app = typer.Typer(help="Models that name the passages for a question (De-DSI).", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="A folder of trained models.", metavar="FOLDER")]
+QuestionFiles = Annotated[
+    list[Path] | None, typer.Option("--questions", "-q", help="JSON lines: questions and their documents (repeatable).")
+]
+Model = Annotated[str, typer.Option(help="Embedding model: a hub id or a folder.")]
+
+
+@app.command()
+@command
+def train(
+    source: Annotated[Path, typer.Argument(help="A node's home folder, or JSON lines of {id, text}.")],
+    questions: QuestionFiles = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Where the models go; by default in SOURCE.")] = None,
+    shards: Annotated[int, typer.Option(help="Models to train, on k-means shards; 0: as many as needed.")] = 0,
+    workers: Annotated[int, typer.Option(help="Shards trained at once, each in a process.")] = 2,
+    epochs: Annotated[int, typer.Option(help="Times that training goes through all questions.")] = 5,
+    pseudo: Annotated[bool, typer.Option(help="Make questions for passages that have none.")] = True,
+    trust: Annotated[Path | None, typer.Option(help="JSON: address of a giver of pairs -> weight 0 to 1.")] = None,
+    model: Model = DEFAULT_MODEL,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train models of a collection. Stopped, the same command goes on where it was."""
+    from ..dsi import Settings, train_collection
+    from ..dsi.corpus import pseudo_pairs
+
+    with _bars() as bars:
+        passages, space, embedder = _passages(source, model, bars)
+        pairs, dropped = _pairs(questions or [], trust, profile)
+        asked = len(pairs)
+        if pseudo:
+            pairs += pseudo_pairs(passages, pairs)
+        found = _embedded(pairs, embedder(), bars)
+        folder = out_folder or (source / "dsi" if source.is_dir() else source.with_name(f"{source.name}.dsi"))
+        task = bars.add_task("training", total=None)
+        plan = train_collection(
+            passages,
+            found,
+            space,
+            folder,
+            shards=shards,
+            settings=Settings(epochs=epochs),
+            workers=workers,
+            progress=lambda done, total: bars.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print_json(
+            {
+                "folder": str(folder),
+                "shards": plan.shards,
+                "passages": plan.passages,
+                "questions": asked,
+                "pseudo_questions": len(pairs) - asked,
+                "dropped_pairs": dropped,
+            }
+        )
+        return
+    if dropped:
+        out.print(f"[yellow]{dropped} pairs dropped[/]: badly signed, repeated, or of givers without trust")
+    out.print(
+        f"{plan.shards} models of {plan.passages} passages, trained on {asked} questions and "
+        f"{len(pairs) - asked} made up, in {escape(str(folder))}"
+    )
+
+
+@app.command("eval")
+@command
+def evaluate(
+    folder: Folder,
+    questions: Annotated[Path, typer.Argument(help="JSON lines: questions that were not trained on.")],
+    beam: Annotated[int, typer.Option(help="Prefixes kept at each step.")] = 10,
+    model: Annotated[str, typer.Option(help="Embedding model, if not where the models' space leads.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well the models find the documents of some questions."""
+    from ..dsi import DsiRetriever, load_models
+    from ..dsi.datasets import read_questions
+    from ..dsi.evaluation import measure
+    from ..embed import load_embedder_for
+
+    space, models = load_models(folder)
+    pairs = read_questions(questions).own
+    with _bars() as bars:
+        found = _embedded(pairs, load_embedder_for(space, model=model), bars)
+        measured = measure(DsiRetriever(models), found, beam)
+    if as_json:
+        print_json(measured)
+        return
+    out.print(f"{measured.questions} questions, {len(models)} models, {measured.milliseconds:.1f} ms each")
+    out.print(f"hit@1 {measured.hit_at_1:.3f}  hit@10 {measured.hit_at_10:.3f}  MRR {measured.mrr:.3f}")
+
+
+@app.command()
+@command
+def show(folder: Folder, as_json: AsJson = False) -> None:
+    """Show what was trained."""
+    from ..codec import cid_of
+    from ..dsi import load_models
+    from ..dsi.collection import load_plan
+    from ..dsi.evaluation import describe
+
+    plan = load_plan(folder)
+    space, models = load_models(folder)
+    described = [describe(model) for model in models]
+    if as_json:
+        print_json({"space": cid_of(space), "model": space.model, "questions": plan.questions, "shards": described})
+        return
+    out.print(f"{plan.passages} passages, {plan.questions} questions, space {space.model} ({cid_of(space)})")
+    table = Table("shard", "passages", "levels", "edges", "features", "published size")
+    for number, each in enumerate(described):
+        size = f"{each.bytes / 1024:,.0f} KiB"
+        table.add_row(str(number), str(each.documents), str(each.levels), str(each.edges), str(each.features), size)
+    out.print(table)
+
+
+@app.command()
+@command
+def update(
+    folder: Folder,
+    add: Annotated[Path | None, typer.Option(help="JSON lines of new {id, text}.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="An id to remove (repeatable).")] = None,
+    questions: QuestionFiles = None,
+    pseudo: Annotated[bool, typer.Option(help="Make questions for new passages that have none.")] = True,
+    model: Annotated[str, typer.Option(help="Embedding model, if not where the models' space leads.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add and remove documents without training from nothing."""
+    from ..dsi.collection import load_plan, update_collection
+    from ..dsi.corpus import Passages, pseudo_pairs
+    from ..dsi.datasets import read_documents
+    from ..embed import load_embedder_for
+
+    space = load_plan(folder).space
+    new = questions_of = None
+    if add is not None:
+        with _bars() as bars:
+            embedder = load_embedder_for(space, model=model)
+            ids, texts = read_documents(add)
+            new = Passages(ids, texts, _vectors(texts, embedder, bars, "new passages", query=False))
+            pairs, _ = _pairs(questions or [], None, None)
+            pairs += pseudo_pairs(new, pairs) if pseudo else []
+            questions_of = _embedded(pairs, embedder, bars)
+    with console.status("updating the models ..."):
+        report = update_collection(folder, new, questions_of, remove or [])
+    if as_json:
+        print_json(report)
+    else:
+        out.print(
+            f"{report.added} added, {report.removed} removed; {report.passages} passages in {report.shards} models"
+        )
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+def _passages(source: Path, model: str, bars: Progress) -> tuple[Passages, Space, Callable[[], Embedder]]:
+    """What is trained on, its space, and what opens the embedder of that space."""
+    from ..dsi import Passages
+    from ..dsi.datasets import read_documents, read_node
+    from ..embed import is_bulk, load_embedder, load_embedder_for
+
+    if source.is_dir():
+        passages, space = read_node(source)
+        return passages, space, lambda: load_embedder_for(space, model="" if model == DEFAULT_MODEL else model)
+    ids, texts = read_documents(source)
+    embedder = load_embedder(model, bulk=is_bulk(len(texts)))
+    vectors = _vectors(texts, embedder, bars, "passages", query=False)
+    return Passages(ids, texts, vectors), embedder.space, lambda: embedder
+
+
+def _pairs(files: list[Path], trust: Path | None, profile: str | None) -> tuple[list[WeightedPair], int]:
+    """One's own pairs, those of trusted givers, and how many of others fell out."""
+    from ..dsi import weigh
+    from ..dsi.datasets import read_questions
+
+    asked = [read_questions(file) for file in files]
+    signed = [pair for each in asked for pair in each.signed]
+    own = [pair for each in asked for pair in each.own]
+    if not signed or trust is None:
+        return own, len(signed)
+    deployment = load_profile(profile).deployment
+    given, dropped = weigh(signed, _trust(trust), deployment.chain_id, deployment.reliability)
+    return own + given, dropped
+
+
+def _trust(path: Path) -> dict[str, float]:
+    try:
+        found = json.loads(path.read_text())
+        return {str(address): float(weight) for address, weight in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is no JSON object of address -> weight: {error}.") from error
+
+
+def _embedded(pairs: list[WeightedPair], embedder: Embedder, bars: Progress) -> Questions:
+    from ..dsi import Questions
+
+    return Questions(pairs, _vectors([pair.question for pair in pairs], embedder, bars, "questions", query=True))
+
+
+def _vectors(texts: list[str], embedder: Embedder, bars: Progress, what: str, *, query: bool) -> Vectors:
+    task = bars.add_task(f"embedding {what}", total=len(texts))
+    return embedder.encode(texts, query=query, progress=lambda done: bars.update(task, advance=done))
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield bars

@@ -1,0 +1,75 @@
+"""`knet mcp`: the network as tools for assistants."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .common import ProfileName, command, console
+
+if TYPE_CHECKING:
+    from ..mcp.sdk import Server
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MIN_TOKEN = 16  # characters: a shorter one can be guessed over a network
+
+app = typer.Typer()
+
+
+@app.command()
+@command
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve over HTTP, at /mcp, instead of standard input.")] = False,
+    host: Annotated[str, typer.Option(help="Address to serve HTTP on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve HTTP on; 0 takes a free one.")] = 8765,
+    token: Annotated[
+        str, typer.Option(envvar="KNET_MCP_TOKEN", show_envvar=True, help="What HTTP clients show as bearer token.")
+    ] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Leave out the tool that rates in your name.")] = False,
+    profile: ProfileName = None,
+) -> None:
+    """Offer the network to an assistant as MCP tools: search, fetch, ask, verify and rate."""
+    from ..client.network import connect
+    from ..mcp.server import build_server
+
+    if http:
+        _check(host, token)
+    with connect(profile) as net:
+        server = build_server(net, rating=not read_only)
+        if http:
+            _serve(server, host, port, token)
+        else:
+            server.run_stdio()
+
+
+def _check(host: str, token: str) -> None:
+    if token and len(token) < MIN_TOKEN:
+        raise ConfigError(f"The token has {len(token)} characters; {MIN_TOKEN} are the least.")
+    if host not in LOOPBACK and not token:
+        raise ConfigError(
+            f"On {host} anybody could ask and rate as you.",
+            hint="Set KNET_MCP_TOKEN to a secret of your own, or serve on 127.0.0.1.",
+        )
+
+
+def _serve(server: Server, host: str, port: int, token: str) -> None:
+    import uvicorn
+
+    from ..mcp.bearer import RequireToken
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot serve on {host}:{port}: {error.strerror}.", hint="Choose another --port or --host."
+        ) from error
+    application = server.http_app(host)
+    config = uvicorn.Config(RequireToken(application, token) if token else application, log_level="warning")
+    address = f"[{host}]" if ":" in host else host
+    console.print(f"MCP server at http://{address}:{bound.getsockname()[1]}/mcp; Ctrl-C stops it.")
+    with bound:
+        uvicorn.Server(config).run(sockets=[bound])

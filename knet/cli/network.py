@@ -1,0 +1,106 @@
+"""`knet network`: a development chain of one's own, or the profile of a network that exists."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from ..config import ADDRESS_POLICIES, Deployment, Profile, load_profile, profile_names, save_profile
+from ..errors import ConfigError
+from .common import AsJson, command, console, out, print_json
+
+app = typer.Typer(help="Start a network of your own, or join one.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The profile's name.")]
+
+
+@app.command()
+@command
+def up(
+    name: Name = "local",
+    port: Annotated[int, typer.Option(help="Port of the chain's RPC on 127.0.0.1; 0 takes a free one.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Start a development chain (Anvil) with knet's contracts on it; it keeps its state and runs until `down`."""
+    from ..chain.devchain import start_network
+
+    with console.status("starting the chain ..."):
+        profile = start_network(name, port=port)
+    if as_json:
+        print_json(profile)
+    else:
+        out.print(
+            f"network {name}: chain {profile.deployment.chain_id} at {profile.rpc}; it is now the default profile"
+        )
+
+
+@app.command()
+@command
+def down(name: Name = "local", as_json: AsJson = False) -> None:
+    """Stop a development chain; its state stays and `up` resumes it."""
+    from ..chain.devchain import stop_network
+
+    stopped = stop_network(name)
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        out.print(f"network {name} stopped" if stopped else f"network {name} was not running")
+
+
+@app.command()
+@command
+def join(
+    name: Name,
+    rpc: Annotated[str, typer.Option(help="URL of an Ethereum JSON-RPC.")],
+    identity: Annotated[str, typer.Option(help="Address of the ERC-8004 identity registry.")],
+    manifests: Annotated[str, typer.Option(help="Address of the manifest registry.")],
+    reliability: Annotated[str, typer.Option(help="Address of the reliability contract.")],
+    chain_id: Annotated[int, typer.Option(help="The chain's id.")],
+    reputation: Annotated[str, typer.Option(help="Address of an ERC-8004 reputation registry, if there is one.")] = "",
+    block: Annotated[int, typer.Option(help="Where the contracts' events begin.")] = 0,
+    addresses: Annotated[str, typer.Option(help=f"Endpoints allowed: {', '.join(ADDRESS_POLICIES)}.")] = "public",
+    confirmations: Annotated[
+        str, typer.Option(help="Blocks that must lie above one that is believed; or safe, or finalized.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Save the profile of a network that exists, and make it the default."""
+    if addresses not in ADDRESS_POLICIES:
+        raise ConfigError(f"--addresses is one of {', '.join(ADDRESS_POLICIES)}.")
+    deployment = Deployment(
+        chain_id=chain_id,
+        identity=identity,
+        manifests=manifests,
+        reliability=reliability,
+        block=block,
+        reputation=reputation,
+    )
+    profile = Profile(
+        name=name, rpc=rpc, deployment=deployment, addresses=addresses, confirmations=_confirmations(confirmations)
+    )
+    path = save_profile(profile, default=True)
+    if as_json:
+        print_json(profile)
+    else:
+        out.print(f"joined {name}; the profile is {path}")
+
+
+def _confirmations(text: str) -> int | Literal["safe", "finalized"] | None:
+    if text in ("safe", "finalized"):
+        return "safe" if text == "safe" else "finalized"
+    if text and not text.isdecimal():
+        raise ConfigError("--confirmations is a number of blocks, safe or finalized.")
+    return int(text) if text else None
+
+
+@app.command("list")
+@command
+def list_(as_json: AsJson = False) -> None:
+    """List the networks this machine knows."""
+    names = profile_names()
+    if as_json:
+        print_json(names)
+    else:
+        for name in names:
+            out.print(f"{name}: {load_profile(name).rpc}")

@@ -1,0 +1,348 @@
+"""`knet trust`: what is at stake behind one's ratings, and checking the ratings of others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..config import Profile, load_profile
+from ..errors import ConfigError, TransactionFailed
+from .common import AsJson, ProfileName, command, console, out, print_json, shown
+
+if TYPE_CHECKING:
+    from ..chain.batches import Batch
+    from ..chain.evm import EvmChain
+    from ..chain.keys import Signer
+    from ..client.network import Network
+    from ..content.base import BlockSource
+    from ..rating.audit import Finding
+    from ..records import Reputation
+    from ..trust.history import History, Point
+
+
+from pathlib import Path
+
+from rich.progress import track
+from rich.table import Table
+
+from ..files import write_atomically
+
+app = typer.Typer(
+    help="See whom you trust and why; bond what your ratings stand on; audit the ratings of others.",
+    no_args_is_help=True,
+)
+
+Ether = Annotated[str, typer.Argument(help="Ether, such as 0.1.")]
+
+
+@app.command()
+@command
+def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Show what is at stake, the influence left this week, what challenges earned, and leaves that you must reveal."""
+    from ..rating.stake import ether
+
+    chain, signer = _chain(load_profile(profile))
+    standing, demands = chain.standing(signer.address), chain.demands(signer.address)
+    reward = chain.reward(signer.address)
+    if as_json:
+        print_json(
+            {
+                "rater": signer.address,
+                "standing": standing,
+                "influence": standing.influence,
+                "demands": demands,
+                "reward": reward,
+            }
+        )
+        return
+    out.print(f"{signer.address}: {ether(standing.bond)} ether at stake, {standing.batches} batches submitted")
+    out.print(f"influence left in this epoch: {standing.influence / 100:g} full verdicts")
+    if standing.free_at > time.time():
+        out.print(f"the bond is free again on {time.strftime('%Y-%m-%d %H:%M', time.gmtime(standing.free_at))} UTC")
+    if reward.amount:
+        free = time.strftime("%Y-%m-%d %H:%M", time.gmtime(reward.free_at))
+        out.print(f"{ether(reward.amount)} ether earned by challenges; `knet trust claim` takes it from {free} UTC on")
+    for demand in demands:
+        until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(demand.deadline))
+        out.print(f"[yellow]leaf {demand.index} of batch {demand.number} must be revealed by {until} UTC[/]")
+    if demands:
+        out.print("run `knet trust reveal`, or lose the bond")
+
+
+@app.command()
+@command
+def bond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Put ether at stake: 1 ether buys 1,000 full verdicts a week. It is yours again, unless you cheat."""
+    loaded = load_profile(profile)
+    chain, signer = _chain(loaded)
+    _told(chain.bond(signer, _wei(amount)), f"{amount} ether bonded", as_json)
+
+
+@app.command()
+@command
+def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Take ether back, once your last batch can no longer be challenged."""
+    chain, signer = _chain(load_profile(profile))
+    _told(chain.unbond(signer, _wei(amount)), f"{amount} ether taken back", as_json)
+
+
+@app.command()
+@command
+def claim(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Take what you earned by challenges, in the week after the last one."""
+    chain, signer = _chain(load_profile(profile))
+    _told(chain.claim(signer), "claimed", as_json)
+
+
+@app.command()
+@command
+def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Reveal the leaves of your batches that somebody demanded."""
+    from ..rating.disputes import reveal_demanded
+
+    loaded = load_profile(profile)
+    chain, signer = _chain(loaded)
+    with _source(loaded) as source:
+        sent = reveal_demanded(chain, signer, signer.address, source, chain.time())
+    if as_json:
+        print_json(sent)
+    else:
+        out.print(f"{len(sent)} leaves revealed" if sent else "nothing was demanded of you")
+
+
+@app.command()
+@command
+def audit(
+    rater: Annotated[str, typer.Option(help="Only this rater's batches.")] = "",
+    challenge: Annotated[bool, typer.Option(help="Prove each fault on chain, and earn half the bond.")] = False,
+    demand: Annotated[
+        bool, typer.Option(help="Demand a leaf of each batch that cannot be read, and follow earlier demands up.")
+    ] = False,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every batch that can still be challenged, down to each receipt. Exit 1 if one is wrong."""
+    from ..rating.disputes import follow_up
+
+    loaded = load_profile(profile)
+    chain, signer = _chain(loaded)
+    with _source(loaded) as source, console.status("checking every rating ..."):
+        checked, findings = _audited(chain, source, rater)
+    closed = follow_up(chain, signer, chain.time()) if demand else []
+    asked = {(each.rater, each.number) for each in chain.demands(by=signer.address)} if demand else set()
+    transactions = [
+        _act(chain, signer, found, challenge, demand and (found.batch.rater, found.batch.number) not in asked)
+        for found in findings
+    ]
+    if as_json:
+        done = [*closed, *(each for each in transactions if each)]
+        print_json({"batches": checked, "findings": findings, "transactions": done})
+    else:
+        for found, transaction in zip(findings, transactions, strict=True):
+            batch = found.batch
+            said = f"; {transaction}" if transaction else ""
+            out.print(f"batch {batch.number} of {batch.rater}: [red]{shown(found.reason)}[/]{said}")
+        if closed:
+            out.print(f"{len(closed)} of your demands closed: {', '.join(closed)}")
+        out.print(f"{checked} batches checked, {len(findings)} wrong or withheld")
+    if findings:
+        raise typer.Exit(1)
+
+
+def _audited(chain: EvmChain, source: BlockSource, rater: str) -> tuple[int, list[Finding]]:
+    from ..chain.rating_contract import WINDOW_SECONDS
+    from ..rating.audit import audit_batch
+
+    standing: list[Batch] = [batch for batch in chain.batches(rater or None) if chain.stands(batch)]
+    closed = max(int(time.time()), chain.time()) - WINDOW_SECONDS
+    recent = [batch for batch in standing if batch.submitted_at >= closed]
+    findings = [audit_batch(chain, source, batch, standing) for batch in recent]
+    return len(recent), [found for found in findings if found]
+
+
+def _act(chain: EvmChain, signer: Signer, found: Finding, challenge: bool, demand: bool) -> str:
+    """Challenge or demand, where asked to: the transaction, or why there is none."""
+    from ..rating.audit import challenge as act
+
+    if not (demand if found.kind == "withheld" else challenge):
+        return ""
+    try:
+        return act(chain, signer, found)
+    except TransactionFailed as error:  # somebody was faster, perhaps
+        return str(error)
+
+
+def _chain(profile: Profile) -> tuple[EvmChain, Signer]:
+    from ..chain.devchain import fund
+    from ..chain.evm import open_chain
+    from ..chain.keys import load_or_create_key
+
+    signer = load_or_create_key(profile.path("key"))
+    if profile.addresses == "loopback":
+        fund(profile.rpc, signer.address)
+    return open_chain(profile), signer
+
+
+@contextmanager
+def _source(profile: Profile) -> Iterator[BlockSource]:
+    from ..content.gateway import GatewaySource
+    from ..content.kubo import KuboStore
+    from ..content.layered import Layered
+    from ..content.store import FileStore
+    from ..http import HttpClient
+
+    http = HttpClient(addresses=profile.addresses)
+    further: list[BlockSource] = [GatewaySource(http, profile.gateways)] if profile.gateways else []
+    if profile.kubo:
+        further.append(KuboStore(profile.kubo))
+    try:
+        yield Layered(FileStore(profile.path("blocks")), *further)
+    finally:
+        http.close()
+
+
+def _wei(amount: str) -> int:
+    try:
+        wei = Decimal(amount) * 10**18
+    except InvalidOperation:
+        wei = Decimal(-1)
+    if not wei.is_finite() or wei <= 0 or wei != wei.to_integral_value():
+        raise ConfigError(f"{amount!r} is no amount of ether.")
+    return int(wei)
+
+
+def _told(transaction: str, done: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"transaction": transaction})
+    else:
+        out.print(f"{done} in transaction {transaction}")
+
+
+SHOWN_POINTS = 20  # of one node in a terminal; --json has them all
+
+
+@app.command()
+@command
+def why(node: int, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Show how far you trust a node, part by part, and why."""
+    with _connect(profile) as net, console.status("reading ratings from the chain ..."):
+        found = net.trusted(node)
+    if as_json:
+        print_json(found)
+        return
+    out.print(f"node {found.node} {shown(found.title)}: reliability {_number(found.reliability)}")
+    out.print(f"  on chain: {_number(found.on_chain)}, {found.on_chain.count} ratings")
+    out.print(f"  borne out by other sources in your answers: {_number(found.agreed)}, {found.agreed.count} times")
+    out.print(f"  of use to you: {_number(found.usefulness)}, asked {found.usefulness.count} times")
+    out.print(f"  {shown(found.why)}")
+
+
+@app.command()
+@command
+def people(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """List the accounts you trust, by walks over who rated whom that start from your own ratings."""
+    with _connect(profile) as net, console.status("reading ratings from the chain ..."):
+        found = net.people()
+    if as_json:
+        print_json(found)
+        return
+    for person in found:
+        owned = f", who owns node {', '.join(map(str, person.owns))}" if person.owns else ""
+        out.print(f"{person.score:.3f}  {person.address}{owned}\n       {shown(person.why)}")
+    if not found:
+        out.print("Nobody yet: rate an answer up, and its sources' owners are where your trust begins.")
+
+
+@app.command()
+@command
+def history(
+    node: Annotated[int | None, typer.Option(help="Only this node, batch by batch.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Draw it into this file, for a browser.")] = None,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every node's reliability on chain, and its usefulness to you, over time."""
+    from ..trust.history_html import page
+
+    with _connect(profile) as net, console.status("reading ratings from the chain ..."):
+        found = [each for each in net.histories() if node in (None, each.node)]
+    if html is not None:
+        write_atomically(html, page(net.profile.name, found).encode())
+    if as_json:
+        print_json(found)
+    elif html is not None:
+        out.print(f"{html} shows {len(found)} nodes")
+    elif node is not None:
+        _show_points(found)
+    else:
+        _show_nodes(found)
+
+
+@app.command()
+@command
+def probe(
+    file: Annotated[Path, typer.Argument(help='JSON lines: {"question": ..., "answers": [...], "wrong": [...]}.')],
+    rate: Annotated[bool, typer.Option(help="Put the verdicts on chain too, where they count for everybody.")] = False,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask every node questions whose answers you know, and learn who was right."""
+    from ..trust.probes import load_probes
+
+    probes = load_probes(file)
+    with _connect(profile) as net:
+        judged = [net.probe(each, rate=rate) for each in track(probes, "probing", console=console)]
+        sent = net.flush_ratings() if rate and net.pending_ratings() else []
+    if as_json:
+        print_json({"probes": judged, "transactions": sent})
+        return
+    table = Table("node", "right", "wrong", "not judged", title=f"{len(probes)} probes")
+    for number in sorted({number for each in judged for number in each.outcomes}):
+        own = [each.outcomes[number] for each in judged if number in each.outcomes]
+        right, wrong = sum(value > 0 for value in own), sum(value < 0 for value in own)
+        table.add_row(str(number), str(right), str(wrong), str(len(probes) - len(own)))
+    out.print(table)
+    if sent:
+        out.print(f"on chain in {', '.join(sent)}")
+
+
+def _connect(profile: str | None) -> Network:
+    from ..client.network import connect
+
+    return connect(profile)
+
+
+def _show_nodes(found: list[History]) -> None:
+    from ..trust.history_html import sparkline
+
+    table = Table("node", "title", "reliability", "over time", "batches", "last batch", "of use", "over time")
+    for each in found:
+        last = each.reliability[-1].transaction[:12] + "…" if each.reliability else ""
+        table.add_row(
+            str(each.node), shown(each.title), _newest(each.reliability), sparkline(each.reliability),
+            str(len(each.reliability)), last, _newest(each.usefulness), sparkline(each.usefulness),
+        )  # fmt: skip
+    out.print(table)
+
+
+def _show_points(found: list[History]) -> None:
+    table = Table("time (UTC)", "reliability", "for", "against", "batch", "transaction")
+    for point in [point for each in found for point in each.reliability][-SHOWN_POINTS:]:
+        table.add_row(
+            time.strftime("%Y-%m-%d %H:%M", time.gmtime(point.time)), f"{point.mean:.2f} ± {point.deviation:.2f}",
+            f"{point.positive:g}", f"{point.negative:g}", f"{point.number} of {point.rater}", point.transaction,
+        )  # fmt: skip
+    out.print(table if table.row_count else "Nobody rated it yet.")
+
+
+def _newest(points: list[Point]) -> str:
+    return f"{points[-1].mean:.2f} ± {points[-1].deviation:.2f}" if points else "unknown"
+
+
+def _number(known: Reputation) -> str:
+    return f"{known.mean:.2f} ± {known.deviation:.2f}"

@@ -1,0 +1,73 @@
+"""One connection for those who just ask: `knet.ask`, the notebook magics and widgets share it."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..answer.live import LiveAnswer, Witness
+from ..config import Profile, default_name, load_profile
+
+if TYPE_CHECKING:
+    from ..routing.node_info import NodeInfo
+    from .network import Network
+
+_networks: dict[str, Network] = {}
+_connecting = threading.Lock()
+
+
+class SharedNetwork(Witness, Protocol):
+    """What whoever shares a connection does with it; a `Network` is one."""
+
+    @property
+    def profile(self) -> Profile: ...
+    def ask(self, question: str, **options: Any) -> LiveAnswer: ...
+    def flush_ratings(self, *, bond: int = 0) -> list[str]: ...
+    def nodes(self) -> list[NodeInfo]: ...
+
+
+def shared_network(profile: str | None = None) -> SharedNetwork:
+    """The connection to a network: a profile's name, None for the default one, "demo" for an embedded one.
+
+    Where an installed package knows of another process that has one for this one to use (entry points
+    ``knet.shared``), as the Jupyter server has for its kernels, that; else `own_network`. Raises ConfigError.
+    """
+    for entry in entry_points(group="knet.shared"):
+        found: SharedNetwork | None = entry.load()(profile or default_name())
+        if found is not None:
+            return found
+    return own_network(profile)
+
+
+def own_network(profile: str | None = None) -> Network:
+    """This process's connection to a network, by name as in `shared_network`.
+
+    It is made on first use, again when the profile has changed since, and closed when the process ends.
+    Raises ConfigError.
+    """
+    from .network import connect  # which brings the chain's and the models' libraries
+
+    with _connecting:
+        name = profile or default_name() or load_profile().name
+        kept = _networks.get(name)
+        if kept is not None and kept.profile == load_profile(name):
+            return kept
+        if kept is not None:
+            kept.close()
+        _networks[name] = connect(name)
+        if kept is None:
+            atexit.register(_close, name)
+        return _networks[name]
+
+
+def ask(question: str, *, profile: str | None = None, **options: Any) -> LiveAnswer:
+    """Ask the default network, or that of ``profile``; ``options`` as for `Network.ask`, and raises the same."""
+    return shared_network(profile).ask(question, **options)
+
+
+def _close(name: str) -> None:
+    network = _networks.pop(name, None)
+    if network is not None:
+        network.close()

@@ -1,0 +1,273 @@
+"""What a client believes of nodes beyond the chain's sums, and how it learns that from its own questions.
+
+Learning happens behind the answer's back, in a thread of its own: nobody waits for it, and a question asked a moment
+later may not know of it yet.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from heapq import nlargest
+from pathlib import Path
+
+import numpy as np
+
+from ..chain.base import Chain
+from ..chain.batches import Batch
+from ..codec import Cid
+from ..errors import ChainError, StoreError
+from ..index.shard import Vectors
+from ..rating.queue import REORG_BLOCKS
+from ..records import Answer, Record, Reputation
+from ..routing.node_view import NodeView
+from ..search.session import Inquiry
+from ..search.verify_reply import Checked
+from ..trust.agreement import outcomes, said, versions
+from ..trust.history import History, on_chain, points_of
+from ..trust.observations import Memory, Outcome
+from ..trust.probes import Judged
+from ..trust.rater_weights import Person, PersonalTrust
+from ..trust.reliability import Standing, bonus, pooled
+from ..trust.usefulness import Usefulness
+
+FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
+REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
+NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
+ENOUGH = 20  # questions from which on it is worth telling one from another
+FAVOURED = 64  # nodes of a big network looked at for their name alone, whatever the question
+REFIT = 10  # questions; fitting a thousand takes a second, behind the answer's back
+
+
+class Trusted(Record, frozen=True):
+    """One node as this client sees it, part by part, and in a sentence.
+
+    ``reliability`` is what ranking goes by: ``on_chain`` with each rater weighed by how far I trust it, and ``agreed``,
+    what other sources bore out or contradicted in answers I got.
+    """
+
+    node: int
+    title: str
+    reliability: Reputation
+    on_chain: Reputation
+    agreed: Reputation
+    usefulness: Reputation
+    score: float  # MeritRank of its owner, 0 where no walk of mine gets there
+    why: str
+
+
+class Standings:
+    """One for the life of a client; close it."""
+
+    def __init__(self, chain: Chain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
+        """``owners`` tells who owns each node now."""
+        self._chain = chain
+        self._owners = owners
+        self._me = me
+        self._memory = Memory(path)
+        self._personal = PersonalTrust(me)
+        self._weighed: Mapping[int, Reputation] = {}
+        self._models: dict[Cid, tuple[list[int], Usefulness]] = {}
+        self._fresh = 0  # questions that no model has learnt from yet
+        self._batches: list[Batch] = []
+        self._block = 0
+        self._asked_chain = 0.0
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "knet-learn")
+        self._first: Future[None] | None = None
+        self._last: Future[None] | None = None
+
+    # --- what is believed --------------------------------------------------------------------------------------
+
+    @property
+    def usefulness(self) -> dict[int, Reputation]:
+        """How often what each node sent was used, as `knet.routing.router.route` takes it."""
+        return {node: known.usefulness for node, known in list(self._memory.known.items())}
+
+    def expected(self, vectors: Mapping[Cid, Vectors]) -> dict[int, float]:
+        """How useful each node is expected to be for one question (its vector in each space), -1 to 1, where enough
+        questions were asked to tell."""
+        found: dict[int, float] = {}
+        for space, vector in vectors.items():
+            model = self._models.get(space)
+            if model is not None:
+                nodes, usefulness = model
+                found |= dict(zip(nodes, np.clip(usefulness.predict(vector[None])[0], -1, 1).tolist(), strict=True))
+        return found
+
+    def begin(self, spaces: Iterable[Cid]) -> None:
+        """Start reading who rated whom, if that was never read; `beliefs` waits for it a moment."""
+        if self._first is None:
+            self._first = self._worker.submit(self._begin, set(spaces))
+
+    def beliefs(self, on_chain: Mapping[int, Reputation]) -> dict[int, Reputation]:
+        """Of the nodes with these sums on chain, the reliability of those of which more is known here."""
+        if self._first is not None:
+            wait([self._first], timeout=FIRST_SECONDS)
+        weighed, learnt = self._weighed, self._memory.known
+        nodes = [node for node in on_chain if node in weighed or node in learnt]
+        return {
+            node: pooled(weighed.get(node, on_chain[node]), learnt.get(node, Standing()).reliability) for node in nodes
+        }
+
+    def favoured(self, on_chain: Mapping[int, Reputation]) -> list[int]:
+        """The nodes known best of all, by what their names add when nodes are chosen, best first; ``on_chain`` are the
+        sums of those that were ever rated."""
+        known = dict.fromkeys([*self._weighed, *list(self._memory.known)], Reputation()) | dict(on_chain)
+        beliefs, usefulness = self.beliefs(known), self.usefulness
+        worth = {
+            node: bonus(Standing(usefulness=usefulness.get(node, Reputation()), reliability=beliefs.get(node, chain)))
+            for node, chain in known.items()
+        }
+        return [node for node in nlargest(FAVOURED, worth, key=lambda node: worth[node]) if worth[node] > 0]
+
+    def trusted(self, view: NodeView) -> Trusted:
+        """What is known of one node, and why it is trusted as far as it is."""
+        node, known = view.entry.node, self._memory.known.get(view.entry.node, Standing())
+        belief = self.beliefs({node: view.reputation}).get(node, view.reputation)
+        return Trusted(
+            node=node,
+            title=view.card.title,
+            reliability=belief,
+            on_chain=view.reputation,
+            agreed=known.reliability,
+            usefulness=known.usefulness,
+            score=self._personal.score(view.entry.owner),
+            why=self._why(view),
+        )
+
+    def people(self) -> list[Person]:
+        """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
+        self.refresh()
+        return self._personal.people()
+
+    def histories(self, views: Mapping[int, NodeView]) -> list[History]:
+        """Every node's reliability and usefulness over time, by node. Raises ChainUnreachable."""
+        self.refresh()
+        rated, used = on_chain(self._batches), self._memory.over_time("usefulness")
+        return [
+            History(
+                node=node,
+                title=view.card.title,
+                reliability=rated.get(node, []),
+                usefulness=points_of(used.get(node, [])),
+            )
+            for node, view in sorted(views.items())
+        ]
+
+    def _why(self, view: NodeView) -> str:
+        owner = view.entry.owner
+        if owner == self._me:
+            return "it is your own."
+        names = {owner: f"the owner of {view.card.title!r}"} | {self._me: "you"}
+        return self._personal.why(owner, names)
+
+    # --- learning ----------------------------------------------------------------------------------------------
+
+    def learn(self, inquiry: Inquiry, answer: Answer) -> None:
+        """Take in, soon, what a question showed of the nodes that were asked; new ratings on chain as well."""
+        self._last = self._worker.submit(self._learn, inquiry, answer)
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is learnt. Raises what learning raised."""
+        if self._last is not None:
+            self._last.result()
+
+    def observe(self, judged: Judged) -> None:
+        """Learn what a probe showed. Raises StoreError."""
+        self._memory.add(
+            Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in judged.outcomes.items()
+        )
+
+    def refresh(self) -> None:
+        """Read the batches that came since. Raises ChainUnreachable."""
+        with self._lock:
+            taken_back = self._chain.taken_back()
+            newest = self._chain.settled()
+            recent = [batch for batch in self._chain.batches(since=self._block) if batch.block <= newest]
+            settled = [batch for batch in self._batches if batch.block < self._block]
+            standing = [b for b in (*settled, *recent) if (b.rater, b.number) not in taken_back]
+            if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:
+                self._personal = PersonalTrust(self._me)  # some were taken back, or the chain reorganised
+            self._batches, self._block = standing, max(newest - REORG_BLOCKS, 0)
+            self._personal.update(standing, self._owners())
+            self._weighed = self._personal.reputations(self._chain.time())
+            self._asked_chain = time.monotonic()
+
+    def close(self) -> None:
+        """Finish what is being learnt."""
+        self._worker.shutdown()
+
+    def _learn(self, inquiry: Inquiry, answer: Answer) -> None:
+        with suppress(StoreError):  # a full disk: what is learnt holds until the end of this process
+            used = _used(inquiry, answer)
+            self._memory.add([*used, *self._agreed(inquiry)])
+            self._remember(inquiry, used)
+        if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
+            self._refresh_quietly()
+
+    def _refresh_quietly(self) -> None:
+        try:
+            self.refresh()
+        except ChainError:  # away: the sums that the view has go on being used
+            self._asked_chain = time.monotonic()
+
+    def _begin(self, spaces: Iterable[Cid]) -> None:
+        self._refresh_quietly()
+        for space in spaces:
+            self._fit(space)
+
+    def _fit(self, space: Cid) -> None:
+        """Learn from the questions remembered which nodes are of use for what."""
+        vectors, judged = self._memory.questions(space)
+        if len(vectors) < ENOUGH:
+            return
+        nodes = sorted({node for used in judged for node in used})
+        outcomes = np.array([[used.get(node, np.nan) for node in nodes] for used in judged])
+        self._models[space] = nodes, Usefulness.fit(vectors, outcomes)
+
+    def _remember(self, inquiry: Inquiry, used: Sequence[Outcome]) -> None:
+        for space, vector in inquiry.vectors.items():
+            own = {each.node: each.outcome for each in used if inquiry.views[each.node].card.space == space}
+            if own:
+                self._memory.add_question(space, vector, own)
+                self._fresh += 1
+        if self._fresh >= REFIT:
+            self._fresh = 0
+            for space in inquiry.vectors:
+                self._fit(space)
+
+    def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
+        """What sources showed of each other, without anybody who knows."""
+        claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in _comparable(inquiry.hits)]
+        on_chain = {node: view.reputation for node, view in inquiry.views.items()}
+        found = outcomes(claims, on_chain | self.beliefs(on_chain))
+        return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
+
+
+def _used(inquiry: Inquiry, answer: Answer) -> list[Outcome]:
+    """1 for each node whose passages the answer cites, -1 for each other one that was asked; none without an answer."""
+    if not answer.found:
+        return []
+    cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
+    passages = [answer.passages[number] for number in cited]
+    used = {node for passage in passages for node in (passage.provenance.node, *passage.sources)}
+    asked = [node for node, status in inquiry.statuses.items() if status.status not in NOT_JUDGED]
+    return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
+
+
+def _comparable(hits: Sequence[Checked]) -> list[Checked]:
+    """Versions of texts that several nodes hold. Reading the others sentence by sentence would teach nothing."""
+    labels = versions([frozenset(hit.words) for hit in hits])
+    holders: defaultdict[int, set[int]] = defaultdict(set)
+    for label, hit in zip(labels, hits, strict=True):
+        holders[label].add(hit.node)
+    return [hit for label, hit in zip(labels, hits, strict=True) if len(holders[label]) > 1]
+
+
+def _key(batch: Batch) -> tuple[str, int, bytes]:
+    return batch.rater, batch.number, batch.root

@@ -1,0 +1,100 @@
+"""Where a space's ONNX graph comes from: made once, checked, and kept beside a record of the check."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copyfile
+
+from filelock import FileLock, Timeout
+
+from ..codec import from_json, to_json
+from ..config import home
+from ..errors import CodecError, MissingExtra, StoreError
+from ..files import write_atomically
+from ..records import Record, Space
+from .models import fetch_graph
+
+LOCK_SECONDS = 600  # an export takes 20 s on two cores; another process's may be under way
+
+PINNED_GRAPHS = {
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db": (
+        "6fd5d72fe4589f189f8ebc006442dbb529bb7ce38f8082112682524616046452"
+    ),
+}
+"""Weights digest -> sha2-256 of the ``onnx/model.onnx`` published with them, used where torch is absent."""
+
+Notify = Callable[[str], None]  # tells a person what takes so long
+
+
+class Graph(Record, frozen=True):
+    """The record beside a graph. ``cosine``: the least agreement with torch over the probes, if it was exported."""
+
+    source: str  # "export" | "hub"
+    sha256: str
+    cosine: float | None = None
+
+
+def model_home(space: Space) -> Path:
+    """The folder of everything derived from one set of weights."""
+    return home() / "models" / space.weights.hex()
+
+
+def onnx_graph(folder: Path, space: Space, notify: Notify | None = None) -> Path:
+    """The verified ``model.onnx`` of a space, made on first use by one process at a time.
+
+    Raises MissingExtra, ModelNotFound, SpaceMismatch, StoreError.
+    """
+    target = model_home(space) / "model.onnx"
+    if read_graph(target) is None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(target.with_suffix(".lock"), timeout=LOCK_SECONDS):
+                if read_graph(target) is None:
+                    _provide(folder, space, target, notify or (lambda _: None))
+        except Timeout as error:
+            raise StoreError(f"{target} has been locked by another process for {LOCK_SECONDS} s.") from error
+        except OSError as error:
+            raise StoreError(f"{target} cannot be written: {error}.", hint="Point KNET_HOME elsewhere.") from error
+    return target
+
+
+def read_graph(target: Path) -> Graph | None:
+    """The record of a finished graph; None when there is none."""
+    try:
+        record = from_json(target.with_suffix(".json").read_bytes(), Graph)
+    except (OSError, CodecError):
+        return None
+    return record if target.is_file() else None
+
+
+def _provide(folder: Path, space: Space, target: Path, notify: Notify) -> None:
+    partial = target.with_name(f".model.{os.getpid()}.onnx")
+    try:
+        if importlib.util.find_spec("sentence_transformers"):
+            notify(f"Exporting {space.model} to ONNX. This happens once and takes some seconds.")
+            from .onnx_export import export_onnx
+
+            cosine = export_onnx(folder, space, partial)
+            record = Graph(source="export", sha256=_sha256(partial), cosine=cosine)
+        else:
+            pinned = PINNED_GRAPHS.get(space.weights.hex())
+            if pinned is None:
+                raise MissingExtra(f"torch, which exports {space.model} to ONNX,", "export")
+            notify(f"Fetching the ONNX graph of {space.model}. This happens once.")
+            copyfile(fetch_graph(folder, space.model), partial)
+            if _sha256(partial) != pinned:
+                raise MissingExtra(f"The hub's ONNX graph of {space.model} changed, and torch, to check it,", "export")
+            record = Graph(source="hub", sha256=pinned)
+        os.replace(partial, target)
+        write_atomically(target.with_suffix(".json"), to_json(record, indent=2).encode())
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

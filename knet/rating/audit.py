@@ -1,0 +1,124 @@
+"""Checking other people's batches, and proving what is wrong with them: whoever does so earns half the bond."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from ..chain.base import Chain
+from ..chain.batches import Batch, Leaf, LeafProof, first_wrong_step, follows
+from ..chain.keys import Signer
+from ..chain.rating_contract import BondedRatings
+from ..codec import Cid, cid_of
+from ..content.base import BlockSource
+from ..errors import BadReceipt, CodecError, ContentError, TransportError
+from ..merkle import Tree
+from ..records import Record
+from .batch import fetch_leaves, prove, tree_of
+from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS, Rules
+
+
+class Finding(Record, frozen=True):
+    """The first provable fault of a batch, with what proves it.
+
+    ``kind`` says how: "leaf" (``proofs`` holds that leaf), "sum" (two neighbours), "duplicate" (two leaves, the second
+    in ``other``), or "withheld": the ratings cannot be had or are not what the root is over, and leaf ``index`` should
+    be demanded.
+    """
+
+    batch: Batch
+    kind: Literal["leaf", "sum", "duplicate", "withheld"]
+    reason: str
+    index: int = 0
+    proofs: list[LeafProof] = []
+    other: Batch | None = None
+
+
+def audit_batch(chain: Chain, source: BlockSource, batch: Batch, earlier: Sequence[Batch] = ()) -> Finding | None:
+    """Fetch the ratings behind a batch and check each: the first fault that the contract will believe, or None.
+
+    ``earlier`` are batches of the same rater that may have used the same receipts; those that took place more than a
+    receipt's validity before cannot have, and those that cannot be fetched are passed over.
+    """
+    try:
+        leaves = fetch_leaves(batch, source)
+    except (ContentError, TransportError, CodecError, BadReceipt) as error:
+        # Who knew which leaf is asked for would have that one right, and hide the others.
+        index = secrets.randbelow(batch.size)
+        return Finding(batch=batch, kind="withheld", reason=str(error), index=index)
+    tree = tree_of(leaves)
+    found = _wrong_sum(batch, leaves, tree) or _duplicate(batch, leaves, tree, [(batch, leaves)])
+    found = found or _wrong_leaf(Rules(chain), batch, leaves, tree)
+    return found or _duplicate(batch, leaves, tree, _readable(batch, earlier, source))
+
+
+def challenge(chain: BondedRatings, signer: Signer, finding: Finding) -> str:
+    """Put the proof of a finding on chain, or demand the leaf that is withheld: the transaction hash.
+
+    Raises TransactionFailed when the contract does not agree, the window is over, or somebody was faster.
+    """
+    batch, proofs = finding.batch, finding.proofs
+    if finding.kind == "withheld":
+        return chain.demand(signer, batch, finding.index)
+    if finding.kind == "leaf":
+        return chain.challenge_leaf(signer, batch, proofs[0])
+    if finding.kind == "sum":
+        return chain.challenge_sum(signer, batch, proofs[0], proofs[1])
+    return chain.challenge_duplicate(signer, batch, proofs[0], finding.other or batch, proofs[1])
+
+
+def _wrong_sum(batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
+    for delta, start, stop in batch.spans():
+        for index in range(start, stop):
+            if leaves[index].receipt.receipt.node != delta.node:
+                reason = f"leaf {index} is about node {leaves[index].receipt.receipt.node}, not node {delta.node}"
+                return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, index)])
+        last = leaves[stop - 1]
+        reason = f"the ratings of node {delta.node} do not add up to what the batch says"
+        if not follows(None, leaves[start]):
+            return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, start)])
+        if (last.positive, last.negative) != (delta.positive, delta.negative):
+            return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, stop - 1)])
+        wrong = first_wrong_step(leaves, start, stop)
+        if wrong is not None:
+            proofs = [prove(leaves, tree, wrong - 1), prove(leaves, tree, wrong)]
+            return Finding(batch=batch, kind="sum", reason=reason, proofs=proofs)
+    return None
+
+
+def _wrong_leaf(rules: Rules, batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
+    for index, leaf in enumerate(leaves):
+        reason = rules.leaf_fault(leaf, batch.rater, batch.submitted_at)
+        if reason:
+            return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, index)])
+    return None
+
+
+def _duplicate(
+    batch: Batch, leaves: list[Leaf], tree: Tree, others: Iterable[tuple[Batch, list[Leaf]]]
+) -> Finding | None:
+    own = {key: index for index, key in reversed(list(enumerate(map(_key, leaves))))}
+    for other, their_leaves in others:
+        for index, key in enumerate(map(_key, their_leaves)):
+            if key not in own or (other == batch and own[key] == index):
+                continue
+            proofs = [prove(leaves, tree, own[key]), prove(their_leaves, tree_of(their_leaves), index)]
+            reason = f"a receipt of node {leaves[own[key]].receipt.receipt.node} was rated with twice"
+            return Finding(batch=batch, kind="duplicate", reason=reason, proofs=proofs, other=other)
+    return None
+
+
+def _readable(batch: Batch, others: Sequence[Batch], source: BlockSource) -> Iterator[tuple[Batch, list[Leaf]]]:
+    reach = VALIDITY_SECONDS + CLOCK_SKEW_SECONDS
+    for other in others:
+        near = abs(other.submitted_at - batch.submitted_at) <= reach
+        if other.rater == batch.rater and other.number != batch.number and near:
+            try:
+                yield other, fetch_leaves(other, source)
+            except (ContentError, TransportError, CodecError, BadReceipt):
+                continue
+
+
+def _key(leaf: Leaf) -> Cid:
+    return cid_of(leaf.receipt.receipt)

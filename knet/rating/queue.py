@@ -1,0 +1,258 @@
+"""Ratings on their way to the chain: kept on disk until a batch carries them, one verdict a receipt, ever."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from filelock import FileLock
+from msgspec.structs import replace
+
+from ..answer.writer import Writer
+from ..chain.base import Chain
+from ..chain.keys import Signer
+from ..codec import Cid, cid_of, from_json, to_json
+from ..content.base import BlockSource, BlockStore
+from ..content.layered import FirstOf
+from ..errors import (
+    BadReceipt,
+    ChainUnreachable,
+    CodecError,
+    ConfigError,
+    ContentError,
+    TransactionFailed,
+    TransactionPending,
+    TransportError,
+)
+from ..files import write_atomically
+from ..records import Answer, Rating, Record, SignedReceipt
+from .attribution import credit, receipt_of
+from .batch import Folded, fetch_leaves, fitting, fold, publish_batch
+from .prevalidate import admit, chain_time
+from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS
+from .stake import ensure_stake, waiting_for_influence
+
+DEADLINE_SECONDS = 600  # a batch not included by then never is: what it carried may be sent again
+CLOCK_ERROR_SECONDS = 3600  # by which this machine may be ahead of a chain on which nothing happens
+REORG_BLOCKS = 12  # by which a batch may move
+
+log = logging.getLogger("knet")
+
+
+class _Sent(Record, frozen=True):
+    """A batch that was sent, and of which nobody has said yet whether it arrived."""
+
+    root: bytes
+    deadline: int
+    block: int  # it is in none before this one
+    receipts: list[str]
+
+
+class _Journal(Record, frozen=True):
+    ratings: list[Rating] = []
+    used: dict[str, int] = {}  # receipts that a batch carried, and when they were issued
+    sent: _Sent | None = None
+    batches: list[str] = []  # roots of those that arrived, as far as this queue knows, of the last weeks
+
+
+class RatingQueue:
+    """Verdicts not yet on chain. Rating a receipt again replaces the earlier verdict until a batch carried it.
+
+    A crash loses nothing, and sends nothing twice: the same receipt in two batches would cost the bond.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path.with_suffix(".lock"))
+
+    def pending(self) -> list[Rating]:
+        """What `flush` would submit."""
+        return self._read().ratings
+
+    def rate(
+        self, answer: Answer, value: float, *, passage: int | None = None, writer: Writer | None = None
+    ) -> list[Rating]:
+        """Queue a verdict from -1 (wrong) to 1 (right) on an answer, shared out by `knet.rating.attribution.credit`, or
+        on one passage (counted from 1).
+
+        Raises ConfigError for a value out of range, an unknown passage, when no node gave a receipt, or when the
+        receipts were rated with before.
+        """
+        if not -1 <= value <= 1 or value == 0:
+            raise ConfigError(f"a rating lies between -1 and 1 and is not 0: {value}.")
+        parts = credit(answer, writer) if passage is None else {receipt_of(answer, passage): 1.0}
+        if not parts:
+            raise ConfigError("this answer cites no passage with a receipt, so there is nobody to rate.")
+        given = [
+            Rating(receipt=answer.receipts[number].signed, value=_percent(value * share))
+            for number, share in parts.items()
+        ]
+        with self._lock:
+            journal = self._read()
+            ratings = [rating for rating in given if _key(rating.receipt) not in _carried(journal)]
+            if not ratings:
+                raise ConfigError(
+                    "this was rated before, and the verdict is on chain.", hint="Ask again to rate again."
+                )
+            kept = {_key(rating.receipt): rating for rating in (*journal.ratings, *ratings)}
+            self._write(replace(journal, ratings=list(kept.values())))
+        return ratings
+
+    def withdraw(self, receipt: Cid) -> None:
+        """Take back a verdict that waits, by the CID of its receipt. Raises ConfigError when it does not wait."""
+        with self._lock:
+            journal = self._read()
+            if str(receipt) in _carried(journal):
+                raise ConfigError("this rating is on its way to the chain, and cannot be taken back.")
+            left = [rating for rating in journal.ratings if _key(rating.receipt) != str(receipt)]
+            if len(left) == len(journal.ratings):
+                raise ConfigError("no such rating waits.")
+            self._write(replace(journal, ratings=left))
+
+    def flush(self, chain: Chain, signer: Signer, store: BlockStore, *stores: BlockStore, bond: int = 0) -> list[str]:
+        """Fold everything into batches, keep what is behind them in the stores, and submit: the transaction hashes.
+
+        ``bond`` is the most wei to put up where stake is missing; nothing is where more is. What was not submitted
+        stays queued. What the contract would punish is dropped, and must not hold up the others: TransactionFailed
+        names it once the others are sent. Raises TransactionPending while an earlier batch may still arrive, and
+        ConfigError when more has to be at stake.
+        """
+        transactions: list[str] = []
+        refused: list[str] = []
+        blind: list[Rating] = []
+        with self._lock:
+            self._settle(chain, signer.address)
+            unseen = self._recall(chain, signer.address, FirstOf(store, *stores))
+            while pending := self.pending():
+                now = chain_time(chain)
+                blind = [rating for rating in pending if rating.receipt.receipt.issued_at <= unseen]
+                seen = [rating for rating in pending if rating.receipt.receipt.issued_at > unseen]
+                admitted = admit(chain, signer, seen, now + DEADLINE_SECONDS)
+                influence, put_up = 0, 0
+                if admitted.ratings:  # before anything is dropped, so that nobody misses why
+                    influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
+                bond -= put_up
+                refused += admitted.refused
+                self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting + blind))
+                if not admitted.ratings:
+                    break
+                chosen = fitting(admitted.ratings, influence)
+                if not chosen:
+                    raise waiting_for_influence(chain, signer.address, admitted.ratings, len(transactions))
+                transactions.append(self._send(chain, signer, chosen, now + DEADLINE_SECONDS, (store, *stores)))
+        if refused:
+            raise TransactionFailed(
+                f"{len(refused)} ratings were refused and dropped: {refused[0]}.",
+                hint=f"{len(transactions)} batches were sent.",
+            )
+        if blind:
+            raise _sent_from_elsewhere(len(blind), len(transactions))
+        return transactions
+
+    def _send(
+        self, chain: Chain, signer: Signer, ratings: list[Rating], deadline: int, stores: tuple[BlockStore, ...]
+    ) -> str:
+        folded = fold(ratings)
+        for store in stores:
+            publish_batch(folded, store)
+        keys = [_key(rating.receipt) for rating in ratings]
+        sent = _Sent(root=folded.root, deadline=deadline, block=chain.block_number(), receipts=keys)
+        self._write(replace(self._read(), sent=sent))
+        try:
+            transaction = _submit(chain, signer, folded, deadline)
+        except (TransactionPending, ChainUnreachable):
+            raise  # it may arrive: `_settle` will see
+        except TransactionFailed:
+            self._write(replace(self._read(), sent=None))
+            raise
+        self._arrived(sent)
+        return transaction
+
+    def _settle(self, chain: Chain, rater: str) -> None:
+        """Find out what became of a batch that was sent before a crash or a broken connection."""
+        sent = self._read().sent
+        if sent is None:
+            return
+        settled = chain.settled()  # before the batches are read: none that is in by then is missing from them
+        now = chain.time(settled)
+        found = [b for b in chain.batches(rater, since=max(0, sent.block - REORG_BLOCKS)) if b.root == sent.root]
+        if any(batch.block <= settled for batch in found):
+            self._arrived(sent)
+        elif not found and (now > sent.deadline or time.time() > sent.deadline + CLOCK_ERROR_SECONDS):
+            self._write(replace(self._read(), sent=None))
+        else:
+            raise TransactionPending(
+                f"A batch of {len(sent.receipts)} ratings was sent and is not on chain yet.",
+                hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent anew.",
+            )
+
+    def _recall(self, chain: Chain, rater: str, source: BlockSource) -> int:
+        """Learn which receipts were carried by batches that this queue does not know: sent from another machine, or
+        since the backup that it was restored from. Rating with one of them again would cost the bond.
+
+        Returns until when (unix seconds) receipts were issued that batches may hold which cannot be read.
+        """
+        journal = self._read()
+        since = chain.time() - VALIDITY_SECONDS - CLOCK_ERROR_SECONDS
+        recent = [batch for batch in chain.batches(rater) if batch.submitted_at >= since]
+        used: dict[str, int] = {}
+        unseen = 0
+        known = set(journal.batches)
+        for batch in recent:
+            if batch.root.hex() in known:
+                continue
+            try:
+                leaves = fetch_leaves(batch, source)
+            except (ContentError, CodecError, BadReceipt, TransportError) as error:
+                log.warning("batch %d was sent from elsewhere, and what it rated is not known: %s", batch.number, error)
+                unseen = max(unseen, batch.submitted_at + CLOCK_SKEW_SECONDS)
+                continue
+            known.add(batch.root.hex())
+            used |= {_key(leaf.receipt): leaf.receipt.receipt.issued_at for leaf in leaves}
+        left = [rating for rating in journal.ratings if _key(rating.receipt) not in used]
+        roots = [batch.root.hex() for batch in recent if batch.root.hex() in known]
+        self._write(replace(journal, ratings=left, used=journal.used | used, batches=roots))
+        return unseen
+
+    def _arrived(self, sent: _Sent) -> None:
+        journal, carried = self._read(), set(sent.receipts)
+        used = {_key(r.receipt): r.receipt.receipt.issued_at for r in journal.ratings if _key(r.receipt) in carried}
+        newest = max([*journal.used.values(), *used.values()], default=0)
+        known = {key: issued for key, issued in journal.used.items() if issued > newest - 2 * VALIDITY_SECONDS}
+        left = [rating for rating in journal.ratings if _key(rating.receipt) not in carried]
+        self._write(_Journal(ratings=left, used=known | used, batches=[*journal.batches, sent.root.hex()]))
+
+    def _read(self) -> _Journal:
+        return from_json(self._path.read_bytes(), _Journal) if self._path.exists() else _Journal()
+
+    def _write(self, journal: _Journal) -> None:
+        write_atomically(self._path, to_json(journal).encode())
+
+
+def _submit(chain: Chain, signer: Signer, folded: Folded, deadline: int) -> str:
+    return chain.submit(signer, folded.root, folded.content, folded.deltas, deadline)
+
+
+def _carried(journal: _Journal) -> set[str]:
+    """Receipts that were, or may have been, carried by a batch."""
+    return {*journal.used, *(journal.sent.receipts if journal.sent else ())}
+
+
+def _percent(value: float) -> int:
+    """-100..100, never 0: the smallest share still counts."""
+    return round(value * 100) or (1 if value > 0 else -1)
+
+
+def _sent_from_elsewhere(waiting: int, sent: int) -> ConfigError:
+    return ConfigError(
+        f"{sent} batches were sent; {waiting} ratings wait: their answers are older than a batch of this key that was "
+        "sent from elsewhere and cannot be read, and rating with one receipt twice costs the bond.",
+        hint="Ask again and rate the new answers, or copy `blocks` from the machine that sent it.",
+    )
+
+
+def _key(signed: SignedReceipt) -> str:
+    key: Cid = cid_of(signed.receipt)
+    return str(key)

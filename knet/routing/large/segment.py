@@ -1,0 +1,197 @@
+"""Briefs of many nodes side by side in one file: written once, mapped into memory, merged with others, never changed.
+
+A page is inverted: the terms any of its nodes holds, in how many chunks altogether, and for each node's most telling
+terms which groups hold them.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import CodecError
+from .summary import GROUPS, PLACES, TITLE, Brief
+
+TERMS = 4096  # of a node that are kept one by one, of most all: dropping half ranks the best nodes worse
+CODE = 48  # bytes a group's vector takes
+MAGIC = b"knet page 1\n"
+ALIGNED = 64  # bytes at which arrays begin, whatever their type
+
+ROW = np.dtype(
+    [
+        ("node", "<u8"),
+        ("manifest", "V32"),
+        ("sequence", "<u8"),
+        ("title", f"S{TITLE}"),
+        ("documents", "<u8"),
+        ("chunks", "<u8"),
+        ("tokens", "<f8"),
+        ("space", "<u2"),
+        ("weight", "<u4", GROUPS),
+        ("spread", "<f2", GROUPS),
+        ("cell", "<u2", GROUPS),
+    ]
+)
+
+
+class Encoded(NamedTuple):
+    """A brief with its vectors encoded: ``cell`` ``(g,)`` and ``code`` ``(g, CODE)``; ``space`` names the encoder."""
+
+    brief: Brief
+    space: int
+    cell: npt.NDArray[np.uint16]
+    code: npt.NDArray[np.uint8]
+
+
+class Page(NamedTuple):
+    """``r`` nodes, ``u`` different terms, ``p`` postings."""
+
+    rows: npt.NDArray[np.void]  # (r,) of `ROW`
+    codes: npt.NDArray[np.uint8]  # (r, GROUPS, CODE)
+    terms: npt.NDArray[np.uint32]  # (u,) hashes, sorted
+    df: npt.NDArray[np.float32]  # (u,) chunks of these nodes that hold each
+    start: npt.NDArray[np.uint32]  # (u + 1,) where each term's postings begin
+    holder: npt.NDArray[np.uint16]  # (p,) row of a node that holds it
+    places: npt.NDArray[np.uint64]  # (p,) in which of its groups
+
+    def postings(self, keys: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """``(t,)`` where each term is, and whether it is there at all."""
+        at = np.searchsorted(self.terms, keys)
+        there = at < len(self.terms)
+        there[there] = self.terms[at[there]] == keys[there]
+        return at, there
+
+
+def make_page(encoded: Sequence[Encoded]) -> Page:
+    """A page of these nodes. Which of a node's terms are kept depends on how many of the others hold them."""
+    rows = np.zeros(len(encoded), ROW)
+    codes = np.zeros((len(encoded), GROUPS, CODE), np.uint8)
+    for row, (each, space, cell, code) in enumerate(encoded):
+        fixed = (each.node, each.manifest, each.sequence, each.title.encode()[:TITLE], each.documents, each.chunks)
+        rows[row] = (*fixed, each.length * each.chunks, space, *(_padded(x) for x in (each.weight, each.spread, cell)))
+        codes[row, : len(code)] = code
+    briefs = [each.brief for each in encoded]
+    every = np.concatenate([np.zeros(0, np.uint32), *(brief.terms for brief in briefs)])
+    terms, which = np.unique(every, return_inverse=True)
+    df = np.bincount(which, np.concatenate([np.zeros(0), *(brief.df for brief in briefs)]), len(terms)).astype(float)
+    idf = np.log1p(len(briefs) / np.maximum(np.bincount(which, minlength=len(terms)), 1))
+    kept: list[npt.NDArray[np.bool_]] = []
+    at = 0
+    for brief in briefs:
+        telling = idf[which[at : at + len(brief.terms)]] * np.log1p(brief.df)
+        kept.append(_most(telling))
+        at += len(brief.terms)
+    keep = np.concatenate([np.zeros(0, bool), *kept])
+    holder = np.repeat(np.arange(len(briefs)), [len(brief.terms) for brief in briefs])
+    places = np.concatenate([np.zeros(0, PLACES), *(brief.places for brief in briefs)])
+    return _inverted(rows, codes, terms, df, which[keep], holder[keep], places[keep])
+
+
+def merge_pages(pages: Sequence[Page], alive: Sequence[npt.NDArray[np.bool_]]) -> Page:
+    """One page of those rows of several that are still good; of a page's statistics, the share that its good rows are
+    of its chunks."""
+    terms = np.unique(np.concatenate([page.terms for page in pages]))
+    df, which, holder, places = np.zeros(len(terms)), [], [], []
+    before = 0
+    for page, good in zip(pages, alive, strict=True):
+        at = np.searchsorted(terms, page.terms)
+        chunks = page.rows["chunks"].astype(float)
+        df[at] += page.df * (float(chunks[good].sum()) / max(float(chunks.sum()), 1.0))
+        number = before + np.cumsum(good) - 1
+        keep = good[page.holder]
+        which.append(np.repeat(at, page.start[1:] - page.start[:-1])[keep])
+        holder.append(number[page.holder[keep]])
+        places.append(page.places[keep])
+        before += int(good.sum())
+    return _inverted(
+        np.concatenate([page.rows[good] for page, good in zip(pages, alive, strict=True)]),
+        np.concatenate([page.codes[good] for page, good in zip(pages, alive, strict=True)]),
+        terms,
+        df,
+        np.concatenate(which),
+        np.concatenate(holder),
+        np.concatenate(places),
+    )
+
+
+def _inverted(
+    rows: npt.NDArray[np.void],
+    codes: npt.NDArray[np.uint8],
+    terms: npt.NDArray[np.uint32],
+    df: npt.NDArray[np.float64],
+    which: npt.NDArray[np.intp],
+    holder: npt.NDArray[np.intp],
+    places: npt.NDArray[np.uint64],
+) -> Page:
+    order = np.argsort(which, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=len(terms)))])
+    return Page(
+        rows=rows,
+        codes=codes,
+        terms=terms.astype(np.uint32),
+        df=df.astype(np.float32),
+        start=start.astype(np.uint32),
+        holder=holder[order].astype(np.uint16),
+        places=places[order].astype(PLACES),
+    )
+
+
+def _padded(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    return np.concatenate([values, np.zeros(GROUPS - len(values), values.dtype)])
+
+
+def _most(telling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    if len(telling) <= TERMS:
+        return np.ones(len(telling), bool)
+    keep = np.zeros(len(telling), bool)
+    keep[np.argpartition(-telling, TERMS)[:TERMS]] = True
+    return keep
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Put a page on the disk, whole or not at all."""
+    layout, offset = {}, 0
+    for name, array in page._asdict().items():
+        layout[name] = (offset, array.shape)
+        offset += -(-array.nbytes // ALIGNED) * ALIGNED
+    header = MAGIC + json.dumps({"arrays": layout, "bytes": offset}).encode() + b"\n"
+    header = header.ljust(-(-len(header) // ALIGNED) * ALIGNED)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(partial, "wb") as file:
+        file.write(header)
+        for array in page:
+            file.write(np.ascontiguousarray(array).tobytes().ljust(-(-array.nbytes // ALIGNED) * ALIGNED, b"\0"))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+TYPES = Page(ROW, np.dtype("u1"), np.dtype("<u4"), np.dtype("<f4"), np.dtype("<u4"), np.dtype("<u2"), PLACES)  # type: ignore[arg-type]
+
+
+def read_page(path: Path) -> Page:
+    """Map a page into memory; nothing is read before it is looked at. Raises CodecError for a file that is no page."""
+    try:
+        with open(path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if mapped[: len(MAGIC)] != MAGIC:
+            raise ValueError("it does not begin as one")
+        first = mapped.find(b"\n", len(MAGIC)) + 1
+        header = json.loads(mapped[len(MAGIC) : first])
+        base = -(-first // ALIGNED) * ALIGNED
+        if base + header["bytes"] != len(mapped):
+            raise ValueError("it has another length")
+        arrays = {}
+        for name, kind in TYPES._asdict().items():
+            offset, shape = header["arrays"][name]
+            arrays[name] = np.ndarray(shape, kind, mapped, base + offset)
+        return Page(**arrays)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CodecError(f"{path} is no page of the network's summary: {error}.") from error

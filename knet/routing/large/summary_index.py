@@ -1,0 +1,236 @@
+"""Very many nodes at a glance: who should be looked at for a question, and what their briefs say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ...index.lexical import term_hash
+from ...index.shard import Vectors
+from ..card_index import Rows, Seen
+from ..features import EPSILON, JOINT_WEIGHT, WEIGHTS
+from .quantizer import Lens, Searcher
+from .segment import CODE, ROW, Page
+from .summary import GROUPS, MOST_CHUNKS, PLACES
+
+BY_BOTH = 256  # nodes proposed for their nearest group and their words together
+BY_WORDS = 64  # nodes proposed for the words they hold, whatever they are about
+NEAREST = 2048  # groups looked at for that: a node counts once, however many of its groups are near
+MOST_POSTINGS = 1 << 17  # read for a question, rarest terms first; what nearly everybody holds proposes nobody
+COSINE = WEIGHTS[0] + WEIGHTS[2] + WEIGHTS[3]  # what a cosine weighs in the features that it is part of
+WORDS = WEIGHTS[1] + JOINT_WEIGHT * WEIGHTS[2] + WEIGHTS[4]  # the same for the share of a question's idf
+SAMPLE = 128  # nodes of a space from which its scale of cosines is told
+
+Numbers = npt.NDArray[np.intp]
+
+
+class Terms(NamedTuple):
+    """A question's terms: hashes, and how telling each is among all nodes."""
+
+    keys: npt.NDArray[np.uint32]
+    idf: Rows
+
+
+class _Held(NamedTuple):
+    """Postings of a question: which row holds which of its terms, and, run by run, in which groups."""
+
+    rows: npt.NDArray[np.int32]
+    term: npt.NDArray[np.uint16]
+    places: list[npt.NDArray[np.uint64]]
+
+
+class Chart:
+    """Pages side by side. Rows are numbered through all pages; ``alive`` are those that still hold."""
+
+    def __init__(self, pages: Sequence[Page], alive: npt.NDArray[np.bool_], lenses: Mapping[int, Lens]) -> None:
+        self.pages = list(pages)
+        self.alive = alive
+        self._lenses = lenses
+        self._searchers: dict[int, Searcher] = {}
+        self._begin()
+        for number, page in enumerate(self.pages):
+            self._index(page, self.first[number])
+
+    def _begin(self) -> None:
+        sizes = [len(page.rows) for page in self.pages]
+        self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        fields = ("node", "space", "chunks", "tokens", "weight", "spread", "documents", "sequence", "manifest", "title")
+        self.columns = {
+            name: np.concatenate([np.zeros(0, ROW)[name], *(page.rows[name] for page in self.pages)]) for name in fields
+        }
+        chunks = self.columns["chunks"].astype(float)
+        counted = np.minimum(chunks, MOST_CHUNKS)
+        good = self.alive & (chunks > 0)
+        self.chunks = float(counted[good].sum())
+        self.tokens = float((self.columns["tokens"] * counted / np.maximum(chunks, 1))[good].sum())
+        self.usable = good
+        self._last: tuple[bytes, list[tuple[Numbers, npt.NDArray[np.bool_]]]] = b"none", []
+        self.row_of = dict(zip(self.columns["node"][self.alive].tolist(), np.flatnonzero(self.alive), strict=True))
+
+    def _index(self, page: Page, first: int) -> None:
+        filled = page.rows["weight"] > 0
+        for space in np.unique(page.rows["space"]).tolist():
+            row, group = np.nonzero(filled & (page.rows["space"] == space)[:, None])
+            searcher = self._searchers.setdefault(space, self._lenses[space].searcher())
+            searcher.add((first + row) * GROUPS + group, page.rows["cell"][row, group], page.codes[row, group])
+
+    def with_page(self, page: Page, lenses: Mapping[int, Lens]) -> Self:
+        """With one more page, whose nodes' earlier rows no longer hold.
+
+        Both share the indexes, so that questions under way go on with this one.
+        """
+        alive = np.concatenate([self.alive, np.ones(len(page.rows), bool)])
+        alive[[self.row_of[node] for node in page.rows["node"].tolist() if node in self.row_of]] = False
+        chart = type(self)([], np.zeros(0, bool), lenses)
+        chart.pages, chart.alive, chart._searchers = [*self.pages, page], alive, self._searchers
+        chart._begin()
+        chart._index(page, int(chart.first[-2]))
+        return chart
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    # --- what is known of all ----------------------------------------------------------------------------------
+
+    def counts(self, terms: Sequence[str]) -> dict[str, int]:
+        """In how many chunks each term is, over every card, each counting for `MOST_CHUNKS` chunks at most."""
+        keys = np.array([term_hash(term) for term in terms], np.uint32)
+        df = np.zeros(len(keys))
+        for page, (at, there) in zip(self.pages, self._found(keys), strict=True):
+            df[there] += page.df[at[there]]
+        return dict(zip(terms, np.ceil(df).astype(int).tolist(), strict=True))
+
+    def _found(self, keys: npt.NDArray[np.uint32]) -> list[tuple[Numbers, npt.NDArray[np.bool_]]]:
+        """Where each page has these terms; of one question it is asked twice."""
+        named = keys.tobytes()
+        known, found = self._last
+        if known != named:
+            found = [page.postings(keys) for page in self.pages]
+            self._last = named, found
+        return found
+
+    # --- one question ------------------------------------------------------------------------------------------
+
+    def proposed(
+        self, terms: Terms, vectors: Mapping[int, Vectors], allowed: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Numbers, _Held]:
+        """Rows to look at for a question: those nearest in meaning, and those that hold most of its words by idf.
+
+        ``vectors`` is the question by number of space; ``allowed`` says of each row whether it may be proposed.
+        """
+        held = self._held(terms)
+        good = self.usable if allowed is None else self.usable & allowed
+        weight = np.bincount(held.rows, terms.idf[held.term], len(self.alive))
+        weight[~good] = 0
+        share = WORDS / max(float(terms.idf.sum()), EPSILON)
+        both = [
+            self._nearest(self._searchers[s], v, good, np.asarray(weight * share, np.float64))
+            for s, v in vectors.items()
+            if s in self._searchers
+        ]
+        holders = np.flatnonzero(weight)
+        count = min(BY_WORDS, len(holders))
+        words = holders[np.argpartition(-weight[holders], count - 1)[:count]] if count else holders
+        return np.unique(np.concatenate([*both, words]).astype(np.intp)), held
+
+    @staticmethod
+    def _nearest(searcher: Searcher, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
+        """Of the rows with a group near ``vector``, those that promise most by that and by their words."""
+        ids, cosines = searcher.nearest(vector, NEAREST)
+        rows, first = np.unique(ids // GROUPS, return_index=True)
+        own = rows < len(good)  # the index may have a page more, which is another chart's
+        own[own] = good[rows[own]]
+        rows, first = rows[own], first[own]
+        promise = COSINE * cosines[first] + words[rows]
+        return np.asarray(rows[np.argsort(-promise, kind="stable")[:BY_BOTH]], np.intp)
+
+    def _held(self, terms: Terms) -> _Held:
+        """Postings of the rarest terms, `MOST_POSTINGS` at most."""
+        found = self._found(terms.keys)
+        begin = np.stack([page.start[at] for page, (at, _) in zip(self.pages, found, strict=True)] or [terms.keys])
+        end = np.stack(
+            [page.start[at + there] for page, (at, there) in zip(self.pages, found, strict=True)] or [begin[0]]
+        )
+        total = (end.astype(np.int64) - begin).sum(0)
+        rarest = np.argsort(total, kind="stable")
+        read = rarest[np.cumsum(total[rarest]) <= MOST_POSTINGS]
+        begin, end = begin[:, read], end[:, read]
+        number, each = np.nonzero(begin < end)
+        runs = [slice(*run) for run in zip(begin[number, each].tolist(), end[number, each].tolist(), strict=True)]
+        pages = [self.pages[page] for page in number.tolist()]
+        lengths = (end - begin)[number, each]
+        holders = [page.holder[run] for page, run in zip(pages, runs, strict=True)]
+        return _Held(
+            rows=np.repeat(self.first[number].astype(np.int32), lengths)
+            + np.concatenate([np.zeros(0, np.uint16), *holders]),
+            term=np.repeat(read[each].astype(np.uint16), lengths),
+            places=[page.places[run] for page, run in zip(pages, runs, strict=True)],
+        )
+
+    def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> Seen:
+        """What these rows' briefs say; places are groups here."""
+        at = np.full(len(self.alive), -1)
+        at[rows] = np.arange(len(rows))
+        mine = at[held.rows]
+        among = np.flatnonzero(mine >= 0)
+        bits = np.zeros((len(rows), len(terms.keys)), PLACES)
+        bits[mine[among], held.term[among]] = _picked(held.places, among)
+        place = np.unpackbits(bits.view(np.uint8).reshape(*bits.shape, GROUPS // 8), axis=2, bitorder="little").astype(
+            bool
+        )
+        return Seen(
+            cosine=self._cosines(rows, vectors),
+            spread=self.columns["spread"][rows].astype(float),
+            weight=self.columns["weight"][rows].astype(float),
+            df=place.any(2).astype(float),
+            place=place,
+            chunks=self.columns["chunks"][rows].astype(float),
+        )
+
+    def _cosines(self, rows: Numbers, vectors: Mapping[int, Vectors]) -> Rows:
+        """``(m, GROUPS)``; other spaces than the commonest are told in its scale, as in `knet.routing.card_index`."""
+        result = np.full((len(rows), GROUPS), -1.0)
+        space_of = self.columns["space"][rows]
+        spaces = sorted(vectors, key=lambda space: -int((self.columns["space"] == space).sum()))
+        scale: tuple[float, float] | None = None
+        for space in spaces:
+            mine = np.flatnonzero(space_of == space)
+            cosines = self._decoded(rows[mine], space, vectors[space])
+            if len(spaces) > 1:
+                mean, deviation = self._scale(space, vectors[space])
+                if scale is None:
+                    scale = mean, deviation
+                elif deviation > 0:
+                    cosines = scale[0] + (cosines - mean) * scale[1] / deviation
+            result[mine] = cosines
+        return np.where(self.columns["weight"][rows] > 0, result, -1.0)
+
+    def _scale(self, space: int, vector: Vectors) -> tuple[float, float]:
+        rows = np.flatnonzero(self.usable & (self.columns["space"] == space))
+        sample = rows[:: max(len(rows) // SAMPLE, 1)]
+        filled = self._decoded(sample, space, vector)[self.columns["weight"][sample] > 0]
+        return (float(filled.mean()), float(filled.std())) if len(filled) else (0.0, 0.0)
+
+    def _decoded(self, rows: Numbers, space: int, vector: Vectors) -> Rows:
+        """``(m, GROUPS)``, page by page, since what is decoded at once should fit into the processor's cache."""
+        result, table = np.zeros((len(rows), GROUPS)), self._lenses[space].table(vector)
+        page = np.searchsorted(self.first, rows, "right") - 1
+        for number in np.unique(page).tolist():
+            mine = page == number
+            codes = self.pages[number].codes[rows[mine] - self.first[number]]
+            result[mine] = table.take(codes + np.arange(CODE, dtype=np.uint16) * 256).sum(2)
+        return result
+
+
+def _picked(runs: Sequence[npt.NDArray[np.uint64]], among: Numbers) -> npt.NDArray[np.uint64]:
+    """Of runs that lie end to end, the numbers at these places, which ascend: the others are not even read."""
+    ends = np.cumsum([len(run) for run in runs])
+    cuts = np.searchsorted(among, ends)
+    picked = [np.zeros(0, np.uint64)]
+    for run, first, last, end in zip(runs, [0, *cuts[:-1].tolist()], cuts.tolist(), ends.tolist(), strict=False):
+        if first < last:
+            picked.append(run[among[first:last] - (end - len(run))])
+    return np.concatenate(picked)

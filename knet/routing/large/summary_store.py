@@ -1,0 +1,227 @@
+"""What is kept of the nodes of a big network: briefs in pages on disk, of which a chart for questions is made.
+
+Everything here is rebuilt from cards when it is lost. A page is on the disk before its nodes count as known, so that
+whoever is interrupted goes on after the last page.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from ...codec import Cid, cid_of, from_json, to_json
+from ...errors import CodecError, StoreError
+from ...files import write_atomically
+from ...records import Space
+from ..node_view import NodeView
+from .quantizer import Lens
+from .segment import Encoded, Page, make_page, merge_pages, read_page, write_page
+from .summary import Brief, brief_of
+from .summary_index import Chart
+
+PAGE = 2048  # nodes: 80 MB at most; fifty pages of a hundred thousand nodes are looked through in a few milliseconds
+SPARE = 32  # pages beyond those that would do, before small ones are merged
+MOST_NODES = (
+    125_000  # 5 GB on disk where all hold much, and 0.7 GB of memory beside what the system maps: no client more
+)
+VERSION = "1"  # of the files below; others are thrown away and made again
+
+
+class Atlas:
+    """Briefs of one network. Several threads may read `chart`; one at a time changes it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens what is there, and begins anew where it cannot be read. Raises StoreError.
+
+        Of several processes the first one writes; the others read, and keep in memory what they learn beyond that.
+        """
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._writer = FileLock(folder / "lock", thread_local=False)
+        self._next = 0
+        self.spaces: dict[Cid, int] = {}
+        self.records: dict[Cid, Space] = {}
+        self._lenses: dict[int, Lens] = {}
+        self._files: list[Path] = []
+        with _translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(Timeout):
+                self._writer.acquire(timeout=0)
+            try:
+                self.chart = self._open()
+            except CodecError:
+                self._clear()
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._writer.release()
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.chart)
+
+    def holds(self, node: int, manifest: Cid) -> bool:
+        """Whether a node's brief is of this manifest."""
+        chart = self.chart
+        row = chart.row_of.get(node)
+        return row is not None and bool(chart.columns["manifest"][row].tobytes() == manifest.digest)
+
+    def title(self, node: int) -> str:
+        """What a node calls itself, if its brief is here."""
+        chart = self.chart
+        return bytes(chart.columns["title"][chart.row_of[node]]).decode(errors="ignore")
+
+    # --- changing ----------------------------------------------------------------------------------------------
+
+    def learn(self, space: Space, views: Sequence[NodeView]) -> None:
+        """Take up a space, from the cards of some of its nodes. Raises StoreError."""
+        vectors = np.concatenate([brief_of(view).groups for view in views])
+        rows = np.random.default_rng(len(vectors)).permutation(len(vectors))
+        lens, number = Lens.learn(vectors[rows]), len(self.spaces)
+        with self._lock, _translated(self._folder):
+            if self._writer.is_locked:
+                lens.save(self._folder / f"{number}.lens")
+                write_atomically(self._folder / f"{number}.space", to_json(space).encode())
+            self._lenses[number] = lens
+            self.records[cid_of(space)] = space
+            self.spaces[cid_of(space)] = number
+
+    def add(self, briefs: Sequence[tuple[Cid, Brief]]) -> None:
+        """Keep briefs, each with its space, which was learnt before: on the disk when this returns. Raises StoreError.
+
+        Beyond `MOST_NODES` nodes no new ones are taken in.
+        """
+        room = MOST_NODES - len(self.chart)
+        kept: list[tuple[int, Brief]] = []
+        for space, brief in briefs:
+            new = brief.node not in self.chart.row_of
+            if room > 0 or not new:
+                kept.append((self.spaces[space], brief))
+                room -= new
+        encoded = self._encoded(kept)
+        with self._lock, _translated(self._folder):
+            for first in range(0, len(encoded), PAGE):
+                page = self._kept(make_page(encoded[first : first + PAGE]))
+                self.chart = self.chart.with_page(page, self._lenses)
+            if len(self._files) > SPARE + 2 * len(self.chart) // PAGE:
+                self._compact()
+
+    def _encoded(self, kept: Sequence[tuple[int, Brief]]) -> list[Encoded]:
+        """In few calls, each of many vectors: threads of linear algebra cost more than they bring to few."""
+        found: dict[int, Encoded] = {}
+        for space in {space for space, _ in kept}:
+            places = [place for place, (own, _) in enumerate(kept) if own == space]
+            cells, codes = self._lenses[space].encode(np.concatenate([kept[place][1].groups for place in places]))
+            ends = np.cumsum([len(kept[place][1].groups) for place in places])[:-1]
+            for place, cell, code in zip(places, np.split(cells, ends), np.split(codes, ends), strict=True):
+                found[place] = Encoded(kept[place][1], space, cell, code)
+        return [found[place] for place in range(len(kept))]
+
+    def forget(self, nodes: Collection[int]) -> None:
+        """Nodes that the network no longer has."""
+        gone = [self.chart.row_of[node] for node in nodes if node in self.chart.row_of]
+        if gone:
+            with self._lock, _translated(self._folder):
+                alive = self.chart.alive.copy()
+                alive[gone] = False
+                self.chart = Chart(self.chart.pages, alive, self._lenses)
+                self._compact()
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    def _open(self) -> Chart:
+        marker = self._folder / "version"
+        if not marker.is_file() or marker.read_text() != VERSION:
+            raise CodecError(f"{self._folder} was written by another version.")
+        for number in range(len(list(self._folder.glob("*.space")))):
+            space = from_json((self._folder / f"{number}.space").read_bytes(), Space)
+            self._lenses[number] = Lens.load(self._folder / f"{number}.lens", space.dimension)
+            self.spaces[cid_of(space)], self.records[cid_of(space)] = number, space
+        pages: list[Page] = []
+        for path in sorted(self._folder.glob("*.page")):
+            self._next = int(path.stem) + 1
+            with suppress(CodecError):  # else its nodes are fetched again
+                pages.append(self._readable(path))
+                self._files.append(path)
+        return Chart(pages, _newest(pages), self._lenses)
+
+    def _readable(self, path: Path) -> Page:
+        try:
+            page = read_page(path)
+            if not set(np.unique(page.rows["space"]).tolist()) <= self._lenses.keys():
+                raise CodecError(f"{path} is of a space that was lost.")
+            return page
+        except CodecError:
+            if self._writer.is_locked:
+                path.unlink()
+            raise
+
+    def _clear(self) -> None:
+        self.spaces, self.records, self._lenses, self._files = {}, {}, {}, []
+        if self._writer.is_locked:
+            for pattern in ("*.page", "*.lens", "*.space"):
+                for path in self._folder.glob(pattern):
+                    path.unlink()
+            write_atomically(self._folder / "version", VERSION.encode())
+        self.chart = Chart([], np.zeros(0, bool), {})
+
+    def _kept(self, page: Page) -> Page:
+        path = self._folder / f"{self._next:08}.page"
+        self._next += 1
+        self._files.append(path)
+        if not self._writer.is_locked:
+            return page
+        write_page(path, page)
+        return read_page(path)
+
+    def _compact(self) -> None:
+        """Merge pages that are half empty, some at a time, and begin a new chart."""
+        chart, old, group, size = self.chart, self._files, list[int](), 0
+        alive = [chart.alive[chart.first[n] : chart.first[n + 1]] for n in range(len(old))]
+        good = [int(each.sum()) for each in alive]
+        kept = [n for n in range(len(old)) if good[n] > PAGE // 2]
+        pages = [chart.pages[n] for n in kept]
+        states = [alive[n] for n in kept]
+        self._files = [old[n] for n in kept]
+        merged: list[list[int]] = []
+        for number in (n for n in range(len(old)) if 0 < good[n] <= PAGE // 2):
+            if size + good[number] > PAGE:
+                merged.append(group)
+                group, size = [], 0
+            group.append(number)
+            size += good[number]
+        for each in [*merged, group]:
+            if each:
+                pages.append(self._kept(merge_pages([chart.pages[n] for n in each], [alive[n] for n in each])))
+                states.append(np.ones(len(pages[-1].rows), bool))
+        if self._writer.is_locked:
+            for path in set(old) - set(self._files):
+                path.unlink(missing_ok=True)
+        self.chart = Chart(pages, np.concatenate([np.zeros(0, bool), *states]), self._lenses)
+
+
+def _newest(pages: Sequence[Page]) -> npt.NDArray[np.bool_]:
+    """Which rows are the last of their node."""
+    nodes = np.concatenate([np.zeros(0, np.uint64), *(page.rows["node"] for page in pages)])
+    _, last = np.unique(nodes[::-1], return_index=True)
+    alive = np.zeros(len(nodes), bool)
+    alive[len(nodes) - 1 - last] = True
+    return alive
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"What is known of the network's nodes cannot be kept in {folder}: {error.strerror}.",
+            hint="Free some space, or remove the folder: it is made again from the nodes' cards.",
+        ) from error

@@ -1,0 +1,85 @@
+"""One node as its clients know it: its entry on chain, and the manifest and routing card that names by CID."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+
+from ..codec import Cid
+from ..content.base import BlockSource, get_record
+from ..errors import KnetError
+from ..index.card_format import check_shape, read_centroids, read_df, read_spreads
+from ..index.shard import Vectors
+from ..records import Card, Manifest, NodeEntry, Reputation, Space
+
+GRACE_SECONDS = 60.0  # how long the head before the last is still taken: replies cross with publications
+
+
+class NodeView:
+    """One node, ready to be routed to: its entry, head manifest, card and space, and its reliability."""
+
+    def __init__(self, entry: NodeEntry, manifest: Manifest, card: Card, space: Space) -> None:
+        self.entry = entry
+        self.manifest = manifest
+        self.card = card
+        self.space = space
+        self.reputation = Reputation()
+        self.earlier: dict[Cid, Manifest] = {}  # the head before this one, while its grace lasts
+        self.learnt = time.time()  # when this client came to know the head: it may have been long in settling
+
+    @cached_property
+    def centroids(self) -> Vectors:
+        """``(n, dimension)`` float32, unit length."""
+        return read_centroids(self.card, self.space)
+
+    @cached_property
+    def df(self) -> dict[int, int]:
+        """Document frequency by term hash, as the card tells it."""
+        return read_df(self.card)
+
+    @cached_property
+    def spreads(self) -> Vectors:
+        """``(n,)`` mean cosine of each centroid with its chunks."""
+        return read_spreads(self.card)
+
+    def manifest_for(self, cid: Cid) -> Manifest | None:
+        """The manifest a reply may speak for: the head, or the one before it within the grace window."""
+        if self.entry.head is not None and cid == self.entry.head.manifest:
+            return self.manifest
+        return self.earlier.get(cid) if in_grace(self.learnt) else None
+
+    def remember(self, before: NodeView | None) -> None:
+        """Take over what was known of the head before this one."""
+        if before is not None and behind(before, self.entry) == 0:  # moved, or has another wallet
+            self.earlier, self.learnt = before.earlier, before.learnt
+        elif before is not None and before.entry.head is not None and behind(before, self.entry) == 1:
+            self.earlier = {before.entry.head.manifest: before.manifest}
+
+
+def load_view(entry: NodeEntry, source: BlockSource) -> NodeView | str:
+    """A published node from its blocks, or why it cannot be asked. Raises nothing that a node could cause."""
+    assert entry.head is not None
+    try:
+        manifest = get_record(source, entry.head.manifest, Manifest)
+        if manifest.node != entry.node or manifest.sequence != entry.head.sequence:
+            return f"its head {entry.head.manifest} is a manifest of node {manifest.node}, not its own"
+        card = get_record(source, manifest.card, Card)
+        space = get_record(source, manifest.space, Space)
+        check_shape(manifest, card, space)
+        return NodeView(entry, manifest, card, space)
+    except KnetError as error:
+        return str(error)
+    except ValueError as error:
+        return f"its card {manifest.card} cannot be true: {error}."
+
+
+def in_grace(learnt: float) -> bool:
+    """Whether a head came up so lately (unix seconds) that its node may still serve the one before."""
+    return time.time() - learnt <= GRACE_SECONDS
+
+
+def behind(view: NodeView, entry: NodeEntry) -> int:
+    """How many publications a view is behind an entry."""
+    assert view.entry.head is not None
+    assert entry.head is not None
+    return entry.head.sequence - view.entry.head.sequence

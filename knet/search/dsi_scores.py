@@ -1,0 +1,83 @@
+"""De-DSI models of the nodes that are asked: fetched behind the answer's back, and one more column of its fusion.
+
+A question does not wait for models; the next one has them. What a model says of passages is not proof of anything, so
+it only ever ranks passages that other evidence put before it, or, in private mode, names some of a checked collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ..codec import Cid
+from ..content.base import BlockSource, get_record
+from ..dsi.datasets import passage_id
+from ..dsi.ensemble import DsiRetriever
+from ..dsi.model import Model
+from ..dsi.publish import fetch_model
+from ..errors import CodecError, KnetError
+from ..index.shard import Vectors
+from ..records import DsiModel
+from ..routing.node_view import NodeView
+from .fusion import Scores
+from .merge import Column
+from .private import Shelf
+from .verify_reply import Checked
+
+MAX_MODELS = 8  # of a node, in the order of its manifest
+MAX_BLOCKS = 16  # of a model: what a stranger may put on this disk and in this memory for each
+
+
+class ModelShelf:
+    """The models of one client. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._shelf = Shelf(_fetch_bounded)
+
+    def ready(
+        self, views: Iterable[NodeView], source_for: Callable[[NodeView], BlockSource], *, wait: float = 0.0
+    ) -> dict[int, list[Model]]:
+        """The models that are here of each node that has any; ``wait`` is how many seconds at most for each of the
+        others, which are on their way."""
+        loaded = {view.entry.node: self._loaded(view, source_for, wait) for view in views}
+        return {node: models for node, models in loaded.items() if models}
+
+    def _loaded(self, view: NodeView, source_for: Callable[[NodeView], BlockSource], wait: float) -> list[Model]:
+        named = view.manifest.dsi_models
+        source = source_for(view)
+        models = []
+        futures = [self._shelf.load(cid, source) for cid in named[:MAX_MODELS]]
+        for future in futures:
+            try:
+                models.append(future.result(timeout=wait))
+            except (TimeoutError, KnetError):  # not yet; or broken, and then the node goes without
+                continue
+        return [model for model in models if model.dimension == view.space.dimension]
+
+
+def _fetch_bounded(source: BlockSource, cid: Cid) -> Model:
+    if len(get_record(source, cid, DsiModel).weights) > MAX_BLOCKS:
+        raise CodecError(f"model {cid} has more than {MAX_BLOCKS} blocks.")
+    return fetch_model(source, cid)
+
+
+def dsi_column(
+    models: Mapping[int, Sequence[Model]], views: Mapping[int, NodeView], vectors: Mapping[Cid, Vectors]
+) -> Column:
+    """``(n,)`` the log-likelihood of each candidate under the models of its own node; NaN where that has none."""
+
+    def column(question: str, hits: Sequence[Checked]) -> Scores:
+        scores = np.full(len(hits), np.nan)
+        for node in {hit.node for hit in hits} & models.keys():
+            rows = [row for row, hit in enumerate(hits) if hit.node == node]
+            names = [_name(hits[row]) for row in rows]
+            known = DsiRetriever(models[node]).score(question, vectors[views[node].card.space], names)
+            scores[rows] = [known[name] for name in names]
+        return scores
+
+    return column
+
+
+def _name(hit: Checked) -> str:
+    return passage_id(hit.document_cid, hit.hit.start, hit.hit.end)

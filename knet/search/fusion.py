@@ -1,0 +1,112 @@
+"""Fusion: what each retriever makes of the candidates, as one number each.
+
+A convex combination of scores that the client computed itself, calibrated as z-scores over the candidates of all nodes
+together, with weights learnt once and shipped. Rank fusion throws the margins away and can be worse than its best
+member; calibration within a node would destroy the ranking across nodes (docs/papers.md).
+
+Columns: ``dense``, the cosine of question and passage; ``bm25`` over the passage and the questions it is known to
+answer; ``focus``, the most of the question's rare words that stand close together; ``phrase``, neighbouring words of
+the question that are neighbours in the passage; ``dsi``, the log-likelihood that a De-DSI model gives the passage.
+Read closer, for the best few alone: ``sentence``, the cosine of the question and the passage's best sentence, which
+stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is not there leaves its share to the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from ..index.lexical import Statistics, tokens
+
+WEIGHTS: Mapping[str, float] = {
+    "dense": 0.57,
+    "bm25": 0.12,
+    "focus": 0.25,
+    "phrase": 0.06,
+    "dsi": 0.10,
+    "sentence": 0.59,
+    "rerank": 1.0,
+}
+"""The first four learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter. ``dsi`` has less than
+is best on honest nodes (docs/papers.md): the model that speaks of a node's passages is the node's own."""
+COLUMNS = tuple(WEIGHTS)
+STANDS_FOR = {"sentence": "dense"}  # where the first is known, the second has nothing to add
+WINDOW = 24  # tokens, about a sentence; finding the sentences themselves would take fifty times as long
+EPSILON = 1e-9
+
+Scores = npt.NDArray[np.float64]
+
+
+def shares(columns: Mapping[str, Scores], weights: Mapping[str, float] = WEIGHTS) -> dict[str, Scores]:
+    """What each calibrated column ``(n,)`` adds to the relevance of ``n`` candidates, which is their sum.
+
+    NaN marks candidates that a retriever has no value for. A weighted mean, so the scale of the relevance does not
+    depend on which columns are there.
+    """
+    used = {name: weights.get(name, 0.0) * ~np.isnan(values) for name, values in columns.items()}
+    for closer, coarse in STANDS_FOR.items():
+        if closer in columns and coarse in used:
+            used[coarse] = used[coarse] * np.isnan(columns[closer])
+    total = np.maximum(sum(used.values()), EPSILON)
+    return {name: np.asarray(used[name] * np.nan_to_num(values) / total) for name, values in columns.items()}
+
+
+def relevance_of(parts: Mapping[str, Scores]) -> Scores:
+    """``(n,)``: the sum of `shares`."""
+    return np.asarray(np.sum(list(parts.values()), axis=0))
+
+
+def calibrated(values: Scores) -> Scores:
+    """z-scores over the candidates that have a value; NaN stays."""
+    there = values[~np.isnan(values)]
+    spread = float(there.std()) if len(there) else 0.0
+    return (values - there.mean()) / spread if spread > EPSILON else np.where(np.isnan(values), values, 0.0)
+
+
+def matched(values: Scores, like: Scores) -> Scores:
+    """``values``, which only some candidates have, with the mean and spread that ``like`` has over the same ones: read
+    closer, the best few change places among themselves, and keep theirs against the rest."""
+    there = ~np.isnan(values)
+    if not there.any():
+        return values
+    return calibrated(values) * float(like[there].std()) + float(like[there].mean())
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def lexical_columns(
+    question: str, words: Sequence[Sequence[str]], statistics: Statistics, known: Sequence[Sequence[str]] = ()
+) -> dict[str, Scores]:
+    """``bm25``, ``focus`` and ``phrase`` of passages. ``words`` are their tokens; ``known`` the tokens of questions
+    that each is known to answer, if that is known of any."""
+    asked = tokens(question)
+    weights = {term: statistics.idf(term) for term in asked}
+    pairs = {pair: min(weights[pair[0]], weights[pair[1]]) for pair in pairwise(asked)}
+    further = known if any(known) else [()] * len(words)
+    return {
+        "bm25": np.array(
+            [statistics.score(weights, [*own, *more], len(own)) for own, more in zip(words, further, strict=True)]
+        ),
+        "focus": np.array([_focus(weights, each) for each in words]),
+        "phrase": np.array([_phrase(pairs, each) for each in words]),
+    }
+
+
+def _focus(weights: Mapping[str, float], words: Sequence[str]) -> float:
+    """The largest sum of the weights of different words within `WINDOW` tokens."""
+    places = [(at, word) for at, word in enumerate(words) if word in weights]
+    inside: dict[str, int] = {}  # word -> where it was seen last
+    best = 0.0
+    for at, word in places:
+        inside[word] = at
+        total = sum(weights[each] for each, seen in inside.items() if at - seen < WINDOW)
+        best = max(best, total)
+    return best
+
+
+def _phrase(pairs: Mapping[tuple[str, str], float], words: Sequence[str]) -> float:
+    return sum(pairs[pair] for pair in pairs.keys() & set(pairwise(words)))

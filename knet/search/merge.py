@@ -1,0 +1,184 @@
+"""Merging: verified hits of all nodes in one ranking, by scores the client computed itself.
+
+Cosines of one space are comparable as they are. BM25 is computed here from the verified text with network-wide term
+statistics, like everything else in `knet.search.fusion`. The columns are fused as z-scores over the candidates of all
+nodes; per-node normalisation is never used, since it destroys the ranking (docs/papers.md). Reliability is a gate
+(`knet.trust.reliability.gated`): it decides among passages that compete on relevance, and cannot lift an irrelevant
+one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and what it contradicts
+sinks. Nodes that nobody rated are ranked by relevance alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Names
+
+import numpy as np
+import numpy.typing as npt
+
+from ..codec import Cid
+from ..index.lexical import Statistics, tokens
+from ..index.shard import Vectors, load_vector
+from ..records import Record, Reputation
+from ..trust.agreement import contested, outvoted
+from ..trust.reliability import SUNK, gated, hope, passage_key, weight
+from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
+from .verify_reply import Checked
+
+RETRIEVERS = COLUMNS
+READ_CLOSER = 16  # candidates that costly columns are computed for: twice what is shown by default
+SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same thing; copies must not amplify it
+SAME_SHARE = 0.8  # of a text that another must be to be taken for the same
+ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
+NO_VERDICTS: Mapping[bytes, Reputation] = {}
+NO_QUESTIONS: Mapping[bytes, Sequence[str]] = {}
+
+Scores = npt.NDArray[np.float64]
+Column = Callable[[str, Sequence[Checked]], Scores]  # a question and candidates in, one value each out, NaN for none
+NO_COLUMNS: Mapping[str, Column] = {}
+
+
+class Ranked(Record, frozen=True):
+    """One merged passage: its checked hit, what each retriever gave it, what each of those adds to its score (they sum
+    to it), and the other nodes that hold the same text."""
+
+    checked: Checked
+    score: float
+    scores: dict[str, float]
+    shares: dict[str, float]
+    sources: list[int]
+
+
+def merge(
+    question: str,
+    hits: Sequence[Checked],
+    spaces: Mapping[int, Cid],
+    statistics: Statistics,
+    reputations: Mapping[int, Reputation],
+    *,
+    k: int,
+    retrievers: Names[str] = RETRIEVERS,
+    collapse: bool = True,
+    verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
+    known: Mapping[bytes, Sequence[str]] = NO_QUESTIONS,
+    weights: Mapping[str, float] = WEIGHTS,
+    further: Mapping[str, Column] = NO_COLUMNS,
+    closer: Mapping[str, Column] = NO_COLUMNS,
+) -> list[Ranked]:
+    """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which columns count; ``verdicts`` are
+    one's own on single passages and ``known`` the questions one found them to answer, both by
+    `knet.trust.reliability.passage_key`. ``further`` columns (De-DSI) are computed for every candidate, ``closer`` ones
+    (sentences, a cross-encoder) for the best `READ_CLOSER`."""
+    if not hits:
+        return []
+    raw = columns_of(question, hits, statistics, known)
+    raw |= {name: column(question, hits) for name, column in further.items()}
+    columns = {name: calibrated(values) for name, values in raw.items() if name in retrievers}
+    if "dense" in columns:
+        columns["dense"] = _calibrated(raw["dense"], [spaces[hit.node] for hit in hits])
+    parts = shares(columns, weights)
+    chosen_few = np.argsort(-relevance_of(parts), kind="stable")[:READ_CLOSER]
+    for name, column in closer.items():
+        if name in retrievers:
+            raw[name] = np.full(len(hits), np.nan)
+            raw[name][chosen_few] = column(question, [hits[i] for i in chosen_few])
+            columns[name] = matched(raw[name], columns.get(STANDS_FOR.get(name, ""), relevance_of(parts)))
+    parts = shares(columns, weights)
+    relevance = relevance_of(parts)
+    standing = [reputations.get(hit.node, Reputation()) for hit in hits]
+    own = [verdicts.get(passage_key(hit.words), Reputation()) if verdicts else Reputation() for hit in hits]
+    final = gated(relevance, np.array([hope(*pair) for pair in zip(standing, own, strict=True)]))
+    final -= SUNK * _doubt(question, hits, standing, relevance, statistics)
+    parts["trust"] = final - relevance
+    keys = list(zip((-final).tolist(), (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
+    order = sorted(range(len(hits)), key=keys.__getitem__)
+    chosen = _collapse(order, hits, k) if collapse else {i: [] for i in order[:k]}
+    return [
+        Ranked(
+            checked=hits[i],
+            score=float(final[i]),
+            scores={name: round(float(values[i]), 6) for name, values in raw.items() if not np.isnan(values[i])},
+            shares={name: round(float(values[i]), 4) for name, values in parts.items()},
+            sources=sources,
+        )
+        for i, sources in chosen.items()
+    ]
+
+
+def columns_of(
+    question: str, hits: Sequence[Checked], statistics: Statistics, known: Mapping[bytes, Sequence[str]]
+) -> dict[str, Scores]:
+    """What the client makes of every candidate by itself, not calibrated: ``(n,)`` a column."""
+    asked = [_asked_of(hit, known) for hit in hits] if known else []
+    return {
+        "dense": np.array([hit.cosine for hit in hits]),
+        **lexical_columns(question, [hit.words for hit in hits], statistics, asked),
+    }
+
+
+def _asked_of(hit: Checked, known: Mapping[bytes, Sequence[str]]) -> list[str]:
+    return [word for question in known.get(passage_key(hit.words), ()) for word in tokens(question)]
+
+
+def _tie(hit: Checked) -> tuple[bytes, int, int]:
+    """A total order that does not depend on which node answered first."""
+    return hit.document_cid.raw, hit.hit.start, hit.node
+
+
+def _calibrated(cosines: Scores, spaces: Sequence[Cid]) -> Scores:
+    """z-scores within each space: raw cosines of two spaces are never compared."""
+    result = np.zeros_like(cosines)
+    for space in set(spaces):
+        mask = np.array([s == space for s in spaces])
+        result[mask] = calibrated(cosines[mask])
+    return result
+
+
+def _doubt(
+    question: str,
+    hits: Sequence[Checked],
+    known: Sequence[Reputation],
+    relevance: Scores,
+    statistics: Statistics,
+) -> Scores:
+    """0..1: how surely reliable nodes say otherwise. All 0 where no node is known to be reliable."""
+    nodes = [hit.node for hit in hits]
+    weights = {node: weight(each) for node, each in zip(nodes, known, strict=True)}
+    if not any(weights.values()):
+        return np.zeros(len(hits))
+    asked = {term: statistics.idf(term) for term in tokens(question)}
+    texts = [frozenset(hit.words) for hit in hits]
+    covered = np.array([sum(idf for term, idf in asked.items() if term in text) for text in texts])
+    answers = covered >= ANSWERS * covered.max()
+    return np.maximum(
+        contested(frozenset(asked), texts, nodes, weights), outvoted(relevance, answers, texts, nodes, weights)
+    )
+
+
+def _collapse(order: Sequence[int], hits: Sequence[Checked], k: int) -> dict[int, list[int]]:
+    """The best ``k`` of an order, each with the other nodes that hold the same words.
+
+    Texts of which one holds the other become one passage with several sources; a node's near-copies of its own passage
+    are dropped. Texts that differ in a word stay apart: that word may be what one of them gets wrong.
+    """
+    chosen: dict[int, list[int]] = {}
+    framed: dict[int, str] = {}
+    vectors: dict[int, list[Vectors]] = {}
+    for i in order:
+        node, text = hits[i].node, f" {' '.join(hits[i].words)} "
+        same = next((j for j in chosen if _is_same(framed[j], text)), None)
+        if same is not None:
+            if node != hits[same].node and node not in chosen[same]:
+                chosen[same].append(node)
+        elif len(chosen) < k:
+            vector, own = load_vector(hits[i].hit.vector), vectors.setdefault(node, [])
+            if not any(v.shape == vector.shape and float(v @ vector) >= SAME_SOURCE_COSINE for v in own):
+                own.append(vector)
+                chosen[i], framed[i] = [], text
+    return chosen
+
+
+def _is_same(text: str, other: str) -> bool:
+    """Whether one holds the other whole and little beyond, such as a heading."""
+    shorter, longer = sorted((text, other), key=len)
+    return len(shorter) >= SAME_SHARE * len(longer) and shorter in longer

@@ -1,0 +1,75 @@
+"""Asking: one request to several nodes at once, each within its deadline and byte limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from ..codec import decode, encode
+from ..errors import BadReply, CodecError, DeadlineExceeded, KnetError, TransportError
+from ..http import HttpClient
+from ..records import Record, SearchReply, SearchRequest
+from ..routing.node_view import NodeView
+from .limits import DEADLINE_SECONDS
+
+MAX_REPLY_BYTES = 4 << 20  # 64 hits of 8 KiB text with vector and proof stay far below
+STATUSES = {401: "access_denied", 402: "access_denied", 403: "access_denied", 429: "busy", 503: "busy"}
+MEDIA_TYPE = "application/vnd.ipld.dag-cbor"
+
+
+class Reply(Record, frozen=True):
+    """What came back from one node: a reply, or the status and reason there is none."""
+
+    node: int
+    milliseconds: float
+    reply: SearchReply | None = None
+    status: str = "success"
+    detail: str = ""
+
+
+async def ask_nodes(
+    http: HttpClient,
+    targets: Sequence[tuple[NodeView, SearchRequest]],
+    deadline: float = DEADLINE_SECONDS,
+) -> AsyncIterator[Reply]:
+    """Ask every node at once; replies are handed out as they arrive. Never raises for a node's failings."""
+    tasks = [asyncio.create_task(_ask(http, view, request, deadline)) for view, request in targets]
+    try:
+        for task in asyncio.as_completed(tasks):
+            yield await task
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, deadline: float) -> Reply:
+    started = time.perf_counter()
+    node = view.entry.node
+
+    def failed(status: str, error: Exception) -> Reply:
+        return Reply(node=node, milliseconds=_since(started), status=status, detail=str(error))
+
+    try:
+        body = await http.fetch(
+            "POST",
+            view.entry.endpoint.rstrip("/") + "/v1/search",
+            body=encode(request),
+            content_type=MEDIA_TYPE,
+            accept=MEDIA_TYPE,
+            deadline=deadline,
+            max_bytes=MAX_REPLY_BYTES,
+        )
+        return Reply(node=node, milliseconds=_since(started), reply=decode(body, SearchReply))
+    except DeadlineExceeded as error:
+        return failed("timeout", error)
+    except BadReply as error:
+        return failed(STATUSES.get(error.status, "error"), error)
+    except CodecError as error:
+        return failed("unverified", error)
+    except (TransportError, KnetError) as error:
+        return failed("error", error)
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)

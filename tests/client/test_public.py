@@ -1,0 +1,105 @@
+"""`import knet`: what it offers, what it costs, and what it says to somebody who has no network yet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+import knet
+from knet import ipython
+from knet.answer.live import load_answer
+from knet.client import shared
+from knet.client.network import Network
+from knet.config import Profile, load_profile, save_profile
+from knet.errors import ConfigError, MissingExtra
+from tests.network.clients import PATIENT, open_client
+from tests.small_network import QUESTION
+
+HEAVY = ["web3", "torch", "numpy", "faiss", "onnxruntime", "aiohttp", "langchain_core", "pydantic", "rich"]
+
+
+def test_importing_knet_loads_nothing_heavy() -> None:
+    program = f"import sys, knet; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in knet.__all__:
+        assert getattr(knet, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = knet.nothing
+
+
+def test_without_a_profile_connect_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    monkeypatch.delenv("KNET_PROFILE", raising=False)
+    with pytest.raises(ConfigError, match=r"No network is configured.*knet network up.*knet demo"):
+        knet.connect()
+    with pytest.raises(ConfigError, match="no profile 'mine'"):
+        knet.connect("mine")
+    monkeypatch.setenv("KNET_PROFILE", "yours")
+    with pytest.raises(ConfigError, match="no profile 'yours'"):
+        knet.connect()
+    assert list(tmp_path.iterdir()) == [], "asking for what is not there writes nothing"
+
+
+def test_a_saved_answer_is_read_from_a_file_or_a_text(net: Network, tmp_path: Path) -> None:
+    answer = net.ask(QUESTION, deadline=PATIENT)
+    path = tmp_path / "answer.json"
+    path.write_text(answer.to_json())
+    assert load_answer(path) == load_answer(str(path)) == load_answer(answer.to_json())
+    assert net.verify(load_answer(path)).ok
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_answer(tmp_path)
+
+
+def test_asking_without_a_connection_shares_one(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`knet.ask` connects to the default network once, and again when that is another one."""
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    monkeypatch.delenv("KNET_PROFILE", raising=False)
+    with pytest.raises(ConfigError, match="No network is configured"):
+        knet.ask(QUESTION)
+    opened: list[Network] = []
+
+    def connect(name: str) -> Network:
+        opened.append(open_client(load_profile(name), tmp_path))
+        return opened[-1]
+
+    monkeypatch.setattr("knet.client.network.connect", connect)
+    save_profile(replace(profile, name="mine"), default=True)
+    assert knet.ask(QUESTION, deadline=PATIENT).found
+    assert knet.ask(QUESTION, k=1, profile="mine", deadline=PATIENT).verify(embed=False).ok
+    assert len(opened) == 1
+    save_profile(replace(profile, name="mine", gateways=["http://127.0.0.1:1"]))
+    assert shared.shared_network() is shared.shared_network("mine")
+    assert len(opened) == 2
+    shared._close("mine")
+
+
+def test_the_magics_need_a_package_that_the_error_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one red line: IPython prints what ``_render_traceback_`` gives in the place of a traceback."""
+    monkeypatch.setattr(ipython, "entry_points", lambda group: [])
+    with pytest.raises(MissingExtra, match=r"pip install 'knet\[jupyter\]'") as caught:
+        knet.load_ipython_extension(object())
+    (line,) = caught.value._render_traceback_()  # type: ignore[attr-defined]
+    assert line.startswith("\x1b[91mknet: knet-jupyter, ")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("question", ["", " \n", "x" * 4097])
+def test_a_question_that_cannot_be_asked_is_refused_before_anybody_hears_it(net: Network, question: str) -> None:
+    with pytest.raises(ConfigError):
+        net.ask(question)
+
+
+def test_the_longest_question_and_the_most_passages_are_answered(net: Network) -> None:
+    question = (QUESTION + " " + "dam " * 2000)[:4096]
+    answer = net.ask(question, k=64, deadline=PATIENT)
+    assert not answer.record.is_partial, [(status.status, status.detail) for status in answer.nodes]

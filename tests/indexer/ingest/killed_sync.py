@@ -1,0 +1,37 @@
+"""`python -m tests.indexer.ingest.killed_sync HOME`: sync, killed at random moments, until one run finishes.
+
+Prints how many were killed. Children are forked, so that each begins at once and dies somewhere in the work itself.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+from knet_indexer.ingest import sync as stage
+from knet_indexer.sources.base import parse_source
+from tests.network.support import open_node
+
+FIRST_MOMENT, LONGER = 0.01, 0.01  # seconds; each run may live a little longer, so that one gets to the end
+RUNS = 200
+
+stage.BATCH_CHUNKS = stage.EMBED_BATCH = 8  # many commits to die between
+
+
+def killed(home: Path, seconds: float) -> bool:
+    """Whether a sync was cut off after so long."""
+    child = os.fork()
+    if child == 0:
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM, which nobody handles, ends a process as SIGKILL does
+        stage.sync(open_node(home))
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+parse_source(f"folder:{Path(__file__).parent}")  # imports, once, what reading takes
+chance = random.Random(7)
+moments = (FIRST_MOMENT + chance.random() * LONGER * run for run in range(RUNS))
+print(next(count for count, moment in enumerate(moments) if not killed(Path(sys.argv[1]), moment)))

@@ -1,0 +1,147 @@
+"""Kernels ask through the client of their server, and by themselves where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from knet.client import shared
+from knet.errors import ConfigError, DeadlineExceeded, TransportError
+from knet_jupyter.kernel.server_network import ServersNetwork, servers_network
+from knet_jupyter.protocol import PLACE, SOCKET
+from knet_jupyter.server.service import Service
+from tests.jupyter.server.conftest import PATIENT, QUESTION
+
+pytestmark = pytest.mark.network
+
+T = TypeVar("T")
+Kernel = Callable[[Callable[[], T]], T]
+
+
+@pytest.fixture
+def kernel(service: Service, jp_asyncio_loop: Any) -> Kernel[Any]:
+    """Runs what a kernel does, while the server serves. A kernel's own connection would be a failure."""
+    return lambda does: jp_asyncio_loop.run_until_complete(asyncio.to_thread(does))
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError("the kernel made a connection of its own")
+
+    monkeypatch.setattr("knet.client.network.connect", refuse)
+
+
+def through() -> ServersNetwork:
+    found = servers_network("")
+    assert found is not None
+    return found
+
+
+def test_everything_that_cells_do_goes_through_the_servers_client(kernel: Kernel[Any], service: Service) -> None:
+    statuses, asked = [], []
+
+    def does() -> None:
+        network = shared.shared_network()
+        answer = network.ask(
+            QUESTION, ask=0, deadline=PATIENT, on_status=statuses.append, on_asking=lambda nodes: asked.extend(nodes)
+        )
+        assert answer.passages[0].uri.endswith("beaver.md")
+        assert answer.verify().failed == []
+        assert [rating.value for rating in answer.rate(1, passage=1)] == [100]
+        assert sum(info.documents for info in network.nodes()) == 3
+        assert network.profile.name == "jupyter"
+        assert len(network.flush_ratings()) == 1
+
+    kernel(does)
+    assert len(statuses) == len(asked) == 2
+    client = service.clients.connected()
+    assert client is not None
+    assert client.pending_ratings() == []
+
+
+def test_errors_come_as_what_they_are(kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: Any, **__: Any) -> None:
+        raise DeadlineExceeded("The node is late.")
+
+    def does() -> None:
+        with pytest.raises(ConfigError, match="The question is empty"):
+            through().ask(" ")
+        with pytest.raises(ConfigError, match="deadline is seconds"):
+            through().ask(QUESTION, deadline=-1)
+        answer = through().ask(QUESTION, deadline=PATIENT)
+        with pytest.raises(ConfigError):
+            answer.rate(5)
+        monkeypatch.setattr(service.clients.connected(), "verify", late)
+        with pytest.raises(DeadlineExceeded, match="The node is late"):
+            answer.verify()
+
+    kernel(does)
+
+
+def test_an_interrupted_kernel_withdraws_its_question(
+    kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn = threading.Event()
+
+    def slow(*_: Any, stop: threading.Event, on_asking: Any, **__: Any) -> None:
+        on_asking([])
+        if stop.wait(60):
+            withdrawn.set()
+
+    class Interrupted(Exception): ...
+
+    def interrupt(_: Any) -> None:
+        raise Interrupted
+
+    def does() -> None:
+        through().nodes()
+        client = service.clients.connected()
+        monkeypatch.setattr(client, "ask", slow)
+        with pytest.raises(Interrupted):
+            through().ask(QUESTION, on_asking=interrupt)
+        assert withdrawn.wait(60)
+
+    kernel(does)
+
+
+def test_what_a_server_cannot_be_told_the_kernel_does_itself(kernel: Kernel[Any]) -> None:
+    def does() -> None:
+        with pytest.raises(AssertionError, match="of its own"):
+            through().ask(QUESTION, model=object())
+
+    kernel(does)
+
+
+def test_only_the_user_can_reach_the_socket(service: Service) -> None:
+    folder = Path(os.environ[PLACE])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / SOCKET).stat().st_mode) == 0o600
+
+
+def test_a_kernel_with_another_home_has_a_client_of_its_own(
+    kernel: Kernel[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNET_HOME", str(tmp_path / "other"))
+    assert kernel(lambda: servers_network("")) is None
+
+
+def test_without_its_server_a_kernel_asks_by_itself(
+    kernel: Kernel[Any], jp_serverapp: Any, jp_asyncio_loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extension = next(iter(jp_serverapp.extension_manager.extension_apps["knet_jupyter"]))
+    network, place = kernel(through), os.environ[PLACE]
+    jp_asyncio_loop.run_until_complete(extension.stop_extension())
+    assert PLACE not in os.environ
+    assert not Path(place).exists()
+    monkeypatch.setenv(PLACE, place)
+    assert servers_network("") is None
+    with pytest.raises(TransportError, match="does not answer"):
+        network.ask(QUESTION)

@@ -1,0 +1,224 @@
+"""The network as an assistant's tools, driven by the SDK's own client over both transports."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install 'knet[mcp]'")
+
+from knet.answer.writer import UNKNOWN
+from knet.cli.main import app
+from knet.client.network import Network
+from knet.config import Profile, save_profile
+from knet.errors import BlockTampered, ConfigError
+from knet.mcp.answer_store import KeptAnswers
+from knet.mcp.sdk import MAJOR
+from knet.mcp.server import MAX_TEXT, Tools, _window
+from tests.network.support import RunningNode
+from tests.small_network import QUESTION
+
+from .clients import Client, over_http, over_stdio
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "tests.mcp.serve_small_network", "mcp"]
+TOKEN = "a-secret-of-twenty-two"
+
+
+def test_it_is_the_wanted_version_of_the_sdk_that_is_tried() -> None:
+    assert str(MAJOR) == os.environ.get("MCP_MAJOR", "2")
+
+
+@pytest.fixture
+def environment(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A home that has joined the network, for a child process."""
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    save_profile(profile, default=True)
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "KNET_HOME": str(tmp_path), "PYTHONPATH": path}
+
+
+@contextmanager
+def serving(environment: dict[str, str], *options: str) -> Iterator[str]:
+    """The URL of `knet mcp --http` in a process of its own."""
+    command = [*COMMAND, "--http", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("MCP server at http://127.0.0.1:"), line
+        yield line.split()[3].rstrip(";")
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@asynccontextmanager
+async def started(transport: str, environment: dict[str, str], *options: str) -> AsyncIterator[Client]:
+    if transport == "stdio":
+        async with over_stdio([*COMMAND, *options], environment) as client:
+            yield client
+    else:
+        with serving(environment, *options) as url:
+            async with over_http(url) as client:
+                yield client
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_an_assistant_searches_reads_asks_verifies_and_rates(
+    transport: str, environment: dict[str, str], nodes: list[RunningNode]
+) -> None:
+    async with started(transport, environment) as client:
+        found = await client.call("search", query=QUESTION, k=3)
+        assert json.loads(found.text) == found.data, "one JSON text item, for clients that know no structured content"
+        assert len(found.progress) == len(nodes)
+        assert all("success" in line for line in found.progress)
+        assert len(found.data["results"]) == 3
+        best = next(result for result in found.data["results"] if "builds a dam of branches" in result["text"])
+        assert best["url"].startswith("ipfs://")
+
+        read = (await client.call("fetch", id=best["id"])).data
+        assert {key: read[key] for key in ("id", "title", "url")} == {key: best[key] for key in ("id", "title", "url")}
+        assert read["text"] == (nodes[0].documents / "beaver.md").read_text()
+        assert read["metadata"]["node"] == str(nodes[0].identity)
+        elsewhere = f"{nodes[1].identity}/{best['id'].partition('/')[2]}"
+        refused = await client.call("fetch", id=elsewhere)
+        assert refused.is_error, "nothing says that this node published it"
+        assert "does not remember a passage" in refused.text
+
+        asked = (await client.call("ask", question=QUESTION, nodes=[nodes[0].identity])).data
+        assert asked["found"]
+        assert (
+            "A beaver builds a dam of branches, mud and stones across a stream to raise its water. [1]" in asked["text"]
+        )
+        assert asked["sources"][0]["id"] == best["id"]
+
+        checked = (await client.call("verify", answer=asked["answer"])).data
+        assert checked["ok"]
+        assert {claim["holds"] for claim in checked["claims"]} == {True}
+
+        rated = (await client.call("rate", answer=asked["answer"], helpful=True, passage=1)).data
+        assert rated["rated"] == [nodes[0].identity]
+        assert len(rated["transactions"]) == 1
+        assert rated["transactions"][0].startswith("0x")
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_what_fails_is_a_tool_error_that_says_what_to_do(transport: str, environment: dict[str, str]) -> None:
+    async with started(transport, environment) as client:
+        for call, said in (
+            (client.call("verify", answer="bafy"), "Ask the question again"),
+            (client.call("rate", answer="bafy", helpful=True), "Ask the question again"),
+            (client.call("fetch", id="../../etc/passwd"), "not the id of a passage"),
+            (client.call("fetch", id="1/bafyzzz#0-4"), "fetch"),
+            (client.call("ask", question="  "), "The question is empty"),
+            (client.call("search", query=QUESTION, k=1000), "less than or equal to 64"),
+            (client.call("forget", everything=True), "forget"),
+        ):
+            called = await call
+            assert called.is_error
+            assert said in called.text
+        assert (await client.call("search", query=QUESTION)).data["results"], "and it still serves"
+
+
+async def test_the_tools_say_what_they_take_give_and_do(environment: dict[str, str]) -> None:
+    async with over_stdio(COMMAND, environment) as client:
+        tools = await client.tools()
+    assert list(tools) == ["search", "fetch", "ask", "verify", "rate"]
+    for tool in tools.values():
+        assert tool["description"]
+        assert tool["outputSchema"]["type"] == "object"
+        assert tool["annotations"]["readOnlyHint"] == (tool["name"] != "rate")
+        assert "context" not in tool["inputSchema"]["properties"]
+    assert tools["search"]["inputSchema"]["required"] == ["query"]
+    assert tools["fetch"]["inputSchema"]["required"] == ["id"]
+    assert set(tools["fetch"]["outputSchema"]["required"]) == {"id", "title", "text", "url", "metadata"}
+
+
+async def test_a_server_for_reading_offers_nothing_that_writes(environment: dict[str, str]) -> None:
+    async with over_stdio([*COMMAND, "--read-only"], environment) as client:
+        assert "rate" not in await client.tools()
+        asked = (await client.call("ask", question="zygomorphic quasars xylophone", k=1)).data
+    assert not asked["found"], "which is no error"
+    assert asked["text"] == UNKNOWN
+
+
+async def test_only_who_has_the_token_gets_in(environment: dict[str, str]) -> None:
+    with serving({**environment, "KNET_MCP_TOKEN": TOKEN}) as url:
+        async with over_http(url, TOKEN) as client:
+            assert "ask" in await client.tools()
+        assert _status(url) == 401
+        assert _status(url, authorization="Bearer wrong-secret-of-twenty") == 401
+        assert _status(url, authorization=f"Bearer {TOKEN}", host="evil.example") in (403, 421), (
+            "what a browser sends from another site, after a name of that site was turned to point here"
+        )
+
+
+def _status(url: str, **headers: str) -> int:
+    there = urlsplit(url)
+    connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
+    body = '{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'
+    connection.request("POST", there.path, body, {"Content-Type": "application/json", **headers})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "0.0.0.0"), "anybody could ask and rate as you"),
+        (("--host", "0.0.0.0", "--token", "short"), "The token has 5 characters"),
+        (("--host", "203.0.113.1", "--token", TOKEN), "Cannot serve on 203.0.113.1"),
+    ],
+)
+def test_serving_others_takes_a_secret(options: tuple[str, ...], said: str, environment: dict[str, str]) -> None:
+    done = CliRunner().invoke(app, ["mcp", "--http", *options])
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+class _Quiet:
+    async def report_progress(self, done: float, total: float | None, message: str) -> None: ...
+
+
+async def test_another_session_verifies_and_rates_what_this_one_asked(net: Network) -> None:
+    name = (await Tools(net).search(QUESTION, _Quiet(), k=1)).answer  # type: ignore[arg-type]
+    later = Tools(net)
+    assert (await later.verify(name)).ok
+    assert (await later.rate(name, helpful=True)).rated
+
+
+async def test_only_the_last_answers_are_kept_and_none_that_was_changed(net: Network, tmp_path: Path) -> None:
+    kept = KeptAnswers(tmp_path / "answers", most=2)
+    records = [net.ask(QUESTION, k=1).record for _ in range(3)]
+    names = [kept.add(record) for record in records]
+    assert len(set(names)) == 3, "each answer has receipts of its own"
+    assert [kept.get(name) for name in names[1:]] == records[1:]
+    for unknown in (names[0], "../answers", "", "bafkqaaa"):
+        with pytest.raises(ConfigError, match="Ask the question again"):
+            kept.get(unknown)
+    path = tmp_path / "answers" / names[2]
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(BlockTampered, match="ask again"):
+        kept.get(names[2])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "length"), [(0, 5, 10), (0, 9, 10**6), (500_000, 500_900, 10**6), (10**6 - 4, 10**6, 10**6)]
+)
+def test_a_long_document_is_read_around_the_passage(start: int, end: int, length: int) -> None:
+    first, last = _window(start, end, length)
+    assert 0 <= first <= start < end <= last <= length
+    assert last - first == min(length, MAX_TEXT)

@@ -1,0 +1,87 @@
+"""Whoever asked can withdraw the question; nobody waits on, and the next question is asked as ever."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from knet.client.network import Network
+from knet.config import Profile
+from knet.errors import Stopped
+from knet.records import NodeStatus, SearchReply, SearchRequest
+from knet_indexer.server.app import Service
+
+from .clients import PATIENT, open_client, own_network
+from .support import RunningNode, start_nodes
+
+QUESTION = "Where does the otter sleep?"
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture
+def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
+    collections = [{"otter.md": "The otter sleeps in its holt."}, {"heron.md": "The heron sleeps on one leg."}]
+    with start_nodes(tmp_path / "nodes", own_network(devnet), collections) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def net(nodes: list[RunningNode], tmp_path: Path) -> Iterator[Network]:
+    with open_client(nodes[0].node.profile, tmp_path / "client") as net:
+        yield net
+
+
+def test_whom_it_asks_is_told_before_they_answer(net: Network, nodes: list[RunningNode]) -> None:
+    told: list[tuple[str, int]] = []
+    net.ask(
+        QUESTION,
+        deadline=PATIENT,
+        on_asking=lambda asked: told.extend(("asking", node.node) for node in asked),
+        on_status=lambda node: told.append(("done", node.node)),
+    )
+    ids = {node.identity for node in nodes}
+    assert [what for what, _ in told] == ["asking", "asking", "done", "done"]
+    assert {node for _, node in told[:2]} == {node for _, node in told[2:]} == ids
+
+
+def test_a_question_is_withdrawn_while_nodes_hold_their_replies(
+    net: Network, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, release = threading.Event(), threading.Event()
+    search = Service.search
+
+    async def held(service: Service, request: SearchRequest) -> SearchReply:
+        stop.set()
+        while not release.is_set():
+            await asyncio.sleep(0.05)
+        return await search(service, request)
+
+    monkeypatch.setattr(Service, "search", held)
+    heard: list[NodeStatus] = []
+    try:
+        with pytest.raises(Stopped):
+            net.ask(QUESTION, deadline=PATIENT, stop=stop, on_status=heard.append)
+    finally:
+        release.set()
+    assert heard == []
+    assert {node.status for node in net.ask(QUESTION, deadline=PATIENT).nodes} == {"success"}
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_question_withdrawn_before_it_is_asked_reaches_nobody(net: Network, private: bool) -> None:
+    stop = threading.Event()
+    stop.set()
+    asked: list[NodeStatus] = []
+    with pytest.raises(Stopped):
+        net.ask(QUESTION, private=private, stop=stop, on_asking=asked.extend)
+    assert asked == []
+
+
+def test_a_stop_that_nobody_uses_changes_nothing(net: Network) -> None:
+    for private in (False, True):
+        answer = net.ask(QUESTION, private=private, deadline=PATIENT, stop=threading.Event())
+        assert [node.status for node in answer.nodes] == ["success", "success"]

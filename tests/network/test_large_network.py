@@ -1,0 +1,206 @@
+"""A network of more nodes than a client holds whole, at the size where that begins: real nodes, chain and answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from knet.chain.base import Directory
+from knet.chain.evm import EvmChain
+from knet.cli.main import app
+from knet.client import network as network_module
+from knet.client.network import Network
+from knet.codec import from_json
+from knet.config import Profile
+from knet.content.base import BlockSource
+from knet.records import Answer, NodeEntry
+from knet.routing import directory
+from knet.routing.large import large_directory as crowd
+
+from .clients import open_client, own_network
+from .support import RunningNode, start_nodes
+
+TOPICS = ["herons", "bridges", "comets", "cheeses", "glaciers", "violins", "lanterns", "otters"]
+FEW = 4
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def profile(devnet: Profile) -> Profile:
+    return own_network(devnet, "crowd")
+
+
+@pytest.fixture(scope="module")
+def nodes(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunningNode]]:
+    collections = [
+        {f"{topic}.md": " ".join(f"Fact {number} about {topic} is told here." for number in range(30))}
+        for topic in TOPICS
+    ]
+    with start_nodes(tmp_path_factory.mktemp("crowd"), profile, collections) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "WHOLE", FEW)
+    monkeypatch.setattr(crowd, "WHOLE", FEW)
+
+
+def known(network: Network) -> Network:
+    """Once every node is known."""
+    until = time.monotonic() + 120
+    while network.coverage() != (len(TOPICS), len(TOPICS)):
+        assert time.monotonic() < until, network.coverage()
+        time.sleep(0.05)
+    return network
+
+
+def test_a_question_goes_to_whoever_knows_and_the_answer_verifies(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    with open_client(profile, tmp_path) as network:
+        known(network)
+        for number in (0, 5):
+            answer = network.ask(f"Which fact about {TOPICS[number]} is told?", ask=2)
+            assert answer.found
+            assert answer.passages[0].provenance.node == nodes[number].identity
+            assert len(answer.nodes) == 2, "the others are not even mentioned"
+            assert answer.verify().ok
+        assert {info.title for info in network.nodes()} == {info.node.config.name for info in nodes}
+        assert len(network.views()) < len(TOPICS), "only those asked are held whole"
+
+
+def test_a_named_node_is_asked_whatever_the_question_is_about(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    with open_client(profile, tmp_path) as network:
+        known(network)
+        answer = network.ask("Which fact about herons is told?", nodes=[nodes[3].identity])
+        assert [status.node for status in answer.nodes] == [nodes[3].identity]
+        network.ask("Which fact about herons is told?", min_reliability=0.9)
+
+
+def test_private_questions_are_searched_here(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
+    with open_client(profile, tmp_path) as network:
+        known(network)
+        answer = network.ask("Which fact about comets is told?", ask=1, private=True)
+        assert [passage.provenance.node for passage in answer.passages][:1] == [nodes[2].identity]
+
+
+def fetched_by_another(profile: Profile, home: Path) -> list[int]:
+    """The nodes whose cards a new client of the same home fetches until it knows, and has asked, the network."""
+    fetched: list[int] = []
+    with open_client(profile, home) as network:
+        glance = network._view._glance_for
+        network._view._glance_for = lambda entry: fetched.append(entry.node) or glance(entry)  # type: ignore[func-returns-value]
+        known(network)
+        assert network.ask("Which fact about otters is told?").found
+    return fetched
+
+
+def test_a_client_that_was_stopped_goes_on_from_what_it_kept(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    with open_client(profile, tmp_path) as network:
+        known(network)
+    assert fetched_by_another(profile, tmp_path) == []
+
+
+def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> None:
+    """A client that reads ``count`` nodes, tells which, and then hangs."""
+    with pytest.MonkeyPatch.context() as patched, open_client(profile, folder) as network:
+        for module in (directory, crowd):
+            patched.setattr(module, "WHOLE", FEW)
+        patched.setattr(crowd, "SAVED_SECONDS", 0.0)
+        _read_only(network, count)
+        while network.coverage()[0] < count:
+            time.sleep(0.05)
+        told.send([info.node for info in network.nodes() if not info.problem])
+        threading.Event().wait()
+
+
+def _read_only(network: Network, count: int) -> threading.Event:
+    """Let the client read so many cards; the others arrive once the event is set."""
+    glance, left, arrive = network._view._glance_for, list(range(count)), threading.Event()
+
+    def glance_for(entry: NodeEntry) -> BlockSource:
+        try:
+            left.pop()
+        except IndexError:
+            arrive.wait()
+        return glance(entry)
+
+    network._view._glance_for = glance_for
+    return arrive
+
+
+def test_a_client_that_is_killed_while_it_reads_goes_on_from_what_it_kept(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
+    spawn = get_context("spawn")
+    hears, tells = spawn.Pipe(duplex=False)
+    client = spawn.Process(target=fill_until, args=(6, profile, tmp_path, tells), daemon=True)
+    client.start()
+    try:
+        assert hears.poll(120), "it reads six nodes"
+        kept = hears.recv()
+    finally:
+        client.kill()
+        client.join()
+    fetched = fetched_by_another(profile, tmp_path)
+    assert len(kept) == 6
+    assert sorted([*kept, *fetched]) == sorted(node.identity for node in nodes)
+
+
+def test_a_client_that_still_reads_says_how_much_it_knows(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KNET_HOME", str(tmp_path))
+    with open_client(profile, tmp_path) as network, monkeypatch.context() as patched:
+        arrive = _read_only(network, FEW)
+        patched.setattr(network_module, "connect", lambda _: nullcontext(network))
+        try:
+            asked = knet("ask", "Which fact about herons is told?", "--json")
+            told = from_json(asked.stdout, Answer), json.loads(asked.stdout)["coverage"]
+            assert told[1]["published"] == len(TOPICS) > told[1]["known"] > 0
+            assert f"of {len(TOPICS)} nodes are known so far" in asked.stderr
+            assert f"of {len(TOPICS)} nodes are known so far" in knet("ask", "Which fact about herons is told?").stderr
+            listed = knet("nodes", "--json")
+            assert f"of {len(TOPICS)} nodes are known so far" in listed.stderr
+            problems = [info["problem"] for info in json.loads(listed.stdout)]
+            assert (len(problems), problems.count(crowd.UNREAD)) == (len(TOPICS), len(TOPICS) - FEW)
+        finally:
+            arrive.set()
+        known(network)
+        asked = knet("ask", "Which fact about herons is told?", "--json")
+        assert "coverage" not in json.loads(asked.stdout)
+        assert "known so far" not in asked.stderr + knet("nodes").stderr
+
+
+def knet(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_directory_is_handed_out_page_by_page_and_goes_on_from_any(
+    nodes: list[RunningNode], profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("knet.chain.events.PAGE_BLOCKS", 3)
+    chain = EvmChain(profile.rpc, profile.deployment)
+    pages: list[Directory] = []
+    whole = chain.directory(on_page=pages.append)
+    assert len(pages) > 3
+    assert len(pages[0].nodes) < len(whole.nodes)
+    for page in (pages[0], pages[len(pages) // 2]):
+        assert chain.directory(page).nodes == whole.nodes

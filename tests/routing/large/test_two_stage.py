@@ -1,0 +1,281 @@
+"""Routing among more nodes than can be looked at closely: proposals, briefs, and the files they are kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from knet.codec import cid_of
+from knet.index.card import Batch, make_card
+from knet.index.lexical import term_hash, tokens
+from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Reputation
+from knet.routing.large import summary_index as chart_module
+from knet.routing.large import summary_store as atlas_module
+from knet.routing.large import two_stage as far_module
+from knet.routing.large.summary import GROUPS, brief_of
+from knet.routing.large.summary_index import Chart, Terms
+from knet.routing.large.summary_store import Atlas
+from knet.routing.large.two_stage import MOST_KEPT, Overview, route_far
+from knet.routing.node_view import NodeView
+from knet.routing.router import pooled_statistics, route
+from tests.search.support import SPACE, embed
+
+NAMES = [f"{first}{second}{last}" for first in "bdfgklmnprst" for second in "aeiou" for last in "bdgklmnrst"]
+CID = cid_of(SPACE)
+
+
+def text(rng: np.random.Generator, about: Sequence[str]) -> str:
+    return " ".join([*rng.choice(about, 6), *rng.choice(NAMES, 4)])
+
+
+def view_of(node: int, card: Card, sequence: int = 1) -> NodeView:
+    manifest = Manifest(
+        node=node, sequence=sequence, previous=None, space=CID, shards=[], card=cid_of(card),
+        documents=card.documents, chunks=card.chunks, time=0,
+    )  # fmt: skip
+    head = Head(manifest=cid_of(manifest), sequence=sequence, block=1, time=0, transaction="")
+    return NodeView(NodeEntry(node=node, owner="", wallet="", endpoint="", head=head), manifest, card, SPACE)
+
+
+def town(nodes: int, first: int = 1) -> list[NodeView]:
+    """Nodes that each hold a few texts about some words of their own."""
+    views = []
+    for node in range(first, first + nodes):
+        rng = np.random.default_rng(node)
+        about = rng.choice(NAMES, 12).tolist()
+        texts = [text(rng, about) for _ in range(8)]
+        batch = Batch(np.array([embed(t) for t in texts]), texts)
+        card = make_card(SPACE, [batch], title=f"node {node}", documents=8)
+        views.append(view_of(node, card))
+    return views
+
+
+VIEWS = town(300)
+
+
+def questions(count: int) -> list[str]:
+    rng = np.random.default_rng(7)
+    return [" ".join(rng.choice(np.random.default_rng(node).choice(NAMES, 12), 4)) for node in range(1, count + 1)]
+
+
+def filled(folder: Path, views: Sequence[NodeView]) -> Atlas:
+    atlas = Atlas(folder)
+    if CID not in atlas.spaces:
+        atlas.learn(SPACE, views)
+    atlas.add([(CID, brief_of(view)) for view in views])
+    return atlas
+
+
+def overview(atlas: Atlas, near: Sequence[NodeView] = ()) -> Overview:
+    return Overview(atlas.chart, atlas.spaces, near)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Overview:
+    atlas = filled(tmp_path_factory.mktemp("atlas"), VIEWS)
+    atlas.close()
+    return overview(atlas)
+
+
+def far(question: str, known: Overview, **options: object) -> list[int]:
+    return [each.node for each in route_far(question, {CID: embed(question)}, known, {}, **options)]  # type: ignore[arg-type]
+
+
+def proposals(chart: Chart, question: str) -> list[int]:
+    words = list(dict.fromkeys(tokens(question)))
+    keys = np.array([term_hash(word) for word in words], np.uint32)
+    rows, _ = chart.proposed(Terms(keys, np.ones(len(words))), {0: embed(question)})
+    return list(chart.columns["node"][rows].tolist())
+
+
+def test_briefs_lead_to_the_nodes_that_whole_cards_lead_to(known: Overview) -> None:
+    first, shared = 0, 0
+    for question in questions(40):
+        near = [each.node for each in route(question, {CID: embed(question)}, VIEWS)][:10]
+        found = far(question, known)[:10]
+        first += near[0] in found
+        shared += len(set(near) & set(found))
+    assert first >= 38
+    assert shared >= 0.75 * 400
+
+
+def test_statistics_are_those_of_all_cards(known: Overview) -> None:
+    for question in questions(5):
+        words = tokens(question)
+        ours, theirs = known.statistics(words), pooled_statistics(VIEWS, words)
+        assert ours.chunks == theirs.chunks
+        assert ours.average_length == pytest.approx(theirs.average_length)
+        assert [ours.idf(word) for word in words] == [theirs.idf(word) for word in words]
+
+
+def test_few_are_kept_and_all_are_asked_only_as_far_as_that(known: Overview) -> None:
+    question = questions(1)[0]
+    assert len(far(question, known, asked=0)) == MOST_KEPT < len(VIEWS)
+    assert len(far(question, known, asked=50)) == 50
+
+
+def test_a_name_brings_a_node_in_that_neither_topic_nor_words_propose(
+    known: Overview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody = {question: far(question, known, asked=len(VIEWS)) for question in questions(10)}
+    monkeypatch.setattr(chart_module, "BY_BOTH", 12)
+    monkeypatch.setattr(chart_module, "BY_WORDS", 6)
+    monkeypatch.setattr(far_module, "MOST_KEPT", 5)
+    best = Reputation(positive=500, negative=0, count=500)
+    for question, ranked in everybody.items():
+        proposed = proposals(known.chart, question)
+        stranger = next(
+            node for node in ranked if node not in proposed and node not in far(question, known, named=[node])
+        )
+        assert stranger not in far(question, known)
+        own = {"usefulness": {stranger: best}, "beliefs": lambda known, node=stranger: {node: best}}
+        assert stranger not in far(question, known, **own), "nothing proposes it"
+        assert stranger in far(question, known, named=[stranger], **own)
+        assert far(question, known, only=[stranger]) == [stranger], "whoever is named by the user is found"
+
+
+def test_a_question_under_way_is_not_disturbed_by_a_page_that_comes(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:100])
+    before, asked = overview(atlas), questions(300)[100:]
+    atlas.add([(CID, brief_of(view)) for view in VIEWS[100:]])
+    atlas.close()
+    assert all(set(far(question, before)) <= set(range(1, 101)) for question in asked), "it sees what it began with"
+    assert any(max(far(question, overview(atlas))) > 100 for question in asked)
+
+
+def test_questions_are_answered_while_pages_come(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:20])
+    with ThreadPoolExecutor(2) as pool:
+        coming = pool.submit(lambda: [atlas.add([(CID, brief_of(view))]) for view in VIEWS[20:80]])
+        rounds = [pool.submit(far, question, overview(atlas)) for question in questions(200)]
+        assert all(each.result() for each in rounds)
+        coming.result()
+    atlas.close()
+    assert len(atlas) == 80
+
+
+def test_nodes_of_a_small_space_are_compared_by_their_cards_beside_the_others(known: Overview) -> None:
+    question = questions(3)[2]
+    moved = VIEWS[2]
+    rest = known._replace(near=[view_of(1000, moved.card)])
+    assert far(question, rest)[:2] in ([1000, 3], [3, 1000])
+
+
+def greedy(node: int, centroids: int, terms: Sequence[str]) -> NodeView:
+    """A node that claims to be about everything and to hold every word everywhere."""
+    rng = np.random.default_rng(node)
+    vectors = rng.standard_normal((centroids, SPACE.dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    honest = make_card(SPACE, [Batch(vectors[:2], list(terms[:2]))], title="everything", documents=10**6)
+    words = sorted({term_hash(term) for term in terms})
+    return view_of(
+        node,
+        Card(
+            title=honest.title, space=CID, documents=10**6, chunks=10**6, average_length=10.0,
+            centroids=vectors.astype(VECTOR_DTYPE).tobytes(),
+            weights=np.full(centroids, 10**6 // centroids, "<u4").tobytes(),
+            terms=np.array(words, "<u4").tobytes(), df=np.full(len(words), 10**6, "<u4").tobytes(),
+        ),
+    )  # fmt: skip
+
+
+def test_cards_that_claim_everything_do_not_crowd_out_the_others(tmp_path: Path) -> None:
+    crowd = [greedy(10_000 + number, 1300, NAMES) for number in range(30)]
+    assert all(len(brief_of(view).groups) == GROUPS for view in crowd[:3])
+    atlas = filled(tmp_path, VIEWS)
+    atlas.add([(CID, brief_of(view)) for view in crowd])
+    kept = 0
+    for number, question in enumerate(questions(20), 1):
+        kept += number in proposals(atlas.chart, question)
+    assert kept == 20
+    chunks = overview(atlas).statistics(NAMES[:5]).chunks
+    assert chunks == 30 * 65536 + 300 * 8, "a million chunks count as 65,536"
+    atlas.close()
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+    first = filled(tmp_path, VIEWS[:100])
+    question = questions(1)[0]
+    before = far(question, overview(first))
+    first.close()
+    again = Atlas(tmp_path)
+    assert far(question, overview(again)) == before
+    assert again.title(5) == "node 5"
+    head = VIEWS[4].entry.head
+    assert head is not None
+    assert again.holds(5, head.manifest)
+    assert not again.holds(200, head.manifest)
+    again.close()
+
+
+def test_a_page_that_was_cut_off_costs_its_own_nodes_alone(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:50])
+    atlas.add([(CID, brief_of(view)) for view in VIEWS[50:80]])
+    atlas.close()
+    torn = sorted(tmp_path.glob("*.page"))[1]
+    torn.write_bytes(torn.read_bytes()[:-100])
+    again = Atlas(tmp_path)
+    assert len(again) == 50
+    again.add([(CID, brief_of(view)) for view in VIEWS[50:80]])
+    assert len(again) == 80
+    again.close()
+
+
+def test_what_was_learnt_of_a_space_is_learnt_anew_where_it_was_lost(tmp_path: Path) -> None:
+    filled(tmp_path, VIEWS[:50]).close()
+    (tmp_path / "0.lens").write_bytes(b"rubbish")
+    again = Atlas(tmp_path)
+    assert (len(again), again.spaces) == (0, {})
+    again.close()
+    whole = filled(tmp_path, VIEWS[:50])
+    assert len(whole) == 50
+    whole.close()
+
+
+def test_a_new_head_takes_the_place_of_the_old_and_pages_stay_few(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:100])
+    for sequence in range(2, 60):
+        atlas.add([(CID, brief_of(view_of(7, VIEWS[200 + sequence % 3].card, sequence)))])
+    assert len(atlas) == 100
+    assert len(list(tmp_path.glob("*.page"))) < 40
+    question = " ".join(np.random.default_rng(203).choice(NAMES, 12)[:4])
+    assert far(question, overview(atlas))[0] == 7
+    expected = pooled_statistics([*VIEWS[:6], *VIEWS[7:100], VIEWS[202]], NAMES[:20])
+    assert overview(atlas).statistics(NAMES[:20]).chunks == expected.chunks
+    atlas.close()
+
+
+def test_nodes_that_left_are_forgotten(tmp_path: Path) -> None:
+    atlas = filled(tmp_path, VIEWS[:60])
+    atlas.forget(range(1, 31))
+    assert sorted(atlas.chart.row_of) == list(range(31, 61))
+    atlas.close()
+    again = Atlas(tmp_path)
+    assert len(again) == 30
+    again.close()
+
+
+def test_no_more_nodes_are_taken_in_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atlas_module, "MOST_NODES", 60)
+    atlas = filled(tmp_path, VIEWS[:100])
+    assert len(atlas) == 60
+    atlas.add([(CID, brief_of(view_of(7, VIEWS[200].card, 2)))])
+    assert len(atlas) == 60, "one that is known may still change"
+    atlas.close()
+
+
+def test_of_two_processes_one_writes(tmp_path: Path) -> None:
+    first = filled(tmp_path, VIEWS[:50])
+    second = Atlas(tmp_path)
+    second.add([(CID, brief_of(view)) for view in VIEWS[50:60]])
+    assert (len(first), len(second)) == (50, 60)
+    second.close()
+    first.close()
+    assert len(Atlas(tmp_path)) == 50

@@ -1,0 +1,96 @@
+"""Who is asked: the nodes that say it in one place first, and no more of them than matter."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from benchmarks.listnet import learn_promise
+from knet.codec import cid_of
+from knet.index.card_format import read_places, read_spreads
+from knet.routing.card_index import CardIndex
+from knet.routing.features import FEATURES, chances
+from knet.routing.node_view import NodeView
+from knet.routing.router import FEWEST, MOST, Route, enough, route
+from tests.search.support import SPACE, Owner, embed
+
+SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "Nobody in Prague slept."]
+TOGETHER = ["A comet with a long tail was seen from Prague in 1577.", "Bread is baked at dawn."]
+OTHERS = ["Ships carry grain.", "Wool is spun in winter."]
+QUESTION = "Was a comet with a tail seen from Prague in 1577?"
+VIEWS = [Owner(1, SCATTERED).view, Owner(2, TOGETHER).view, Owner(3, OTHERS).view]
+VECTORS = {cid_of(SPACE): embed(QUESTION)}
+
+
+def older(view: NodeView) -> NodeView:
+    """The same node with a card from before cards told spreads and places."""
+    card = msgspec.structs.replace(view.card, spreads=b"", places=b"")
+    return NodeView(view.entry, view.manifest, card, view.space)
+
+
+def test_whoever_says_it_in_one_place_is_asked_first() -> None:
+    routes = route(QUESTION, VECTORS, VIEWS)
+    assert [each.node for each in routes] == [2, 1, 3]
+    assert routes[0].evidence["joint"] > routes[1].evidence["joint"] > routes[2].evidence["joint"]
+    assert set(FEATURES) < routes[0].evidence.keys()
+    assert sum(each.evidence["chance"] for each in routes) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_cards_of_earlier_versions_are_routed_to_as_well() -> None:
+    routes = route(QUESTION, VECTORS, [older(view) for view in VIEWS])
+    assert routes[-1].node == 3
+
+
+def test_nodes_of_a_space_without_an_embedder_go_by_words_alone() -> None:
+    routes = route(QUESTION, {}, VIEWS)
+    assert [each.node for each in routes] == [2, 1, 3]
+    assert all(each.evidence["topic"] == -1.0 for each in routes)
+
+
+def test_no_nodes_no_routes() -> None:
+    assert route(QUESTION, VECTORS, []) == []
+    assert route("?!", VECTORS, VIEWS)
+
+
+def test_as_many_are_asked_as_matter() -> None:
+    first = route(QUESTION, VECTORS, VIEWS)[0]
+
+    def routes(*chances: float) -> list[Route]:
+        return [msgspec.structs.replace(first, evidence={"chance": chance}) for chance in chances]
+
+    assert enough(routes(0.98, *[0.001] * 20)) == FEWEST
+    assert enough(routes(*[0.12] * 8, 0.02, 0.02)) == 8
+    assert enough(routes(*[0.02] * 50)) == MOST
+    assert enough(routes(0.5, 0.5)) == 2
+
+
+def test_places_tell_which_centroid_holds_a_term() -> None:
+    seen = CardIndex(VIEWS).look([], VECTORS)
+    assert seen.df.shape == (3, 0)
+    held = {bin(int(mask)).count("1") for mask in read_places(VIEWS[0].card)}
+    assert held == {1, 2}, "each chunk is a centroid of its own here; 'was' is in two of them"
+    assert np.allclose(read_spreads(VIEWS[0].card), 1.0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"places": b"no zlib"}, {"places": b"x\x9c\x03\x00\x00\x00\x00\x01"}, {"spreads": b"\x00\x7c"}]
+)
+def test_a_card_that_tells_impossible_places_or_spreads_is_refused(changes: dict[str, bytes]) -> None:
+    card = msgspec.structs.replace(VIEWS[0].card, **changes)
+    read = read_places if "places" in changes else read_spreads
+    with pytest.raises(ValueError, match="it"):
+        read(card)
+
+
+def test_the_router_learns_where_what_was_of_use_came_from() -> None:
+    rng = np.random.default_rng(5)
+    examples = []
+    for _ in range(100):
+        rows = rng.normal(size=(10, len(FEATURES)))
+        gains = np.zeros(10)
+        gains[np.argmax(rows[:, 1])] = 1.0
+        examples.append((rows, gains))
+    learnt = learn_promise(examples, [0.0] * len(FEATURES))
+    assert np.argmax(learnt) == 1
+    assert chances(np.array([0.0, -50.0])).round(3).tolist() == [1.0, 0.0]

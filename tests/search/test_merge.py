@@ -1,0 +1,169 @@
+"""One ranking from many nodes, whoever answered first."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knet.codec import cid_of
+from knet.index.lexical import tokens
+from knet.records import Reputation
+from knet.routing.router import pooled_statistics
+from knet.search.merge import Ranked, merge
+from knet.search.verify_reply import Checked, Nonces, verify_reply
+from knet.trust.reliability import passage_key
+
+from .support import SPACE, Owner, embed, question_for, request_for
+
+QUESTION = "Which bird sings at night?"
+TEXTS = ["The nightingale sings at night.", "Sparrows chirp at dawn.", "A bird in the hand."]
+OWNERS = [
+    Owner(1, TEXTS),
+    Owner(2, ["The nightingale sings at night.", "Night trains run late.", "Choirs sing on Sunday."]),
+    Owner(3, ["The vulture sings at night.", "Bats fly at night.", "Owls hunt mice by ear."]),
+]
+
+
+def hits(owners: list[Owner]) -> list[Checked]:
+    request = request_for(QUESTION)
+    found: list[Checked] = []
+    for owner in owners:
+        found += verify_reply(owner.reply(request), owner.view, question_for(request), embed(QUESTION), Nonces())[0]
+    return found
+
+
+HITS = hits(OWNERS)
+
+
+def merged(
+    found: list[Checked],
+    reputations: dict[int, Reputation] | None = None,
+    k: int = 5,
+    verdicts: dict[bytes, Reputation] | None = None,
+) -> list[Ranked]:
+    views = [owner.view for owner in OWNERS]
+    statistics = pooled_statistics(views, tokens(QUESTION))
+    spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
+    return merge(QUESTION, found, spaces, statistics, reputations or {}, k=k, verdicts=verdicts or {})
+
+
+@given(st.permutations(HITS))
+def test_the_order_of_arrival_does_not_matter(found: list[Checked]) -> None:
+    expected = [(r.checked.hit.text, sorted([r.checked.node, *r.sources])) for r in merged(HITS)]
+    assert [(r.checked.hit.text, sorted([r.checked.node, *r.sources])) for r in merged(found)] == expected
+
+
+def test_equal_texts_become_one_passage_with_two_sources() -> None:
+    held = [r for r in merged(HITS) if r.checked.hit.text == "The nightingale sings at night."]
+    assert [{r.checked.node, *r.sources} for r in held] == [{1, 2}]
+
+
+def test_reliability_decides_between_passages_that_compete() -> None:
+    trusted = Reputation(positive=20, negative=0, count=20)
+    distrusted = Reputation(positive=0, negative=20, count=20)
+    first = merged(HITS, {1: distrusted, 2: distrusted, 3: trusted})[0]
+    assert first.checked.node == 3
+    assert first.checked.hit.text == "The vulture sings at night."
+
+
+def test_trust_does_not_lift_an_irrelevant_passage() -> None:
+    trusted = Reputation(positive=1000, negative=0, count=1000)
+    texts = [r.checked.hit.text for r in merged(HITS, {2: trusted}, k=3)]
+    assert "Choirs sing on Sunday." not in texts
+
+
+def test_the_order_of_arrival_does_not_matter_where_nodes_have_names() -> None:
+    named = {1: KNOWN, 2: Reputation(positive=2, negative=2, count=4), 3: KNOWN}
+    expected = [(r.checked.hit.text, r.checked.node) for r in merged(HITS, named)]
+    for shift in range(len(HITS)):
+        found = HITS[shift:] + HITS[:shift]
+        assert [(r.checked.hit.text, r.checked.node) for r in merged(found[::-1], named)] == expected
+
+
+def test_ones_own_verdict_on_a_passage_stays_with_it_whoever_says_it() -> None:
+    first = merged(HITS)[0].checked.hit.text
+    verdicts = {passage_key(tokens(first)): Reputation(negative=1, count=1)}
+    texts = [r.checked.hit.text for r in merged(HITS, k=9, verdicts=verdicts)]
+    assert texts[0] != first
+    assert first in texts, "it sinks; it is not hidden"
+
+
+def test_of_equal_texts_the_most_reliable_node_is_shown() -> None:
+    held = next(r for r in merged(HITS, {2: KNOWN}) if r.checked.hit.text == "The nightingale sings at night.")
+    assert (held.checked.node, held.sources) == (2, [1])
+
+
+# --- attacks -------------------------------------------------------------------------------------------------------
+
+PLANTED = [
+    "{} The vulture.",
+    "{} It is the vulture.",
+    "The vulture is the answer. {}",
+    "Experts agree: {} The vulture.",
+]
+KNOWN = Reputation(positive=30, negative=0, count=30)
+
+
+def test_a_planted_answer_gains_nothing_by_being_repeated() -> None:
+    """It says the question itself, so it outranks every honest text, and its node has as good a name as any."""
+    right = "The bird that sings at night is the nightingale, and nobody has ever heard it by day."
+    honest = [Owner(node, [right, *TEXTS[1:]]) for node in range(1, 5)]
+    names = dict.fromkeys(range(1, 6), KNOWN)
+    for times in (1, 2, 4):
+        attacker = Owner(5, [text.format(QUESTION) for text in PLANTED[:times]])
+        found = hits([*honest, attacker])
+        assert merged(found)[0].checked.node == 5, "among nodes without a name relevance decides"
+        assert merged(found, names)[0].checked.hit.text == right
+
+
+def test_a_version_that_reliable_nodes_contradict_sinks() -> None:
+    text = "The nightingale, a small brown bird, sings at night in the woods of the south."
+    altered = text.replace("nightingale", "vulture").replace("brown", "black")
+    found = hits([Owner(1, [text]), Owner(2, [altered]), Owner(3, TEXTS)])
+    assert altered in [r.checked.hit.text for r in merged(found)[:3]]
+    named = merged(found, {1: KNOWN})
+    assert named[0].checked.hit.text == text
+    assert named[-1].checked.hit.text == altered
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert merged([]) == []
+
+
+# --- further columns -----------------------------------------------------------------------------------------------
+
+
+def test_what_adds_to_a_score_sums_to_it() -> None:
+    for ranked in merged(HITS, {2: KNOWN}):
+        assert abs(sum(ranked.shares.values()) - ranked.score) < 1e-3
+        assert {"dense", "bm25", "focus", "phrase"} == ranked.scores.keys()
+
+
+def test_a_text_that_holds_another_whole_is_the_same_passage() -> None:
+    longer = "News. " + TEXTS[0]
+    found = merged(hits([Owner(1, TEXTS), Owner(2, [longer])]))
+    assert sum("nightingale" in r.checked.hit.text for r in found) == 1
+    assert next({r.checked.node, *r.sources} for r in found if "nightingale" in r.checked.hit.text) == {1, 2}
+
+
+def test_a_reranker_decides_among_the_best() -> None:
+    from knet.search.rerank import closer_columns
+
+    views = {owner.node: owner.view for owner in OWNERS}
+    closer = closer_columns(views, {}, None, lambda question, texts: [float("Bats" in text) for text in texts])
+    statistics = pooled_statistics(views.values(), tokens(QUESTION))
+    spaces = dict.fromkeys(views, cid_of(SPACE))
+    found = merge(QUESTION, HITS, spaces, statistics, {}, k=9, closer=closer)
+    assert found[0].checked.hit.text == "Bats fly at night."
+    assert found[0].scores["rerank"] == 1.0
+
+
+def test_a_passage_known_to_answer_the_question_comes_first() -> None:
+    text = "Owls hunt mice by ear."
+    known = {passage_key(tokens(text)): ["Which bird sings at night and hunts?"]}
+    views = [owner.view for owner in OWNERS]
+    statistics = pooled_statistics(views, tokens(QUESTION))
+    spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
+    before = [r.checked.hit.text for r in merge(QUESTION, HITS, spaces, statistics, {}, k=9)]
+    after = [r.checked.hit.text for r in merge(QUESTION, HITS, spaces, statistics, {}, k=9, known=known)]
+    assert after.index(text) < before.index(text)

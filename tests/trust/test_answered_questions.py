@@ -1,0 +1,37 @@
+"""Which question a passage was found to answer is remembered, until the user says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from knet.index.lexical import tokens
+from knet.trust.feedback import MOST, Answered
+from knet.trust.reliability import passage_key
+
+TEXT = "The tower is 324 metres tall."
+KEY = passage_key(tokens(TEXT))
+
+
+def test_questions_survive_a_restart_and_are_forgotten_when_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "answered" / "net.json"
+    first, second = Answered(path), Answered(path)
+    first.add("How tall is the tower?", TEXT, 1)
+    second.add("What height has it?", TEXT, 0.5)
+    assert Answered(path).known == {KEY: ["How tall is the tower?", "What height has it?"]}
+    first.add("How tall is the tower?", TEXT, -1)
+    first.add("What height has it?", TEXT, -1)
+    assert Answered(path).known == first.known == {}
+
+
+def test_only_the_latest_are_kept(tmp_path: Path) -> None:
+    answered = Answered(tmp_path / "net.json")
+    for number in range(MOST + 3):
+        answered.add(f"question {number}", TEXT, 1)
+    assert answered.known[KEY][0] == "question 3"
+    assert len(answered.known[KEY]) == MOST
+
+
+def test_a_damaged_file_counts_as_empty(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_bytes(b'{"answered":{"no hex":["x"]}}')
+    assert Answered(path).known == {}
