@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.simulated import ASKED, KEPT, Network
 from knet.records import Reputation
-from knet.trust.agreement import outcomes, said
+from knet.trust.agreement import claim, outcomes
 from knet.trust.reliability import observed, passage_key
 
 
@@ -106,7 +106,7 @@ class Knet:
 
     def _agreed(self, question: int, fetched: Sequence[tuple[int, int]]) -> dict[int, float]:
         text, pool = self.network.pool.world.questions[question].text, self.network.pool
-        return outcomes([said(source, text, pool.texts[passage]) for source, passage in fetched], self.reliability)
+        return outcomes([claim(source, text, pool.texts[passage]) for source, passage in fetched], self.reliability)
 
     def _rate(self, question: int, held: Sequence[tuple[int, int]]) -> None:
         pool = self.network.pool

@@ -23,8 +23,8 @@ from knet.index.shard import store_vector
 from knet.records import Document, Head, Hit, Manifest, NodeEntry, Reputation, Space
 from knet.routing.node_view import NodeView
 from knet.routing.router import pooled_statistics, route
-from knet.search.merge import NO_VERDICTS, Ranked, merge
-from knet.search.verify_reply import Checked, words_of
+from knet.search.merge import NO_VERDICTS, RankedPassage, merge
+from knet.search.verify_reply import VerifiedHit, words_of
 
 FETCHED = 3  # passages a source sends (M)
 KEPT = 2  # passages an answer is written from (K)
@@ -170,7 +170,7 @@ class Network:
         k: int = KEPT,
         collapse: bool = True,
         verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
-    ) -> list[tuple[int, Ranked]]:
+    ) -> list[tuple[int, RankedPassage]]:
         """The best passages of (source, passage) pairs, as knet ranks them."""
         text = self.pool.world.questions[question].text
         statistics = pooled_statistics(self.views.values(), tokens(text))
@@ -179,7 +179,7 @@ class Network:
         found = merge(text, hits, spaces, statistics, reliability, k=k, collapse=collapse, verdicts=verdicts)
         return [(ranked.checked.hit.chunk, ranked) for ranked in found]
 
-    def _checked(self, question: int, source: int, passage: int) -> Checked:
+    def _checked(self, question: int, source: int, passage: int) -> VerifiedHit:
         cid, document = self.pool.documents[passage]
         text = self.pool.texts[passage]
         hit = Hit(
@@ -187,7 +187,7 @@ class Network:
             vector=self.pool.stored[passage], path=[], scores={},
         )  # fmt: skip
         cosine = float(self.pool.vectors[passage] @ self.pool.world.asked[question])
-        return Checked(
+        return VerifiedHit(
             node=source,
             manifest=self.pool.cid,
             document=document,

@@ -27,7 +27,7 @@
     ├── IndexerError
     │   ├── SourceError        a source cannot be listed or read
     │   └── NodeBusy           another process holds this node's state
-    ├── Stopped                whoever asked wants no answer any more
+    ├── Cancelled              the question was withdrawn
     └── VerificationError
         ├── BadReceipt         forged, replayed, or for somebody else
         ├── NotIncluded        a passage that its manifest does not contain
@@ -133,7 +133,7 @@ class SourceError(IndexerError): ...
 class NodeBusy(IndexerError): ...
 
 
-class Stopped(KnetError): ...
+class Cancelled(KnetError): ...
 
 
 class VerificationError(KnetError): ...

@@ -18,8 +18,8 @@ from benchmarks.big_network.made import Ground, ground, made
 from benchmarks.big_network.many import FIRST, measure
 from benchmarks.harness import report
 from knet.embed import PartEmbedder, load_embedder
-from knet.routing.large.summary import brief_of
-from knet.routing.large.summary_store import Atlas
+from knet.routing.large.summary import summarize_card
+from knet.routing.large.summary_store import SummaryStore
 from knet.routing.large.two_stage import Overview, route_far
 from knet.routing.router import route
 
@@ -74,9 +74,9 @@ def compared_to_one_stage(here: Ground, count: int) -> dict[str, float]:
     """Milliseconds of either way over the same nodes, and how many of the first are the same."""
     views = [made(here, node) for node in range(1, count + 1)]
     with TemporaryDirectory(prefix="knet-bench-") as folder:
-        atlas = Atlas(Path(folder))
+        atlas = SummaryStore(Path(folder))
         atlas.learn(here.space, views)
-        atlas.add([(here.cid, brief_of(view)) for view in views])
+        atlas.add([(here.cid, summarize_card(view)) for view in views])
         overview = Overview(atlas.chart, atlas.spaces, ())
         one, two, same = list[float](), list[float](), list[float]()
         for _ in range(2):  # the first one warms up

@@ -21,12 +21,12 @@ from benchmarks.big_network.made import Ground, made
 from knet.codec import Cid, cid_of, from_json, to_json
 from knet.index.lexical import term_hash, tokens
 from knet.records import Space
-from knet.routing.card_index import Seen
-from knet.routing.features import FEATURES, WIDTH, features, promises
-from knet.routing.large.segment import read_page, write_page
-from knet.routing.large.summary import Brief, brief_of
+from knet.routing.card_index import CardFeatures
+from knet.routing.features import FEATURES, WIDTH, features, routing_scores
+from knet.routing.large.segment import read_segment, write_segment
+from knet.routing.large.summary import CardSummary, summarize_card
 from knet.routing.large.summary_index import Terms
-from knet.routing.large.summary_store import PAGE, Atlas
+from knet.routing.large.summary_store import PAGE, SummaryStore
 from knet.routing.large.two_stage import Overview, route_far
 
 BLOCK = 64  # nodes made at once
@@ -42,7 +42,7 @@ Rows = npt.NDArray[np.float64]
 class Kept(NamedTuple):
     """What the reference needs of some nodes' whole cards for the questions there are."""
 
-    briefs: list[Brief]
+    briefs: list[CardSummary]
     cosine: npt.NDArray[np.float32]  # (nodes, questions, 64)
     place: npt.NDArray[np.uint64]  # (nodes, terms)
     weight: npt.NDArray[np.uint32]  # (nodes, 64)
@@ -81,7 +81,7 @@ def _make(first: int, last: int) -> Kept:
     )
     for number, node in enumerate(range(first, last)):
         view = made(_ground, node)
-        brief = brief_of(view)
+        brief = summarize_card(view)
         kept.briefs.append(brief)
         kept.cosine[number, :, : len(view.centroids)] = _ground.asked @ view.centroids.T
         kept.weight[number, : len(brief.weight)] = brief.weight
@@ -106,9 +106,9 @@ def build(here: Ground, nodes: int, folder: Path, scratch: Path) -> Everything:
         np.lib.format.open_memmap(scratch / "place.npy", "w+", np.uint64, (nodes, len(terms))),
         np.lib.format.open_memmap(scratch / "weight.npy", "w+", np.uint32, (nodes, 64)),
     )
-    atlas = Atlas(folder)
+    atlas = SummaryStore(folder)
     atlas.learn(here.space, [made(here, node) for node in range(1, min(nodes, LEARNT_FROM) + 1)])
-    waiting: list[tuple[Cid, Brief]] = []
+    waiting: list[tuple[Cid, CardSummary]] = []
     started = time.perf_counter()
     for first, kept in _made_blocks(here, nodes):
         run = slice(first - 1, first - 1 + len(kept.briefs))
@@ -143,7 +143,7 @@ def reference(here: Ground, everything: Everything, number: int, idf: Rows, term
         run = slice(first, first + LOOKED)
         place = np.ascontiguousarray(everything.place[run][:, columns])
         bits = np.unpackbits(place.view(np.uint8).reshape(*place.shape, 8), axis=2, bitorder="little").astype(bool)
-        seen = Seen(
+        seen = CardFeatures(
             cosine=everything.cosine[run, number].astype(float),
             spread=np.full((len(place), 64), float(np.float16(0.8))),
             weight=everything.weight[run].astype(float),
@@ -155,7 +155,7 @@ def reference(here: Ground, everything: Everything, number: int, idf: Rows, term
     most = max(float(each[:, BOTH].max()) for each in rows)
     for each in rows:  # the mass around the best of all, not of these
         each[:, MASS] += (each[:, BOTH].max() - most) / WIDTH
-    return promises(np.concatenate(rows))
+    return routing_scores(np.concatenate(rows))
 
 
 def measure(here: Ground, nodes: int, distinct: int, folder: Path, scratch: Path) -> dict[str, Any]:
@@ -212,15 +212,15 @@ def multiply(folder: Path, nodes: int) -> None:
     """Pages of the same nodes under other names, until there are as many: what they cost to search does not depend on
     their being different."""
     paths = sorted(folder.glob("*.page"))
-    count, name = sum(len(read_page(path).rows) for path in paths), len(paths)
+    count, name = sum(len(read_segment(path).rows) for path in paths), len(paths)
     for copy in range(1, -(-nodes // count)):
         for path in paths:
-            page = read_page(path)
+            page = read_segment(path)
             if count * copy >= nodes:
                 return
             rows = page.rows.copy()
             rows["node"] += np.uint64(copy * count)
-            write_page(folder / f"{name:08}.page", page._replace(rows=rows))
+            write_segment(folder / f"{name:08}.page", page._replace(rows=rows))
             name += 1
 
 
@@ -231,7 +231,7 @@ def ask(folder: Path, scratch: Path) -> dict[str, Any]:
     asked = np.load(scratch / "asked.npy")
     before = psutil.Process().memory_info().rss
     started = time.perf_counter()
-    atlas = Atlas(folder)
+    atlas = SummaryStore(folder)
     opened = time.perf_counter() - started
     overview, cid = Overview(atlas.chart, atlas.spaces, ()), cid_of(space)
     milliseconds, cpu, proposed, first, idfs = [], [], [], [], []

@@ -17,8 +17,8 @@ from benchmarks.listnet import learn_weights
 from benchmarks.ranking import Rows, interval, means
 from knet.embed import PartEmbedder, load_embedder
 from knet.search.fusion import WEIGHTS, calibrated
-from knet.search.merge import Column, columns_of, merge
-from knet.search.verify_reply import Checked
+from knet.search.merge import FeatureColumn, columns_of, merge
+from knet.search.verify_reply import VerifiedHit
 
 TESTED = 0.2  # of the questions of each SQuAD paragraph
 LEARNT_FROM = 400  # questions of each set that weights are learnt from
@@ -97,10 +97,12 @@ def run(bench: Bench) -> dict[str, dict[str, Rows]]:
     return {name: dict(zip(MEASURES, np.array(values).T, strict=True)) for name, values in kept.items()}
 
 
-def fused(bench: Bench, number: int, hits: Sequence[Checked]) -> dict[str, list[int]]:
+def fused(bench: Bench, number: int, hits: Sequence[VerifiedHit]) -> dict[str, list[int]]:
     """What knet's own merge makes of the candidates, with more and more of its columns."""
 
-    def merged(names: Sequence[str], *, known: bool = False, closer: Mapping[str, Column] | None = None) -> list[int]:
+    def merged(
+        names: Sequence[str], *, known: bool = False, closer: Mapping[str, FeatureColumn] | None = None
+    ) -> list[int]:
         found = merge(
             bench.questions[number].text, hits, {1: bench.space}, bench.statistics, {}, k=K, retrievers=names,
             collapse=False, known=bench.answered if known else {}, closer=closer or {},
@@ -108,7 +110,9 @@ def fused(bench: Bench, number: int, hits: Sequence[Checked]) -> dict[str, list[
         return [each.checked.hit.chunk for each in found]
 
     sentences = bench.sentences(number)
-    closer: dict[str, Column] = {"sentence": lambda _, few: np.array([sentences[hit.hit.chunk] for hit in few], float)}
+    closer: dict[str, FeatureColumn] = {
+        "sentence": lambda _, few: np.array([sentences[hit.hit.chunk] for hit in few], float)
+    }
     ways = {
         "dense + BM25": merged(("dense", "bm25")),
         "default": merged(FAST),

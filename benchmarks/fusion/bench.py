@@ -20,7 +20,7 @@ from knet.index.lexical import K1, B, Statistics, document_frequency, tokens
 from knet.index.shard import store_vector
 from knet.records import Document as Source
 from knet.records import Hit
-from knet.search.verify_reply import Checked
+from knet.search.verify_reply import VerifiedHit
 from knet.trust.reliability import passage_key
 
 NODE = 1
@@ -66,13 +66,13 @@ class Bench:
         more = [[word for each in self.known.get(row, ()) for word in tokens(each)] for row in range(len(self.words))]
         return _index([[*own, *added] for own, added in zip(self.words, more, strict=True)])
 
-    def _checked(self, row: int, source: Source) -> Checked:
+    def _checked(self, row: int, source: Source) -> VerifiedHit:
         text = self.documents[row].text
         hit = Hit(
             document=0, shard=0, chunk=row, start=0, end=len(text), text=text,
             vector=store_vector(self.vectors[row]), path=[], scores={},
         )  # fmt: skip
-        return Checked(
+        return VerifiedHit(
             node=NODE, manifest=self.space, document=source, document_cid=self.space, hit=hit, cosine=0.0,
             words=tuple(self.words[row]),
         )  # fmt: skip
@@ -95,7 +95,7 @@ class Bench:
         best = np.where(self._ends > starts, best, -1.0)
         return np.maximum(best, self.vectors @ self.asked[number]).astype(np.float32)
 
-    def candidates(self, number: int, singles: Mapping[str, Scores]) -> list[Checked]:
+    def candidates(self, number: int, singles: Mapping[str, Scores]) -> list[VerifiedHit]:
         """What nodes would send: the best by dense, and by BM25 over what they published."""
         best = np.unique([top(singles[name], CANDIDATES) for name in ("dense", "BM25")])
         cosines = self.vectors[best] @ self.asked[number]
@@ -105,8 +105,8 @@ class Bench:
         return {self.rows[key]: grade for key, grade in self.questions[number].relevant.items()}
 
 
-def _with(hit: Checked, cosine: float) -> Checked:
-    return Checked(
+def _with(hit: VerifiedHit, cosine: float) -> VerifiedHit:
+    return VerifiedHit(
         node=hit.node, manifest=hit.manifest, document=hit.document, document_cid=hit.document_cid, hit=hit.hit,
         cosine=cosine, words=hit.words,
     )  # fmt: skip

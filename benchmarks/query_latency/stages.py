@@ -17,9 +17,9 @@ from knet.search import session as gather
 
 STAGES = ("embed", "route", "ask", "verify", "merge", "write", "rest")
 _PLACES: tuple[tuple[str, Any, str], ...] = (
-    ("embed", spaces.Spaces, "embed"),
+    ("embed", spaces.QueryEmbedders, "embed"),
     ("route", choose, "route"),
-    ("ask", gather.Gatherer, "ask"),
+    ("ask", gather.Collector, "ask"),
     ("verify", gather, "verify_reply"),
     ("merge", compose, "merge"),
     ("write", compose, "extract"),

@@ -20,7 +20,7 @@ from knet.embed import PartEmbedder, Vectors, load_embedder
 from knet.index.lexical import term_hash, tokens
 from knet.records import SearchRequest
 from knet.routing.node_view import NodeView
-from knet.routing.router import enough, pooled_statistics, route
+from knet.routing.router import cutoff, pooled_statistics, route
 
 NODES = 100
 QUESTIONS = 150  # of each set
@@ -82,7 +82,7 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
         started = time.perf_counter()
         routes = route(question.text, {here.cid: here.asked[number]}, views, asked=0)
         milliseconds.append(1000 * (time.perf_counter() - started))
-        counts.append(enough(routes))
+        counts.append(cutoff(routes))
         orders = others(here, number, views, centroids) | {"learnt": [each.node for each in routes]}
         for ranking, scores in here.scores(number).items():
             central[ranking].append(recall(scores, here.answers[number], np.ones(len(scores), bool)))

@@ -14,7 +14,7 @@ import traitlets
 from knet.answer.live import LiveAnswer
 from knet.answer.render import form_text
 from knet.answer.report import VerificationReport
-from knet.client.shared import SharedNetwork, shared_network
+from knet.client.shared import NetworkClient, shared_network
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
 from knet.records import NodeStatus
@@ -45,7 +45,7 @@ class AskWidget(anywidget.AnyWidget):
     error = traitlets.Unicode(read_only=True).tag(sync=True)
 
     def __init__(
-        self, question: str = "", *, network: SharedNetwork | None = None, profile: str | None = None, **traits: Any
+        self, question: str = "", *, network: NetworkClient | None = None, profile: str | None = None, **traits: Any
     ) -> None:
         super().__init__(question=question, **traits)
         self._network = network
@@ -92,7 +92,7 @@ class AskWidget(anywidget.AnyWidget):
             self._set(message=str(report))
         return report
 
-    def _connection(self) -> SharedNetwork:
+    def _connection(self) -> NetworkClient:
         if self._network is None:
             self._network = shared_network(self._profile)
         return self._network

@@ -10,13 +10,13 @@ from ..index.lexical import Statistics, tokens
 from ..records import Answer, NodeStatus, Passage, Provenance, Sentence
 from ..routing.node_view import NodeView
 from ..routing.router import pooled_statistics
-from ..search.merge import Ranked, merge
-from ..search.session import Inquiry
+from ..search.merge import RankedPassage, merge
+from ..search.session import QuerySession
 from .writer import EXTRACTIVE, UNKNOWN, Writer, extract, generate, is_found, numbered
 
 
 def compose(
-    inquiry: Inquiry,
+    inquiry: QuerySession,
     deployment: Deployment,
     started: float,
     *,
@@ -58,7 +58,7 @@ def compose(
     )
 
 
-def _passages(inquiry: Inquiry, statistics: Statistics) -> list[Passage]:
+def _passages(inquiry: QuerySession, statistics: Statistics) -> list[Passage]:
     ranked = merge(
         inquiry.question,
         inquiry.hits,
@@ -77,7 +77,7 @@ def _passages(inquiry: Inquiry, statistics: Statistics) -> list[Passage]:
     return [_passage(item, inquiry.views, receipts) for item in ranked]
 
 
-def _passage(item: Ranked, views: Mapping[int, NodeView], receipts: Mapping[int, int]) -> Passage:
+def _passage(item: RankedPassage, views: Mapping[int, NodeView], receipts: Mapping[int, int]) -> Passage:
     checked = item.checked
     hit, document = checked.hit, checked.document
     return Passage(

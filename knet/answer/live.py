@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.knet.answer+json"
 
 
-class Witness(Protocol):
+class AnswerBackend(Protocol):
     """Through whom an answer came, and who can check and rate it: a `Network`, or another process's."""
 
     def verify(self, answer: Answer | LiveAnswer, *, embed: bool = True) -> VerificationReport: ...
@@ -34,7 +34,7 @@ class Witness(Protocol):
 class LiveAnswer:
     """What `Network.ask` returns. ``record`` is the answer itself; it serialises with `to_json` and outlives this."""
 
-    def __init__(self, record: Answer, network: Witness) -> None:
+    def __init__(self, record: Answer, network: AnswerBackend) -> None:
         self.record = record
         self._network = network
 

@@ -10,7 +10,7 @@ from ..config import Deployment
 from ..records import Head, NodeEntry, Record, Reputation
 
 if TYPE_CHECKING:
-    from .batches import Batch, Delta, Demand, LeafProof, Standing, Tenure
+    from .batches import Batch, Delta, Demand, KeyHistory, LeafProof, StakeStatus
     from .keys import Signer
 
 
@@ -97,11 +97,11 @@ class Chain(Protocol):
         """Who owns a node now (checksum address). Raises NotRegistered."""
         ...
 
-    def standing(self, rater: str) -> Standing:
+    def standing(self, rater: str) -> StakeStatus:
         """What a rater has at stake, and how much influence is left to it."""
         ...
 
-    def tenure(self, node: int, account: str) -> Tenure:
+    def tenure(self, node: int, account: str) -> KeyHistory:
         """What was witnessed of an account at a node."""
         ...
 

@@ -89,7 +89,7 @@ class LeafProof(Record, frozen=True):
     path: list[bytes]
 
 
-class Standing(Record, frozen=True):
+class StakeStatus(Record, frozen=True):
     """A rater on chain: wei at stake, influence spent in this epoch (hundredths), when the bond is free again."""
 
     bond: int
@@ -110,7 +110,7 @@ class Reward(Record, frozen=True):
     free_at: int
 
 
-class Tenure(Record, frozen=True):
+class KeyHistory(Record, frozen=True):
     """What was witnessed of an account at a node; unix seconds, 0 for never, `LASTING` for still."""
 
     wallet_since: int

@@ -24,7 +24,7 @@ from ..files import write_atomically
 from ..records import Record
 
 
-class Sent(Record, frozen=True):
+class PendingTransaction(Record, frozen=True):
     """One transaction: ``versions`` of it were signed (the last pays the most), of which one can be mined."""
 
     nonce: int
@@ -58,10 +58,10 @@ class Journal:
     def __init__(self, address: str, path: Path | None) -> None:
         self._path = path
         self._lock = _drawing.setdefault(address, threading.Lock())
-        self._kept: list[Sent] = []
+        self._kept: list[PendingTransaction] = []
 
     @contextmanager
-    def opened(self) -> Iterator[list[Sent]]:
+    def opened(self) -> Iterator[list[PendingTransaction]]:
         """The entries, to be changed in place; nobody else sends with the key meanwhile. Raises ConfigError."""
         with self._lock, self._file_lock():
             entries = self._read()
@@ -70,24 +70,24 @@ class Journal:
             finally:
                 self.save(entries)
 
-    def save(self, entries: list[Sent]) -> None:
+    def save(self, entries: list[PendingTransaction]) -> None:
         """Make what was changed so far outlive a crash."""
         self._kept = list(entries)
         if self._path is not None:
             write_atomically(self._path, to_json(entries).encode())
 
-    def update(self, sent: Sent) -> None:
+    def update(self, sent: PendingTransaction) -> None:
         """Replace an entry by its nonce."""
         with self.opened() as entries:
             entries[:] = [sent if entry.nonce == sent.nonce else entry for entry in entries]
 
-    def abandon(self, sent: Sent) -> None:
+    def abandon(self, sent: PendingTransaction) -> None:
         """Nobody waits for an entry any more: whoever makes its call next, here or in another process, takes it up."""
         with self.opened() as entries:
             release(sent)  # while nobody else can take it up, and hold it
             entries[:] = [replace(entry, by="") if entry.nonce == sent.nonce else entry for entry in entries]
 
-    def forget(self, sent: Sent) -> None:
+    def forget(self, sent: PendingTransaction) -> None:
         """Drop an entry."""
         with self.opened() as entries:
             entries[:] = [entry for entry in entries if entry.nonce != sent.nonce]
@@ -98,23 +98,23 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self._path.with_suffix(".lock"))
 
-    def _read(self) -> list[Sent]:
+    def _read(self) -> list[PendingTransaction]:
         if self._path is None or not self._path.exists():
             return list(self._kept) if self._path is None else []
         try:
-            return from_json(self._path.read_bytes(), list[Sent])
+            return from_json(self._path.read_bytes(), list[PendingTransaction])
         except (CodecError, OSError) as error:
             raise ConfigError(
                 f"{self._path} is no record of transactions: {error}", hint="Look up what was sent, and delete it."
             ) from error
 
 
-def hold(sent: Sent) -> None:
+def hold(sent: PendingTransaction) -> None:
     """From now on somebody here waits for the transaction."""
     _awaited.add(sent.versions[0])
 
 
-def release(sent: Sent) -> None:
+def release(sent: PendingTransaction) -> None:
     """Nobody here waits for it any more."""
     _awaited.discard(sent.versions[0])
 

@@ -14,10 +14,10 @@ from .batches import (
     Batch,
     Delta,
     Demand,
+    KeyHistory,
     LeafProof,
     Reward,
-    Standing,
-    Tenure,
+    StakeStatus,
     batch_of,
     batch_words,
     proof_of,
@@ -47,11 +47,11 @@ class BondedRatings:
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def standing(self, rater: str) -> Standing:
+    def standing(self, rater: str) -> StakeStatus:
         doing = f"Asking what {rater} has at stake"
         bond, spent, epoch, batches, last = self.rpc.call(self._reliability.functions.raterOf(rater), doing)
         now = self.rpc.call(self._reliability.functions.currentEpoch(), doing)
-        return Standing(
+        return StakeStatus(
             bond=bond,
             spent=spent if epoch == now else 0,
             batches=batches,
@@ -64,9 +64,9 @@ class BondedRatings:
         amount, epoch = self.rpc.call(self._reliability.functions.rewardOf(account), doing)
         return Reward(amount=amount, free_at=(epoch + 1) * EPOCH_SECONDS if amount else 0)
 
-    def tenure(self, node: int, account: str) -> Tenure:
+    def tenure(self, node: int, account: str) -> KeyHistory:
         found = self.rpc.call(self._reliability.functions.tenure(node, account), f"Asking who signed for node {node}")
-        return Tenure(wallet_since=found[0], wallet_until=found[1], owner_since=found[2], owner_until=found[3])
+        return KeyHistory(wallet_since=found[0], wallet_until=found[1], owner_since=found[2], owner_until=found[3])
 
     def batches(self, rater: str | None = None, *, since: int = 0) -> list[Batch]:
         """Batches from block ``since`` on, oldest first, whether they still stand or not."""

@@ -23,7 +23,7 @@ from web3.types import TxParams, TxReceipt, Wei
 
 from ..errors import TransactionFailed, TransactionPending
 from .finality import Confirmations, settled_block
-from .journal import Journal, Sent, hold, release, this_process
+from .journal import Journal, PendingTransaction, hold, release, this_process
 from .keys import Signer
 
 MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
@@ -98,7 +98,7 @@ class Sender:
 
     def _send(
         self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str, value: int, margin: float
-    ) -> Sent:
+    ) -> PendingTransaction:
         """A transaction under way that makes this call: one that nobody waits for, or a new one. It is held."""
         journal = self._journal(signer)
         with journal.opened() as entries:
@@ -133,14 +133,14 @@ class Sender:
                 hold(sent)
                 return entries[-1]
 
-    def _nonce(self, signer: Signer, entries: list[Sent]) -> int:
+    def _nonce(self, signer: Signer, entries: list[PendingTransaction]) -> int:
         """The next one: what the RPC says, unless it has not yet heard of what was sent last."""
         counted = self._web3.eth.get_transaction_count(signer.address, "pending")
         return max([counted, *(entry.nonce + 1 for entry in entries)])
 
-    def _signed(self, signer: Signer, built: TxParams, what: bytes, doing: str, nonce: int) -> Sent:
+    def _signed(self, signer: Signer, built: TxParams, what: bytes, doing: str, nonce: int) -> PendingTransaction:
         raw = signer.sign_transaction(built | {"nonce": nonce}).raw_transaction  # type: ignore[arg-type]
-        return Sent(nonce=nonce, what=what, doing=doing, versions=[bytes(raw)], time=int(time.time()))
+        return PendingTransaction(nonce=nonce, what=what, doing=doing, versions=[bytes(raw)], time=int(time.time()))
 
     def _broadcast(self, raw: bytes) -> None:
         """Send signed bytes, again where the connection broke. Raises Web3RPCError when the RPC refuses them.
@@ -180,10 +180,10 @@ class Sender:
 
     # --- what became of it -------------------------------------------------------------------------------------
 
-    def _standing(self, signer: Signer, entries: list[Sent]) -> list[Sent]:
+    def _standing(self, signer: Signer, entries: list[PendingTransaction]) -> list[PendingTransaction]:
         """Earlier transactions that could still count, each sent again if the chain does not have it any more."""
-        left: list[Sent] = []
-        gone: list[Sent] = []
+        left: list[PendingTransaction] = []
+        gone: list[PendingTransaction] = []
         newest, count = self._web3.eth.block_number, self._web3.eth.get_transaction_count(signer.address, "latest")
         stands = False  # a reorganisation takes back the last blocks: below one that stands, all do
         for sent in sorted(entries, key=lambda entry: -entry.nonce):
@@ -209,7 +209,7 @@ class Sender:
             self._revive(sent)
         return left[::-1]
 
-    def _receipt(self, sent: Sent) -> TxReceipt | None:
+    def _receipt(self, sent: PendingTransaction) -> TxReceipt | None:
         for transaction in sent.hashes:
             try:
                 return self._web3.eth.get_transaction_receipt(transaction)
@@ -217,7 +217,7 @@ class Sender:
                 continue
         return None
 
-    def _late_receipt(self, sent: Sent) -> TxReceipt | None:
+    def _late_receipt(self, sent: PendingTransaction) -> TxReceipt | None:
         """Of one whose nonce is used up: its own, which an RPC of many servers may be slow to have."""
         for pause in NONCE_PAUSES:
             time.sleep(pause)
@@ -226,7 +226,7 @@ class Sender:
                 return receipt
         return None
 
-    def _revive(self, sent: Sent) -> None:
+    def _revive(self, sent: PendingTransaction) -> None:
         """Send it again if the RPC does not know what pays most: it was dropped, or its block was taken back."""
         if self._is_known(sent.hashes[0]):
             return
@@ -236,7 +236,7 @@ class Sender:
             if not _says(error, _TAKEN):  # an earlier version stands where it would
                 raise
 
-    def _mined(self, signer: Signer, sent: Sent) -> TxReceipt:
+    def _mined(self, signer: Signer, sent: PendingTransaction) -> TxReceipt:
         """Wait until its receipt is settled; send it again, and at last for more, until it is there.
 
         One that was mined and is taken back before it is settled is sent again like one that was dropped.
@@ -281,14 +281,14 @@ class Sender:
             return True
         return settled_block(self._web3, self._confirmations)["number"] >= receipt["blockNumber"]
 
-    def _done(self, journal: Journal, sent: Sent, receipt: TxReceipt) -> None:
+    def _done(self, journal: Journal, sent: PendingTransaction, receipt: TxReceipt) -> None:
         """It is told to the caller now; kept are those that a reorganisation could still take back."""
         if receipt["status"] == 1:
             journal.update(replace(sent, block=receipt["blockNumber"], what=b""))
         else:
             journal.forget(sent)
 
-    def _bumped(self, signer: Signer, journal: Journal, sent: Sent) -> Sent:
+    def _bumped(self, signer: Signer, journal: Journal, sent: PendingTransaction) -> PendingTransaction:
         """The same transaction for an eighth more, written down in the place of the one that waits; not yet sent."""
         fields = _fields(sent)
         if len(sent.versions) >= MAX_VERSIONS or "maxFeePerGas" not in fields:
@@ -302,13 +302,13 @@ class Sender:
         return bumped
 
 
-def _fields(sent: Sent) -> dict[str, Any]:
+def _fields(sent: PendingTransaction) -> dict[str, Any]:
     """What the last version says, without its signature."""
     decoded = TypedTransaction.from_bytes(HexBytes(sent.versions[-1])).as_dict()
     return {name: value for name, value in decoded.items() if name not in ("v", "r", "s", "yParity")}
 
 
-def _is_left(sent: Sent) -> bool:
+def _is_left(sent: PendingTransaction) -> bool:
     """Whether nobody was told what became of it, and somebody who makes the same call now means this one."""
     if not sent.what or sent.is_awaited():
         return False

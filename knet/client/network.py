@@ -33,25 +33,25 @@ from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..http import HttpClient
 from ..rating.queue import RatingQueue
-from ..rating.responder import Promises
+from ..rating.responder import DisputeResponder
 from ..rating.stake import ANY_WEI, Cost, cost_of
 from ..records import Answer, NodeEntry, Rating, Space
-from ..routing.block_sources import Sources
+from ..routing.block_sources import NodeBlockSources
 from ..routing.directory import NetworkView
 from ..routing.health import NodeHealth, look_at
 from ..routing.node_info import NodeInfo
 from ..routing.node_view import NodeView
-from ..search.dsi_scores import ModelShelf, dsi_column
+from ..search.dsi_scores import ModelCache, dsi_column
 from ..search.limits import MAX_K, PASSAGES, OnAsking, OnStatus
-from ..search.query_embedding import Spaces
-from ..search.rerank import Reranker, closer_columns
-from ..search.session import Gatherer, Inquiry, Options, check_question
-from ..trust.feedback import Answered, Verdicts
+from ..search.query_embedding import QueryEmbedders
+from ..search.rerank import Reranker, rerank_columns
+from ..search.session import Collector, Options, QuerySession, check_question
+from ..trust.feedback import AnsweredQuestions, PassageRatings
 from ..trust.history import History
 from ..trust.probes import Judged, Probe, judge
-from ..trust.rater_weights import Person
-from .selection import choose, choose_far, told
-from .trust_model import Standings, Trusted
+from ..trust.rater_weights import TrustedAccount
+from .selection import choose_far, select_nodes, unavailable_statuses
+from .trust_model import NodeTrust, TrustModel
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -80,11 +80,11 @@ class Network:
         self.folder = folder  # where this client keeps what it knows
         self._signer = signer
         self._http = http
-        self._sources = Sources(profile, http, store, folder / "cache" / "cards")
+        self._sources = NodeBlockSources(profile, http, store, folder / "cache" / "cards")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
-        self._promises = Promises(chain, signer, Layered(*self._sources.stores))
-        self._verdicts = Verdicts(folder / "verdicts" / f"{profile.name}.json")
-        self._standings = Standings(
+        self._promises = DisputeResponder(chain, signer, Layered(*self._sources.stores))
+        self._verdicts = PassageRatings(folder / "verdicts" / f"{profile.name}.json")
+        self._standings = TrustModel(
             chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._view.owners()
         )
         self._view = NetworkView(
@@ -94,10 +94,10 @@ class Network:
             folder / "cache" / f"{profile.name}.json",
             self._standings.favoured,
         )
-        self._answered = Answered(folder / "answered" / f"{profile.name}.json")
-        self._models = ModelShelf()
-        self._gatherer = Gatherer(http, chain.deployment)
-        self._spaces = Spaces(profile, load_embedder)
+        self._answered = AnsweredQuestions(folder / "answered" / f"{profile.name}.json")
+        self._models = ModelCache()
+        self._gatherer = Collector(http, chain.deployment)
+        self._spaces = QueryEmbedders(profile, load_embedder)
 
     @property
     def address(self) -> str:
@@ -130,7 +130,7 @@ class Network:
         ``reranker``, such as a cross-encoder, is given the question and their texts, and says how well each answers it.
         ``deadline`` is seconds a node; ``on_asking`` hears whom it asks, ``on_status`` of each node as it is done with;
         setting ``stop`` withdraws the question.
-        Raises ConfigError for a question that cannot be asked, Stopped; what nodes do wrong shows in ``answer.nodes``.
+        Raises ConfigError for a question that cannot be asked, Cancelled; failures of nodes are in ``answer.nodes``.
         """
         started = time.perf_counter()
         chosen = Options(k=k, ask=ask, nodes=list(nodes), private=private, min_reliability=min_reliability, **options)
@@ -141,11 +141,11 @@ class Network:
         if not known and not self._view.unusable and self._view.crowd is None:
             raise ConfigError("This network has no nodes yet.", hint="Start one with `knet node up`.")
         if self._view.crowd is None:
-            choice = choose(question, known, chosen, self._spaces, self._standings)
+            choice = select_nodes(question, known, chosen, self._spaces, self._standings)
         else:
             choice = choose_far(question, self._view, self._view.crowd, chosen, self._spaces, self._standings)
         views, vectors = choice.views, choice.vectors
-        inquiry = Inquiry(
+        inquiry = QuerySession(
             question=question,
             routes=choice.routes,
             views=views,
@@ -156,7 +156,7 @@ class Network:
             beliefs=choice.beliefs,
             known=self._answered.known,
             statistics=choice.statistics,
-            closer=closer_columns(views, vectors, self._spaces.embedder if thorough else None, reranker),
+            closer=rerank_columns(views, vectors, self._spaces.embedder if thorough else None, reranker),
             on_status=on_status,
             on_asking=on_asking,
             stop=stop,
@@ -177,7 +177,7 @@ class Network:
             started,
             writer=_writer(model),
             writer_name=EXTRACTIVE if model is None else model.get_name(),
-            further=[*choice.missing, *told(self._view.unusable)],
+            further=[*choice.missing, *unavailable_statuses(self._view.unusable)],
         )
         self._standings.learn(inquiry, answer)
         self._promises.keep_soon()
@@ -272,7 +272,7 @@ class Network:
                     self._ratings.rate(answer.record, outcome, passage=best[node])
         return judged
 
-    def trusted(self, node: int) -> Trusted:
+    def trusted(self, node: int) -> NodeTrust:
         """How far a node is trusted here, and why. Raises NotRegistered, ChainUnreachable."""
         self._view.refresh()
         self._standings.refresh()
@@ -283,7 +283,7 @@ class Network:
             )
         return self._standings.trusted(view)
 
-    def everybody_trusted(self) -> list[Trusted]:
+    def everybody_trusted(self) -> list[NodeTrust]:
         """How far every node is trusted here, and why, by node; of a big network, those asked lately.
 
         Raises ChainUnreachable.
@@ -292,7 +292,7 @@ class Network:
         self._standings.refresh()
         return [self._standings.trusted(view) for _, view in sorted(self._view.at_hand().items())]
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[TrustedAccount]:
         """The accounts this client trusts and why, by walks from its own ratings, most first. Raises
         ChainUnreachable."""
         self._view.current()

@@ -16,17 +16,17 @@ from ..routing.directory import NetworkView
 from ..routing.large.large_directory import Crowd
 from ..routing.large.two_stage import MOST_NAMED, route_far
 from ..routing.node_view import NodeView
-from ..routing.router import Route, enough, route
-from ..search.query_embedding import Spaces
+from ..routing.router import Route, cutoff, route
+from ..search.query_embedding import QueryEmbedders
 from ..search.session import Options
-from .trust_model import Standings
+from .trust_model import TrustModel
 
 SPARE = 4  # nodes looked up beyond those to be asked, should some be gone
 MOST_TOLD = 1000  # statuses of nodes that cannot be asked; of a big network there may be very many
 UNKNOWN_MEAN = Reputation().mean
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """The nodes of one question, best first, and everything about them. ``statistics`` where ``views`` are not all
     that there are; ``missing`` are nodes that cannot be asked."""
 
@@ -39,9 +39,9 @@ class Choice(NamedTuple):
     statistics: Statistics | None = None
 
 
-def choose(
-    question: str, known: Mapping[int, NodeView], options: Options, spaces: Spaces, standings: Standings
-) -> Choice:
+def select_nodes(
+    question: str, known: Mapping[int, NodeView], options: Options, spaces: QueryEmbedders, standings: TrustModel
+) -> Selection:
     """Of nodes that are all held whole."""
     standings.begin({view.card.space for view in known.values()})
     vectors, views, missing = spaces.embed(question, known)
@@ -62,12 +62,12 @@ def choose(
         beliefs=beliefs,
         expected=standings.expected(vectors),
     )
-    return Choice(routes, views, vectors, options, beliefs, missing)
+    return Selection(routes, views, vectors, options, beliefs, missing)
 
 
 def choose_far(
-    question: str, view: NetworkView, crowd: Crowd, options: Options, spaces: Spaces, standings: Standings
-) -> Choice:
+    question: str, view: NetworkView, crowd: Crowd, options: Options, spaces: QueryEmbedders, standings: TrustModel
+) -> Selection:
     """Of more nodes than are held whole: those to be asked alone are looked up, and the next in their place where that
     fails."""
     records = crowd.spaces
@@ -94,10 +94,10 @@ def choose_far(
     if options.min_reliability > 0:
         rated = {each.node: crowd.reputations.get(each.node, Reputation()) for each in routes} | beliefs
         routes = [each for each in routes if rated[each.node].mean >= options.min_reliability]
-    count = enough(routes) if options.ask is None else min(options.ask or len(routes), len(routes))
+    count = cutoff(routes) if options.ask is None else min(options.ask or len(routes), len(routes))
     views, lost = view.look_up([each.node for each in routes[: count + SPARE]])
     there = [each for each in routes if each.node in views][:count]
-    return Choice(
+    return Selection(
         routes=there,
         views={each.node: views[each.node] for each in there},
         vectors=vectors,
@@ -113,7 +113,7 @@ def choose_far(
     )
 
 
-def _only(options: Options, crowd: Crowd, standings: Standings) -> set[int] | None:
+def _only(options: Options, crowd: Crowd, standings: TrustModel) -> set[int] | None:
     """The nodes that may be asked, where the user leaves few: named ones, or such as are trusted more than unknown
     ones are."""
     only = set(options.nodes) if options.nodes else None
@@ -125,7 +125,7 @@ def _only(options: Options, crowd: Crowd, standings: Standings) -> set[int] | No
     return only
 
 
-def told(unusable: Mapping[int, str]) -> list[NodeStatus]:
+def unavailable_statuses(unusable: Mapping[int, str]) -> list[NodeStatus]:
     """What an answer says of nodes that cannot be asked at all, `MOST_TOLD` of them at most."""
     return [
         NodeStatus(node=node, title=f"node {node}", status="error", detail=reason)

@@ -7,7 +7,7 @@ import threading
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..answer.live import LiveAnswer, Witness
+from ..answer.live import AnswerBackend, LiveAnswer
 from ..config import Profile, default_name, load_profile
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _networks: dict[str, Network] = {}
 _connecting = threading.Lock()
 
 
-class SharedNetwork(Witness, Protocol):
+class NetworkClient(AnswerBackend, Protocol):
     """What whoever shares a connection does with it; a `Network` is one."""
 
     @property
@@ -28,14 +28,14 @@ class SharedNetwork(Witness, Protocol):
     def nodes(self) -> list[NodeInfo]: ...
 
 
-def shared_network(profile: str | None = None) -> SharedNetwork:
+def shared_network(profile: str | None = None) -> NetworkClient:
     """The connection to a network: a profile's name, None for the default one, "demo" for an embedded one.
 
     Where an installed package knows of another process that has one for this one to use (entry points
     ``knet.shared``), as the Jupyter server has for its kernels, that; else `own_network`. Raises ConfigError.
     """
     for entry in entry_points(group="knet.shared"):
-        found: SharedNetwork | None = entry.load()(profile or default_name())
+        found: NetworkClient | None = entry.load()(profile or default_name())
         if found is not None:
             return found
     return own_network(profile)

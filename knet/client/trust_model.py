@@ -25,14 +25,14 @@ from ..index.shard import Vectors
 from ..rating.queue import REORG_BLOCKS
 from ..records import Answer, Record, Reputation
 from ..routing.node_view import NodeView
-from ..search.session import Inquiry
-from ..search.verify_reply import Checked
-from ..trust.agreement import outcomes, said, versions
+from ..search.session import QuerySession
+from ..search.verify_reply import VerifiedHit
+from ..trust.agreement import claim, outcomes, versions
 from ..trust.history import History, on_chain, points_of
-from ..trust.observations import Memory, Outcome
+from ..trust.observations import ObservationLog, Outcome
 from ..trust.probes import Judged
-from ..trust.rater_weights import Person, PersonalTrust
-from ..trust.reliability import Standing, bonus, pooled
+from ..trust.rater_weights import PersonalTrust, TrustedAccount
+from ..trust.reliability import SourceBelief, bonus, pooled
 from ..trust.usefulness import Usefulness
 
 FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
@@ -43,7 +43,7 @@ FAVOURED = 64  # nodes of a big network looked at for their name alone, whatever
 REFIT = 10  # questions; fitting a thousand takes a second, behind the answer's back
 
 
-class Trusted(Record, frozen=True):
+class NodeTrust(Record, frozen=True):
     """One node as this client sees it, part by part, and in a sentence.
 
     ``reliability`` is what ranking goes by: ``on_chain`` with each rater weighed by how far I trust it, and ``agreed``,
@@ -60,7 +60,7 @@ class Trusted(Record, frozen=True):
     why: str
 
 
-class Standings:
+class TrustModel:
     """One for the life of a client; close it."""
 
     def __init__(self, chain: Chain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
@@ -68,7 +68,7 @@ class Standings:
         self._chain = chain
         self._owners = owners
         self._me = me
-        self._memory = Memory(path)
+        self._memory = ObservationLog(path)
         self._personal = PersonalTrust(me)
         self._weighed: Mapping[int, Reputation] = {}
         self._models: dict[Cid, tuple[list[int], Usefulness]] = {}
@@ -111,7 +111,8 @@ class Standings:
         weighed, learnt = self._weighed, self._memory.known
         nodes = [node for node in on_chain if node in weighed or node in learnt]
         return {
-            node: pooled(weighed.get(node, on_chain[node]), learnt.get(node, Standing()).reliability) for node in nodes
+            node: pooled(weighed.get(node, on_chain[node]), learnt.get(node, SourceBelief()).reliability)
+            for node in nodes
         }
 
     def favoured(self, on_chain: Mapping[int, Reputation]) -> list[int]:
@@ -120,16 +121,18 @@ class Standings:
         known = dict.fromkeys([*self._weighed, *list(self._memory.known)], Reputation()) | dict(on_chain)
         beliefs, usefulness = self.beliefs(known), self.usefulness
         worth = {
-            node: bonus(Standing(usefulness=usefulness.get(node, Reputation()), reliability=beliefs.get(node, chain)))
+            node: bonus(
+                SourceBelief(usefulness=usefulness.get(node, Reputation()), reliability=beliefs.get(node, chain))
+            )
             for node, chain in known.items()
         }
         return [node for node in nlargest(FAVOURED, worth, key=lambda node: worth[node]) if worth[node] > 0]
 
-    def trusted(self, view: NodeView) -> Trusted:
+    def trusted(self, view: NodeView) -> NodeTrust:
         """What is known of one node, and why it is trusted as far as it is."""
-        node, known = view.entry.node, self._memory.known.get(view.entry.node, Standing())
+        node, known = view.entry.node, self._memory.known.get(view.entry.node, SourceBelief())
         belief = self.beliefs({node: view.reputation}).get(node, view.reputation)
-        return Trusted(
+        return NodeTrust(
             node=node,
             title=view.card.title,
             reliability=belief,
@@ -140,7 +143,7 @@ class Standings:
             why=self._why(view),
         )
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[TrustedAccount]:
         """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
         self.refresh()
         return self._personal.people()
@@ -168,7 +171,7 @@ class Standings:
 
     # --- learning ----------------------------------------------------------------------------------------------
 
-    def learn(self, inquiry: Inquiry, answer: Answer) -> None:
+    def learn(self, inquiry: QuerySession, answer: Answer) -> None:
         """Take in, soon, what a question showed of the nodes that were asked; new ratings on chain as well."""
         self._last = self._worker.submit(self._learn, inquiry, answer)
 
@@ -202,7 +205,7 @@ class Standings:
         """Finish what is being learnt."""
         self._worker.shutdown()
 
-    def _learn(self, inquiry: Inquiry, answer: Answer) -> None:
+    def _learn(self, inquiry: QuerySession, answer: Answer) -> None:
         with suppress(StoreError):  # a full disk: what is learnt holds until the end of this process
             used = _used(inquiry, answer)
             self._memory.add([*used, *self._agreed(inquiry)])
@@ -230,7 +233,7 @@ class Standings:
         outcomes = np.array([[used.get(node, np.nan) for node in nodes] for used in judged])
         self._models[space] = nodes, Usefulness.fit(vectors, outcomes)
 
-    def _remember(self, inquiry: Inquiry, used: Sequence[Outcome]) -> None:
+    def _remember(self, inquiry: QuerySession, used: Sequence[Outcome]) -> None:
         for space, vector in inquiry.vectors.items():
             own = {each.node: each.outcome for each in used if inquiry.views[each.node].card.space == space}
             if own:
@@ -241,15 +244,15 @@ class Standings:
             for space in inquiry.vectors:
                 self._fit(space)
 
-    def _agreed(self, inquiry: Inquiry) -> list[Outcome]:
+    def _agreed(self, inquiry: QuerySession) -> list[Outcome]:
         """What sources showed of each other, without anybody who knows."""
-        claims = [said(hit.node, inquiry.question, hit.hit.text) for hit in _comparable(inquiry.hits)]
+        claims = [claim(hit.node, inquiry.question, hit.hit.text) for hit in _comparable(inquiry.hits)]
         on_chain = {node: view.reputation for node, view in inquiry.views.items()}
         found = outcomes(claims, on_chain | self.beliefs(on_chain))
         return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
 
 
-def _used(inquiry: Inquiry, answer: Answer) -> list[Outcome]:
+def _used(inquiry: QuerySession, answer: Answer) -> list[Outcome]:
     """1 for each node whose passages the answer cites, -1 for each other one that was asked; none without an answer."""
     if not answer.found:
         return []
@@ -260,7 +263,7 @@ def _used(inquiry: Inquiry, answer: Answer) -> list[Outcome]:
     return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
 
 
-def _comparable(hits: Sequence[Checked]) -> list[Checked]:
+def _comparable(hits: Sequence[VerifiedHit]) -> list[VerifiedHit]:
     """Versions of texts that several nodes hold. Reading the others sentence by sentence would teach nothing."""
     labels = versions([frozenset(hit.words) for hit in hits])
     holders: defaultdict[int, set[int]] = defaultdict(set)

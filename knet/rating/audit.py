@@ -16,7 +16,7 @@ from ..errors import BadReceipt, CodecError, ContentError, TransportError
 from ..merkle import Tree
 from ..records import Record
 from .batch import fetch_leaves, prove, tree_of
-from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS, Rules
+from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS, RatingRules
 
 
 class Finding(Record, frozen=True):
@@ -49,7 +49,7 @@ def audit_batch(chain: Chain, source: BlockSource, batch: Batch, earlier: Sequen
         return Finding(batch=batch, kind="withheld", reason=str(error), index=index)
     tree = tree_of(leaves)
     found = _wrong_sum(batch, leaves, tree) or _duplicate(batch, leaves, tree, [(batch, leaves)])
-    found = found or _wrong_leaf(Rules(chain), batch, leaves, tree)
+    found = found or _wrong_leaf(RatingRules(chain), batch, leaves, tree)
     return found or _duplicate(batch, leaves, tree, _readable(batch, earlier, source))
 
 
@@ -87,7 +87,7 @@ def _wrong_sum(batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
     return None
 
 
-def _wrong_leaf(rules: Rules, batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
+def _wrong_leaf(rules: RatingRules, batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
     for index, leaf in enumerate(leaves):
         reason = rules.leaf_fault(leaf, batch.rater, batch.submitted_at)
         if reason:

@@ -29,7 +29,7 @@ class RatingIndex(Record, frozen=True, tag_field="type", tag="knet/rating-batch/
     blocks: list[Cid]
 
 
-class Folded(Record, frozen=True):
+class RatingBatch(Record, frozen=True):
     """A batch before it is sent: at most 256 nodes and 65,536 ratings."""
 
     leaves: list[Leaf]
@@ -43,7 +43,7 @@ class Folded(Record, frozen=True):
         return sum(delta.positive + delta.negative for delta in self.deltas)
 
 
-def fold(ratings: Iterable[Rating]) -> Folded:
+def build_batch(ratings: Iterable[Rating]) -> RatingBatch:
     """The batch that carries these ratings, each receipt once. Raises BadReceipt for fields that do not fit."""
     by_node: dict[int, list[Rating]] = {}
     for rating in ratings:
@@ -57,10 +57,10 @@ def fold(ratings: Iterable[Rating]) -> Folded:
             leaves.append(Leaf(receipt=rating.receipt, value=rating.value, positive=positive, negative=negative))
         deltas.append(Delta(node=node, positive=positive, negative=negative, count=len(own)))
     index, _ = _blocks(leaves)
-    return Folded(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=block_of(index)[0])
+    return RatingBatch(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=block_of(index)[0])
 
 
-def fitting(ratings: Sequence[Rating], influence: int) -> list[Rating]:
+def fit_to_budget(ratings: Sequence[Rating], influence: int) -> list[Rating]:
     """The first ratings that one batch and this much influence (hundredths) have room for."""
     chosen: list[Rating] = []
     nodes: set[int] = set()
@@ -73,7 +73,7 @@ def fitting(ratings: Sequence[Rating], influence: int) -> list[Rating]:
     return chosen
 
 
-def publish_batch(folded: Folded, store: BlockStore) -> None:
+def publish_batch(folded: RatingBatch, store: BlockStore) -> None:
     """Keep the batch's blocks, so that auditors can read what stands behind its sums. Raises StoreError."""
     index, blocks = _blocks(folded.leaves)
     for block in (*blocks, index):

@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..merkle import Tree
 from .batch import fetch_leaves, prove, tree_of
-from .rules import Rules
+from .rules import RatingRules
 
 Step = Callable[[], str]  # sends a transaction: its hash
 
@@ -61,7 +61,7 @@ def _unanswered(chain: EvmChain, signer: Signer, batches: dict[tuple[str, int], 
 def _answered_wrongly(
     chain: EvmChain, signer: Signer, batches: dict[tuple[str, int], Batch], now: int
 ) -> Iterator[Step]:
-    rules = Rules(chain)
+    rules = RatingRules(chain)
     for rater, number, proof in chain.revealed_to(signer.address):
         batch = batches.get((rater, number))
         if batch is None or now > batch.submitted_at + WINDOW_SECONDS or not chain.stands(batch):

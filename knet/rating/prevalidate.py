@@ -10,7 +10,7 @@ from ..chain.batches import LASTING, MAX_NODES
 from ..chain.keys import Signer
 from ..errors import BadReceipt, NotRegistered
 from ..records import Rating, Record
-from .rules import CLOCK_SKEW_SECONDS, Rules
+from .rules import CLOCK_SKEW_SECONDS, RatingRules
 
 MARGIN_SECONDS = 30  # by which the next block may be earlier than the RPC thinks
 
@@ -28,14 +28,14 @@ def chain_time(chain: Chain) -> int:
     return max(int(time.time()), chain.time())
 
 
-def admit(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadline: int) -> Admission:
+def prevalidate(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadline: int) -> Admission:
     """Sort ratings out, after having the present wallets of their nodes witnessed where that is missing.
 
     A rating passes only if it is right from the chain's next block to ``deadline``, whenever the batch is included: by
     the chain's clock, whatever this machine's says. Raises ChainUnreachable, TransactionFailed.
     """
     new = _witness(chain, signer, ratings)
-    rules, now = Rules(chain), chain.next_time()
+    rules, now = RatingRules(chain), chain.next_time()
     kept: list[Rating] = []
     waiting: list[Rating] = []
     refused: list[str] = []
@@ -57,7 +57,7 @@ def admit(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadline: int
 
 def _witness(chain: Chain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
     """Have wallets noted that signed receipts and are not known to, before the node can change them: their nodes."""
-    rules, new = Rules(chain), set[int]()
+    rules, new = RatingRules(chain), set[int]()
     for rating in ratings:
         node = rating.receipt.receipt.node
         try:

@@ -28,8 +28,8 @@ from ..errors import (
 from ..files import write_atomically
 from ..records import Answer, Rating, Record, SignedReceipt
 from .attribution import credit, receipt_of
-from .batch import Folded, fetch_leaves, fitting, fold, publish_batch
-from .prevalidate import admit, chain_time
+from .batch import RatingBatch, build_batch, fetch_leaves, fit_to_budget, publish_batch
+from .prevalidate import chain_time, prevalidate
 from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS
 from .stake import ensure_stake, waiting_for_influence
 
@@ -129,7 +129,7 @@ class RatingQueue:
                 now = chain_time(chain)
                 blind = [rating for rating in pending if rating.receipt.receipt.issued_at <= unseen]
                 seen = [rating for rating in pending if rating.receipt.receipt.issued_at > unseen]
-                admitted = admit(chain, signer, seen, now + DEADLINE_SECONDS)
+                admitted = prevalidate(chain, signer, seen, now + DEADLINE_SECONDS)
                 influence, put_up = 0, 0
                 if admitted.ratings:  # before anything is dropped, so that nobody misses why
                     influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
@@ -138,7 +138,7 @@ class RatingQueue:
                 self._write(replace(self._read(), ratings=admitted.ratings + admitted.waiting + blind))
                 if not admitted.ratings:
                     break
-                chosen = fitting(admitted.ratings, influence)
+                chosen = fit_to_budget(admitted.ratings, influence)
                 if not chosen:
                     raise waiting_for_influence(chain, signer.address, admitted.ratings, len(transactions))
                 transactions.append(self._send(chain, signer, chosen, now + DEADLINE_SECONDS, (store, *stores)))
@@ -154,7 +154,7 @@ class RatingQueue:
     def _send(
         self, chain: Chain, signer: Signer, ratings: list[Rating], deadline: int, stores: tuple[BlockStore, ...]
     ) -> str:
-        folded = fold(ratings)
+        folded = build_batch(ratings)
         for store in stores:
             publish_batch(folded, store)
         keys = [_key(rating.receipt) for rating in ratings]
@@ -231,7 +231,7 @@ class RatingQueue:
         write_atomically(self._path, to_json(journal).encode())
 
 
-def _submit(chain: Chain, signer: Signer, folded: Folded, deadline: int) -> str:
+def _submit(chain: Chain, signer: Signer, folded: RatingBatch, deadline: int) -> str:
     return chain.submit(signer, folded.root, folded.content, folded.deltas, deadline)
 
 

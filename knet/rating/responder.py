@@ -22,7 +22,7 @@ CLOSE_SECONDS = 60.0  # a few blocks
 log = logging.getLogger("knet")
 
 
-class Promises:
+class DisputeResponder:
     """Of one rater; ``source`` holds the ratings behind its batches. Safe to use from several threads."""
 
     def __init__(self, chain: Chain, signer: Signer, source: BlockSource) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ..chain.base import Chain
-from ..chain.batches import LASTING, MAX_NODE, MAX_VALUE, Leaf, Tenure
+from ..chain.batches import LASTING, MAX_NODE, MAX_VALUE, KeyHistory, Leaf
 from ..chain.receipts import recover
 from ..errors import BadReceipt
 from ..records import Receipt, SignedReceipt
@@ -19,7 +19,7 @@ NOTICE_SECONDS = 3600  # what was witnessed so shortly before a batch does not c
 CLOCK_SKEW_SECONDS = 120  # `Reliability.CLOCK_SKEW`
 
 
-class Rules:
+class RatingRules:
     """The contract's rules with its memory of wallets and owners, asked for once each."""
 
     def __init__(self, chain: Chain) -> None:
@@ -72,7 +72,7 @@ def _fault_of_ticket(receipt: Receipt, rater: str, submitted_at: int) -> str:
     return "the receipt has expired" if submitted_at > receipt.issued_at + VALIDITY_SECONDS else ""
 
 
-def _is_insider(own: Tenure, submitted_at: int) -> bool:
+def _is_insider(own: KeyHistory, submitted_at: int) -> bool:
     signed = 0 < own.wallet_since <= submitted_at <= own.wallet_until
     owned = own.owner_since > 0 and own.owner_since + NOTICE_SECONDS <= submitted_at <= own.owner_until
     return signed or owned

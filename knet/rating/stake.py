@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from ..chain.base import Chain
-from ..chain.batches import MAX_NODES, WEI_PER_INFLUENCE, Standing
+from ..chain.batches import MAX_NODES, WEI_PER_INFLUENCE, StakeStatus
 from ..chain.keys import Signer
 from ..errors import ConfigError
 from ..records import Rating, Record
@@ -36,7 +36,7 @@ def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bon
     return standing.influence, 0
 
 
-def missing_wei(standing: Standing, ratings: Sequence[Rating]) -> int:
+def missing_wei(standing: StakeStatus, ratings: Sequence[Rating]) -> int:
     """What has to be added to a bond for ratings to be sent in this epoch; after a lost one, what it bought counts."""
     weight = standing.spent + sum(abs(rating.value) for rating in ratings)
     return max(MIN_BOND - standing.bond, weight * WEI_PER_INFLUENCE - standing.bond, 0)

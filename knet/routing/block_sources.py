@@ -16,7 +16,7 @@ from ..records import NodeEntry
 CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
 
 
-class Sources:
+class NodeBlockSources:
     """The sources of one client. Every block is checked against its CID, wherever it comes from."""
 
     def __init__(self, profile: Profile, http: HttpClient, store: BlockStore, cards: Path) -> None:

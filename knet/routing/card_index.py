@@ -22,7 +22,7 @@ SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 Rows = npt.NDArray[np.float64]
 
 
-class Seen(NamedTuple):
+class CardFeatures(NamedTuple):
     """What the cards say about one question. ``m`` nodes, ``c`` centroids (the most any of them has), ``t`` terms."""
 
     cosine: Rows  # (m, c): the question with each centroid, in the scale of the commonest space; -1 where there is none
@@ -64,7 +64,7 @@ class CardIndex:
         self._df = np.concatenate([np.zeros(0, np.uint32), *df])[order]
         self._places = np.concatenate([np.zeros(0, np.uint64), *(read_places(view.card) for view in views)])[order]
 
-    def look(self, terms: Sequence[int], vectors: Mapping[Cid, Vectors]) -> Seen:
+    def look(self, terms: Sequence[int], vectors: Mapping[Cid, Vectors]) -> CardFeatures:
         """What the cards say. ``terms`` are hashes; ``vectors`` the question ``(dimension,)`` in each space."""
         df = np.zeros((len(self.views), len(terms)))
         place = np.zeros(df.shape, "<u8")
@@ -73,7 +73,7 @@ class CardIndex:
             df[self._holder[run], number] = self._df[run]
             place[self._holder[run], number] = self._places[run]
         bits = np.unpackbits(place.view(np.uint8).reshape(*df.shape, 8), axis=2, bitorder="little")
-        return Seen(self._cosines(vectors), self._spread, self._weight, df, bits.astype(bool), self._chunks)
+        return CardFeatures(self._cosines(vectors), self._spread, self._weight, df, bits.astype(bool), self._chunks)
 
     def _cosines(self, vectors: Mapping[Cid, Vectors]) -> Rows:
         result = np.full(self._filled.shape, -1.0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .card_index import Rows, Seen
+from .card_index import CardFeatures, Rows
 
 FEATURES = ("topic", "joint", "both", "tail", "rare", "mass")
 WEIGHTS = (2.84, 3.45, 4.92, 1.09, 3.27, 0.44)
@@ -19,7 +19,7 @@ WIDTH = 0.08  # in cosine: how far below the best a centroid's chunks still coun
 EPSILON = 1e-9
 
 
-def features(seen: Seen, idf: npt.NDArray[np.float64]) -> Rows:
+def features(seen: CardFeatures, idf: npt.NDArray[np.float64]) -> Rows:
     """``(m, len(FEATURES))``. ``idf`` is that of each term of ``seen``.
 
     ``topic``: the best centroid's cosine; ``joint``: the most of the question's idf that chunks around one centroid
@@ -47,7 +47,7 @@ def features(seen: Seen, idf: npt.NDArray[np.float64]) -> Rows:
     )
 
 
-def _tail(cosine: Rows, seen: Seen) -> Rows:
+def _tail(cosine: Rows, seen: CardFeatures) -> Rows:
     """The highest cosine expected among each centroid's chunks: its mean, and the spread around it times the expected
     maximum of as many normal draws, about ``sqrt(2 ln n)``."""
     spread = np.sqrt(np.maximum(1 - seen.spread**2, 0.0) * np.maximum(1 - cosine**2, 0.0) / FREEDOM)
@@ -59,12 +59,12 @@ def against_best(rows: Rows) -> Rows:
     return rows - rows.max(0) if len(rows) else rows
 
 
-def promises(rows: Rows, weights: Sequence[float] = WEIGHTS) -> Rows:
+def routing_scores(rows: Rows, weights: Sequence[float] = WEIGHTS) -> Rows:
     """``(m,)`` log-odds of nodes, 0 for one that is best in everything."""
     return np.asarray(against_best(rows) @ np.array(weights))
 
 
-def chances(promise: Rows) -> Rows:
+def probabilities(promise: Rows) -> Rows:
     """``(m,)``: how likely it is that the best passage is at each node; they sum to 1."""
     likely = np.exp(promise - promise.max(initial=-np.inf))
     return np.asarray(likely / max(float(likely.sum()), EPSILON))

@@ -15,9 +15,9 @@ from ..codec import Cid
 from ..index.lexical import Statistics, term_hash, tokens
 from ..index.shard import Vectors
 from ..records import Record, Reputation
-from ..trust.reliability import Standing, bonus, with_exploration
+from ..trust.reliability import SourceBelief, bonus, with_exploration
 from .card_index import Rows, card_index
-from .features import FEATURES, chances, features, promises
+from .features import FEATURES, features, probabilities, routing_scores
 from .node_view import NodeView
 
 UNIT = 8.85  # log-odds that a cosine is worth (the weights of topic, both and tail): standing is counted in cosines
@@ -96,14 +96,14 @@ def ordered(
 ) -> list[Route]:
     """The nodes of ``on_chain``, best first, or the ``most`` best of them: what each promises is a row of ``rows``
     ``(m, len(FEATURES))``. The rest is as for `route`."""
-    promise = promises(rows)
-    likely = chances(promise)
+    promise = routing_scores(rows)
+    likely = probabilities(promise)
     nodes = list(on_chain)
     relevance = dict(zip(nodes, (promise / UNIT).tolist(), strict=True))
     standing = dict.fromkeys(nodes, 0.0)  # which is what nobody's word adds
     for node, chain in on_chain.items():
         if chain is not UNKNOWN or node in usefulness or node in beliefs or node in expected:
-            known = Standing(usefulness=usefulness.get(node, UNKNOWN), reliability=beliefs.get(node, chain))
+            known = SourceBelief(usefulness=usefulness.get(node, UNKNOWN), reliability=beliefs.get(node, chain))
             standing[node] = bonus(known, expected.get(node))
     order = sorted(nodes, key=lambda node: (-(relevance[node] + standing[node]), node))[:most]
     relevant = sorted(nodes, key=lambda node: (-relevance[node], node))[:most]
@@ -122,7 +122,7 @@ def ordered(
         )
 
     routes = {node: made(node) for node in order}
-    count = enough([routes[node] for node in order]) if asked is None else asked or len(order)
+    count = cutoff([routes[node] for node in order]) if asked is None else asked or len(order)
     return [routes.get(node) or made(node) for node in with_exploration(order, relevant, count, question)]
 
 
@@ -135,7 +135,7 @@ def _why(evidence: Mapping[str, float], used: Reputation, rated: Reputation, on_
     )
 
 
-def enough(routes: Sequence[Route]) -> int:
+def cutoff(routes: Sequence[Route]) -> int:
     """How many of them, from the first on, are worth asking: until less than `LEFT_OUT` of the chance is left."""
     total = sum(route.evidence.get("chance", 0.0) for route in routes)
     covered = 0.0

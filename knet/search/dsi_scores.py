@@ -21,19 +21,19 @@ from ..index.shard import Vectors
 from ..records import DsiModel
 from ..routing.node_view import NodeView
 from .fusion import Scores
-from .merge import Column
-from .private import Shelf
-from .verify_reply import Checked
+from .merge import FeatureColumn
+from .private import FutureCache
+from .verify_reply import VerifiedHit
 
 MAX_MODELS = 8  # of a node, in the order of its manifest
 MAX_BLOCKS = 16  # of a model: what a stranger may put on this disk and in this memory for each
 
 
-class ModelShelf:
+class ModelCache:
     """The models of one client. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._shelf = Shelf(_fetch_bounded)
+        self._shelf = FutureCache(_fetch_bounded)
 
     def ready(
         self, views: Iterable[NodeView], source_for: Callable[[NodeView], BlockSource], *, wait: float = 0.0
@@ -64,10 +64,10 @@ def _fetch_bounded(source: BlockSource, cid: Cid) -> Model:
 
 def dsi_column(
     models: Mapping[int, Sequence[Model]], views: Mapping[int, NodeView], vectors: Mapping[Cid, Vectors]
-) -> Column:
+) -> FeatureColumn:
     """``(n,)`` the log-likelihood of each candidate under the models of its own node; NaN where that has none."""
 
-    def column(question: str, hits: Sequence[Checked]) -> Scores:
+    def column(question: str, hits: Sequence[VerifiedHit]) -> Scores:
         scores = np.full(len(hits), np.nan)
         for node in {hit.node for hit in hits} & models.keys():
             rows = [row for row, hit in enumerate(hits) if hit.node == node]
@@ -79,5 +79,5 @@ def dsi_column(
     return column
 
 
-def _name(hit: Checked) -> str:
+def _name(hit: VerifiedHit) -> str:
     return passage_id(hit.document_cid, hit.hit.start, hit.hit.end)

@@ -3,9 +3,9 @@
 Cosines of one space are comparable as they are. BM25 is computed here from the verified text with network-wide term
 statistics, like everything else in `knet.search.fusion`. The columns are fused as z-scores over the candidates of all
 nodes; per-node normalisation is never used, since it destroys the ranking (docs/papers.md). Reliability is a gate
-(`knet.trust.reliability.gated`): it decides among passages that compete on relevance, and cannot lift an irrelevant
-one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and what it contradicts
-sinks. Nodes that nobody rated are ranked by relevance alone.
+(`knet.trust.reliability.reliability_gate`): it decides among passages that compete on relevance, and cannot lift an
+irrelevant one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and what it
+contradicts sinks. Nodes that nobody rated are ranked by relevance alone.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..codec import Cid
 from ..index.lexical import Statistics, tokens
 from ..index.shard import Vectors, load_vector
 from ..records import Record, Reputation
-from ..trust.agreement import contested, outvoted
-from ..trust.reliability import SUNK, gated, hope, passage_key, weight
+from ..trust.agreement import conflict_penalty, outlier_penalty
+from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reliability_gate, weight
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
-from .verify_reply import Checked
+from .verify_reply import VerifiedHit
 
 RETRIEVERS = COLUMNS
 READ_CLOSER = 16  # candidates that costly columns are computed for: twice what is shown by default
@@ -34,15 +34,17 @@ NO_VERDICTS: Mapping[bytes, Reputation] = {}
 NO_QUESTIONS: Mapping[bytes, Sequence[str]] = {}
 
 Scores = npt.NDArray[np.float64]
-Column = Callable[[str, Sequence[Checked]], Scores]  # a question and candidates in, one value each out, NaN for none
-NO_COLUMNS: Mapping[str, Column] = {}
+FeatureColumn = Callable[
+    [str, Sequence[VerifiedHit]], Scores
+]  # a question and candidates in, one value each out, NaN for none
+NO_COLUMNS: Mapping[str, FeatureColumn] = {}
 
 
-class Ranked(Record, frozen=True):
+class RankedPassage(Record, frozen=True):
     """One merged passage: its checked hit, what each retriever gave it, what each of those adds to its score (they sum
     to it), and the other nodes that hold the same text."""
 
-    checked: Checked
+    checked: VerifiedHit
     score: float
     scores: dict[str, float]
     shares: dict[str, float]
@@ -51,7 +53,7 @@ class Ranked(Record, frozen=True):
 
 def merge(
     question: str,
-    hits: Sequence[Checked],
+    hits: Sequence[VerifiedHit],
     spaces: Mapping[int, Cid],
     statistics: Statistics,
     reputations: Mapping[int, Reputation],
@@ -62,9 +64,9 @@ def merge(
     verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
     known: Mapping[bytes, Sequence[str]] = NO_QUESTIONS,
     weights: Mapping[str, float] = WEIGHTS,
-    further: Mapping[str, Column] = NO_COLUMNS,
-    closer: Mapping[str, Column] = NO_COLUMNS,
-) -> list[Ranked]:
+    further: Mapping[str, FeatureColumn] = NO_COLUMNS,
+    closer: Mapping[str, FeatureColumn] = NO_COLUMNS,
+) -> list[RankedPassage]:
     """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which columns count; ``verdicts`` are
     one's own on single passages and ``known`` the questions one found them to answer, both by
     `knet.trust.reliability.passage_key`. ``further`` columns (De-DSI) are computed for every candidate, ``closer`` ones
@@ -87,14 +89,16 @@ def merge(
     relevance = relevance_of(parts)
     standing = [reputations.get(hit.node, Reputation()) for hit in hits]
     own = [verdicts.get(passage_key(hit.words), Reputation()) if verdicts else Reputation() for hit in hits]
-    final = gated(relevance, np.array([hope(*pair) for pair in zip(standing, own, strict=True)]))
-    final -= SUNK * _doubt(question, hits, standing, relevance, statistics)
+    final = reliability_gate(
+        relevance, np.array([optimistic_reliability(*pair) for pair in zip(standing, own, strict=True)])
+    )
+    final -= FLOOR * _doubt(question, hits, standing, relevance, statistics)
     parts["trust"] = final - relevance
     keys = list(zip((-final).tolist(), (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
     chosen = _collapse(order, hits, k) if collapse else {i: [] for i in order[:k]}
     return [
-        Ranked(
+        RankedPassage(
             checked=hits[i],
             score=float(final[i]),
             scores={name: round(float(values[i]), 6) for name, values in raw.items() if not np.isnan(values[i])},
@@ -106,7 +110,7 @@ def merge(
 
 
 def columns_of(
-    question: str, hits: Sequence[Checked], statistics: Statistics, known: Mapping[bytes, Sequence[str]]
+    question: str, hits: Sequence[VerifiedHit], statistics: Statistics, known: Mapping[bytes, Sequence[str]]
 ) -> dict[str, Scores]:
     """What the client makes of every candidate by itself, not calibrated: ``(n,)`` a column."""
     asked = [_asked_of(hit, known) for hit in hits] if known else []
@@ -116,11 +120,11 @@ def columns_of(
     }
 
 
-def _asked_of(hit: Checked, known: Mapping[bytes, Sequence[str]]) -> list[str]:
+def _asked_of(hit: VerifiedHit, known: Mapping[bytes, Sequence[str]]) -> list[str]:
     return [word for question in known.get(passage_key(hit.words), ()) for word in tokens(question)]
 
 
-def _tie(hit: Checked) -> tuple[bytes, int, int]:
+def _tie(hit: VerifiedHit) -> tuple[bytes, int, int]:
     """A total order that does not depend on which node answered first."""
     return hit.document_cid.raw, hit.hit.start, hit.node
 
@@ -136,7 +140,7 @@ def _calibrated(cosines: Scores, spaces: Sequence[Cid]) -> Scores:
 
 def _doubt(
     question: str,
-    hits: Sequence[Checked],
+    hits: Sequence[VerifiedHit],
     known: Sequence[Reputation],
     relevance: Scores,
     statistics: Statistics,
@@ -151,11 +155,12 @@ def _doubt(
     covered = np.array([sum(idf for term, idf in asked.items() if term in text) for text in texts])
     answers = covered >= ANSWERS * covered.max()
     return np.maximum(
-        contested(frozenset(asked), texts, nodes, weights), outvoted(relevance, answers, texts, nodes, weights)
+        conflict_penalty(frozenset(asked), texts, nodes, weights),
+        outlier_penalty(relevance, answers, texts, nodes, weights),
     )
 
 
-def _collapse(order: Sequence[int], hits: Sequence[Checked], k: int) -> dict[int, list[int]]:
+def _collapse(order: Sequence[int], hits: Sequence[VerifiedHit], k: int) -> dict[int, list[int]]:
     """The best ``k`` of an order, each with the other nodes that hold the same words.
 
     Texts of which one holds the other become one passage with several sources; a node's near-copies of its own passage

@@ -20,14 +20,14 @@ from ..index.collection import Collection, Found
 from ..index.shard import Vectors
 from ..records import Document
 from ..routing.node_view import NodeView
-from .verify_reply import Checked, cosine_of, words_of
+from .verify_reply import VerifiedHit, cosine_of, words_of
 
 KEPT = 64  # of a kind loaded and held in memory; blocks stay in the store either way
 
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class FutureCache(Generic[T]):
     """What is fetched by CID, the most recently used kept loaded. Safe to use from several threads."""
 
     def __init__(self, fetch: Callable[[BlockSource, Cid], T]) -> None:
@@ -66,7 +66,7 @@ def _in_thread(work: Callable[[], T]) -> Future[T]:
 
 def search_fetched(
     collection: Collection, view: NodeView, question: str, vector: Vectors, k: int, models: Sequence[Model] = ()
-) -> list[Checked]:
+) -> list[VerifiedHit]:
     """What the node would have answered, found without asking it, and what its De-DSI ``models`` name beyond that.
 
     Its chunks were checked when they were fetched.
@@ -75,7 +75,7 @@ def search_fetched(
     found += _named(collection, question, vector, k, models, {(each.shard, each.chunk) for each in found})
     documents, hits, _ = collection.prove(found)
     return [
-        Checked(
+        VerifiedHit(
             node=view.entry.node,
             manifest=collection.cid,
             document=decode(documents[hit.document], Document),

@@ -14,7 +14,7 @@ from ..records import NodeStatus, Space
 from ..routing.node_view import NodeView
 
 
-class Spaces:
+class QueryEmbedders:
     """The embedders of one client. Thread safe; a space that cannot be loaded is not tried again."""
 
     def __init__(self, profile: Profile, load: Callable[[Space], Embedder]) -> None:

@@ -18,20 +18,20 @@ from ..index.shard import Vectors
 from ..records import Space
 from ..routing.node_view import NodeView
 from .fusion import Scores
-from .merge import Column
-from .verify_reply import Checked
+from .merge import FeatureColumn
+from .verify_reply import VerifiedHit
 
 Reranker = Callable[[str, Sequence[str]], Sequence[float]]  # a question and texts in, how well each answers it out
 
 
-def closer_columns(
+def rerank_columns(
     views: Mapping[int, NodeView],
     vectors: Mapping[Cid, Vectors],
     embedder_for: Callable[[Space], Embedder] | None,
     reranker: Reranker | None,
-) -> dict[str, Column]:
+) -> dict[str, FeatureColumn]:
     """The columns to read closer by: ``sentence`` if there is an ``embedder_for`` spaces, ``rerank`` if a reranker."""
-    columns: dict[str, Column] = {}
+    columns: dict[str, FeatureColumn] = {}
     if embedder_for is not None:
         embedders = embedder_for
         columns["sentence"] = lambda _, hits: _best_sentences(hits, views, vectors, embedders)
@@ -41,7 +41,7 @@ def closer_columns(
 
 
 def _best_sentences(
-    hits: Sequence[Checked],
+    hits: Sequence[VerifiedHit],
     views: Mapping[int, NodeView],
     vectors: Mapping[Cid, Vectors],
     embedder_for: Callable[[Space], Embedder],
@@ -59,8 +59,8 @@ def _best_sentences(
     return scores
 
 
-def _by(reranker: Reranker) -> Column:
-    def column(question: str, hits: Sequence[Checked]) -> Scores:
+def _by(reranker: Reranker) -> FeatureColumn:
+    def column(question: str, hits: Sequence[VerifiedHit]) -> Scores:
         scores = np.array(reranker(question, [hit.hit.text for hit in hits]), float)
         if scores.shape != (len(hits),) or not np.isfinite(scores).all():
             raise ConfigError(f"The reranker gave {scores.shape} numbers for {len(hits)} texts, or some that are none.")

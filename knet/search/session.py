@@ -15,19 +15,19 @@ from ..codec import Cid, encode
 from ..config import Deployment
 from ..content.base import BlockSource
 from ..dsi.model import Model
-from ..errors import ConfigError, KnetError, Stopped
+from ..errors import Cancelled, ConfigError, KnetError
 from ..http import HttpClient
 from ..index.collection import Collection
 from ..index.lexical import Statistics
 from ..index.shard import Vectors
 from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
 from ..routing.node_view import NodeView
-from ..routing.router import Route, enough
+from ..routing.router import Route, cutoff
 from .limits import DEADLINE_SECONDS, MAX_K, MAX_QUESTION, PASSAGES, OnAsking, OnStatus
-from .merge import RETRIEVERS, Column
-from .private import Shelf, search_fetched
+from .merge import RETRIEVERS, FeatureColumn
+from .private import FutureCache, search_fetched
 from .transport import Reply, ask_nodes
-from .verify_reply import Checked, Nonces, Question, verify_reply
+from .verify_reply import Question, ReplayGuard, VerifiedHit, verify_reply
 
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
@@ -65,7 +65,7 @@ def check_question(question: str, options: Options) -> None:
 
 
 @dataclass
-class Inquiry:
+class QuerySession:
     """One question on its way: whom to ask, and what has come of it so far."""
 
     question: str
@@ -79,13 +79,13 @@ class Inquiry:
     known: Mapping[bytes, Sequence[str]] = field(default_factory=dict)  # questions the user found passages to answer
     models: Mapping[int, Sequence[Model]] = field(default_factory=dict)  # De-DSI models that are at hand, by node
     statistics: Statistics | None = None  # over the whole network, where ``views`` are not all of it
-    further: Mapping[str, Column] = field(default_factory=dict)  # see `knet.search.merge.merge`
-    closer: Mapping[str, Column] = field(default_factory=dict)
+    further: Mapping[str, FeatureColumn] = field(default_factory=dict)  # see `knet.search.merge.merge`
+    closer: Mapping[str, FeatureColumn] = field(default_factory=dict)
     on_status: OnStatus | None = None
     on_asking: OnAsking | None = None
     stop: threading.Event | None = None  # set by whoever wants no answer any more
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
-    hits: list[Checked] = field(default_factory=list)
+    hits: list[VerifiedHit] = field(default_factory=list)
     receipts: dict[int, Evidence] = field(default_factory=dict)
     requests: dict[Cid, SearchRequest] = field(default_factory=dict)
 
@@ -106,19 +106,19 @@ class Inquiry:
     @property
     def asked(self) -> list[NodeView]:
         """The nodes worth asking, best first."""
-        count = enough(self.routes) if self.options.ask is None else self.options.ask or None
+        count = cutoff(self.routes) if self.options.ask is None else self.options.ask or None
         return [self.views[route.node] for route in self.routes[:count]]
 
     def begin(self) -> None:
-        """Tell whoever watches which nodes are about to be asked. Raises Stopped."""
+        """Tell whoever watches which nodes are about to be asked. Raises Cancelled."""
         self.check()
         if self.on_asking is not None:
             self.on_asking([self.statuses[view.entry.node] for view in self.asked])
 
     def check(self) -> None:
-        """Raises Stopped once nobody waits for the answer any more."""
+        """Raises Cancelled once nobody waits for the answer any more."""
         if self.stop is not None and self.stop.is_set():
-            raise Stopped("The question was withdrawn.")
+            raise Cancelled("The question was withdrawn.")
 
     def _set(self, node: int, status: str, *, hits: int = 0, milliseconds: float = 0.0, detail: str = "") -> None:
         self.statuses[node] = NodeStatus(
@@ -139,31 +139,31 @@ class Inquiry:
             self.on_status(self.statuses[node])
 
 
-class Gatherer:
+class Collector:
     """Runs inquiries. One for the life of a client: it remembers receipts and keeps fetched collections."""
 
     def __init__(self, http: HttpClient, deployment: Deployment) -> None:
         self._http = http
         self._deployment = deployment
-        self._nonces = Nonces()
-        self._shelf = Shelf(Collection.load)
+        self._nonces = ReplayGuard()
+        self._shelf = FutureCache(Collection.load)
 
-    def ask(self, inquiry: Inquiry) -> None:
+    def ask(self, inquiry: QuerySession) -> None:
         """Ask every chosen node at once; only what verifies is kept. A node's failings never raise.
 
-        Raises Stopped.
+        Raises Cancelled.
         """
         inquiry.begin()
         self._http.run(_unless_stopped(inquiry, self._ask(inquiry)))
 
-    async def _ask(self, inquiry: Inquiry) -> None:
+    async def _ask(self, inquiry: QuerySession) -> None:
         questions = {space: self._question(request) for space, request in inquiry.requests.items()}
         targets = [(view, inquiry.requests[view.card.space]) for view in inquiry.asked]
         async for reply in ask_nodes(self._http, targets, inquiry.options.deadline):
             view = inquiry.views[reply.node]
             self._take(inquiry, reply, view, questions[view.card.space])
 
-    def _take(self, inquiry: Inquiry, reply: Reply, view: NodeView, question: Question) -> None:
+    def _take(self, inquiry: QuerySession, reply: Reply, view: NodeView, question: Question) -> None:
         if reply.reply is None:
             inquiry.note(reply.node, reply.status, reply.milliseconds, detail=reply.detail)
             return
@@ -187,11 +187,11 @@ class Gatherer:
             contract=self._deployment.reliability,
         )
 
-    def fetch(self, inquiry: Inquiry, source_for: Callable[[NodeView], BlockSource]) -> None:
+    def fetch(self, inquiry: QuerySession, source_for: Callable[[NodeView], BlockSource]) -> None:
         """Fetch the chosen nodes' published shards, all at once, and search them here: no node learns the question.
 
         A collection that takes longer than `FETCH_SECONDS` is left out of this answer, and goes on being fetched.
-        Raises Stopped.
+        Raises Cancelled.
         """
         inquiry.begin()
         started = time.perf_counter()
@@ -210,7 +210,7 @@ class Gatherer:
             detail = f"its collection did not arrive within {FETCH_SECONDS:g} s; it is still being fetched"
             inquiry.note(view.entry.node, "timeout", _since(started), detail=detail)
 
-    def _search(self, inquiry: Inquiry, view: NodeView, fetched: Future[Collection], started: float) -> None:
+    def _search(self, inquiry: QuerySession, view: NodeView, fetched: Future[Collection], started: float) -> None:
         try:
             vector, models = inquiry.vectors[view.card.space], inquiry.models.get(view.entry.node, ())
             found = search_fetched(fetched.result(), view, inquiry.question, vector, inquiry.options.k, models)
@@ -221,7 +221,7 @@ class Gatherer:
         inquiry.note(view.entry.node, "success", _since(started), hits=len(found), detail="searched here")
 
 
-async def _unless_stopped(inquiry: Inquiry, work: Coroutine[None, None, None]) -> None:
+async def _unless_stopped(inquiry: QuerySession, work: Coroutine[None, None, None]) -> None:
     task = asyncio.create_task(work)
     try:
         while not task.done():
@@ -232,7 +232,7 @@ async def _unless_stopped(inquiry: Inquiry, work: Coroutine[None, None, None]) -
         task.cancel()
 
 
-def _arriving(inquiry: Inquiry, futures: Mapping[Future[Collection], NodeView]) -> Iterator[Future[Collection]]:
+def _arriving(inquiry: QuerySession, futures: Mapping[Future[Collection], NodeView]) -> Iterator[Future[Collection]]:
     """Fetched collections as they arrive, for `FETCH_SECONDS` at most."""
     waiting, deadline = set(futures), time.monotonic() + FETCH_SECONDS
     while waiting and (left := deadline - time.monotonic()) > 0:

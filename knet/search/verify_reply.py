@@ -34,7 +34,7 @@ KEPT_HITS = 2048  # passages come again from question to question; 20 MB spare h
 KEPT_SIZE = 4096  # of a document's block or a passage: nodes cut shorter, and nobody shall fill the memory
 
 
-class Checked(Record, frozen=True):
+class VerifiedHit(Record, frozen=True):
     """A hit that passed, with what the client computed itself."""
 
     node: int
@@ -46,7 +46,7 @@ class Checked(Record, frozen=True):
     words: tuple[str, ...]  # its tokens, read while other nodes are still answering
 
 
-class Nonces:
+class ReplayGuard:
     """The receipts seen lately: the same one twice is a replay."""
 
     def __init__(self) -> None:
@@ -72,8 +72,8 @@ class Question(Record, frozen=True):
 
 
 def verify_reply(
-    reply: SearchReply, view: NodeView, question: Question, vector: Vectors | None, nonces: Nonces
-) -> tuple[list[Checked], Evidence]:
+    reply: SearchReply, view: NodeView, question: Question, vector: Vectors | None, nonces: ReplayGuard
+) -> tuple[list[VerifiedHit], Evidence]:
     """The hits, checked. ``vector`` is the question in the node's space, if there is one.
 
     Raises BadReceipt, StaleManifest, NotIncluded, ScoreInflated, SpaceMismatch or CodecError: all of it is refused,
@@ -96,7 +96,7 @@ def verify_reply(
     if results_root(leaves) != reply.receipt.receipt.results:
         raise BadReceipt("its receipt covers other passages than it returned.")
     checked = [
-        Checked(
+        VerifiedHit(
             node=view.entry.node,
             manifest=reply.manifest,
             document=documents[hit.document][1],

@@ -10,7 +10,7 @@ What counts as one source saying the same as another:
   is alone with what it says, or that everybody repeats, is neither raised nor lowered.
 
 The heavier side wins, where a source weighs what is known of it (`reliability.weight`). Whom the outcome makes more
-reliable weighs more the next time; on a fixed set of questions `settle` repeats that until it stands still.
+reliable weighs more the next time; on a fixed set of questions `run_to_convergence` repeats that until it stands still.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ SAME_TEXT = 0.5  # Jaccard similarity of words: versions with every answer chang
 QUOTED = 0.6  # as an extractive answer quotes: sentences that cover this share of what the best one covers
 MAJORITY = 0.5
 ROUNDS = 20
-STILL = 1e-3  # change of a mean at which `settle` stops
+STILL = 1e-3  # change of a mean at which `run_to_convergence` stops
 
 Floats = npt.NDArray[np.float64]
 
 
-class Said(Record, frozen=True):
+class Claim(Record, frozen=True):
     """What one source says on a question: the words of a passage, and those it would be quoted with."""
 
     source: int
@@ -44,7 +44,7 @@ class Said(Record, frozen=True):
     covered: int  # words of the question that the passage has
 
 
-def said(source: int, question: str, text: str) -> Said:
+def claim(source: int, question: str, text: str) -> Claim:
     """A passage as evidence: its words, and the words of its sentences that answer the question."""
     asked = set(tokens(question))
     parts = [frozenset(tokens(text[span.start : span.end])) for span in sentences(text)]
@@ -52,7 +52,7 @@ def said(source: int, question: str, text: str) -> Said:
     best = max(covers, default=0)
     kept = [part for part, cover in zip(parts, covers, strict=True) if cover >= max(QUOTED * best, 1)]
     words = frozenset[str]().union(*parts)
-    return Said(
+    return Claim(
         source=source, words=words, quoted=frozenset[str]().union(*kept) if kept else words, covered=len(asked & words)
     )
 
@@ -81,7 +81,7 @@ def jaccard(texts: Sequence[frozenset[str]]) -> Floats:
     return np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
 
 
-def outcomes(claims: Sequence[Said], known: Mapping[int, Reputation]) -> dict[int, float]:
+def outcomes(claims: Sequence[Claim], known: Mapping[int, Reputation]) -> dict[int, float]:
     """-1..1 for every source that a majority backs or contradicts on one question; no entry where nothing is learnt."""
     seen: defaultdict[int, list[float]] = defaultdict(list)
     for sides in _contests(claims):
@@ -95,7 +95,7 @@ def outcomes(claims: Sequence[Said], known: Mapping[int, Reputation]) -> dict[in
     return {source: sum(found) / len(found) for source, found in seen.items()}
 
 
-def _contests(claims: Sequence[Said]) -> list[list[set[int]]]:
+def _contests(claims: Sequence[Claim]) -> list[list[set[int]]]:
     """For every text that sources hold in different versions: the sources of each version, one vote each."""
     labels = versions([claim.words for claim in claims])
     covers: dict[int, int] = {}
@@ -110,7 +110,7 @@ def _contests(claims: Sequence[Said]) -> list[list[set[int]]]:
     return [list(sides.values()) for sides in texts.values() if len(sides) > 1]
 
 
-def contested(
+def conflict_penalty(
     asked: frozenset[str], texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Mapping[int, float]
 ) -> Floats:
     """0..1 for each passage: how surely better backed versions of the same text say something else.
@@ -127,7 +127,7 @@ def contested(
     return doubt
 
 
-def outvoted(
+def outlier_penalty(
     relevance: Floats,
     answers: npt.NDArray[np.bool_],
     texts: Sequence[frozenset[str]],
@@ -159,7 +159,7 @@ def backed(texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Map
     return np.array([sum(weights.get(source, 0.0) for source in holders[text]) for text in texts])
 
 
-def settle(questions: Sequence[Sequence[Said]]) -> dict[int, Reputation]:
+def run_to_convergence(questions: Sequence[Sequence[Claim]]) -> dict[int, Reputation]:
     """Reliability of every source from many questions without labels: vote, weigh by the outcome, vote again."""
     known: dict[int, Reputation] = {}
     for _ in range(ROUNDS):

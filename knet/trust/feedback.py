@@ -18,7 +18,7 @@ from .reliability import observed, passage_key
 T = TypeVar("T")
 
 
-class ByPassage(Generic[T]):
+class PassageStore(Generic[T]):
     """One small file: a ``kind`` of thing by `passage_key`, under ``name``.
 
     Safe to use from several threads and processes; a file that cannot be read counts as empty.
@@ -60,7 +60,7 @@ class ByPassage(Generic[T]):
 MOST = 16  # questions a passage: more would drown what it says itself
 
 
-class Answered(ByPassage[list[str]]):
+class AnsweredQuestions(PassageStore[list[str]]):
     """Questions by the passage that answers them."""
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class Answered(ByPassage[list[str]]):
         self.change(text, judged)
 
 
-class Verdicts(ByPassage[Reputation]):
+class PassageRatings(PassageStore[Reputation]):
     """Verdicts by the passage they were given on."""
 
     def __init__(self, path: Path) -> None:

@@ -21,7 +21,7 @@ from ..codec import Cid
 from ..errors import StoreError
 from ..index.shard import Vectors, load_vector, store_vector
 from ..records import Record, Reputation
-from .reliability import Standing, observed
+from .reliability import SourceBelief, observed
 from .usefulness import LATEST
 
 KEPT_OUTCOMES = 500  # of a node and kind: of the 501st less than 1 % is left in `observed`
@@ -51,7 +51,7 @@ class Outcome(Record, frozen=True):
     weight: float = 1.0
 
 
-class Memory:
+class ObservationLog:
     """Safe to use from several threads; several processes may share the file, and hear of each other's outcomes at the
     next start."""
 
@@ -61,7 +61,7 @@ class Memory:
         self._path = path
         self._lock = threading.Lock()
         self._written = 0
-        self._known: dict[int, Standing] = {}
+        self._known: dict[int, SourceBelief] = {}
         with self._database() as db:
             db.executescript(SCHEMA)
             rows = db.execute("select node, kind, outcome, weight from outcomes order by id").fetchall()
@@ -69,7 +69,7 @@ class Memory:
             self._observe(Outcome(node=int(node), kind=kind, outcome=outcome, weight=weight))
 
     @property
-    def known(self) -> Mapping[int, Standing]:
+    def known(self) -> Mapping[int, SourceBelief]:
         """Everything learnt, by node."""
         return self._known
 
@@ -119,13 +119,13 @@ class Memory:
         return found
 
     def _observe(self, each: Outcome) -> None:
-        before = self._known.get(each.node, Standing())
+        before = self._known.get(each.node, SourceBelief())
         if each.kind == "usefulness":
             usefulness = observed(before.usefulness, each.outcome, each.weight)
-            self._known[each.node] = Standing(usefulness=usefulness, reliability=before.reliability)
+            self._known[each.node] = SourceBelief(usefulness=usefulness, reliability=before.reliability)
         else:
             reliability = observed(before.reliability, each.outcome, each.weight)
-            self._known[each.node] = Standing(usefulness=before.usefulness, reliability=reliability)
+            self._known[each.node] = SourceBelief(usefulness=before.usefulness, reliability=reliability)
 
     def _prune(self, db: sqlite3.Connection) -> None:
         db.execute(

@@ -19,7 +19,7 @@ from .reliability import faded, pooled
 STRANGERS = 10.0  # verdicts: enough to warn of a node nobody I trust has met, outweighed by a dozen that I trust
 
 
-class Person(Record, frozen=True):
+class TrustedAccount(Record, frozen=True):
     """An account this client trusts, as far as walks from its own ratings reach it."""
 
     address: str
@@ -97,14 +97,14 @@ class PersonalTrust:
                 _add(strangers, delta.node, _without_count(faded(said, 1 - share)))
         return {node: pooled(known, _capped(strangers[node])) for node, known in trusted.items()}
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[TrustedAccount]:
         """Whom I trust, most first."""
         owned: dict[str, list[int]] = {}
         for node, owner in self._owners.items():
             owned.setdefault(owner, []).append(node)
         order = sorted(self._scores, key=lambda address: (-self._scores[address], address))
         return [
-            Person(address=each, score=self._scores[each], owns=owned.get(each, []), why=self.why(each))
+            TrustedAccount(address=each, score=self._scores[each], owns=owned.get(each, []), why=self.why(each))
             for each in order
         ]
 

@@ -20,9 +20,11 @@ USEFULNESS_WEIGHT = 0.1  # in units of cosine: under the spread of relevance, so
 RELIABILITY_WEIGHT = 0.25
 GATE = 1.0  # z-score units below the best within which passages compete
 SHIFT = 0.5  # z-score units for each factor e: what such a factor in the odds of being about the question is worth
-ELSEWHERE = 0.1  # chance that what comes next answers as well: whoever is less likely right does harm where it is shown
-SUNK = 6.0  # z-score units: under all that competes
-REMEMBERED = 100.0  # outcomes: the deviation is then 0.05 at most, enough to tell good sources from bad
+FALLBACK_PROBABILITY = (
+    0.1  # chance that what comes next answers as well: whoever is less likely right does harm where it is shown
+)
+FLOOR = 6.0  # z-score units: under all that competes
+EVIDENCE_CAP = 100.0  # outcomes: the deviation is then 0.05 at most, enough to tell good sources from bad
 OPTIMISM = 1.0  # deviations
 PRIOR = 0.1  # verdicts that knowing the source is worth
 EXPLORE = 0.1  # share of questions on which a node that standing alone keeps out is asked all the same
@@ -30,7 +32,7 @@ EXPLORE = 0.1  # share of questions on which a node that standing alone keeps ou
 Scores = npt.NDArray[np.float64]
 
 
-class Standing(Record, frozen=True):
+class SourceBelief(Record, frozen=True):
     """One source as far as it is known: here, by this client, or on chain by everybody."""
 
     usefulness: Reputation = Reputation()
@@ -40,9 +42,9 @@ class Standing(Record, frozen=True):
 def observed(known: Reputation, outcome: float, weight: float = 1.0) -> Reputation:
     """The posterior after one more outcome, -1 (wrong, useless) to 1; 0 counts half for either side.
 
-    No more than `REMEMBERED` outcomes count, so that whoever earned a name and then turns loses it soon.
+    No more than `EVIDENCE_CAP` outcomes count, so that whoever earned a name and then turns loses it soon.
     """
-    kept = faded(known, min((REMEMBERED - weight) / max(known.positive + known.negative, 1e-9), 1.0))
+    kept = faded(known, min((EVIDENCE_CAP - weight) / max(known.positive + known.negative, 1e-9), 1.0))
     return Reputation(
         positive=kept.positive + weight * (1 + outcome) / 2,
         negative=kept.negative + weight * (1 - outcome) / 2,
@@ -64,7 +66,7 @@ def pooled(*parts: Reputation) -> Reputation:
     )
 
 
-def hope(source: Reputation, verdicts: Reputation) -> float:
+def optimistic_reliability(source: Reputation, verdicts: Reputation) -> float:
     """How likely a passage is right at best: what is known of its source, one deviation up, and one's own verdicts on
     the very passage.
 
@@ -93,7 +95,7 @@ def weight(known: Reputation) -> float:
     return max(open_weight(known) - log(2), 0.0)
 
 
-def bonus(standing: Standing, expected: float | None = None) -> float:
+def bonus(standing: SourceBelief, expected: float | None = None) -> float:
     """What standing adds to a node's promise when choosing whom to ask; 0 for a node that nobody knows.
 
     ``expected`` is how useful it should be for this very question (-1 to 1), where that is known better.
@@ -123,16 +125,18 @@ def with_exploration(order: Sequence[int], relevant: Sequence[int], asked: int, 
     return [*rest[: asked - 1], chosen, *rest[asked - 1 :]]
 
 
-def gated(relevance: Scores, hopes: Scores) -> Scores:
+def reliability_gate(relevance: Scores, hopes: Scores) -> Scores:
     """Relevance (z-scores) of passages, shifted by how likely they are right (``hopes``, 0..1).
 
     Shown, a passage is worth its chance of being about the question times how much likelier it is right than what would
-    come in its place (`ELSEWHERE`). The shift is the log of that surplus against an unknown source's, in units in which
-    the log odds of being about the question are relevance. Distrust counts everywhere; without a surplus a passage
-    sinks below all others. Trust counts as far as a passage competes: fully at the best, not at all `GATE` below it, so
-    that no name lifts a text that is not about the question.
+    come in its place (`FALLBACK_PROBABILITY`). The shift is the log of that surplus against an unknown source's, in
+    units in which the log odds of being about the question are relevance. Distrust counts everywhere; without a surplus
+    a passage sinks below all others. Trust counts as far as a passage competes: fully at the best, not at all `GATE`
+    below it, so that no name lifts a text that is not about the question.
     """
-    surplus = (hopes - ELSEWHERE) / (hope(Reputation(), Reputation()) - ELSEWHERE)
-    shift = SHIFT * np.log(surplus, out=np.full_like(surplus, -SUNK / SHIFT), where=surplus > 0)
+    surplus = (hopes - FALLBACK_PROBABILITY) / (
+        optimistic_reliability(Reputation(), Reputation()) - FALLBACK_PROBABILITY
+    )
+    shift = SHIFT * np.log(surplus, out=np.full_like(surplus, -FLOOR / SHIFT), where=surplus > 0)
     competes = np.clip(1 - (relevance.max(initial=-np.inf) - relevance) / GATE, 0, 1)
     return relevance + np.where(shift < 0, shift, shift * competes)

@@ -14,7 +14,7 @@ from knet.codec import cid_of
 from knet.config import Deployment
 from knet.content.base import BlockStore
 from knet.content.store import MemoryStore
-from knet.rating.batch import Folded, RatingBlock, RatingIndex, fold, publish_batch, tree_of
+from knet.rating.batch import RatingBatch, RatingBlock, RatingIndex, build_batch, publish_batch, tree_of
 from knet.records import Rating, Receipt, SignedReceipt
 
 STAKE = 10**18  # 1,000 full verdicts an epoch
@@ -45,7 +45,7 @@ def stake(chain: EvmChain, rater: Signer, wei: int = STAKE) -> None:
         chain.bond(rater, wei)
 
 
-def send(chain: EvmChain, rater: Signer, folded: Folded, store: BlockStore | None = None) -> Batch:
+def send(chain: EvmChain, rater: Signer, folded: RatingBatch, store: BlockStore | None = None) -> Batch:
     """Submit a batch without any of the checks that honest raters make."""
     stake(chain, rater)
     publish_batch(folded, store if store is not None else MemoryStore())
@@ -57,11 +57,11 @@ def send(chain: EvmChain, rater: Signer, folded: Folded, store: BlockStore | Non
 def submit(chain: EvmChain, rater: Signer, ratings: Sequence[Rating], store: BlockStore | None = None) -> Batch:
     """Submit ratings as an honest rater would fold them."""
     chain.witness(rater, sorted({item.receipt.receipt.node for item in ratings}))
-    return send(chain, rater, fold(ratings), store)
+    return send(chain, rater, build_batch(ratings), store)
 
 
-def rebuilt(leaves: list[Leaf], deltas: list[Delta]) -> Folded:
+def rebuilt(leaves: list[Leaf], deltas: list[Delta]) -> RatingBatch:
     """A batch of any leaves, whatever they say, under a root and content that fit them."""
     blocks = [RatingBlock(leaves=leaves)]
     index = RatingIndex(blocks=[cid_of(block) for block in blocks])
-    return Folded(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=cid_of(index))
+    return RatingBatch(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=cid_of(index))

@@ -21,7 +21,7 @@ from knet.config import Deployment, Profile
 from knet.content.store import MemoryStore
 from knet.errors import BlockNotFound, TransactionFailed
 from knet.rating.audit import audit_batch, challenge
-from knet.rating.batch import Folded, fetch_leaves, fold, prove, publish_batch, tree_of
+from knet.rating.batch import RatingBatch, build_batch, fetch_leaves, prove, publish_batch, tree_of
 from knet.rating.disputes import follow_up, reveal_demanded
 from knet.records import Rating, Reputation
 
@@ -48,7 +48,7 @@ class World(NamedTuple):
     def rating(self, value: int = 100) -> Rating:
         return rating(self.owner, self.node, self.client, self.deployment, value)
 
-    def cheats(self, rater: Signer, folded: Folded, kind: str, reason: str) -> None:
+    def cheats(self, rater: Signer, folded: RatingBatch, kind: str, reason: str) -> None:
         """A batch is taken on trust, found out by an auditor, taken back, and its rater's bond with it."""
         self.chain.witness(self.auditor, [self.node])
         nodes = [delta.node for delta in folded.deltas]
@@ -107,14 +107,14 @@ def test_honest_batches_are_blameless(world: World) -> None:
 
 
 def test_rater_without_a_bond_has_no_influence(world: World) -> None:
-    folded = fold([world.rating()])
+    folded = build_batch([world.rating()])
     with pytest.raises(TransactionFailed, match="BondTooSmall"):
         world.chain.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
 
 
 def test_rater_spends_more_than_its_bond_buys(world: World) -> None:
     stake(world.chain, world.client, 10**16)  # ten full verdicts
-    folded = fold([world.rating() for _ in range(11)])
+    folded = build_batch([world.rating() for _ in range(11)])
     with pytest.raises(TransactionFailed, match="OverBudget"):
         world.chain.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
 
@@ -132,14 +132,14 @@ def test_rater_splits_its_bond_over_many_identities(chain: EvmChain, new_account
 
 def test_rater_who_was_not_asked_signs_the_receipt_itself(world: World) -> None:
     forged = rating(world.stranger, world.node, world.client, world.deployment)
-    world.cheats(world.client, fold([world.rating(), forged]), "leaf", "never known to sign for")
+    world.cheats(world.client, build_batch([world.rating(), forged]), "leaf", "never known to sign for")
 
 
 def test_rater_uses_a_receipt_that_another_node_signed(world: World) -> None:
     other = world.chain.register(world.stranger, ENDPOINT)
     theirs = issue(world.stranger, new_receipt(other, world.client.address), world.deployment)
     moved = replace(theirs, receipt=replace(theirs.receipt, node=world.node))
-    world.cheats(world.client, fold([Rating(receipt=moved, value=-100)]), "leaf", "never known to sign for")
+    world.cheats(world.client, build_batch([Rating(receipt=moved, value=-100)]), "leaf", "never known to sign for")
 
 
 def test_rater_mirrors_a_signature(world: World) -> None:
@@ -147,32 +147,32 @@ def test_rater_mirrors_a_signature(world: World) -> None:
     r, s, v = (honest.receipt.signature[part] for part in (slice(32), slice(32, 64), 64))
     mirrored = r + (ORDER - int.from_bytes(s)).to_bytes(32) + bytes((55 - v,))
     forged = replace(honest, receipt=replace(honest.receipt, signature=mirrored))
-    world.cheats(world.client, fold([forged]), "leaf", "malleable")
+    world.cheats(world.client, build_batch([forged]), "leaf", "malleable")
 
 
 def test_rater_replays_a_receipt_in_a_second_batch(world: World) -> None:
     first = world.rating()
     kept = submit(world.chain, world.client, [world.rating(), first], world.store)
-    world.cheats(world.client, fold([replace(first, value=-100)]), "duplicate", "rated with twice")
+    world.cheats(world.client, build_batch([replace(first, value=-100)]), "duplicate", "rated with twice")
     assert world.chain.stands(kept), "the honest batch stays"
 
 
 def test_rater_doubles_a_receipt_in_one_batch(world: World) -> None:
     first = world.rating()
-    world.cheats(world.client, fold([first, world.rating(), first]), "duplicate", "rated with twice")
+    world.cheats(world.client, build_batch([first, world.rating(), first]), "duplicate", "rated with twice")
 
 
 def test_rater_takes_a_receipt_of_another_account(world: World) -> None:
     seen = world.rating()
-    world.cheats(world.stranger, fold([replace(seen, value=-100)]), "leaf", "issued to")
+    world.cheats(world.stranger, build_batch([replace(seen, value=-100)]), "leaf", "issued to")
     receipt = replace(seen.receipt.receipt, client=bytes.fromhex(world.stranger.address[2:]))
     renamed = replace(seen.receipt, receipt=receipt)
-    world.cheats(world.stranger, fold([Rating(receipt=renamed, value=-100)]), "leaf", "never known to sign for")
+    world.cheats(world.stranger, build_batch([Rating(receipt=renamed, value=-100)]), "leaf", "never known to sign for")
 
 
 def test_rater_copies_the_batch_of_another_account(world: World) -> None:
     """Root and deltas are public; sent again by another account they are that account's, and wrong."""
-    folded = fold([world.rating()])
+    folded = build_batch([world.rating()])
     original = send(world.chain, world.client, folded, world.store)
     world.cheats(world.stranger, folded, "leaf", "issued to")
     assert world.chain.stands(original)
@@ -183,19 +183,19 @@ def test_rater_replays_a_receipt_of_another_network(world: World, devnet: Profil
     elsewhere = deploy(devnet.rpc, world.stranger) if other == "contract" else replace(world.deployment, chain_id=1)
     receipt = new_receipt(world.node, world.client.address)
     signed = sign_receipt(world.owner, receipt, elsewhere.chain_id, elsewhere.reliability)
-    world.cheats(world.client, fold([Rating(receipt=signed, value=100)]), "leaf", "never known to sign for")
+    world.cheats(world.client, build_batch([Rating(receipt=signed, value=100)]), "leaf", "never known to sign for")
 
 
 def test_node_rates_itself(world: World) -> None:
     own = rating(world.owner, world.node, world.owner, world.deployment)
-    world.cheats(world.owner, fold([own]), "leaf", "would rate itself")
+    world.cheats(world.owner, build_batch([own]), "leaf", "would rate itself")
 
 
 def test_node_rates_itself_from_its_wallet(world: World, new_account: NewAccount) -> None:
     wallet = new_account()
     world.chain.set_wallet(world.owner, world.node, wallet)
     own = rating(wallet, world.node, wallet, world.deployment)
-    world.cheats(wallet, fold([own]), "leaf", "would rate itself")
+    world.cheats(wallet, build_batch([own]), "leaf", "would rate itself")
 
 
 def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> None:
@@ -205,7 +205,7 @@ def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> Non
     give = identity.functions.transferFrom(world.owner.address, world.client.address, world.node)
     world.chain.rpc.transact(world.owner, give, "Giving the node away")
     world.chain.witness(world.owner, [world.node])
-    under_way = send(world.chain, world.client, fold([world.rating(-100)]), world.store)
+    under_way = send(world.chain, world.client, build_batch([world.rating(-100)]), world.store)
     for sent in (batch, under_way):
         assert audit_batch(world.chain, world.store, sent) is None
         leaves = fetch_leaves(sent, world.store)
@@ -219,9 +219,9 @@ def test_node_has_its_critic_punished_by_changing_its_key(world: World, new_acco
     batch = submit(world.chain, world.client, [critical], world.store)
     world.chain.set_wallet(world.owner, world.node, wallet)
     world.chain.witness(world.owner, [world.node])
-    late = send(world.chain, world.client, fold([world.rating(-100)]), world.store)
+    late = send(world.chain, world.client, build_batch([world.rating(-100)]), world.store)
     new = rating(wallet, world.node, world.client, world.deployment)
-    for sent in (batch, late, send(world.chain, world.client, fold([new]), world.store)):
+    for sent in (batch, late, send(world.chain, world.client, build_batch([new]), world.store)):
         assert audit_batch(world.chain, world.store, sent) is None
 
 
@@ -229,7 +229,7 @@ def test_stranger_squats_a_node_that_nobody_registered(world: World) -> None:
     """Scores belong to identities that exist: nobody can fill a record before its owner comes."""
     squatted = 10**12 + world.node
     own = rating(world.stranger, squatted, world.stranger, world.deployment)
-    world.cheats(world.stranger, fold([own]), "leaf", "never known to sign for")
+    world.cheats(world.stranger, build_batch([own]), "leaf", "never known to sign for")
 
 
 def test_raters_do_not_overwrite_each_other(world: World) -> None:
@@ -240,7 +240,7 @@ def test_raters_do_not_overwrite_each_other(world: World) -> None:
     assert world.chain.reputations([world.node])[world.node] == Reputation(positive=1, negative=1, count=2)
 
 
-def changed(folded: Folded, index: int, **changes: object) -> Folded:
+def changed(folded: RatingBatch, index: int, **changes: object) -> RatingBatch:
     """The batch with one leaf changed, and a root and content that fit."""
     leaves = [replace(leaf, **changes) if at == index else leaf for at, leaf in enumerate(folded.leaves)]
     return rebuilt(leaves, folded.deltas)
@@ -248,20 +248,20 @@ def changed(folded: Folded, index: int, **changes: object) -> Folded:
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_rater_adds_up_wrongly(world: World, index: int) -> None:
-    folded = fold([world.rating(value) for value in (100, -50, 100)])
+    folded = build_batch([world.rating(value) for value in (100, -50, 100)])
     wrong = changed(folded, index, positive=folded.leaves[index].positive + 100)
     world.cheats(world.client, wrong, "sum" if index == 1 else "leaf", "do not add up")
 
 
 def test_rater_says_more_in_the_batch_than_its_ratings_do(world: World) -> None:
-    folded = fold([world.rating(100), world.rating(10)])
+    folded = build_batch([world.rating(100), world.rating(10)])
     inflated = replace(folded, deltas=[replace(folded.deltas[0], positive=200)])
     world.cheats(world.client, inflated, "leaf", "do not add up")
 
 
 def test_rater_books_ratings_to_another_node(world: World) -> None:
     other = world.chain.register(world.stranger, ENDPOINT)
-    folded = fold([world.rating()])
+    folded = build_batch([world.rating()])
     moved = replace(folded, deltas=[replace(folded.deltas[0], node=other)])
     world.cheats(world.client, moved, "leaf", f"is about node {world.node}, not node {other}")
 
@@ -269,14 +269,14 @@ def test_rater_books_ratings_to_another_node(world: World) -> None:
 @pytest.mark.parametrize("value", [0, 101, -101, 127, -128])
 def test_verdict_is_out_of_range(world: World, value: int) -> None:
     filler = [world.rating(2 if value < 0 else -2) for _ in range(3)]
-    world.cheats(world.client, fold([*filler, world.rating(value)]), "leaf", rf"is not 0: {value}")
+    world.cheats(world.client, build_batch([*filler, world.rating(value)]), "leaf", rf"is not 0: {value}")
 
 
 @pytest.mark.parametrize(("age", "reason"), [(31 * 86_400, "expired"), (-86_400, "from the future")])
 def test_receipt_is_too_old_or_not_yet_issued(world: World, age: int, reason: str) -> None:
     receipt = replace(new_receipt(world.node, world.client.address), issued_at=int(time.time()) - age)
     signed = issue(world.owner, receipt, world.deployment)
-    world.cheats(world.client, fold([Rating(receipt=signed, value=1)]), "leaf", reason)
+    world.cheats(world.client, build_batch([Rating(receipt=signed, value=1)]), "leaf", reason)
 
 
 def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -> None:
@@ -309,7 +309,7 @@ def test_rater_shows_the_one_leaf_that_is_asked_for_first_and_hides_the_others(w
 def test_rater_reveals_a_leaf_that_is_wrong(world: World) -> None:
     secret = MemoryStore()
     stolen = replace(new_receipt(world.node, world.stranger.address), issued_at=int(time.time()))
-    wrong = fold([Rating(receipt=issue(world.owner, stolen, world.deployment), value=-100)])
+    wrong = build_batch([Rating(receipt=issue(world.owner, stolen, world.deployment), value=-100)])
     publish_batch(wrong, secret)
     batch = send(world.chain, world.client, wrong)
     finding = audit_batch(world.chain, world.store, batch)
@@ -339,7 +339,7 @@ def test_one_demand_that_fails_does_not_keep_the_others_from_an_answer(world: Wo
 
 
 def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> None:
-    honest, hidden = fold([world.rating()]), fold([world.rating(-100)])
+    honest, hidden = build_batch([world.rating()]), build_batch([world.rating(-100)])
     publish_batch(honest, world.store)
     batch = send(world.chain, world.client, replace(hidden, content=honest.content))
     finding = audit_batch(world.chain, world.store, batch)

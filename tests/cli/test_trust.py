@@ -16,7 +16,7 @@ from knet.cli.main import app
 from knet.config import Profile, save_profile
 from knet.content.store import FileStore, MemoryStore
 from knet.rating.audit import audit_batch, challenge
-from knet.rating.batch import fold
+from knet.rating.batch import build_batch
 from tests.chain.support import rating, send, submit
 
 
@@ -58,7 +58,7 @@ def test_audit_finds_a_cheat_and_takes_its_bond(
     store = FileStore(joined.path("blocks"))
     submit(chain, cheat, [rating(owner, node, cheat, chain.deployment)], store)
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
-    forged = send(chain, cheat, fold([rating(cheat, node, cheat, chain.deployment)]), store)
+    forged = send(chain, cheat, build_batch([rating(cheat, node, cheat, chain.deployment)]), store)
     assert "never known to sign" in trust("audit", "--rater", cheat.address, fails=1).stdout
     assert chain.stands(forged), "nobody asked for a challenge"
     trust("audit", "--rater", cheat.address, "--challenge", fails=1)

@@ -11,7 +11,7 @@ import pytest
 
 from knet.client.network import Network
 from knet.config import Profile
-from knet.errors import Stopped
+from knet.errors import Cancelled
 from knet.records import NodeStatus, SearchReply, SearchRequest
 from knet_indexer.server.app import Service
 
@@ -63,7 +63,7 @@ def test_a_question_is_withdrawn_while_nodes_hold_their_replies(
     monkeypatch.setattr(Service, "search", held)
     heard: list[NodeStatus] = []
     try:
-        with pytest.raises(Stopped):
+        with pytest.raises(Cancelled):
             net.ask(QUESTION, deadline=PATIENT, stop=stop, on_status=heard.append)
     finally:
         release.set()
@@ -76,7 +76,7 @@ def test_a_question_withdrawn_before_it_is_asked_reaches_nobody(net: Network, pr
     stop = threading.Event()
     stop.set()
     asked: list[NodeStatus] = []
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         net.ask(QUESTION, private=private, stop=stop, on_asking=asked.extend)
     assert asked == []
 

@@ -14,7 +14,7 @@ from knet.config import Profile
 from knet.content.base import get_record, put_record
 from knet.records import Card, DsiModel, Manifest
 from knet.routing.node_view import NodeView
-from knet.search.dsi_scores import ModelShelf
+from knet.search.dsi_scores import ModelCache
 from knet_indexer.publication.publish import publish
 from tests.indexer.publication.test_dsi_models import TEXTS, train_models
 
@@ -68,7 +68,7 @@ def test_a_model_that_is_too_large_is_not_taken(nodes: list[RunningNode]) -> Non
 
     def taken(cid: Cid) -> bool:
         view = NodeView(entry, replace(manifest, models=[cid]), get_record(store, manifest.card, Card), WORD_SPACE)
-        return bool(ModelShelf().ready([view], lambda _: store, wait=PATIENT))
+        return bool(ModelCache().ready([view], lambda _: store, wait=PATIENT))
 
     model = get_record(store, named, DsiModel)
     assert taken(named)

@@ -9,7 +9,7 @@ from knet.chain.batches import Batch, Delta, Leaf
 from knet.codec import MAX_BLOCK
 from knet.content.store import MemoryStore
 from knet.errors import BadReceipt, BlockNotFound, CodecError
-from knet.rating.batch import LEAVES_PER_BLOCK, Folded, fetch_leaves, fold, publish_batch, tree_of
+from knet.rating.batch import LEAVES_PER_BLOCK, RatingBatch, build_batch, fetch_leaves, publish_batch, tree_of
 from knet.records import Rating, Receipt, SignedReceipt
 
 
@@ -23,14 +23,14 @@ def rating(nonce: int, *, node: int = 2**40, client: bytes = b"\xff" * 20) -> Ra
     return Rating(receipt=SignedReceipt(receipt=receipt, signature=b"\xff" * 65), value=-100)
 
 
-def batch(folded: Folded) -> Batch:
+def batch(folded: RatingBatch) -> Batch:
     return Batch(
         rater="0x", number=0, submitted_at=0, root=folded.root, content=folded.content, deltas=folded.deltas
     )  # fmt: skip
 
 
 def test_a_large_batch_is_split_into_blocks_and_read_back() -> None:
-    folded = fold([rating(nonce) for nonce in range(LEAVES_PER_BLOCK + 1)])
+    folded = build_batch([rating(nonce) for nonce in range(LEAVES_PER_BLOCK + 1)])
     store = MemoryStore()
     publish_batch(folded, store)
     blocks = list(store)
@@ -40,7 +40,7 @@ def test_a_large_batch_is_split_into_blocks_and_read_back() -> None:
 
 
 def test_what_is_not_there_or_not_what_was_promised_is_told() -> None:
-    folded, store = fold([rating(1), rating(2)]), MemoryStore()
+    folded, store = build_batch([rating(1), rating(2)]), MemoryStore()
     with pytest.raises(BlockNotFound):
         fetch_leaves(batch(folded), store)
     publish_batch(folded, store)
@@ -53,11 +53,11 @@ def test_what_is_not_there_or_not_what_was_promised_is_told() -> None:
 @pytest.mark.parametrize("broken", [{"client": b"short"}, {"node": -1}])
 def test_a_receipt_that_fits_no_field_is_no_leaf(broken: dict[str, object]) -> None:
     with pytest.raises(BadReceipt):
-        fold([rating(1, **broken)])  # type: ignore[arg-type]
+        build_batch([rating(1, **broken)])  # type: ignore[arg-type]
 
 
 def test_a_signature_or_sum_that_fits_no_field_is_no_leaf() -> None:
-    good = fold([rating(1)]).leaves[0]
+    good = build_batch([rating(1)]).leaves[0]
     for leaf in (
         replace(good, positive=1 << 48),
         replace(good, negative=-1),
@@ -72,4 +72,4 @@ def test_a_delta_is_one_word() -> None:
     delta = Delta(node=2**128 - 1, positive=2**48 - 1, negative=1, count=2**32 - 1)
     assert delta.word < 2**256
     assert Delta.of_word(delta.word) == delta
-    assert isinstance(fold([rating(3)]).leaves[0], Leaf)
+    assert isinstance(build_batch([rating(3)]).leaves[0], Leaf)

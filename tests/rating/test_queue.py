@@ -17,7 +17,7 @@ from knet.codec import cid_of
 from knet.content.store import MemoryStore
 from knet.errors import ChainUnreachable, ConfigError, TransactionPending
 from knet.rating.audit import audit_batch
-from knet.rating.batch import fetch_leaves, fitting, fold
+from knet.rating.batch import build_batch, fetch_leaves, fit_to_budget
 from knet.rating.queue import CLOCK_ERROR_SECONDS, DEADLINE_SECONDS, RatingQueue
 from knet.rating.stake import ANY_WEI, cost_of, missing_wei
 from knet.records import (
@@ -272,11 +272,11 @@ def test_a_receipt_that_is_not_in_force_yet_waits(party: Party, queue: RatingQue
 
 def test_folding_keeps_every_rating_and_sums_them_by_node() -> None:
     ratings = [Rating(receipt=receipt(node, nonce), value=value) for node, nonce, value in SAMPLE]
-    folded = fold(ratings)
+    folded = build_batch(ratings)
     assert [(d.node, d.positive, d.negative, d.count) for d in folded.deltas] == [(1, 100, 30, 2), (2, 0, 5, 1)]
     assert [(leaf.positive, leaf.negative) for leaf in folded.leaves] == [(100, 0), (100, 30), (0, 5)]
     assert folded.weight == 135
-    assert [rating.value for rating in fitting(ratings, 106)] == [100, -5]
+    assert [rating.value for rating in fit_to_budget(ratings, 106)] == [100, -5]
 
 
 @pytest.mark.parametrize("value", [0, 2, -1.5, float("nan")])

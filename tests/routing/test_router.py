@@ -10,9 +10,9 @@ from benchmarks.listnet import learn_promise
 from knet.codec import cid_of
 from knet.index.card_format import read_places, read_spreads
 from knet.routing.card_index import CardIndex
-from knet.routing.features import FEATURES, chances
+from knet.routing.features import FEATURES, probabilities
 from knet.routing.node_view import NodeView
-from knet.routing.router import FEWEST, MOST, Route, enough, route
+from knet.routing.router import FEWEST, MOST, Route, cutoff, route
 from tests.search.support import SPACE, Owner, embed
 
 SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "Nobody in Prague slept."]
@@ -56,13 +56,13 @@ def test_no_nodes_no_routes() -> None:
 def test_as_many_are_asked_as_matter() -> None:
     first = route(QUESTION, VECTORS, VIEWS)[0]
 
-    def routes(*chances: float) -> list[Route]:
-        return [msgspec.structs.replace(first, evidence={"chance": chance}) for chance in chances]
+    def routes(*probabilities: float) -> list[Route]:
+        return [msgspec.structs.replace(first, evidence={"chance": chance}) for chance in probabilities]
 
-    assert enough(routes(0.98, *[0.001] * 20)) == FEWEST
-    assert enough(routes(*[0.12] * 8, 0.02, 0.02)) == 8
-    assert enough(routes(*[0.02] * 50)) == MOST
-    assert enough(routes(0.5, 0.5)) == 2
+    assert cutoff(routes(0.98, *[0.001] * 20)) == FEWEST
+    assert cutoff(routes(*[0.12] * 8, 0.02, 0.02)) == 8
+    assert cutoff(routes(*[0.02] * 50)) == MOST
+    assert cutoff(routes(0.5, 0.5)) == 2
 
 
 def test_places_tell_which_centroid_holds_a_term() -> None:
@@ -93,4 +93,4 @@ def test_the_router_learns_where_what_was_of_use_came_from() -> None:
         examples.append((rows, gains))
     learnt = learn_promise(examples, [0.0] * len(FEATURES))
     assert np.argmax(learnt) == 1
-    assert chances(np.array([0.0, -50.0])).round(3).tolist() == [1.0, 0.0]
+    assert probabilities(np.array([0.0, -50.0])).round(3).tolist() == [1.0, 0.0]

@@ -9,8 +9,8 @@ from knet.codec import cid_of
 from knet.index.lexical import tokens
 from knet.records import Reputation
 from knet.routing.router import pooled_statistics
-from knet.search.merge import Ranked, merge
-from knet.search.verify_reply import Checked, Nonces, verify_reply
+from knet.search.merge import RankedPassage, merge
+from knet.search.verify_reply import ReplayGuard, VerifiedHit, verify_reply
 from knet.trust.reliability import passage_key
 
 from .support import SPACE, Owner, embed, question_for, request_for
@@ -24,11 +24,13 @@ OWNERS = [
 ]
 
 
-def hits(owners: list[Owner]) -> list[Checked]:
+def hits(owners: list[Owner]) -> list[VerifiedHit]:
     request = request_for(QUESTION)
-    found: list[Checked] = []
+    found: list[VerifiedHit] = []
     for owner in owners:
-        found += verify_reply(owner.reply(request), owner.view, question_for(request), embed(QUESTION), Nonces())[0]
+        found += verify_reply(owner.reply(request), owner.view, question_for(request), embed(QUESTION), ReplayGuard())[
+            0
+        ]
     return found
 
 
@@ -36,11 +38,11 @@ HITS = hits(OWNERS)
 
 
 def merged(
-    found: list[Checked],
+    found: list[VerifiedHit],
     reputations: dict[int, Reputation] | None = None,
     k: int = 5,
     verdicts: dict[bytes, Reputation] | None = None,
-) -> list[Ranked]:
+) -> list[RankedPassage]:
     views = [owner.view for owner in OWNERS]
     statistics = pooled_statistics(views, tokens(QUESTION))
     spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
@@ -48,7 +50,7 @@ def merged(
 
 
 @given(st.permutations(HITS))
-def test_the_order_of_arrival_does_not_matter(found: list[Checked]) -> None:
+def test_the_order_of_arrival_does_not_matter(found: list[VerifiedHit]) -> None:
     expected = [(r.checked.hit.text, sorted([r.checked.node, *r.sources])) for r in merged(HITS)]
     assert [(r.checked.hit.text, sorted([r.checked.node, *r.sources])) for r in merged(found)] == expected
 
@@ -147,10 +149,10 @@ def test_a_text_that_holds_another_whole_is_the_same_passage() -> None:
 
 
 def test_a_reranker_decides_among_the_best() -> None:
-    from knet.search.rerank import closer_columns
+    from knet.search.rerank import rerank_columns
 
     views = {owner.node: owner.view for owner in OWNERS}
-    closer = closer_columns(views, {}, None, lambda question, texts: [float("Bats" in text) for text in texts])
+    closer = rerank_columns(views, {}, None, lambda question, texts: [float("Bats" in text) for text in texts])
     statistics = pooled_statistics(views.values(), tokens(QUESTION))
     spaces = dict.fromkeys(views, cid_of(SPACE))
     found = merge(QUESTION, HITS, spaces, statistics, {}, k=9, closer=closer)

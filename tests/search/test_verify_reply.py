@@ -12,7 +12,7 @@ from knet.chain.keys import new_key
 from knet.errors import BadReceipt, KnetError, NotIncluded, ScoreInflated, StaleManifest
 from knet.index.shard import store_vector
 from knet.records import SearchReply, Tombstone
-from knet.search.verify_reply import Nonces, verify_reply
+from knet.search.verify_reply import ReplayGuard, verify_reply
 
 from .support import Owner, embed, question_for, request_for
 
@@ -32,7 +32,7 @@ def owner() -> Owner:
 
 def check(owner: Owner, reply: SearchReply) -> None:
     request = request_for(QUESTION)
-    verify_reply(reply, owner.view, question_for(request), embed(QUESTION), Nonces())
+    verify_reply(reply, owner.view, question_for(request), embed(QUESTION), ReplayGuard())
 
 
 def hits_changed(reply: SearchReply, **changes: object) -> SearchReply:
@@ -42,7 +42,9 @@ def hits_changed(reply: SearchReply, **changes: object) -> SearchReply:
 
 def test_an_honest_reply_passes_with_scores_of_our_own(owner: Owner) -> None:
     request = request_for(QUESTION)
-    checked, evidence = verify_reply(owner.reply(request), owner.view, question_for(request), embed(QUESTION), Nonces())
+    checked, evidence = verify_reply(
+        owner.reply(request), owner.view, question_for(request), embed(QUESTION), ReplayGuard()
+    )
     assert checked[0].hit.text == TEXTS[0]
     assert checked[0].cosine == pytest.approx(float(embed(QUESTION) @ embed(TEXTS[0])), abs=1e-3)
     assert len(evidence.leaves) == len(checked)
@@ -116,7 +118,7 @@ def test_a_receipt_that_somebody_else_signed_is_refused(owner: Owner) -> None:
 
 
 def test_the_same_receipt_twice_is_a_replay(owner: Owner) -> None:
-    request, nonces = request_for(QUESTION), Nonces()
+    request, nonces = request_for(QUESTION), ReplayGuard()
     reply = owner.reply(request)
     verify_reply(reply, owner.view, question_for(request), embed(QUESTION), nonces)
     with pytest.raises(BadReceipt, match="replayed"):
@@ -130,7 +132,7 @@ def test_a_removed_passage_is_refused(owner: Owner) -> None:
     view = type(owner.view)(owner.view.entry, manifest, owner.view.card, owner.view.space)
     request = request_for(QUESTION)
     with pytest.raises(NotIncluded, match="removed"):
-        verify_reply(reply, view, question_for(request), embed(QUESTION), Nonces())
+        verify_reply(reply, view, question_for(request), embed(QUESTION), ReplayGuard())
 
 
 @pytest.mark.parametrize("field", ["shard", "document", "chunk"])
@@ -144,7 +146,7 @@ def test_more_hits_than_asked_for_are_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION, k=4))
     request = request_for(QUESTION, k=1)
     with pytest.raises(KnetError):
-        verify_reply(reply, owner.view, question_for(request), embed(QUESTION), Nonces())
+        verify_reply(reply, owner.view, question_for(request), embed(QUESTION), ReplayGuard())
 
 
 def test_the_same_passage_twice_is_refused(owner: Owner) -> None:

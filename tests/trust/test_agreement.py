@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knet.records import Reputation
-from knet.trust.agreement import contested, outcomes, outvoted, said, settle, versions
+from knet.trust.agreement import claim, conflict_penalty, outcomes, outlier_penalty, run_to_convergence, versions
 
 from .support import rated
 
@@ -19,41 +19,46 @@ APART = "Boats on the river leave every half hour and pass below eleven bridges.
 
 
 def words(text: str) -> frozenset[str]:
-    return said(0, QUESTION, text).words
+    return claim(0, QUESTION, text).words
 
 
 def test_two_that_agree_stand_against_one_that_does_not() -> None:
-    claims = [said(1, QUESTION, RIGHT), said(2, QUESTION, RIGHT), said(3, QUESTION, WRONG)]
+    claims = [claim(1, QUESTION, RIGHT), claim(2, QUESTION, RIGHT), claim(3, QUESTION, WRONG)]
     assert outcomes(claims, {}) == {1: 1.0, 2: 1.0, 3: -1.0}
 
 
 def test_copies_from_one_source_count_once() -> None:
-    claims = [said(1, QUESTION, RIGHT), *[said(3, QUESTION, WRONG)] * 20]
+    claims = [claim(1, QUESTION, RIGHT), *[claim(3, QUESTION, WRONG)] * 20]
     assert outcomes(claims, {}) == {}, "one against one, however often it repeats itself"
-    claims.append(said(2, QUESTION, RIGHT))
+    claims.append(claim(2, QUESTION, RIGHT))
     assert outcomes(claims, {})[3] == -1.0
 
 
 def test_nobody_is_lowered_for_being_alone() -> None:
-    assert outcomes([said(1, QUESTION, RIGHT), said(2, QUESTION, RIGHT), said(3, QUESTION, APART)], {}) == {}
-    assert outcomes([said(1, QUESTION, RIGHT), said(2, QUESTION, WRONG), said(3, QUESTION, OTHER)], {}) == {}
+    assert outcomes([claim(1, QUESTION, RIGHT), claim(2, QUESTION, RIGHT), claim(3, QUESTION, APART)], {}) == {}
+    assert outcomes([claim(1, QUESTION, RIGHT), claim(2, QUESTION, WRONG), claim(3, QUESTION, OTHER)], {}) == {}
 
 
 def test_the_same_form_about_something_else_contradicts_nothing() -> None:
     question = "Is Zellweger syndrome inherited?"
     form = "{} syndrome is inherited in an autosomal recessive pattern, which means both copies have mutations."
-    claims = [said(n, question, form.format(name)) for n, name in enumerate(["Zellweger", "Zellweger", "Usher"])]
+    claims = [claim(n, question, form.format(name)) for n, name in enumerate(["Zellweger", "Zellweger", "Usher"])]
     assert outcomes(claims, {}) == {}
 
 
 def test_what_differs_outside_of_what_is_quoted_contradicts_nothing() -> None:
     edited = RIGHT.replace("everywhere", "anywhere")
-    assert outcomes([said(1, QUESTION, RIGHT), said(2, QUESTION, RIGHT), said(3, QUESTION, edited)], {}) == {}
+    assert outcomes([claim(1, QUESTION, RIGHT), claim(2, QUESTION, RIGHT), claim(3, QUESTION, edited)], {}) == {}
 
 
 def test_a_reliable_source_outweighs_two_that_were_often_wrong() -> None:
     known = {1: rated(40, 0), 2: rated(1, 40), 3: rated(1, 40)}
-    claims = [said(1, QUESTION, RIGHT), said(4, QUESTION, RIGHT), said(2, QUESTION, WRONG), said(3, QUESTION, WRONG)]
+    claims = [
+        claim(1, QUESTION, RIGHT),
+        claim(4, QUESTION, RIGHT),
+        claim(2, QUESTION, WRONG),
+        claim(3, QUESTION, WRONG),
+    ]
     assert outcomes(claims, known)[2] == -1.0
 
 
@@ -64,8 +69,8 @@ def test_reliability_settles_without_labels() -> None:
     for number in range(150):
         lies = chance.random(6) < np.arange(6) / 5
         texts = [RIGHT.replace("330", f"{source}{number}") if lies[source] else RIGHT for source in range(6)]
-        questions.append([said(source, QUESTION, text) for source, text in enumerate(texts)])
-    known = settle(questions)
+        questions.append([claim(source, QUESTION, text) for source, text in enumerate(texts)])
+    known = run_to_convergence(questions)
     means = [known[source].mean for source in range(6)]
     assert means == sorted(means, reverse=True)
     assert means[0] > 0.95
@@ -79,8 +84,8 @@ def test_versions_of_one_text_are_found() -> None:
 
 def test_a_contradicted_version_is_doubted_only_if_somebody_reliable_contradicts() -> None:
     texts, asked = [words(RIGHT), words(WRONG), words(APART)], words(QUESTION)
-    assert contested(asked, texts, [1, 2, 3], {}).tolist() == [0, 0, 0]
-    doubt = contested(asked, texts, [1, 2, 3], {1: 3.0})
+    assert conflict_penalty(asked, texts, [1, 2, 3], {}).tolist() == [0, 0, 0]
+    doubt = conflict_penalty(asked, texts, [1, 2, 3], {1: 3.0})
     assert doubt[1] > 0.9
     assert doubt[[0, 2]].tolist() == [0, 0]
 
@@ -90,15 +95,15 @@ def test_a_lone_voice_is_doubted_only_where_most_say_otherwise() -> None:
     texts = [words("How tall is the tower of iron in Paris? It is 9 metres tall.")] + [words(RIGHT)] * 4
     relevance, answers = np.array([3.0, 1, 1, 1, 1]), np.ones(5, bool)
     everybody = dict.fromkeys(range(5), 3.0)
-    assert outvoted(relevance, answers, texts, range(5), everybody)[0] == 0.75
-    assert not outvoted(relevance, answers, texts, range(5), {}).any(), "nobody knows them"
+    assert outlier_penalty(relevance, answers, texts, range(5), everybody)[0] == 0.75
+    assert not outlier_penalty(relevance, answers, texts, range(5), {}).any(), "nobody knows them"
     mixed = [texts[0], texts[1], words(APART), words(WRONG), words(OTHER)]
-    assert not outvoted(relevance, answers, mixed, range(5), everybody).any()
-    assert not outvoted(relevance, answers, mixed, range(5), {1: 9.0}).any(), "one source alone is no majority"
+    assert not outlier_penalty(relevance, answers, mixed, range(5), everybody).any()
+    assert not outlier_penalty(relevance, answers, mixed, range(5), {1: 9.0}).any(), "one source alone is no majority"
 
 
 @given(st.permutations([(1, RIGHT), (2, RIGHT), (3, WRONG), (3, RIGHT), (4, OTHER), (5, APART)]))
 def test_the_order_of_arrival_decides_nothing(held: list[tuple[int, str]]) -> None:
     one_each = [pair for pair in held if pair != (3, RIGHT)]
-    claims = [said(source, QUESTION, text) for source, text in one_each]
+    claims = [claim(source, QUESTION, text) for source, text in one_each]
     assert outcomes(claims, {4: Reputation()}) == {1: 1.0, 2: 1.0, 3: -1.0, 4: -1.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from knet.index.lexical import tokens
-from knet.trust.feedback import MOST, Answered
+from knet.trust.feedback import MOST, AnsweredQuestions
 from knet.trust.reliability import passage_key
 
 TEXT = "The tower is 324 metres tall."
@@ -14,17 +14,17 @@ KEY = passage_key(tokens(TEXT))
 
 def test_questions_survive_a_restart_and_are_forgotten_when_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "answered" / "net.json"
-    first, second = Answered(path), Answered(path)
+    first, second = AnsweredQuestions(path), AnsweredQuestions(path)
     first.add("How tall is the tower?", TEXT, 1)
     second.add("What height has it?", TEXT, 0.5)
-    assert Answered(path).known == {KEY: ["How tall is the tower?", "What height has it?"]}
+    assert AnsweredQuestions(path).known == {KEY: ["How tall is the tower?", "What height has it?"]}
     first.add("How tall is the tower?", TEXT, -1)
     first.add("What height has it?", TEXT, -1)
-    assert Answered(path).known == first.known == {}
+    assert AnsweredQuestions(path).known == first.known == {}
 
 
 def test_only_the_latest_are_kept(tmp_path: Path) -> None:
-    answered = Answered(tmp_path / "net.json")
+    answered = AnsweredQuestions(tmp_path / "net.json")
     for number in range(MOST + 3):
         answered.add(f"question {number}", TEXT, 1)
     assert answered.known[KEY][0] == "question 3"
@@ -34,4 +34,4 @@ def test_only_the_latest_are_kept(tmp_path: Path) -> None:
 def test_a_damaged_file_counts_as_empty(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_bytes(b'{"answered":{"no hex":["x"]}}')
-    assert Answered(path).known == {}
+    assert AnsweredQuestions(path).known == {}

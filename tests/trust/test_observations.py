@@ -10,7 +10,7 @@ import pytest
 from knet.codec import Cid
 from knet.errors import StoreError
 from knet.trust import observations as memory
-from knet.trust.observations import Memory, Outcome
+from knet.trust.observations import ObservationLog, Outcome
 
 
 def used(node: int, outcome: float) -> Outcome:
@@ -18,9 +18,9 @@ def used(node: int, outcome: float) -> Outcome:
 
 
 def test_outcomes_survive_a_restart_and_keep_their_kind(tmp_path: Path) -> None:
-    first = Memory(tmp_path / "learnt" / "net.db")
+    first = ObservationLog(tmp_path / "learnt" / "net.db")
     first.add([used(1, 1.0), used(2, -1.0), Outcome(node=1, kind="reliability", outcome=-1.0, weight=0.5)])
-    again = Memory(tmp_path / "learnt" / "net.db").known
+    again = ObservationLog(tmp_path / "learnt" / "net.db").known
     assert again == first.known
     assert again[1].usefulness.mean == pytest.approx(2 / 3)
     assert again[2].usefulness.mean == pytest.approx(1 / 3)
@@ -29,12 +29,12 @@ def test_outcomes_survive_a_restart_and_keep_their_kind(tmp_path: Path) -> None:
 
 def test_a_node_of_any_size_of_number_is_remembered(tmp_path: Path) -> None:
     """ERC-721 ids are 256 bits wide, and SQLite's integers 64."""
-    Memory(tmp_path / "net.db").add([used(2**200, 1.0)])
-    assert set(Memory(tmp_path / "net.db").known) == {2**200}
+    ObservationLog(tmp_path / "net.db").add([used(2**200, 1.0)])
+    assert set(ObservationLog(tmp_path / "net.db").known) == {2**200}
 
 
 def test_the_history_ends_with_what_is_known(tmp_path: Path) -> None:
-    kept = Memory(tmp_path / "net.db")
+    kept = ObservationLog(tmp_path / "net.db")
     kept.add([used(1, 1.0), used(1, -1.0), used(1, 1.0), used(2, 1.0)])
     points = kept.over_time("usefulness")
     assert len(points[1]) == 3
@@ -44,11 +44,11 @@ def test_the_history_ends_with_what_is_known(tmp_path: Path) -> None:
 
 def test_the_file_stays_bounded_and_the_belief_hardly_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PRUNE_EVERY", 1)
-    kept = Memory(tmp_path / "net.db")
+    kept = ObservationLog(tmp_path / "net.db")
     for _ in range(3):
         kept.add([used(1, -1.0)] * memory.KEPT_OUTCOMES)
     kept.add([used(2, 1.0)])
-    again = Memory(tmp_path / "net.db")
+    again = ObservationLog(tmp_path / "net.db")
     assert len(again.over_time("usefulness")[1]) == memory.KEPT_OUTCOMES
     assert len(again.over_time("usefulness")[2]) == 1
     assert again.known[1].usefulness.mean == pytest.approx(kept.known[1].usefulness.mean, abs=0.01)
@@ -58,11 +58,11 @@ def test_questions_are_remembered_by_space_and_the_oldest_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "LATEST", 3)
-    kept, space, other = Memory(tmp_path / "net.db"), Cid.of(b"space"), Cid.of(b"other space")
+    kept, space, other = ObservationLog(tmp_path / "net.db"), Cid.of(b"space"), Cid.of(b"other space")
     for number in range(5):
         kept.add_question(space, np.full(4, number, np.float32), {2**200: 1.0, number: -1.0})
     kept.add_question(other, np.ones(2, np.float32), {1: 1.0})
-    vectors, outcomes = Memory(tmp_path / "net.db").questions(space)
+    vectors, outcomes = ObservationLog(tmp_path / "net.db").questions(space)
     assert vectors[:, 0].tolist() == [2, 3, 4]
     assert outcomes == [{2**200: 1.0, number: -1.0} for number in (2, 3, 4)]
     assert kept.questions(other)[1] == [{1: 1.0}]
@@ -72,4 +72,4 @@ def test_questions_are_remembered_by_space_and_the_oldest_forgotten(
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "net.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
     with pytest.raises(StoreError, match=r"net\.db.*move the file away"):
-        Memory(tmp_path / "net.db")
+        ObservationLog(tmp_path / "net.db")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from knet.index.lexical import tokens
-from knet.trust.feedback import Verdicts
+from knet.trust.feedback import PassageRatings
 from knet.trust.reliability import passage_key
 
 WRONG = "The tower is 630 metres tall."
@@ -13,11 +13,11 @@ WRONG = "The tower is 630 metres tall."
 
 def test_verdicts_add_up_and_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "verdicts" / "net.json"
-    first, second = Verdicts(path), Verdicts(path)
+    first, second = PassageRatings(path), PassageRatings(path)
     first.add(WRONG, -1)
     second.add(WRONG, -1)
     second.add("Boats leave hourly.", 1)
-    known = Verdicts(path).known
+    known = PassageRatings(path).known
     assert known[passage_key(tokens(WRONG))].negative == 2
     assert known[passage_key(tokens("boats leave HOURLY"))].positive == 1
 
@@ -26,7 +26,7 @@ def test_a_damaged_file_counts_as_empty(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     for damage in (b"{", b'{"verdicts":{"no hex":{}}}'):
         path.write_bytes(damage)
-        verdicts = Verdicts(path)
+        verdicts = PassageRatings(path)
         assert verdicts.known == {}
         verdicts.add(WRONG, 1)
-        assert len(Verdicts(path).known) == 1
+        assert len(PassageRatings(path).known) == 1

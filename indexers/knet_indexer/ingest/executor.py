@@ -21,10 +21,10 @@ LOCAL = "local"
 RAY = "ray"
 
 T = TypeVar("T")
-Later = Callable[[], T]  # gives what was asked for, at once or when it is done, or raises what went wrong
+Thunk = Callable[[], T]  # gives what was asked for, at once or when it is done, or raises what went wrong
 
 
-class Job(NamedTuple):
+class ReadJob(NamedTuple):
     """What reading one item takes; see `prepare`."""
 
     item: Item
@@ -34,7 +34,7 @@ class Job(NamedTuple):
     recut: bool
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """Does the work of a sync. Results come in the order in which they were asked for."""
 
     @property
@@ -42,28 +42,32 @@ class Engine(Protocol):
         """How many batches may be under way besides the one that is waited for."""
         ...
 
-    def prepare(self, jobs: Iterable[Job], embedder: Embedder, cut: Chunker) -> Iterator[tuple[Job, Later[Prepared]]]:
+    def prepare(
+        self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
+    ) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
         """Read and cut; what is later raised belongs to the one job."""
         ...
 
-    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Later[Vectors]:
+    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
         """What ``embedder.encode(texts)`` gives, ``(len(texts), dimension)`` float32."""
         ...
 
 
-class LocalEngine:
+class LocalExecutor:
     """This process, one thing after the other."""
 
     ahead = 0
 
-    def prepare(self, jobs: Iterable[Job], embedder: Embedder, cut: Chunker) -> Iterator[tuple[Job, Later[Prepared]]]:
+    def prepare(
+        self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
+    ) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
         for job in jobs:
             yield job, partial(read_here, job, cut)
 
-    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Later[Vectors]:
+    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
         return partial(embedder.encode, texts, progress=progress)
 
 
-def read_here(job: Job, cut: Chunker) -> Prepared:
+def read_here(job: ReadJob, cut: Chunker) -> Prepared:
     """Read and cut in this process. Raises as `prepare`."""
     return prepare(job.item, job.row, job.licence, job.known, cut, recut=job.recut)

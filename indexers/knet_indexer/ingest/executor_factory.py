@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from knet.errors import ConfigError
 
-from .executor import LOCAL, RAY, Engine, LocalEngine
+from .executor import LOCAL, RAY, Executor, LocalExecutor
 
 
 def check_engine(spec: str) -> str:
@@ -18,13 +18,13 @@ def check_engine(spec: str) -> str:
 
 
 @contextmanager
-def open_engine(spec: str, model: str) -> Iterator[Engine]:
+def open_engine(spec: str, model: str) -> Iterator[Executor]:
     """The engine that ``spec`` names, for a node of this model.
 
     Raises ConfigError, MissingExtra, Unreachable, and from within what its workers run into.
     """
     if check_engine(spec) == LOCAL:
-        yield LocalEngine()
+        yield LocalExecutor()
         return
     from .ray_executor import ray_engine  # imports Ray, which takes seconds and is an extra
 

@@ -25,7 +25,7 @@ from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, 
 
 from ..chunking import Chunker
 from ..sources.base import Item, Text
-from .executor import RAY, Job, Later, read_here
+from .executor import RAY, ReadJob, Thunk, read_here
 from .prepare import Prepared
 from .ray_worker import Read, Trouble, embed, read, recipe_of
 
@@ -50,14 +50,14 @@ R = TypeVar("R")
 
 
 @contextmanager
-def ray_engine(spec: str, model: str) -> Iterator[RayEngine]:
+def ray_engine(spec: str, model: str) -> Iterator[RayExecutor]:
     """The engine on a cluster: ``ray://HOST:PORT``, or ``ray`` for the one at ``RAY_ADDRESS`` or on this machine.
 
     Where there is none, ``ray`` starts one on this machine for as long. Raises Unreachable, ConfigError.
     """
     joined = _connect(spec)
     try:
-        yield RayEngine(model, spec)
+        yield RayExecutor(model, spec)
     finally:
         if joined:
             with suppress(Exception):  # what is left is gone with this process
@@ -65,13 +65,13 @@ def ray_engine(spec: str, model: str) -> Iterator[RayEngine]:
 
 
 class _Sent(NamedTuple):
-    jobs: list[Job]
+    jobs: list[ReadJob]
     failed: dict[int, KnetError]  # by place in ``jobs``: those that could not be read here, and were not sent
     answer: Any
 
 
-class RayEngine:
-    """See `knet_indexer.ingest.executor.Engine`."""
+class RayExecutor:
+    """See `knet_indexer.ingest.executor.Executor`."""
 
     def __init__(self, model: str, name: str) -> None:
         self._model = model
@@ -85,7 +85,9 @@ class RayEngine:
     def ahead(self) -> int:
         return min(MOST_AHEAD, max(LEAST_AHEAD, int(self._has("CPU"))))
 
-    def prepare(self, jobs: Iterable[Job], embedder: Embedder, cut: Chunker) -> Iterator[tuple[Job, Later[Prepared]]]:
+    def prepare(
+        self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
+    ) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
         under_way: deque[_Sent] = deque()
         left = iter(jobs)
         while group := list(islice(left, GROUP)):
@@ -95,7 +97,7 @@ class RayEngine:
         while under_way:
             yield from self._received(under_way.popleft(), cut)
 
-    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Later[Vectors]:
+    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
         answer = self._task(embed, self._recipe(embedder), texts, gpu=self._gpu)
 
         def later() -> Vectors:
@@ -107,7 +109,7 @@ class RayEngine:
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def _send(self, jobs: list[Job], embedder: Embedder) -> _Sent:
+    def _send(self, jobs: list[ReadJob], embedder: Embedder) -> _Sent:
         sent, failed = list(jobs), {}
         for place, job in enumerate(jobs):
             if job.item.tell is None or job.row.source in self._apart:
@@ -118,7 +120,7 @@ class RayEngine:
         wanted = [job for place, job in enumerate(sent) if place not in failed]
         return _Sent(jobs, failed, self._task(read, self._recipe(embedder), wanted))
 
-    def _received(self, sent: _Sent, cut: Chunker) -> Iterator[tuple[Job, Later[Prepared]]]:
+    def _received(self, sent: _Sent, cut: Chunker) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
         answers: Iterator[Read] = iter(self._get(sent.answer))
         for place, job in enumerate(sent.jobs):
             if place in sent.failed:

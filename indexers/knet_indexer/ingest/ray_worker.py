@@ -19,7 +19,7 @@ from knet.errors import ConfigError, KnetError, SpaceMismatch
 from knet.records import Record, Space
 
 from ..chunking import Chunker, chunker_for
-from .executor import Job, read_here
+from .executor import ReadJob, read_here
 from .prepare import Prepared
 
 THREADS = 1  # a task has one core; the other cores have other tasks
@@ -67,7 +67,7 @@ def embed(recipe: Recipe, texts: Sequence[str]) -> Vectors | Trouble:
         return _trouble(error)
 
 
-def read(recipe: Recipe, jobs: Sequence[Job]) -> list[Read] | Trouble:
+def read(recipe: Recipe, jobs: Sequence[ReadJob]) -> list[Read] | Trouble:
     """Each job read and cut, as far as this machine has the same documents."""
     try:
         _embedder(recipe)
@@ -77,7 +77,7 @@ def read(recipe: Recipe, jobs: Sequence[Job]) -> list[Read] | Trouble:
         return _trouble(error)
 
 
-def _read(job: Job, cut: Chunker) -> Read:
+def _read(job: ReadJob, cut: Chunker) -> Read:
     try:
         if job.item.tell is not None and job.item.tell() != job.item.fingerprint:
             return Read(there=False)

@@ -23,7 +23,7 @@ from ..config import SourceConfig
 from ..node import Node, Progress, quiet
 from ..sources.base import Item, parse_source
 from ..state import ItemRow, State
-from .executor import LOCAL, Engine, Job, Later
+from .executor import LOCAL, Executor, ReadJob, Thunk
 from .executor_factory import check_engine, open_engine
 from .prepare import Prepared
 
@@ -67,7 +67,7 @@ class _Batch(NamedTuple):
     """Items on their way into the state, and the vectors that their texts still lack, part by part."""
 
     items: list[Prepared]
-    parts: list[tuple[list[bytes], Later[Vectors]]]
+    parts: list[tuple[list[bytes], Thunk[Vectors]]]
     space: Cid
 
 
@@ -160,7 +160,7 @@ class _Sync:
 
     # --- reading what changed --------------------------------------------------------------------------------------
 
-    def _read(self, todo: list[_Listed], embedder: Embedder, engine: Engine) -> None:
+    def _read(self, todo: list[_Listed], embedder: Embedder, engine: Executor) -> None:
         cut = self.node.chunker(embedder.space)
         jobs = (self._job(entry, embedder.space) for entry in todo)
         batch: list[Prepared] = []
@@ -175,10 +175,10 @@ class _Sync:
         self._commit(all_but=0)
         self.progress("read", len(todo), len(todo))
 
-    def _job(self, entry: _Listed, space: Space) -> Job:
+    def _job(self, entry: _Listed, space: Space) -> ReadJob:
         uri, name = entry.item.uri, cid_of(space).raw
         known = self.known.get(uri)
-        return Job(
+        return ReadJob(
             item=entry.item,
             row=ItemRow(uri=uri, source=entry.source, fingerprint=entry.fingerprint, space=name),
             licence=self.node.config.licence,
@@ -186,7 +186,7 @@ class _Sync:
             recut=known is None or known.space != name,
         )
 
-    def _prepared(self, job: Job, later: Later[Prepared]) -> Prepared | None:
+    def _prepared(self, job: ReadJob, later: Thunk[Prepared]) -> Prepared | None:
         row = job.row
         try:
             ready = later()
@@ -201,7 +201,7 @@ class _Sync:
         self.changed += bool(job.known) and [old.cid for old in job.known] != [new.cid for new in ready.documents]
         return ready
 
-    def _begin(self, items: list[Prepared], embedder: Embedder, engine: Engine) -> None:
+    def _begin(self, items: list[Prepared], embedder: Embedder, engine: Executor) -> None:
         """Have a batch's texts embedded, and commit what was begun before it as far as the engine is not ahead."""
         if not items:
             return

@@ -25,16 +25,16 @@ class Run(NamedTuple):
     stop: int
 
 
-class Standing(NamedTuple):
+class DocumentPlacement(NamedTuple):
     """A document that a manifest holds: its chunks' offsets in order, and where they are."""
 
     spans: list[tuple[int, int]]
     runs: list[Run]
 
 
-def standing(source: BlockSource, manifest: Manifest) -> dict[Cid, Standing]:
+def standing(source: BlockSource, manifest: Manifest) -> dict[Cid, DocumentPlacement]:
     """Every document with live chunks. Raises BlockNotFound when a block was lost, and what `get` raises."""
-    found: dict[Cid, Standing] = {}
+    found: dict[Cid, DocumentPlacement] = {}
     for number, ref in enumerate(manifest.shards):
         shard = get_record(source, ref.shard, Shard)
         rows = np.frombuffer(source.get(shard.chunks), "<u4").reshape(-1, 3).tolist()
@@ -42,7 +42,7 @@ def standing(source: BlockSource, manifest: Manifest) -> dict[Cid, Standing]:
         live = [(chunk, row) for chunk, row in enumerate(rows) if chunk not in dead]
         for document, group in groupby(live, key=lambda entry: entry[1][0]):
             chunks = list(group)
-            place = found.setdefault(shard.documents[document], Standing([], []))
+            place = found.setdefault(shard.documents[document], DocumentPlacement([], []))
             place.spans.extend((start, end) for _, (_, start, end) in chunks)
             place.runs.append(Run(number, chunks[0][0], chunks[-1][0] + 1))
     return found

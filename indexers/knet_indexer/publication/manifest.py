@@ -19,7 +19,7 @@ from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
 from ..disk_index import is_stored
 from ..node import Node, Progress
 from ..state import DocumentRow, State
-from .compaction import Run, Standing, bury, is_wasteful, standing
+from .compaction import DocumentPlacement, Run, bury, is_wasteful, standing
 from .manifest_log import Described
 
 BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
@@ -98,7 +98,7 @@ def ready_space(node: Node, state: State) -> Space:
     return space
 
 
-def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, Standing]]:
+def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, DocumentPlacement]]:
     try:
         if base is not None:
             return base, get_record(node.store, base.card, Card), standing(node.store, base)

@@ -24,7 +24,7 @@ from .agent_card import registration
 from .bandwidth import Paced
 from .changes import changes_since
 from .gateway import gateway_router
-from .head import HeadKeeper, Served, check_request
+from .head import HeadWatcher, PublishedSnapshot, check_request
 from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .problems import add_problem_handlers
@@ -49,28 +49,28 @@ class Service:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.metrics = Metrics()
-        self.keeper = HeadKeeper(node, self._on_change)
+        self.keeper = HeadWatcher(node, self._on_change)
         self.pool = ThreadPoolExecutor(SEARCH_THREADS, "knet-search")
         self.waiting = 0
         self.metrics.waiting.set_function(lambda: self.waiting)
         rate = node.config.rate
         self.buckets = TokenBuckets(rate, BURST_SECONDS * rate) if rate else None
 
-    def _on_change(self, served: Served) -> None:
+    def _on_change(self, served: PublishedSnapshot) -> None:
         manifest = served.collection.manifest
         self.metrics.sequence.set(manifest.sequence)
         self.metrics.documents.set(manifest.documents)
         self.metrics.chunks.set(manifest.chunks)
 
     @property
-    def served(self) -> Served:
+    def served(self) -> PublishedSnapshot:
         """The head. Answers 503 while there is none."""
         if self.keeper.current is None:
             raise HTTPException(503, "This node has published nothing yet.", {"Retry-After": "5"})
         return self.keeper.current
 
     @property
-    def public(self) -> Served:
+    def public(self) -> PublishedSnapshot:
         """The head, if anybody may read it. Answers 403 otherwise."""
         served = self.served
         if served.collection.manifest.access != "public":

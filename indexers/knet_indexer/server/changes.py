@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..node import Node
 from ..publication import manifest_log as ledger
-from .head import Served
+from .head import PublishedSnapshot
 from .responses import ChangesReply, Version
 
 MAX_CHANGES = 5000  # a page of about 1 MiB
 
 
-def changes_since(node: Node, served: Served, sequence: int, skip: int) -> ChangesReply:
+def changes_since(node: Node, served: PublishedSnapshot, sequence: int, skip: int) -> ChangesReply:
     """What the node published after ``sequence`` and up to the head it serves, without the first ``skip`` changes."""
     head = served.entry
     with node.open_state() as state:

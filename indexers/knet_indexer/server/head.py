@@ -33,7 +33,7 @@ TELL_SECONDS = 10.0  # between two messages on long work
 log = logging.getLogger("knet.node")
 
 
-class Served:
+class PublishedSnapshot:
     """One published manifest, ready to answer. Immutable, so that a request under way is not disturbed by the next."""
 
     def __init__(self, node: Node, entry: Entry, collection: Collection, blocks: Container[Cid]) -> None:
@@ -94,13 +94,13 @@ def check_request(request: SearchRequest) -> None:
         raise CodecError("k must be at least 1.")
 
 
-class HeadKeeper:
+class HeadWatcher:
     """Holds what is served now, and looks for something newer when told to."""
 
-    def __init__(self, node: Node, on_change: Callable[[Served], None]) -> None:
+    def __init__(self, node: Node, on_change: Callable[[PublishedSnapshot], None]) -> None:
         self._node = node
         self._on_change = on_change
-        self.current: Served | None = None
+        self.current: PublishedSnapshot | None = None
         self._told = float("-inf")
 
     def refresh(self) -> None:
@@ -114,16 +114,18 @@ class HeadKeeper:
         except KnetError as error:
             log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
 
-    def _load(self, entries: list[Entry]) -> Served:
+    def _load(self, entries: list[Entry]) -> PublishedSnapshot:
         known = [(entry.manifest, get_record(self._node.store, entry.manifest, Manifest)) for entry in entries]
         shards = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
         few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
         cid, head = known[0]
         if is_stored(head.chunks):
             collection, blocks = index_of(self._node).open(cid, shards, few, self._tell)
-            return Served(self._node, entries[0], collection, blocks)
+            return PublishedSnapshot(self._node, entries[0], collection, blocks)
         collection = Collection.load(self._node.store, cid, index=self._node.index)
-        return Served(self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards)))
+        return PublishedSnapshot(
+            self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards))
+        )
 
     def _tell(self, phase: str, done: int, total: int) -> None:
         """Say why nothing is answered yet: publishing leaves an index that is ready, but here one is being built."""

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from knet.answer.live import LiveAnswer
 from knet.answer.report import VerificationReport
-from knet.client.shared import SharedNetwork, shared_network
+from knet.client.shared import NetworkClient, shared_network
 from knet.errors import ConfigError, KnetError
 from knet.ipython import in_one_line
 
@@ -101,7 +101,7 @@ class KnetMagics(Magics):
         with Progress("checking every claim ..."):
             return self._answer().verify()
 
-    def _network(self, profile: str | None = None) -> SharedNetwork:
+    def _network(self, profile: str | None = None) -> NetworkClient:
         return shared_network(profile or self.profile)
 
     def _answer(self) -> LiveAnswer:

@@ -22,7 +22,7 @@ from knet.answer.report import VerificationReport
 from knet.client.shared import own_network
 from knet.codec import from_json, read_json, to_json
 from knet.config import Profile, home, load_profile
-from knet.errors import KnetError, Stopped, TransportError
+from knet.errors import Cancelled, KnetError, TransportError
 from knet.records import Answer, Rating, Record
 from knet.search.limits import OnAsking, OnStatus
 
@@ -37,7 +37,7 @@ SENT = {"k", "ask", "nodes", "private", "min_reliability", "deadline"}  # of `Ne
 T = TypeVar("T")
 
 
-def servers_network(profile: str) -> ServersNetwork | None:
+def server_network(profile: str) -> ServerNetwork | None:
     """The network of a profile (empty: the server's default one) through this kernel's server; None without one."""
     folder = Path(os.environ.get(PLACE, ""))
     try:
@@ -47,10 +47,10 @@ def servers_network(profile: str) -> ServersNetwork | None:
             connection.connect()
     except OSError:  # not under Jupyter, or the server is gone
         return None
-    return ServersNetwork(folder / SOCKET, profile)
+    return ServerNetwork(folder / SOCKET, profile)
 
 
-class ServersNetwork:
+class ServerNetwork:
     """What cells do with a `Network`. What a server cannot be told, such as a chat model, this process does itself."""
 
     def __init__(self, path: Path, profile: str) -> None:
@@ -88,7 +88,7 @@ class ServersNetwork:
                 case Event(event="answer", answer=answer) if answer is not None:
                     return LiveAnswer(answer, self)
                 case Event(event="stopped"):
-                    raise Stopped("The question was withdrawn.")
+                    raise Cancelled("The question was withdrawn.")
                 case Event(event="error"):
                     raise _error(event.reason, event.message)
         raise TransportError("The Jupyter server ended before it had an answer.", hint="Ask again.")

@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from knet.chain.devchain import network_status
 from knet.client.network import Network, connect
 from knet.config import Profile, default_name, load_profile, profile_names
-from knet.errors import ConfigError, KnetError, NodeBusy, Stopped
+from knet.errors import Cancelled, ConfigError, KnetError, NodeBusy
 from knet.records import Answer
 from knet_indexer.demo.network import NAME as DEMO
 from knet_indexer.demo.network import DemoNetwork, wait_until_ready
@@ -34,7 +34,7 @@ class Clients:
     ) -> Network:
         """The client of a network (empty: the default one), connected if need be.
 
-        Setting ``stop`` ends the wait for it, not the connecting. Raises ConfigError, ChainError, Stopped.
+        Setting ``stop`` ends the wait for it, not the connecting. Raises ConfigError, ChainError, Cancelled.
         """
         return self._connection(self._name(profile)).network(on_phase, stop)
 
@@ -100,7 +100,7 @@ class _Connection:
             future = self._begun()
             while stop is not None and not wait([future], LOOK_SECONDS).done:
                 if stop.is_set():
-                    raise Stopped("Nobody waits for the network any more.")
+                    raise Cancelled("Nobody waits for the network any more.")
             return future.result()
         finally:
             if on_phase is not None:
@@ -197,7 +197,7 @@ class _Connection:
         with self._lock:
             future, self._starting = self._starting, None
             if future is not None:
-                future.set_exception(Stopped("The server is closing."))
+                future.set_exception(Cancelled("The server is closing."))
         self._stop_demo()
         for network in (*self._retired, self._network):
             if network is not None:

@@ -12,7 +12,7 @@ from .handlers.ask import AskHandler, StopHandler
 from .handlers.local_nodes import OwnHandler, OwnStopHandler, OwnSyncHandler
 from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, PulseHandler, StateHandler
 from .handlers.ratings import FlushHandler, RatingsHandler, WithdrawHandler
-from .kernel_socket import Sharing
+from .kernel_socket import KernelSocket
 from .service import Service
 
 ROUTES = {
@@ -51,7 +51,7 @@ class KnetExtension(ExtensionApp):
         self.service = Service(self.profile, Path(self.serverapp.root_dir))
         options = {"service": self.service}
         self.handlers.extend((rf"/knet/{route}", handler, options) for route, handler in ROUTES.items())
-        self.sharing = Sharing(ROUTES, options)
+        self.sharing = KernelSocket(ROUTES, options)
 
     async def stop_extension(self) -> None:
         """Stop what runs for the users of this server: questions, nodes, the embedded network."""

@@ -14,41 +14,41 @@ from knet.routing.health import NodeHealth
 
 from ..protocol import State
 from .connections import Clients
-from .local_nodes import OwnNode, OwnNodes
+from .local_nodes import LocalNode, LocalNodes
 
 FRESH_SECONDS = 3.0  # several tabs, panels and status bars share one look at the nodes
 
 
-class Pulse(Record, frozen=True):
+class HealthSnapshot(Record, frozen=True):
     """``nodes`` is empty while there is no connection; ``problem`` says why the network could not be looked at."""
 
     state: State
     nodes: list[NodeHealth] = []
-    own: list[OwnNode] = []
+    own: list[LocalNode] = []
     problem: str = ""
 
 
 class Pulses:
     """Takes the pulse of networks that are connected; starts nothing. Safe to use from several threads."""
 
-    def __init__(self, clients: Clients, own: OwnNodes) -> None:
+    def __init__(self, clients: Clients, own: LocalNodes) -> None:
         self._clients = clients
         self._own = own
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, list[NodeHealth]]] = {}  # profile -> when, and what
 
-    def take(self, profile: str = "") -> Pulse:
+    def take(self, profile: str = "") -> HealthSnapshot:
         """The state of one network (empty: the default one) and of its nodes."""
         state = self._clients.state(profile)
         own = self._own.nodes()
         network = self._clients.connected(profile) if state.state == "ready" else None
         if network is None:  # or no more
-            return Pulse(state=self._clients.state(profile), own=own)
+            return HealthSnapshot(state=self._clients.state(profile), own=own)
         try:
             nodes = self._health(state.profile, network)
-            return Pulse(state=state, nodes=nodes, own=_elsewhere(own, nodes, network))
+            return HealthSnapshot(state=state, nodes=nodes, own=_elsewhere(own, nodes, network))
         except KnetError as error:
-            return Pulse(state=state, own=own, problem=str(error))
+            return HealthSnapshot(state=state, own=own, problem=str(error))
 
     def _health(self, name: str, network: Network) -> list[NodeHealth]:
         with self._lock:
@@ -59,7 +59,7 @@ class Pulses:
             return nodes
 
 
-def _elsewhere(own: list[OwnNode], nodes: list[NodeHealth], network: Network) -> list[OwnNode]:
+def _elsewhere(own: list[LocalNode], nodes: list[NodeHealth], network: Network) -> list[LocalNode]:
     """Nodes of mine that nobody started here and that answer all the same: from a terminal, as a service."""
     up = {one.node for one in nodes if one.state in ("up", "behind")}
     answering = {view.entry.endpoint.rstrip("/") for node, view in network.views().items() if node in up}

@@ -27,7 +27,7 @@ from ..protocol import HOME, PLACE, SOCKET
 WHO = "kernel"
 
 
-class Sharing:
+class KernelSocket:
     """Serves routes on a socket of its own until it is closed. Where a system has no such sockets, it does nothing."""
 
     def __init__(self, routes: Mapping[str, type[JupyterHandler]], options: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ STOP_SECONDS = 10.0
 SHOWN_LOG = 500  # characters of what a node said last: its error, on one line
 
 
-class OwnNode(Record, frozen=True):
+class LocalNode(Record, frozen=True):
     """A node of mine: ``state`` is off | starting | serving | syncing | stopping | failed | elsewhere (it answers, and
     was not started here); ``total`` is 0 while nobody knows."""
 
@@ -39,7 +39,7 @@ class OwnNode(Record, frozen=True):
     endpoint: str = ""  # by which the network's nodes are told apart as mine
 
 
-class OwnNodes:
+class LocalNodes:
     """Starts, syncs and stops nodes. Safe to use from several threads; close it."""
 
     def __init__(self, root: Path) -> None:
@@ -47,18 +47,18 @@ class OwnNodes:
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
 
-    def nodes(self) -> list[OwnNode]:
+    def nodes(self) -> list[LocalNode]:
         """Every node of this user but those of the demo, by name; one whose settings cannot be read says why."""
         found = sorted(path.parent.name for path in nodes_folder().glob("*/node.json"))
         return [self._known(name) for name in found if not name.startswith(f"{DEMO}-")]
 
-    def _known(self, name: str) -> OwnNode:
+    def _known(self, name: str) -> LocalNode:
         try:
             return self._node(name)
         except KnetError as error:
-            return OwnNode(name=name, sources=[], profile="", state="failed", detail=str(error))
+            return LocalNode(name=name, sources=[], profile="", state="failed", detail=str(error))
 
-    def start(self, name: str, folder: str, profile: Profile, *, endpoint: str = "") -> OwnNode:
+    def start(self, name: str, folder: str, profile: Profile, *, endpoint: str = "") -> LocalNode:
         """Start a node, made over a folder of the workspace if there is none of that name.
 
         Without a folder, one that there is. Raises ConfigError for a folder outside the workspace, or another than the
@@ -100,7 +100,7 @@ class OwnNodes:
             raise ConfigError(f"{folder[:80]!r} is no folder of this workspace.")
         return path
 
-    def sync(self, name: str) -> OwnNode:
+    def sync(self, name: str) -> LocalNode:
         """Index what changed and publish it, beside the process that serves. Raises NodeBusy, ConfigError."""
         home = node_home(name)
         load_config(home)
@@ -113,7 +113,7 @@ class OwnNodes:
             running.sync()
         return self._node(name)
 
-    def stop(self, name: str) -> OwnNode:
+    def stop(self, name: str) -> LocalNode:
         """Stop a node that was started here: it is there, and stopping, until it ended. Raises ConfigError when it was
         not."""
         running = self._running.get(name)
@@ -125,11 +125,11 @@ class OwnNodes:
                 del self._running[name]
         return self._node(name)
 
-    def _node(self, name: str) -> OwnNode:
+    def _node(self, name: str) -> LocalNode:
         config = load_config(node_home(name))
         running = self._running.get(name)
         state = running.state() if running else {}
-        return OwnNode(
+        return LocalNode(
             name=name,
             sources=[self._shown(s.spec) for s in config.sources],
             profile=config.profile,
@@ -218,7 +218,7 @@ class _Running:
         return self._process.poll() is None
 
     def state(self) -> dict[str, Any]:
-        """The fields of `OwnNode` that tell what goes on."""
+        """The fields of `LocalNode` that tell what goes on."""
         if self.stopping:
             return {"state": "stopping"}
         if not self.is_alive():

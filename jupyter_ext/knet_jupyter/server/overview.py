@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from knet.client.network import Network
-from knet.client.trust_model import Trusted
+from knet.client.trust_model import NodeTrust
 from knet.codec import Cid
 from knet.records import Record
 from knet.routing.node_view import NodeView
@@ -56,24 +56,24 @@ class Rated(Record, frozen=True):
     why: str
 
 
-class Landscape(Record, frozen=True):
+class Overview(Record, frozen=True):
     maps: list[TopicMap]
     history: dict[int, list[Point]]
     rated: list[Rated]
 
 
-def landscape(network: Network) -> Landscape:
+def overview(network: Network) -> Overview:
     """Read the network's events and cards. Raises ChainUnreachable."""
     histories = network.histories()
     trusted = {each.node: each for each in network.everybody_trusted()}
-    return Landscape(
+    return Overview(
         maps=topic_maps(network.views()),
         history={each.node: each.reliability[-MAX_BATCHES:] for each in histories if each.reliability},
         rated=[_rated(each, trusted[each.node], network.address) for each in histories if each.node in trusted],
     )
 
 
-def _rated(history: History, trusted: Trusted, me: str) -> Rated:
+def _rated(history: History, trusted: NodeTrust, me: str) -> Rated:
     own = [point for point in history.reliability if point.rater == me]
     return Rated(
         node=history.node,

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from .connections import Clients
 from .health import Pulses
-from .local_nodes import OwnNodes
+from .local_nodes import LocalNodes
 
 WORKERS = 16  # questions, verifications and chain reads at once: each waits for others most of its time
 LOOKERS = 4  # pulses at once; they have threads of their own, since panels look while all others wait
@@ -25,7 +25,7 @@ class Service:
         self.pool = ThreadPoolExecutor(WORKERS, "knet-jupyter")
         self.lookers = ThreadPoolExecutor(LOOKERS, "knet-jupyter-pulse")
         self.clients = Clients(profile)
-        self.own = OwnNodes(root)
+        self.own = LocalNodes(root)
         self.pulses = Pulses(self.clients, self.own)
         self._asking: dict[str, threading.Event] = {}
         atexit.register(self.close)

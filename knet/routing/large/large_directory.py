@@ -20,8 +20,8 @@ from ...errors import StoreError
 from ...records import NodeEntry, Reputation, Space
 from ..node_info import NodeInfo, info_of, unusable_info
 from ..node_view import NodeView, load_view
-from .summary import brief_of
-from .summary_store import PAGE, Atlas
+from .summary import summarize_card
+from .summary_store import PAGE, SummaryStore
 from .two_stage import WHOLE, Overview
 
 SourceFor = Callable[[NodeEntry], BlockSource]
@@ -55,7 +55,7 @@ class Crowd:
         self._source_for = source_for
         self._glance_for = glance_for
         self._favour = favoured
-        self._atlas = Atlas(folder)
+        self._atlas = SummaryStore(folder)
         self._entries: dict[int, NodeEntry] = {}
         self._failed: OrderedDict[int, tuple[float, str]] = OrderedDict()
         self._kept: OrderedDict[int, NodeView] = OrderedDict()
@@ -292,7 +292,7 @@ class Crowd:
             if len(own) > WHOLE:
                 self._atlas.learn(own[0].space, own)
                 shares[space] += own
-        self._atlas.add([(space, brief_of(view)) for space, own in shares.items() for view in own])
+        self._atlas.add([(space, summarize_card(view)) for space, own in shares.items() for view in own])
         for space in shares:
             near = {node: view for node, view in near.items() if view.card.space != space}
         self.near = near

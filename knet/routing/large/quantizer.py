@@ -31,7 +31,7 @@ Bytes = npt.NDArray[np.uint8]
 Cells = npt.NDArray[np.uint16]
 
 
-class Lens:
+class Quantizer:
     """Cells and codes of one space, learnt once. Immutable."""
 
     def __init__(self, index: Any, dimension: int) -> None:
@@ -42,7 +42,7 @@ class Lens:
         self._cells = index.quantizer.reconstruct_n(0, CELLS)
 
     @classmethod
-    def learn(cls, vectors: Vectors) -> Lens:
+    def learn(cls, vectors: Vectors) -> Quantizer:
         """From ``(n, dimension)`` unit vectors, the more the better."""
         padded = _padded(vectors[:TRAINED])
         if len(padded) < CELLS:  # nodes that hold next to nothing: cells may be the same
@@ -59,7 +59,7 @@ class Lens:
         write_atomically(path, faiss.serialize_index(self._empty).tobytes())
 
     @classmethod
-    def load(cls, path: Path, dimension: int) -> Lens:
+    def load(cls, path: Path, dimension: int) -> Quantizer:
         """Raises CodecError when the file is not one that `save` wrote for this dimension."""
         try:
             index = faiss.deserialize_index(np.frombuffer(path.read_bytes(), np.uint8))
@@ -87,12 +87,12 @@ class Lens:
         table: npt.NDArray[np.float32] = np.einsum("mkd,mxd->mk", self._books, parts).ravel()
         return table
 
-    def searcher(self) -> Searcher:
+    def searcher(self) -> CodeIndex:
         """An index of this space with nothing in it."""
-        return Searcher(faiss.clone_index(self._empty))
+        return CodeIndex(faiss.clone_index(self._empty))
 
 
-class Searcher:
+class CodeIndex:
     """Codes of one space by cell. One thread may add while others search."""
 
     def __init__(self, index: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import CodecError
-from .summary import GROUPS, PLACES, TITLE, Brief
+from .summary import GROUPS, PLACES, TITLE, CardSummary
 
 TERMS = 4096  # of a node that are kept one by one, of most all: dropping half ranks the best nodes worse
 CODE = 48  # bytes a group's vector takes
@@ -44,13 +44,13 @@ ROW = np.dtype(
 class Encoded(NamedTuple):
     """A brief with its vectors encoded: ``cell`` ``(g,)`` and ``code`` ``(g, CODE)``; ``space`` names the encoder."""
 
-    brief: Brief
+    brief: CardSummary
     space: int
     cell: npt.NDArray[np.uint16]
     code: npt.NDArray[np.uint8]
 
 
-class Page(NamedTuple):
+class Segment(NamedTuple):
     """``r`` nodes, ``u`` different terms, ``p`` postings."""
 
     rows: npt.NDArray[np.void]  # (r,) of `ROW`
@@ -69,7 +69,7 @@ class Page(NamedTuple):
         return at, there
 
 
-def make_page(encoded: Sequence[Encoded]) -> Page:
+def make_segment(encoded: Sequence[Encoded]) -> Segment:
     """A page of these nodes. Which of a node's terms are kept depends on how many of the others hold them."""
     rows = np.zeros(len(encoded), ROW)
     codes = np.zeros((len(encoded), GROUPS, CODE), np.uint8)
@@ -94,7 +94,7 @@ def make_page(encoded: Sequence[Encoded]) -> Page:
     return _inverted(rows, codes, terms, df, which[keep], holder[keep], places[keep])
 
 
-def merge_pages(pages: Sequence[Page], alive: Sequence[npt.NDArray[np.bool_]]) -> Page:
+def merge_segments(pages: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]) -> Segment:
     """One page of those rows of several that are still good; of a page's statistics, the share that its good rows are
     of its chunks."""
     terms = np.unique(np.concatenate([page.terms for page in pages]))
@@ -129,10 +129,10 @@ def _inverted(
     which: npt.NDArray[np.intp],
     holder: npt.NDArray[np.intp],
     places: npt.NDArray[np.uint64],
-) -> Page:
+) -> Segment:
     order = np.argsort(which, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=len(terms)))])
-    return Page(
+    return Segment(
         rows=rows,
         codes=codes,
         terms=terms.astype(np.uint32),
@@ -155,7 +155,7 @@ def _most(telling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return keep
 
 
-def write_page(path: Path, page: Page) -> None:
+def write_segment(path: Path, page: Segment) -> None:
     """Put a page on the disk, whole or not at all."""
     layout, offset = {}, 0
     for name, array in page._asdict().items():
@@ -173,10 +173,10 @@ def write_page(path: Path, page: Page) -> None:
     os.replace(partial, path)
 
 
-TYPES = Page(ROW, np.dtype("u1"), np.dtype("<u4"), np.dtype("<f4"), np.dtype("<u4"), np.dtype("<u2"), PLACES)  # type: ignore[arg-type]
+TYPES = Segment(ROW, np.dtype("u1"), np.dtype("<u4"), np.dtype("<f4"), np.dtype("<u4"), np.dtype("<u2"), PLACES)  # type: ignore[arg-type]
 
 
-def read_page(path: Path) -> Page:
+def read_segment(path: Path) -> Segment:
     """Map a page into memory; nothing is read before it is looked at. Raises CodecError for a file that is no page."""
     try:
         with open(path, "rb") as file:
@@ -192,6 +192,6 @@ def read_page(path: Path) -> Page:
         for name, kind in TYPES._asdict().items():
             offset, shape = header["arrays"][name]
             arrays[name] = np.ndarray(shape, kind, mapped, base + offset)
-        return Page(**arrays)
+        return Segment(**arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CodecError(f"{path} is no page of the network's summary: {error}.") from error

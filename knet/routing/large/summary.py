@@ -24,7 +24,7 @@ MOST_CHUNKS = 1 << 16  # a node counts for no more in the network's statistics, 
 TITLE = 64  # bytes in UTF-8: what a list of nodes shows
 
 
-class Brief(NamedTuple):
+class CardSummary(NamedTuple):
     """One node. ``g`` groups (`GROUPS` or fewer), ``n`` terms."""
 
     node: int
@@ -42,7 +42,7 @@ class Brief(NamedTuple):
     places: npt.NDArray[np.uint64]  # (n,): bit i for group i, a chunk of which holds the term
 
 
-def brief_of(view: NodeView) -> Brief:
+def summarize_card(view: NodeView) -> CardSummary:
     """A view in brief. The view's shape has been checked (`knet.index.card_format`)."""
     card, entry = view.card, view.entry
     assert entry.head is not None
@@ -56,7 +56,7 @@ def brief_of(view: NodeView) -> Brief:
     terms, first = np.unique(terms[chosen[:READ_TERMS]], return_index=True)
     chosen = chosen[first]
     share = min(1.0, MOST_CHUNKS / max(card.chunks, 1))
-    return Brief(
+    return CardSummary(
         node=entry.node,
         manifest=entry.head.manifest.digest,
         sequence=entry.head.sequence,

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from ...index.lexical import term_hash
 from ...index.shard import Vectors
-from ..card_index import Rows, Seen
+from ..card_index import CardFeatures, Rows
 from ..features import EPSILON, JOINT_WEIGHT, WEIGHTS
-from .quantizer import Lens, Searcher
-from .segment import CODE, ROW, Page
+from .quantizer import CodeIndex, Quantizer
+from .segment import CODE, ROW, Segment
 from .summary import GROUPS, MOST_CHUNKS, PLACES
 
 BY_BOTH = 256  # nodes proposed for their nearest group and their words together
@@ -42,14 +42,14 @@ class _Held(NamedTuple):
     places: list[npt.NDArray[np.uint64]]
 
 
-class Chart:
+class SummaryIndex:
     """Pages side by side. Rows are numbered through all pages; ``alive`` are those that still hold."""
 
-    def __init__(self, pages: Sequence[Page], alive: npt.NDArray[np.bool_], lenses: Mapping[int, Lens]) -> None:
+    def __init__(self, pages: Sequence[Segment], alive: npt.NDArray[np.bool_], lenses: Mapping[int, Quantizer]) -> None:
         self.pages = list(pages)
         self.alive = alive
         self._lenses = lenses
-        self._searchers: dict[int, Searcher] = {}
+        self._searchers: dict[int, CodeIndex] = {}
         self._begin()
         for number, page in enumerate(self.pages):
             self._index(page, self.first[number])
@@ -70,14 +70,14 @@ class Chart:
         self._last: tuple[bytes, list[tuple[Numbers, npt.NDArray[np.bool_]]]] = b"none", []
         self.row_of = dict(zip(self.columns["node"][self.alive].tolist(), np.flatnonzero(self.alive), strict=True))
 
-    def _index(self, page: Page, first: int) -> None:
+    def _index(self, page: Segment, first: int) -> None:
         filled = page.rows["weight"] > 0
         for space in np.unique(page.rows["space"]).tolist():
             row, group = np.nonzero(filled & (page.rows["space"] == space)[:, None])
             searcher = self._searchers.setdefault(space, self._lenses[space].searcher())
             searcher.add((first + row) * GROUPS + group, page.rows["cell"][row, group], page.codes[row, group])
 
-    def with_page(self, page: Page, lenses: Mapping[int, Lens]) -> Self:
+    def with_page(self, page: Segment, lenses: Mapping[int, Quantizer]) -> Self:
         """With one more page, whose nodes' earlier rows no longer hold.
 
         Both share the indexes, so that questions under way go on with this one.
@@ -137,7 +137,7 @@ class Chart:
         return np.unique(np.concatenate([*both, words]).astype(np.intp)), held
 
     @staticmethod
-    def _nearest(searcher: Searcher, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
+    def _nearest(searcher: CodeIndex, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
         """Of the rows with a group near ``vector``, those that promise most by that and by their words."""
         ids, cosines = searcher.nearest(vector, NEAREST)
         rows, first = np.unique(ids // GROUPS, return_index=True)
@@ -170,7 +170,7 @@ class Chart:
             places=[page.places[run] for page, run in zip(pages, runs, strict=True)],
         )
 
-    def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> Seen:
+    def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> CardFeatures:
         """What these rows' briefs say; places are groups here."""
         at = np.full(len(self.alive), -1)
         at[rows] = np.arange(len(rows))
@@ -181,7 +181,7 @@ class Chart:
         place = np.unpackbits(bits.view(np.uint8).reshape(*bits.shape, GROUPS // 8), axis=2, bitorder="little").astype(
             bool
         )
-        return Seen(
+        return CardFeatures(
             cosine=self._cosines(rows, vectors),
             spread=self.columns["spread"][rows].astype(float),
             weight=self.columns["weight"][rows].astype(float),

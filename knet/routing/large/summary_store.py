@@ -20,10 +20,10 @@ from ...errors import CodecError, StoreError
 from ...files import write_atomically
 from ...records import Space
 from ..node_view import NodeView
-from .quantizer import Lens
-from .segment import Encoded, Page, make_page, merge_pages, read_page, write_page
-from .summary import Brief, brief_of
-from .summary_index import Chart
+from .quantizer import Quantizer
+from .segment import Encoded, Segment, make_segment, merge_segments, read_segment, write_segment
+from .summary import CardSummary, summarize_card
+from .summary_index import SummaryIndex
 
 PAGE = 2048  # nodes: 80 MB at most; fifty pages of a hundred thousand nodes are looked through in a few milliseconds
 SPARE = 32  # pages beyond those that would do, before small ones are merged
@@ -33,7 +33,7 @@ MOST_NODES = (
 VERSION = "1"  # of the files below; others are thrown away and made again
 
 
-class Atlas:
+class SummaryStore:
     """Briefs of one network. Several threads may read `chart`; one at a time changes it."""
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Atlas:
         self._next = 0
         self.spaces: dict[Cid, int] = {}
         self.records: dict[Cid, Space] = {}
-        self._lenses: dict[int, Lens] = {}
+        self._lenses: dict[int, Quantizer] = {}
         self._files: list[Path] = []
         with _translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -82,9 +82,9 @@ class Atlas:
 
     def learn(self, space: Space, views: Sequence[NodeView]) -> None:
         """Take up a space, from the cards of some of its nodes. Raises StoreError."""
-        vectors = np.concatenate([brief_of(view).groups for view in views])
+        vectors = np.concatenate([summarize_card(view).groups for view in views])
         rows = np.random.default_rng(len(vectors)).permutation(len(vectors))
-        lens, number = Lens.learn(vectors[rows]), len(self.spaces)
+        lens, number = Quantizer.learn(vectors[rows]), len(self.spaces)
         with self._lock, _translated(self._folder):
             if self._writer.is_locked:
                 lens.save(self._folder / f"{number}.lens")
@@ -93,13 +93,13 @@ class Atlas:
             self.records[cid_of(space)] = space
             self.spaces[cid_of(space)] = number
 
-    def add(self, briefs: Sequence[tuple[Cid, Brief]]) -> None:
+    def add(self, briefs: Sequence[tuple[Cid, CardSummary]]) -> None:
         """Keep briefs, each with its space, which was learnt before: on the disk when this returns. Raises StoreError.
 
         Beyond `MOST_NODES` nodes no new ones are taken in.
         """
         room = MOST_NODES - len(self.chart)
-        kept: list[tuple[int, Brief]] = []
+        kept: list[tuple[int, CardSummary]] = []
         for space, brief in briefs:
             new = brief.node not in self.chart.row_of
             if room > 0 or not new:
@@ -108,12 +108,12 @@ class Atlas:
         encoded = self._encoded(kept)
         with self._lock, _translated(self._folder):
             for first in range(0, len(encoded), PAGE):
-                page = self._kept(make_page(encoded[first : first + PAGE]))
+                page = self._kept(make_segment(encoded[first : first + PAGE]))
                 self.chart = self.chart.with_page(page, self._lenses)
             if len(self._files) > SPARE + 2 * len(self.chart) // PAGE:
                 self._compact()
 
-    def _encoded(self, kept: Sequence[tuple[int, Brief]]) -> list[Encoded]:
+    def _encoded(self, kept: Sequence[tuple[int, CardSummary]]) -> list[Encoded]:
         """In few calls, each of many vectors: threads of linear algebra cost more than they bring to few."""
         found: dict[int, Encoded] = {}
         for space in {space for space, _ in kept}:
@@ -131,30 +131,30 @@ class Atlas:
             with self._lock, _translated(self._folder):
                 alive = self.chart.alive.copy()
                 alive[gone] = False
-                self.chart = Chart(self.chart.pages, alive, self._lenses)
+                self.chart = SummaryIndex(self.chart.pages, alive, self._lenses)
                 self._compact()
 
     # --- files -------------------------------------------------------------------------------------------------
 
-    def _open(self) -> Chart:
+    def _open(self) -> SummaryIndex:
         marker = self._folder / "version"
         if not marker.is_file() or marker.read_text() != VERSION:
             raise CodecError(f"{self._folder} was written by another version.")
         for number in range(len(list(self._folder.glob("*.space")))):
             space = from_json((self._folder / f"{number}.space").read_bytes(), Space)
-            self._lenses[number] = Lens.load(self._folder / f"{number}.lens", space.dimension)
+            self._lenses[number] = Quantizer.load(self._folder / f"{number}.lens", space.dimension)
             self.spaces[cid_of(space)], self.records[cid_of(space)] = number, space
-        pages: list[Page] = []
+        pages: list[Segment] = []
         for path in sorted(self._folder.glob("*.page")):
             self._next = int(path.stem) + 1
             with suppress(CodecError):  # else its nodes are fetched again
                 pages.append(self._readable(path))
                 self._files.append(path)
-        return Chart(pages, _newest(pages), self._lenses)
+        return SummaryIndex(pages, _newest(pages), self._lenses)
 
-    def _readable(self, path: Path) -> Page:
+    def _readable(self, path: Path) -> Segment:
         try:
-            page = read_page(path)
+            page = read_segment(path)
             if not set(np.unique(page.rows["space"]).tolist()) <= self._lenses.keys():
                 raise CodecError(f"{path} is of a space that was lost.")
             return page
@@ -170,16 +170,16 @@ class Atlas:
                 for path in self._folder.glob(pattern):
                     path.unlink()
             write_atomically(self._folder / "version", VERSION.encode())
-        self.chart = Chart([], np.zeros(0, bool), {})
+        self.chart = SummaryIndex([], np.zeros(0, bool), {})
 
-    def _kept(self, page: Page) -> Page:
+    def _kept(self, page: Segment) -> Segment:
         path = self._folder / f"{self._next:08}.page"
         self._next += 1
         self._files.append(path)
         if not self._writer.is_locked:
             return page
-        write_page(path, page)
-        return read_page(path)
+        write_segment(path, page)
+        return read_segment(path)
 
     def _compact(self) -> None:
         """Merge pages that are half empty, some at a time, and begin a new chart."""
@@ -199,15 +199,15 @@ class Atlas:
             size += good[number]
         for each in [*merged, group]:
             if each:
-                pages.append(self._kept(merge_pages([chart.pages[n] for n in each], [alive[n] for n in each])))
+                pages.append(self._kept(merge_segments([chart.pages[n] for n in each], [alive[n] for n in each])))
                 states.append(np.ones(len(pages[-1].rows), bool))
         if self._writer.is_locked:
             for path in set(old) - set(self._files):
                 path.unlink(missing_ok=True)
-        self.chart = Chart(pages, np.concatenate([np.zeros(0, bool), *states]), self._lenses)
+        self.chart = SummaryIndex(pages, np.concatenate([np.zeros(0, bool), *states]), self._lenses)
 
 
-def _newest(pages: Sequence[Page]) -> npt.NDArray[np.bool_]:
+def _newest(pages: Sequence[Segment]) -> npt.NDArray[np.bool_]:
     """Which rows are the last of their node."""
     nodes = np.concatenate([np.zeros(0, np.uint64), *(page.rows["node"] for page in pages)])
     _, last = np.unique(nodes[::-1], return_index=True)

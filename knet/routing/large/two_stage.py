@@ -16,11 +16,11 @@ from ...codec import Cid
 from ...index.lexical import Statistics, term_hash, tokens
 from ...index.shard import Vectors
 from ...records import Reputation
-from ..card_index import Rows, Seen, card_index
+from ..card_index import CardFeatures, Rows, card_index
 from ..features import features
 from ..node_view import NodeView
 from ..router import NOBODY, NOTHING, UNKNOWN, Route, ordered
-from .summary_index import Chart, Terms
+from .summary_index import SummaryIndex, Terms
 
 WHOLE = 500  # nodes of a space whose cards are all held and compared; of more, briefs
 MOST_KEPT = 32  # nodes in the order of a question: three times what is asked where nobody says how many
@@ -32,7 +32,7 @@ MOST_NAMED = (
 class Overview(NamedTuple):
     """All that is known of a big network: of most nodes briefs, of some, whose space has few nodes, whole cards."""
 
-    chart: Chart
+    chart: SummaryIndex
     spaces: Mapping[Cid, int]  # by which the chart names spaces
     near: Sequence[NodeView]
 
@@ -96,13 +96,13 @@ def route_far(
     )
 
 
-def _mask(chart: Chart, only: Collection[int]) -> npt.NDArray[np.bool_]:
+def _mask(chart: SummaryIndex, only: Collection[int]) -> npt.NDArray[np.bool_]:
     mask = np.zeros(len(chart.alive), bool)
     mask[[chart.row_of[node] for node in only if node in chart.row_of]] = True
     return mask
 
 
-def _together(far: Seen, near: Seen) -> Seen:
+def _together(far: CardFeatures, near: CardFeatures) -> CardFeatures:
     """Briefs and cards as one: what has fewer centroids or places is filled up with none."""
     width = max(far.cosine.shape[1], near.cosine.shape[1])
 
@@ -112,7 +112,7 @@ def _together(far: Seen, near: Seen) -> Seen:
     places = near.place.shape[2]
     place = np.zeros((*far.place.shape[:2], places), bool)
     place[:, :, : far.place.shape[2]] = far.place
-    return Seen(
+    return CardFeatures(
         cosine=wide(far.cosine, near.cosine, -1.0),
         spread=wide(far.spread, near.spread, 1.0),
         weight=wide(far.weight, near.weight, 0.0),

@@ -14,7 +14,7 @@ from knet_indexer import disk_index as stored
 from knet_indexer.disk_index.index import StoredIndex
 from knet_indexer.ingest.sync import sync
 from knet_indexer.publication.publish import publish
-from knet_indexer.server.head import HeadKeeper, Served
+from knet_indexer.server.head import HeadWatcher, PublishedSnapshot
 from tests.network.support import make_node
 
 
@@ -23,7 +23,7 @@ def everything_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "STORED_FROM", 1)
 
 
-def head_of(keeper: HeadKeeper) -> Served:
+def head_of(keeper: HeadWatcher) -> PublishedSnapshot:
     keeper.refresh()
     assert keeper.current is not None
     return keeper.current
@@ -32,7 +32,7 @@ def head_of(keeper: HeadKeeper) -> Served:
 @pytest.mark.usefixtures("everything_stored")
 def test_a_node_follows_its_publications(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", {f"{n}.txt": f"Document {n} is about subject{n}." for n in range(8)}, devnet)
-    keeper = HeadKeeper(node, lambda served: None)
+    keeper = HeadWatcher(node, lambda served: None)
     sync(node)
     first = publish(node)
     served = head_of(keeper)
@@ -60,7 +60,7 @@ def test_a_node_that_stopped_before_its_index_was_made_makes_it_when_it_serves(
         patched.setattr(StoredIndex, "update", lambda *_: None)  # as by a node that was not stored yet
         publish(node)
     assert not (node.folder / "index").exists()
-    served = head_of(HeadKeeper(node, lambda served: None))
+    served = head_of(HeadWatcher(node, lambda served: None))
     assert len(served.collection) == 2
     assert (node.folder / "index").is_dir()
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from knet.answer.live import MEDIA_TYPE
 from knet.client.network import Network
 from knet.config import Profile, save_profile
-from knet.errors import Stopped
+from knet.errors import Cancelled
 from knet_indexer.demo.network import DemoNetwork
 from knet_jupyter.server import connections as clients
 from knet_jupyter.server.service import WORKERS, Service
@@ -86,12 +86,12 @@ def test_while_everybody_waits_for_a_connection_panels_hear_how_it_stands(
 
 
 def test_who_stops_does_not_wait_and_all_others_share_one_connection(service: Service, hold: threading.Event) -> None:
-    stop, found, stopped = threading.Event(), list[Network](), list[Stopped]()
+    stop, found, stopped = threading.Event(), list[Network](), list[Cancelled]()
 
     def wait() -> None:
         try:
             service.clients.network(stop=stop)
-        except Stopped as error:
+        except Cancelled as error:
             stopped.append(error)
 
     threads = [
@@ -111,10 +111,10 @@ def test_who_stops_does_not_wait_and_all_others_share_one_connection(service: Se
 
 
 def test_a_server_that_closes_keeps_nobody_waiting(service: Service, hold: threading.Event) -> None:
-    ended: list[Stopped] = []
+    ended: list[Cancelled] = []
 
     def wait() -> None:
-        with pytest.raises(Stopped) as caught:
+        with pytest.raises(Cancelled) as caught:
             service.clients.network()
         ended.append(caught.value)
 

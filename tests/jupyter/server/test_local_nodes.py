@@ -96,10 +96,10 @@ def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypa
 
 
 @pytest.fixture
-def stand_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], own.OwnNodes]:
+def stand_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], own.LocalNodes]:
     """Nodes named one and two; given a program, it runs in the place of each, in the node's home."""
 
-    def nodes(program: str) -> own.OwnNodes:
+    def nodes(program: str) -> own.LocalNodes:
         begin = own._Running._spawn
 
         def spawn(running: own._Running, log_name: str, *command: str) -> subprocess.Popen[str]:
@@ -116,7 +116,7 @@ def stand_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], own
         monkeypatch.setattr(own._Running, "_spawn", spawn)
         for name in ("one", "two"):
             create_node(node_home(name), NodeConfig(name=name, profile="jupyter"))
-        return own.OwnNodes(home)
+        return own.LocalNodes(home)
 
     return nodes
 
@@ -132,7 +132,7 @@ while not all(pathlib.Path(name).exists() for name in AWAITED):
 
 
 def test_a_node_that_is_being_stopped_says_so_and_is_not_started(
-    stand_in: Callable[[str], own.OwnNodes], nodes: list[RunningNode]
+    stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]
 ) -> None:
     mine, profile = stand_in(PATIENTLY.replace("AWAITED", "['leave']")), nodes[0].node.profile
     mine.start("one", "", profile)
@@ -151,7 +151,7 @@ def test_a_node_that_is_being_stopped_says_so_and_is_not_started(
 
 
 def test_all_nodes_are_told_to_stop_before_one_is_waited_for(
-    stand_in: Callable[[str], own.OwnNodes], nodes: list[RunningNode]
+    stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]
 ) -> None:
     """Each leaves when both have been told."""
     mine = stand_in(PATIENTLY.replace("AWAITED", "['../one/told', '../two/told']"))
@@ -164,7 +164,7 @@ def test_all_nodes_are_told_to_stop_before_one_is_waited_for(
 
 
 def test_a_sync_that_cannot_be_started_says_why(
-    stand_in: Callable[[str], own.OwnNodes], nodes: list[RunningNode]
+    stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]
 ) -> None:
     mine = stand_in(PATIENTLY.replace("AWAITED", "[]"))
     mine.start("one", "", nodes[0].node.profile)

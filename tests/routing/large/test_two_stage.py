@@ -16,9 +16,9 @@ from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Reputati
 from knet.routing.large import summary_index as chart_module
 from knet.routing.large import summary_store as atlas_module
 from knet.routing.large import two_stage as far_module
-from knet.routing.large.summary import GROUPS, brief_of
-from knet.routing.large.summary_index import Chart, Terms
-from knet.routing.large.summary_store import Atlas
+from knet.routing.large.summary import GROUPS, summarize_card
+from knet.routing.large.summary_index import SummaryIndex, Terms
+from knet.routing.large.summary_store import SummaryStore
 from knet.routing.large.two_stage import MOST_KEPT, Overview, route_far
 from knet.routing.node_view import NodeView
 from knet.routing.router import pooled_statistics, route
@@ -62,15 +62,15 @@ def questions(count: int) -> list[str]:
     return [" ".join(rng.choice(np.random.default_rng(node).choice(NAMES, 12), 4)) for node in range(1, count + 1)]
 
 
-def filled(folder: Path, views: Sequence[NodeView]) -> Atlas:
-    atlas = Atlas(folder)
+def filled(folder: Path, views: Sequence[NodeView]) -> SummaryStore:
+    atlas = SummaryStore(folder)
     if CID not in atlas.spaces:
         atlas.learn(SPACE, views)
-    atlas.add([(CID, brief_of(view)) for view in views])
+    atlas.add([(CID, summarize_card(view)) for view in views])
     return atlas
 
 
-def overview(atlas: Atlas, near: Sequence[NodeView] = ()) -> Overview:
+def overview(atlas: SummaryStore, near: Sequence[NodeView] = ()) -> Overview:
     return Overview(atlas.chart, atlas.spaces, near)
 
 
@@ -85,7 +85,7 @@ def far(question: str, known: Overview, **options: object) -> list[int]:
     return [each.node for each in route_far(question, {CID: embed(question)}, known, {}, **options)]  # type: ignore[arg-type]
 
 
-def proposals(chart: Chart, question: str) -> list[int]:
+def proposals(chart: SummaryIndex, question: str) -> list[int]:
     words = list(dict.fromkeys(tokens(question)))
     keys = np.array([term_hash(word) for word in words], np.uint32)
     rows, _ = chart.proposed(Terms(keys, np.ones(len(words))), {0: embed(question)})
@@ -141,7 +141,7 @@ def test_a_name_brings_a_node_in_that_neither_topic_nor_words_propose(
 def test_a_question_under_way_is_not_disturbed_by_a_page_that_comes(tmp_path: Path) -> None:
     atlas = filled(tmp_path, VIEWS[:100])
     before, asked = overview(atlas), questions(300)[100:]
-    atlas.add([(CID, brief_of(view)) for view in VIEWS[100:]])
+    atlas.add([(CID, summarize_card(view)) for view in VIEWS[100:]])
     atlas.close()
     assert all(set(far(question, before)) <= set(range(1, 101)) for question in asked), "it sees what it began with"
     assert any(max(far(question, overview(atlas))) > 100 for question in asked)
@@ -150,7 +150,7 @@ def test_a_question_under_way_is_not_disturbed_by_a_page_that_comes(tmp_path: Pa
 def test_questions_are_answered_while_pages_come(tmp_path: Path) -> None:
     atlas = filled(tmp_path, VIEWS[:20])
     with ThreadPoolExecutor(2) as pool:
-        coming = pool.submit(lambda: [atlas.add([(CID, brief_of(view))]) for view in VIEWS[20:80]])
+        coming = pool.submit(lambda: [atlas.add([(CID, summarize_card(view))]) for view in VIEWS[20:80]])
         rounds = [pool.submit(far, question, overview(atlas)) for question in questions(200)]
         assert all(each.result() for each in rounds)
         coming.result()
@@ -185,9 +185,9 @@ def greedy(node: int, centroids: int, terms: Sequence[str]) -> NodeView:
 
 def test_cards_that_claim_everything_do_not_crowd_out_the_others(tmp_path: Path) -> None:
     crowd = [greedy(10_000 + number, 1300, NAMES) for number in range(30)]
-    assert all(len(brief_of(view).groups) == GROUPS for view in crowd[:3])
+    assert all(len(summarize_card(view).groups) == GROUPS for view in crowd[:3])
     atlas = filled(tmp_path, VIEWS)
-    atlas.add([(CID, brief_of(view)) for view in crowd])
+    atlas.add([(CID, summarize_card(view)) for view in crowd])
     kept = 0
     for number, question in enumerate(questions(20), 1):
         kept += number in proposals(atlas.chart, question)
@@ -205,7 +205,7 @@ def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     question = questions(1)[0]
     before = far(question, overview(first))
     first.close()
-    again = Atlas(tmp_path)
+    again = SummaryStore(tmp_path)
     assert far(question, overview(again)) == before
     assert again.title(5) == "node 5"
     head = VIEWS[4].entry.head
@@ -217,13 +217,13 @@ def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
 
 def test_a_page_that_was_cut_off_costs_its_own_nodes_alone(tmp_path: Path) -> None:
     atlas = filled(tmp_path, VIEWS[:50])
-    atlas.add([(CID, brief_of(view)) for view in VIEWS[50:80]])
+    atlas.add([(CID, summarize_card(view)) for view in VIEWS[50:80]])
     atlas.close()
     torn = sorted(tmp_path.glob("*.page"))[1]
     torn.write_bytes(torn.read_bytes()[:-100])
-    again = Atlas(tmp_path)
+    again = SummaryStore(tmp_path)
     assert len(again) == 50
-    again.add([(CID, brief_of(view)) for view in VIEWS[50:80]])
+    again.add([(CID, summarize_card(view)) for view in VIEWS[50:80]])
     assert len(again) == 80
     again.close()
 
@@ -231,7 +231,7 @@ def test_a_page_that_was_cut_off_costs_its_own_nodes_alone(tmp_path: Path) -> No
 def test_what_was_learnt_of_a_space_is_learnt_anew_where_it_was_lost(tmp_path: Path) -> None:
     filled(tmp_path, VIEWS[:50]).close()
     (tmp_path / "0.lens").write_bytes(b"rubbish")
-    again = Atlas(tmp_path)
+    again = SummaryStore(tmp_path)
     assert (len(again), again.spaces) == (0, {})
     again.close()
     whole = filled(tmp_path, VIEWS[:50])
@@ -242,7 +242,7 @@ def test_what_was_learnt_of_a_space_is_learnt_anew_where_it_was_lost(tmp_path: P
 def test_a_new_head_takes_the_place_of_the_old_and_pages_stay_few(tmp_path: Path) -> None:
     atlas = filled(tmp_path, VIEWS[:100])
     for sequence in range(2, 60):
-        atlas.add([(CID, brief_of(view_of(7, VIEWS[200 + sequence % 3].card, sequence)))])
+        atlas.add([(CID, summarize_card(view_of(7, VIEWS[200 + sequence % 3].card, sequence)))])
     assert len(atlas) == 100
     assert len(list(tmp_path.glob("*.page"))) < 40
     question = " ".join(np.random.default_rng(203).choice(NAMES, 12)[:4])
@@ -257,7 +257,7 @@ def test_nodes_that_left_are_forgotten(tmp_path: Path) -> None:
     atlas.forget(range(1, 31))
     assert sorted(atlas.chart.row_of) == list(range(31, 61))
     atlas.close()
-    again = Atlas(tmp_path)
+    again = SummaryStore(tmp_path)
     assert len(again) == 30
     again.close()
 
@@ -266,16 +266,16 @@ def test_no_more_nodes_are_taken_in_than_there_is_room_for(tmp_path: Path, monke
     monkeypatch.setattr(atlas_module, "MOST_NODES", 60)
     atlas = filled(tmp_path, VIEWS[:100])
     assert len(atlas) == 60
-    atlas.add([(CID, brief_of(view_of(7, VIEWS[200].card, 2)))])
+    atlas.add([(CID, summarize_card(view_of(7, VIEWS[200].card, 2)))])
     assert len(atlas) == 60, "one that is known may still change"
     atlas.close()
 
 
 def test_of_two_processes_one_writes(tmp_path: Path) -> None:
     first = filled(tmp_path, VIEWS[:50])
-    second = Atlas(tmp_path)
-    second.add([(CID, brief_of(view)) for view in VIEWS[50:60]])
+    second = SummaryStore(tmp_path)
+    second.add([(CID, summarize_card(view)) for view in VIEWS[50:60]])
     assert (len(first), len(second)) == (50, 60)
     second.close()
     first.close()
-    assert len(Atlas(tmp_path)) == 50
+    assert len(SummaryStore(tmp_path)) == 50

@@ -12,7 +12,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from knet.codec import to_json
-from knet.errors import KnetError, Stopped
+from knet.errors import Cancelled, KnetError
 from knet.records import Record
 from knet.search.limits import DEADLINE_SECONDS, PASSAGES
 
@@ -79,7 +79,7 @@ class AskHandler(KnetHandler):
                 stop=stop,
             )
             tell(answered(answer))
-        except Stopped:
+        except Cancelled:
             tell(stopped())
         except KnetError as error:
             tell(failed(error))

@@ -16,6 +16,7 @@ from tornado import web
 from knet.client.network import Network
 from knet.codec import from_json, to_json
 from knet.errors import (
+    Cancelled,
     ChainError,
     CodecError,
     ConfigError,
@@ -23,7 +24,6 @@ from knet.errors import (
     MissingExtra,
     NodeBusy,
     NotRegistered,
-    Stopped,
     TransportError,
 )
 from knet.records import Answer
@@ -35,7 +35,7 @@ STATUSES: tuple[tuple[type[KnetError], int], ...] = (
     (CodecError, 400),
     (NotRegistered, 404),
     (NodeBusy, 409),
-    (Stopped, 499),  # as nginx logs it where nobody waits for a reply
+    (Cancelled, 499),  # as nginx logs it where nobody waits for a reply
     (MissingExtra, 501),
     (ChainError, 502),
     (TransportError, 502),

@@ -7,7 +7,7 @@ from tornado import web
 
 from knet.records import Record
 
-from ..local_nodes import OwnNode
+from ..local_nodes import LocalNode
 from .base import KnetHandler
 
 
@@ -37,7 +37,7 @@ class OwnHandler(KnetHandler):
     async def post(self) -> None:
         self.reply(await self.work(self._start, self.body_as(NewNode)))
 
-    def _start(self, body: NewNode) -> OwnNode:
+    def _start(self, body: NewNode) -> LocalNode:
         profile = self.network(body.profile).profile
         return self.service.own.start(body.name, body.folder, profile, endpoint=body.endpoint)
 

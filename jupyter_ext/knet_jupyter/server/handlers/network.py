@@ -9,7 +9,7 @@ from knet.records import Record
 from knet.routing.node_info import NodeInfo
 
 from ...protocol import State
-from ..overview import Landscape, landscape
+from ..overview import Overview, overview
 from .base import KnetHandler
 
 
@@ -69,5 +69,5 @@ class LandscapeHandler(KnetHandler):
     async def get(self) -> None:
         self.reply(await self.work(self._landscape, self.get_query_argument("profile", "")))
 
-    def _landscape(self, profile: str) -> Landscape:
-        return landscape(self.network(profile))
+    def _landscape(self, profile: str) -> Overview:
+        return overview(self.network(profile))

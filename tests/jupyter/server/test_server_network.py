@@ -14,10 +14,11 @@ import pytest
 
 from knet.client import shared
 from knet.errors import ConfigError, DeadlineExceeded, TransportError
-from knet_jupyter.kernel.server_network import ServersNetwork, servers_network
+from knet_jupyter.kernel.server_network import ServerNetwork, server_network
 from knet_jupyter.protocol import PLACE, SOCKET
 from knet_jupyter.server.service import Service
-from tests.jupyter.server.conftest import PATIENT, QUESTION
+
+from .conftest import PATIENT, QUESTION
 
 pytestmark = pytest.mark.network
 
@@ -39,8 +40,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knet.client.network.connect", refuse)
 
 
-def through() -> ServersNetwork:
-    found = servers_network("")
+def through() -> ServerNetwork:
+    found = server_network("")
     assert found is not None
     return found
 
@@ -130,7 +131,7 @@ def test_a_kernel_with_another_home_has_a_client_of_its_own(
     kernel: Kernel[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "other"))
-    assert kernel(lambda: servers_network("")) is None
+    assert kernel(lambda: server_network("")) is None
 
 
 def test_without_its_server_a_kernel_asks_by_itself(
@@ -142,6 +143,6 @@ def test_without_its_server_a_kernel_asks_by_itself(
     assert PLACE not in os.environ
     assert not Path(place).exists()
     monkeypatch.setenv(PLACE, place)
-    assert servers_network("") is None
+    assert server_network("") is None
     with pytest.raises(TransportError, match="does not answer"):
         network.ask(QUESTION)
