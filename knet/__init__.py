@@ -31,11 +31,11 @@ def __getattr__(name: str) -> Any:
     places = {
         "Answer": "records",
         "KnetError": "errors",
-        "LiveAnswer": "query.live",
-        "Network": "query.network",
-        "ask": "query.shared",
-        "connect": "query.network",
-        "load_answer": "query.live",
+        "LiveAnswer": "answer.live",
+        "Network": "client.network",
+        "ask": "client.shared",
+        "connect": "client.network",
+        "load_answer": "answer.live",
         "load_ipython_extension": "ipython",  # IPython looks for it here
     }
     if name not in places:

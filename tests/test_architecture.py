@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import knet
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"knet": ROOT / "knet", "knet_indexer": ROOT / "indexers" / "knet_indexer"}
 LAYERS = (  # lowest first: a module imports from its own layer and those below it (the longest matching name counts)
     ("knet",),  # the public names, loaded on first use
     ("knet.errors", "knet.files"),
+    ("knet.sqlite",),
     ("knet.codec", "knet.merkle", "knet.http"),
     ("knet.records",),
     ("knet.config",),
@@ -104,6 +107,11 @@ def test_the_library_never_imports_the_programs_built_on_it() -> None:
     programs = ("knet_indexer", "knet_jupyter")
     found = [(name, target) for name in MODULES if not name.startswith("knet_indexer") for target in imported(name)]
     assert [pair for pair in found if pair[1].startswith(programs)] == []
+
+
+def test_public_names_of_the_library_load() -> None:
+    for name in (*knet.__all__, "load_ipython_extension"):
+        assert getattr(knet, name) is not None
 
 
 def test_asking_imports_nothing_heavy() -> None:

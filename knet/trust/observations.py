@@ -10,17 +10,16 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ..codec import Cid
-from ..errors import StoreError
 from ..index.shard import Vectors, load_vector, store_vector
 from ..records import Record, Reputation
+from ..sqlite import Database
 from .reliability import SourceBelief, observed
 from .usefulness import LATEST
 
@@ -57,15 +56,15 @@ class ObservationLog:
 
     def __init__(self, path: Path) -> None:
         """Raises StoreError when the file is not what it should be or cannot be written."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self._db = Database(
+            path, SCHEMA, version=1, hint="Free some space, or move the file away: a new one is filled from use."
+        )
         self._lock = threading.Lock()
         self._written = 0
         self._known: dict[int, SourceBelief] = {}
-        with self._database() as db:
-            db.executescript(SCHEMA)
-            rows = db.execute("select node, kind, outcome, weight from outcomes order by id").fetchall()
-        for node, kind, outcome, weight in rows:
+        for node, kind, outcome, weight in self._db.query(
+            "select node, kind, outcome, weight from outcomes order by id"
+        ):
             self._observe(Outcome(node=int(node), kind=kind, outcome=outcome, weight=weight))
 
     @property
@@ -80,7 +79,7 @@ class ObservationLog:
             for each in found:
                 self._observe(each)
             rows = [(now, str(each.node), each.kind, each.outcome, each.weight) for each in found]
-            with self._database() as db:
+            with self._db.transaction() as db:
                 db.executemany("insert into outcomes (time, node, kind, outcome, weight) values (?, ?, ?, ?, ?)", rows)
                 self._written += len(rows)
                 if self._written >= PRUNE_EVERY:
@@ -88,7 +87,7 @@ class ObservationLog:
 
     def add_question(self, space: Cid, vector: Vectors, used: Mapping[int, float]) -> None:
         """Remember a question ``(dimension,)`` and how useful each node asked was to it, -1 to 1. Raises StoreError."""
-        with self._lock, self._database() as db:
+        with self._lock, self._db.transaction() as db:
             db.execute(
                 "insert into questions (space, vector, outcomes) values (?, ?, ?)",
                 (str(space), store_vector(vector), json.dumps({str(node): value for node, value in used.items()})),
@@ -100,18 +99,16 @@ class ObservationLog:
 
     def questions(self, space: Cid) -> tuple[Vectors, list[dict[int, float]]]:
         """Questions remembered, oldest first: ``(n, dimension)`` vectors, and outcomes by node. Raises StoreError."""
-        with self._database() as db:
-            rows = db.execute("select vector, outcomes from questions where space = ? order by id", (str(space),))
-            found = [(load_vector(vector), json.loads(outcomes)) for vector, outcomes in rows]
+        with self._lock:
+            rows = self._db.query("select vector, outcomes from questions where space = ? order by id", str(space))
+        found = [(load_vector(vector), json.loads(outcomes)) for vector, outcomes in rows]
         vectors = np.stack([vector for vector, _ in found]) if found else np.zeros((0, 0), np.float32)
         return vectors, [{int(node): value for node, value in outcomes.items()} for _, outcomes in found]
 
     def over_time(self, kind: Kind) -> dict[int, list[tuple[int, Reputation]]]:
         """For every node, what was known after each outcome that is kept: (unix seconds, posterior), oldest first."""
-        with self._database() as db:
-            rows = db.execute(
-                "select node, time, outcome, weight from outcomes where kind = ? order by id", (kind,)
-            ).fetchall()
+        with self._lock:
+            rows = self._db.query("select node, time, outcome, weight from outcomes where kind = ? order by id", kind)
         found: dict[int, list[tuple[int, Reputation]]] = {}
         for node, at, outcome, weight in rows:
             points = found.setdefault(int(node), [])
@@ -134,24 +131,3 @@ class ObservationLog:
             (KEPT_OUTCOMES,),
         )
         self._written = 0
-
-    @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept when the block ends. Raises StoreError."""
-        try:
-            with closing(self._open()) as db, db:
-                yield db
-        except sqlite3.Error as error:
-            raise self._broken(error) from error
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=10)
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = normal")
-        return db
-
-    def _broken(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(
-            f"What was learnt of nodes cannot be kept in {self._path}: {error}.",
-            hint="Free some space, or move the file away: it is learnt again from use.",
-        )
