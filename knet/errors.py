@@ -39,6 +39,13 @@ Third-party exceptions are translated at the edge where they arise; `tests/test_
 
 from __future__ import annotations
 
+DISTRIBUTION = "knetwork"  # what pip installs; `knet` on PyPI is another project
+
+
+def pip_command(*extras: str) -> str:
+    """Return the command that installs this package with the extras."""
+    return f"pip install '{DISTRIBUTION}[{','.join(extras)}]'"
+
 
 class KnetError(Exception):
     """Base of the tree. ``hint`` says what to do about it, in one sentence."""
@@ -59,7 +66,7 @@ class MissingExtra(KnetError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed. Run: pip install 'knet[{extra}]'")
+        super().__init__(f"{what} is not installed. Run: {pip_command(extra)}")
 
 
 class CodecError(KnetError, ValueError): ...

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BINDER = ROOT / "binder"
 LEFT_OUT = {"sentence-transformers"}  # brings torch
-BROUGHT = {"knet", "jupyter-server", "jupyterlab", "ipython"}  # by the image and by postBuild
+BROUGHT = {"knetwork", "jupyter-server", "jupyterlab", "ipython"}  # by the image and by postBuild
 
 
 def names(requirements: list[str]) -> set[str]:

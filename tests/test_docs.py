@@ -119,8 +119,8 @@ def test_every_block_is_executed_or_says_what_it_is(page: str) -> None:
 
 
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'knet[docs]'")
-    pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed: pip install 'knet[docs]'")
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'knetwork[docs]'")
+    pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed: pip install 'knetwork[docs]'")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

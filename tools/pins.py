@@ -1,4 +1,4 @@
-"""Print the exact version of everything that ``knet[dev]`` needs, as installed here: the content of constraints.txt.
+"""Exact versions of every installed package that development needs: the content of constraints.txt.
 
 Run as ``make pins`` after a dependency changed. Local version suffixes are dropped, so that one constraint fits every
 build of a package (torch's CPU build and the usual one).
@@ -12,11 +12,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOTS = ("knet[dev]", "knet-jupyter[dev]")
+from knet.errors import DISTRIBUTION
+
+ROOTS = (f"{DISTRIBUTION}[dev]", "knet-jupyter[dev]")
 
 
 def closure(roots: tuple[str, ...]) -> dict[str, str]:
-    """Name and version of every installed package that the roots require, over all their extras."""
+    """Return name and version of every installed package that the roots require, with all their extras."""
     pins: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     queue = [Requirement(root) for root in roots]

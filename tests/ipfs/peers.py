@@ -31,7 +31,7 @@ def node_program() -> str:
     """Where Node is; skips the test where it is not installed."""
     node = shutil.which("node", path=PATH)
     if node is None or shutil.which("npm", path=PATH) is None:
-        pytest.skip("Node is not installed: run pip install 'knet[network]'")
+        pytest.skip("Node is not installed: run pip install 'knetwork[network]'")
     return node
 
 

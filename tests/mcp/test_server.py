@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
-pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install 'knet[mcp]'")
+pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install 'knetwork[mcp]'")
 
 from knet.answer.writer import UNKNOWN
 from knet.cli.main import app

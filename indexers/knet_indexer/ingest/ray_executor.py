@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from knet import errors
 from knet.embed import Backend, Embedder, Progress, Vectors, backend_of
-from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, MissingExtra, Unreachable
+from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, MissingExtra, Unreachable, pip_command
 
 from ..chunking import Chunker
 from ..sources.base import Item, Text
@@ -217,7 +217,7 @@ def _failed(error: Exception) -> KnetError:
     if isinstance(error, ImportError) or ("knet" in words and "Error: No module named" in words):
         return ConfigError(
             f"A machine of the cluster lacks knet, or has another: {_gist(error)}",
-            hint="Install on all of them, the head too, what this one has: pip install 'knet[node,ray]'",
+            hint=f"Install on all of them, the head too, what this one has: {pip_command('node', 'ray')}",
         )
     return IndexerError(f"A worker failed: {_gist(error)}")
 

@@ -26,7 +26,7 @@ from knet_indexer.publication.publish import publish
 from tests.indexer.ingest.ray_cluster import ATTEMPTS, Cluster, cluster
 from tests.network.support import make_node, write_documents
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'knet[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'knetwork[ray]'")
 
 TEXTS = {
     f"{number}.md": "\n\n".join(
@@ -259,4 +259,4 @@ def test_without_ray_the_extra_is_named(documents: Path, tmp_path: Path) -> None
     command = [sys.executable, "-m", "knet_indexer", "sync", "--home", str(node.folder), "--engine", "ray"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode != 0
-    assert "pip install 'knet[ray]'" in " ".join(done.stderr.split())
+    assert "pip install 'knetwork[ray]'" in " ".join(done.stderr.split())

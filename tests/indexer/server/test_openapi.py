@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install 'knet[dev]'")
+schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install 'knetwork[dev]'")
 
 from schemathesis import GenerationMode  # noqa: E402
 
