@@ -1,0 +1,203 @@
+"""Rules of prose that a machine can check: how docstrings open, words to avoid, commit subjects.
+
+A line that has to quote such a word (a user of the system, another author's text) ends with ``prose: quoted`` in a
+comment.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FIRST_COMMIT = "0b79746"  # subjects before it follow no rule
+HELD: tuple[str, ...] = (
+    ".ci/",
+    "benchmarks/__init__.py",
+    "benchmarks/__main__.py",
+    "benchmarks/corpora.py",
+    "benchmarks/learners.py",
+    "benchmarks/listnet.py",
+    "benchmarks/passages.py",
+    "benchmarks/pollution.py",
+    "benchmarks/ranking.py",
+    "contracts/build.py",
+    "contracts/foundry.toml",
+    "contracts/slither.md",
+    "contracts/snapshots/",
+    "docs/images/",
+    "docs/reference/",
+    "docs/tutorial.md",
+    "indexers/knet_indexer/__init__.py",
+    "indexers/knet_indexer/__main__.py",
+    "jupyter_ext/knet_jupyter/handlers/",
+    "jupyter_ext/knet_jupyter/static/",
+    "jupyter_ext/pyproject.toml",
+    "jupyter_ext/src/commands.ts",
+    "jupyter_ext/src/icon.ts",
+    "jupyter_ext/src/index.ts",
+    "jupyter_ext/src/notebook/",
+    "jupyter_ext/tests/cellsource.test.ts",
+    "jupyter_ext/tests/checks.test.ts",
+    "jupyter_ext/tests/custody.test.ts",
+    "jupyter_ext/tests/model.test.ts",
+    "jupyter_ext/tests/progress.test.ts",
+    "jupyter_ext/tests/text.test.ts",
+    "jupyter_ext/tests/validate.test.ts",
+    "jupyter_ext/vitest.config.ts",
+    "knet/__init__.py",
+    "knet/langchain.py",
+    "knet/sqlite.py",
+    "tests/__init__.py",
+    "tests/benchmarks/",
+    "tests/embed/",
+    "tests/small_network.py",
+    "tests/test_architecture.py",
+    "tests/test_errors.py",
+    "tests/test_packaging.py",
+    "tests/test_pins.py",
+    "tests/test_readme.py",
+    "tests/test_sqlite.py",
+    "tools/docs_hooks.py",
+    "tools/make_venv.py",
+    "tools/openapi.py",
+    "tools/pins.py",
+    "tools/summary.py",
+    "CONTRIBUTING.md",
+    "Makefile",
+    "mkdocs.yml",
+    "pyproject.toml",
+)
+
+CLAUSE = re.compile(r"(What|Whether|Where|Who|Whom|Whose|How|Which|Why)\b", re.IGNORECASE)
+WORDS = re.compile(r"\b(whoever|nobody|somebody|anew)\b", re.IGNORECASE)
+IS_NO = re.compile(r"(?P<before>(?:\b[\w']+\W+){0,2})\b(is|are|was|were) no (?P<after>\w+(?: \w+)?)", re.IGNORECASE)
+COMPARISON = re.compile(r"(longer|less|fewer)\b|(more|\w+er) than\b", re.IGNORECASE)
+LEADER = re.compile(r"^\s*(?:///?|#+|\*|>)?\s*")  # of a comment's or quotation's continuation line
+QUOTED = "prose: quoted"
+FOREIGN = re.compile(
+    r"(^|/)(package-lock\.json|constraints\.txt|LICENSE|\.npmrc)$|^knet/chain/artifacts/|\.(png|svg|woff2?|pdf|docx)$"
+)
+IMPERATIVE_ENDINGS = ("ing", "ed")
+IMPERATIVES = {"Bring", "Embed", "Feed", "Need", "Seed", "Shed", "Speed", "String"}  # verbs with such an ending
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"git {arguments[0]} failed here: {done.stderr.strip()}")
+    return done.stdout
+
+
+@cache
+def tracked() -> list[str]:
+    return [
+        name
+        for name in git("ls-files", "-z").split("\0")
+        if name.startswith(HELD) and not FOREIGN.search(name) and (ROOT / name).is_file()
+    ]
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and text of the docstring of each module, class and function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            text := ast.get_docstring(node)
+        ):
+            yield node.body[0].lineno, text
+
+
+def flowed(text: str) -> tuple[str, list[int]]:
+    """Return the text in one line without comment leaders, and the line number of each of its characters."""
+    parts, numbers = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        part = LEADER.sub("", line) + " " if QUOTED not in line else ". "
+        parts.append(part)
+        numbers += [number] * len(part)
+    return "".join(parts), numbers
+
+
+def denied_noun(text: str) -> Iterator[re.Match[str]]:
+    """Yield each "X is no Y"; "there is no Y" and comparisons ("is no longer") are allowed."""
+    for match in IS_NO.finditer(text):
+        if not re.search(r"\bthere\b", match["before"], re.IGNORECASE) and not COMPARISON.match(match["after"]):
+            yield match
+
+
+def test_docstring_opens_with_a_noun_phrase_or_a_verb() -> None:
+    found = [
+        f"{name}:{line}: {text.splitlines()[0]}"
+        for name in tracked()
+        if name.endswith(".py")
+        for line, text in docstrings(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+        if CLAUSE.match(text)
+    ]
+    assert found == []
+
+
+def test_text_names_its_agents_and_says_what_a_thing_is() -> None:
+    found = []
+    for name in tracked():
+        if name == "tests/test_prose.py":
+            continue
+        text, numbers = flowed((ROOT / name).read_text(encoding="utf-8"))
+        found += [
+            f"{name}:{numbers[match.start()]}: {match[0]}" for match in [*WORDS.finditer(text), *denied_noun(text)]
+        ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a node is no rater", 1),
+        ("such answers\n    # are no\n    # evidence", 1),
+        ("There is no rater, and there still is no node", 0),
+        ("the node is no longer asked, the reply is no larger than its limit, and gas was no less", 0),
+        ("a text that is no more", 1),
+    ],
+)
+def test_denied_noun_is_found_across_lines_and_allowed_after_there(text: str, count: int) -> None:
+    assert len(list(denied_noun(flowed(text)[0]))) == count
+
+
+def commits() -> list[tuple[str, str, str]]:
+    """Return hash, subject and body of each commit after the first that follows the rule."""
+    if subprocess.run(
+        ["git", "merge-base", "--is-ancestor", FIRST_COMMIT, "HEAD"], cwd=ROOT, capture_output=True
+    ).returncode:
+        pytest.skip(f"the history of this checkout does not reach commit {FIRST_COMMIT}")
+    log = git("log", "--no-merges", "--format=%h%x1f%s%x1f%b%x1e", f"{FIRST_COMMIT}..HEAD")
+    return [(each[0].strip(), each[1], each[2]) for entry in log.split("\x1e")[:-1] if (each := entry.split("\x1f"))]
+
+
+def fault(subject: str, body: str) -> str:
+    """Return the rule that a commit's message breaks, or nothing."""
+    first = subject.partition(" ")[0]
+    if len(subject) > 72:
+        return "subject of more than 72 characters"
+    if subject.endswith(".") or not first[:1].isupper():
+        return "subject is not a sentence's beginning without its full stop"
+    if first.endswith(IMPERATIVE_ENDINGS) and first not in IMPERATIVES:
+        return "subject does not begin with an imperative verb"
+    return "" if body.strip() else "no body that says why"
+
+
+def test_commit_has_an_imperative_subject_and_a_body() -> None:
+    assert [f"{name} {subject}: {why}" for name, subject, body in commits() if (why := fault(subject, body))] == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Added a test", "Adding a test", "add a test", "Add a test.", "Add " + "a" * 70],
+)
+def test_commit_subject_that_breaks_the_rule_is_found(subject: str) -> None:
+    assert fault(subject, "Why.")
+    assert fault("Add a test", "")
+    assert not fault("Embed a test", "Why.")
