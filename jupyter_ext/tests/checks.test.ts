@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
 
 import { marks, quotation, tally, together } from '../src/model/checks';
-import type { IAnswer, ICheck } from '../src/model/types';
+import type { CheckKind, IAnswer, ICheck } from '../src/model/types';
 
 const answer = {
   passages: [{ provenance: { node: 7, receipt: 0 } }, { provenance: { node: 8, receipt: null } }]
 } as unknown as IAnswer;
 
-const check = (claim: string, subject: string, ok: boolean | null): ICheck => ({ claim, subject, ok, detail: '' });
+const NONE = { claim: '', subject: '', detail: '', passage: null, sentence: null, receipt: null, node: null };
+const check = (kind: CheckKind, ok: boolean | null, numbers: Partial<ICheck>): ICheck => ({
+  ...NONE,
+  kind,
+  ok,
+  ...numbers
+});
 
 describe('marks', () => {
   it('are claims in a saved answer, and hold in one that was just checked', () => {
@@ -19,11 +25,11 @@ describe('marks', () => {
   it('come from the checks of that passage and its receipt alone', () => {
     const report = {
       checks: [
-        check('receipt', 'receipt 1 of node 7', true),
-        check('receipt covers it', 'passage 1 of node 7', true),
-        check('in its manifest', 'passage 1 of node 7', false),
-        check('manifest on chain', 'passage 1 of node 7', null),
-        check('in its manifest', 'passage 2 of node 8', true)
+        check('receipt', true, { receipt: 1 }),
+        check('covered', true, { passage: 1 }),
+        check('in_manifest', false, { passage: 1 }),
+        check('on_chain', null, { passage: 1 }),
+        check('in_manifest', true, { passage: 2 })
       ]
     };
     expect(marks(answer, 1, report, true)).toEqual({ signature: 'holds', inclusion: 'fails', freshness: 'unknown' });
@@ -32,7 +38,7 @@ describe('marks', () => {
   });
 
   it('of a sentence are those of its citations', () => {
-    const report = { checks: [check('citation', 'sentence 1', true), check('citation', 'sentence 1', false)] };
+    const report = { checks: [check('citation', true, { sentence: 1 }), check('citation', false, { sentence: 1 })] };
     expect(quotation(1, report, true)).toBe('fails');
     expect(quotation(2, report, true)).toBe('unknown');
     expect(quotation(1, null, true)).toBe('holds');

@@ -21,7 +21,7 @@ from ..records import Answer
 from .live import MEDIA_TYPE
 from .notebook_output import WIDGET_VIEW, field, form_as_recorded, is_form, shown_as_recorded, text_of
 from .render import FORM_MARK, form_text
-from .report import Check, VerificationReport
+from .report import Check, CheckKind, VerificationReport
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 MARKUP = ("text/html", "text/markdown", "image/svg+xml")
@@ -103,7 +103,7 @@ def _form_report(
         return None
     if not isinstance(state, dict):
         detail = "the notebook was saved without what its widgets show (Settings > Save Widget State Automatically)."
-        lost = Check(claim="record", subject="widget", ok=None, detail=detail)
+        lost = Check(kind=CheckKind.RECORD, claim="record", subject="widget", ok=None, detail=detail)
         return NotebookReport(cell=cell, question="", checks=[lost])
     if state.get("answer") is not None:
         return _checked(cell, state["answer"], verify, partial(form_as_recorded, bundle, model, widgets))
@@ -112,7 +112,7 @@ def _form_report(
 
 def _unproven(cell: int, subject: str) -> NotebookReport:
     detail = "an answer is shown without the record that proves it."
-    missing = Check(claim="record", subject=subject, ok=False, detail=detail)
+    missing = Check(kind=CheckKind.RECORD, claim="record", subject=subject, ok=False, detail=detail)
     return NotebookReport(cell=cell, question="", checks=[missing])
 
 
@@ -125,7 +125,7 @@ def _checked(
     try:
         answer = _answer(value)
     except CodecError as error:
-        broken = Check(claim="record", subject="answer", ok=False, detail=str(error))
+        broken = Check(kind=CheckKind.RECORD, claim="record", subject="answer", ok=False, detail=str(error))
         return NotebookReport(cell=cell, question="", checks=[broken])
     return NotebookReport(cell=cell, question=answer.question, checks=[*verify(answer).checks, *shown(answer)])
 

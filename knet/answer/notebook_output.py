@@ -17,7 +17,7 @@ from typing import Any
 from ..records import Answer
 from .live import MEDIA_TYPE
 from .render import RENDERING, answer_html, answer_text, form_text
-from .report import Check
+from .report import Check, CheckKind
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SHOWN: dict[str, Callable[[Answer], str]] = {"text/html": answer_html, "text/plain": answer_text}
@@ -130,7 +130,7 @@ def _same(subject: str, shown: str, recorded: str, is_ours: bool) -> Check:
 
 
 def _claim(subject: str, ok: bool | None, detail: str = "") -> Check:
-    return Check(claim="shown as recorded", subject=subject, ok=ok, detail="" if ok else detail)
+    return Check(kind=CheckKind.SHOWN, claim=CheckKind.SHOWN.claim, subject=subject, ok=ok, detail="" if ok else detail)
 
 
 def _quoted(value: Any) -> str:

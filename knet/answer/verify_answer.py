@@ -1,4 +1,4 @@
-"""Verifying an answer again, years later: from its own bytes, IPFS and the chain, trusting neither client nor node."""
+"""Verification of a stored answer from its own bytes, IPFS and the chain, without trust in the client or the nodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..index.shard import load_vector
 from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
 from ..search.verify_reply import cosine_of, query_digest
-from .report import Check, VerificationReport
+from .report import Check, CheckKind, VerificationReport
 from .writer import EXTRACTIVE, numbered
 
 TEXT_COSINE = 0.995  # backends of one space agree to 0.9995; other text falls far below
@@ -43,8 +43,8 @@ def verify_answer(
 ) -> VerificationReport:
     """Check every claim of an answer again.
 
-    ``source_for(node)`` reads blocks; ``embedder_for(space)`` embeds again, to hold vectors against texts (left out:
-    that claim is not made).
+    ``source_for(node)`` reads blocks. ``embedder_for(space)`` computes embeddings again to compare vectors with texts;
+    without it those claims are left out.
     """
     return VerificationReport(checks=list(_checks(answer, chain, source_for, embedder_for)))
 
@@ -55,60 +55,80 @@ def _checks(
     source_for: Callable[[int], BlockSource],
     embedder_for: Callable[[Space], Embedder] | None,
 ) -> Iterator[Check]:
-    yield _try("question", "answer", partial(_asked, answer))
+    yield _check(CheckKind.QUESTION, "answer", partial(_question, answer))
     if embedder_for is not None:
         for request in answer.requests:
-            yield _try("vector fits question", f"space {request.space}", partial(_means, answer, request, embedder_for))
+            matches = partial(_question_vector, answer, request, embedder_for)
+            yield _check(CheckKind.QUESTION_VECTOR, f"space {request.space}", matches)
     for number, evidence in enumerate(answer.receipts, 1):
         node = evidence.signed.receipt.node
-        yield _try("receipt", f"receipt {number} of node {node}", partial(_receipt, answer, evidence, chain))
+        subject = f"receipt {number} of node {node}"
+        signed = partial(_receipt, answer, evidence, chain)
+        yield _check(CheckKind.RECEIPT, subject, signed, receipt=number, node=node)
     for number, passage in enumerate(answer.passages, 1):
-        subject = f"passage {number} of node {passage.provenance.node}"
-        source = source_for(passage.provenance.node)
-        yield _try("receipt covers it", subject, partial(_covered, answer, passage))
-        yield _try("manifest on chain", subject, partial(_on_chain, answer, passage, chain))
-        yield _try("in its manifest", subject, partial(_in_manifest, passage, source))
-        yield _try("exact text and source", subject, partial(_exact, passage, source))
-        yield _try("similarity", subject, partial(_similar, answer, passage, source))
-        if embedder_for is not None:
-            yield _try("vector fits text", subject, partial(_fits, passage, source, embedder_for))
-    yield _try("answer text", "answer", partial(_says, answer))
+        node = passage.provenance.node
+        subject = f"passage {number} of node {node}"
+        for kind, holds in _passage_claims(answer, passage, chain, source_for(node), embedder_for):
+            yield _check(kind, subject, holds, passage=number, node=node)
+    yield _check(CheckKind.ANSWER_TEXT, "answer", partial(_answer_text, answer))
     if answer.writer != EXTRACTIVE and answer.found:
-        said = f"{answer.writer!r} wrote it: only a reader can tell whether its sentences say what the spans do."
-        yield Check(claim="wording", subject="answer", ok=None, detail=said)
+        detail = f"{answer.writer!r} wrote it: only a reader can tell whether its sentences say what the spans do."
+        yield Check(kind=CheckKind.WORDING, claim=CheckKind.WORDING.claim, subject="answer", ok=None, detail=detail)
     for number, sentence in enumerate(answer.sentences, 1):
         for citation in sentence.citations:
-            yield _try("citation", f"sentence {number}", partial(_cites, answer, citation))
+            quotes = partial(_citation, answer, citation)
+            yield _check(
+                CheckKind.CITATION, f"sentence {number}", quotes, sentence=number, passage=citation.passage + 1
+            )
 
 
-def _try(claim: str, subject: str, check: Callable[[], None]) -> Check:
+def _passage_claims(
+    answer: Answer,
+    passage: Passage,
+    chain: Chain,
+    source: BlockSource,
+    embedder_for: Callable[[Space], Embedder] | None,
+) -> Iterator[tuple[CheckKind, Callable[[], None]]]:
+    yield CheckKind.COVERED, partial(_covered, answer, passage)
+    yield CheckKind.ON_CHAIN, partial(_on_chain, answer, passage, chain)
+    yield CheckKind.IN_MANIFEST, partial(_in_manifest, passage, source)
+    yield CheckKind.EXACT_TEXT, partial(_exact_text, passage, source)
+    yield CheckKind.SIMILARITY, partial(_similarity, answer, passage, source)
+    if embedder_for is not None:
+        yield CheckKind.TEXT_VECTOR, partial(_text_vector, passage, source, embedder_for)
+
+
+def _check(kind: CheckKind, subject: str, require: Callable[[], None], **numbers: int) -> Check:
+    """Run ``require``, which raises for a claim that does not hold; ``numbers`` are those of the check."""
+    ok, detail = _outcome(require)
+    return Check(kind=kind, claim=kind.claim, subject=subject, ok=ok, detail=detail, **numbers)
+
+
+def _outcome(require: Callable[[], None]) -> tuple[bool | None, str]:
     try:
-        check()
-        return Check(claim=claim, subject=subject, ok=True)
-    except (ContentError, TransportError, ChainError, SpaceError) as error:
-        return Check(claim=claim, subject=subject, ok=_unreachable(error), detail=str(error))
+        require()
+    except (BlockTampered, NotRegistered, SpaceMismatch) as error:
+        return False, str(error)
+    except (ContentError, TransportError, ChainError, SpaceError) as error:  # a source that cannot be reached now
+        return None, str(error)
     except KnetError as error:
-        return Check(claim=claim, subject=subject, ok=False, detail=str(error))
-    except ValueError as error:  # vectors of impossible sizes: the answer is a stranger's file
-        return Check(claim=claim, subject=subject, ok=False, detail=f"malformed: {error}.")
+        return False, str(error)
+    except ValueError as error:  # vectors of impossible sizes: the answer is untrusted input
+        return False, f"malformed: {error}."
+    return True, ""
 
 
-def _unreachable(error: KnetError) -> bool | None:
-    """None for what could not be had; False for what was had and is wrong."""
-    return False if isinstance(error, BlockTampered | NotRegistered | SpaceMismatch) else None
-
-
-def _require(holds: bool, why: str) -> None:
+def _require(holds: bool, problem: str) -> None:
     if not holds:
-        raise VerificationError(why)
+        raise VerificationError(problem)
 
 
-def _asked(answer: Answer) -> None:
+def _question(answer: Answer) -> None:
     others = [request.question for request in answer.requests if request.question != answer.question]
     _require(not others, f"the nodes were asked something else: {others[:1]}.")
 
 
-def _means(answer: Answer, request: SearchRequest, embedder_for: Callable[[Space], Embedder]) -> None:
+def _question_vector(answer: Answer, request: SearchRequest, embedder_for: Callable[[Space], Embedder]) -> None:
     space = next((space for space in answer.spaces if cid_of(space) == request.space), None)
     _require(space is not None, "the answer does not hold the space.")
     assert space is not None
@@ -126,11 +146,13 @@ def _receipt(answer: Answer, evidence: Evidence, chain: Chain) -> None:
     _require(request is not None, "for another question.")
     _require(results_root(evidence.leaves) == receipt.results, "its leaves do not give the signed root.")
     _same_network(answer, chain)
-    _require(signer == chain.signer_of(receipt.node), f"signed by {signer}, who does not sign for node {receipt.node}.")
+    _require(
+        signer == chain.signer_of(receipt.node), f"signed by {signer}, which does not sign for node {receipt.node}."
+    )
 
 
 def _same_network(answer: Answer, chain: Chain) -> None:
-    """Raises ChainError, since this chain can say nothing for or against an answer of another network."""
+    """Raise ChainError for an answer of another network, about which this chain holds no evidence."""
     here = (chain.deployment.chain_id, chain.deployment.reliability.lower())
     if (answer.chain_id, answer.contract.lower()) != here:
         raise ChainError(f"of another network: chain {answer.chain_id}, contract {answer.contract}.")
@@ -168,10 +190,10 @@ def _in_manifest(passage: Passage, source: BlockSource) -> None:
     ref = manifest.shards[where.shard]
     proven = included(_leaf(passage), where.chunk, ref.count, where.path, ref.root)
     _require(proven, "the manifest does not contain this passage.")
-    _require(not any(gone.start <= where.chunk < gone.stop for gone in ref.removed), "its owner had removed it.")
+    _require(not any(cut.start <= where.chunk < cut.stop for cut in ref.removed), "its owner had removed it.")
 
 
-def _exact(passage: Passage, source: BlockSource) -> None:
+def _exact_text(passage: Passage, source: BlockSource) -> None:
     document = get_record(source, passage.provenance.document, Document)
     same = (passage.uri, passage.title, passage.licence) == (document.uri, document.title, document.licence)
     _require(same, "the document has another uri, title or licence.")
@@ -179,7 +201,7 @@ def _exact(passage: Passage, source: BlockSource) -> None:
     _require(text[passage.start : passage.end] == passage.text, "the document says something else at this span.")
 
 
-def _similar(answer: Answer, passage: Passage, source: BlockSource) -> None:
+def _similarity(answer: Answer, passage: Passage, source: BlockSource) -> None:
     space = _space_of(passage, source)
     vectors = [r.vector for r in answer.requests if r.space == space and r.vector]
     if not vectors:
@@ -191,7 +213,7 @@ def _similar(answer: Answer, passage: Passage, source: BlockSource) -> None:
     _require(abs(cosine - claimed) <= SCORE_TOLERANCE, f"claims {claimed:.4f}; its vector gives {cosine:.4f}.")
 
 
-def _fits(passage: Passage, source: BlockSource, embedder_for: Callable[[Space], Embedder]) -> None:
+def _text_vector(passage: Passage, source: BlockSource, embedder_for: Callable[[Space], Embedder]) -> None:
     space = get_record(source, get_record(source, passage.provenance.manifest, Manifest).space, Space)
     again = embedder_for(space).encode([passage.text])[0]
     cosine = float(again @ load_vector(passage.provenance.vector))
@@ -202,7 +224,7 @@ def _space_of(passage: Passage, source: BlockSource) -> Cid:
     return cid_of(get_record(source, get_record(source, passage.provenance.manifest, Manifest).space, Space))
 
 
-def _says(answer: Answer) -> None:
+def _answer_text(answer: Answer) -> None:
     _require(answer.found == bool(answer.sentences), "whether it found something contradicts its sentences.")
     _require(answer.text == numbered(answer.sentences), "the text is not that of its sentences.")
     if answer.writer == EXTRACTIVE:
@@ -211,7 +233,7 @@ def _says(answer: Answer) -> None:
             _require(quoted == [sentence.text], "a sentence differs from the span it quotes.")
 
 
-def _cites(answer: Answer, citation: Citation) -> None:
+def _citation(answer: Answer, citation: Citation) -> None:
     _require(0 <= citation.passage < len(answer.passages), "cites a passage that is not there.")
     passage = answer.passages[citation.passage]
     inside = passage.start <= citation.start < citation.end <= passage.end

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from knet.answer.live import MEDIA_TYPE
 from knet.answer.render import answer_html, answer_text
-from knet.answer.report import Check, VerificationReport
+from knet.answer.report import Check, CheckKind, VerificationReport
 from knet.client.network import Network
 from knet.codec import from_json
 from knet.records import Answer, NodeStatus
@@ -58,7 +58,7 @@ def test_a_strange_address_or_title_is_shown_as_text(answer: Answer, uri: str) -
 
 
 def test_a_report_is_a_table_without_foreign_markup(net: Network, answer: Answer) -> None:
-    claim = Check(claim=EVIL, subject=EVIL_TITLE, ok=None, detail=EVIL)
+    claim = Check(kind=CheckKind.RECORD, claim=EVIL, subject=EVIL_TITLE, ok=None, detail=EVIL)
     report = VerificationReport(checks=[*net.verify(answer).checks, claim])
     html = report._repr_html_()
     checker = Strict(convert_charrefs=True)

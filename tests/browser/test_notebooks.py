@@ -130,11 +130,10 @@ def test_one_output_is_verified_where_it_stands(driver: Driver) -> None:
 def test_what_is_found_of_an_answer_shows_wherever_it_is(driver: Driver) -> None:
     keep_answer(driver, "everywhere.ipynb")
     answer = driver.ask_panel.get_by_role("article", name="Answer")
-    found = {"claim": "exact text and source", "ok": False, "detail": "It says something else."}
 
     def fail(report: Any) -> Any:
-        about = next(check["subject"] for check in report["checks"] if check["subject"].startswith("passage 1 "))
-        return report | {"checks": [*report["checks"], found | {"subject": about}]}
+        found = next(check for check in report["checks"] if (check["kind"], check["passage"]) == ("exact_text", 1))
+        return report | {"checks": [*report["checks"], found | {"ok": False, "detail": "It says something else."}]}
 
     driver.rewrite("verify", fail)
     output = driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")

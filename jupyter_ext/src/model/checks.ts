@@ -1,6 +1,6 @@
 /** What is known of each passage: three marks, from what the client checked while asking or from a new verification. */
 
-import type { IAnswer, ICheck, IReport } from './types';
+import type { CheckKind, IAnswer, ICheck, IReport } from './types';
 
 /** `claimed`: the record says so and nobody looked yet. */
 export type Mark = 'holds' | 'fails' | 'unknown' | 'claimed' | 'none';
@@ -11,10 +11,10 @@ export interface IMarks {
   freshness: Mark;
 }
 
-const CLAIMS: { [mark in keyof IMarks]: string[] } = {
-  signature: ['receipt', 'receipt covers it'],
-  inclusion: ['in its manifest', 'exact text and source', 'similarity', 'vector fits text'],
-  freshness: ['manifest on chain']
+const KINDS: { [mark in keyof IMarks]: CheckKind[] } = {
+  signature: ['receipt', 'covered'],
+  inclusion: ['in_manifest', 'exact_text', 'similarity', 'text_vector'],
+  freshness: ['on_chain']
 };
 
 /** Marks of passage `number` (from 1). `fresh`: the answer came from the server just now, which lets only what it
@@ -25,12 +25,11 @@ export function marks(answer: IAnswer, number: number, report: IReport | null, f
     const known: Mark = fresh ? 'holds' : 'claimed';
     return { signature: provenance.receipt === null ? 'none' : known, inclusion: known, freshness: known };
   }
-  const about = `passage ${number} of node ${provenance.node}`;
-  const receipt = provenance.receipt === null ? '' : `receipt ${provenance.receipt + 1} of node ${provenance.node}`;
+  const receipt = provenance.receipt === null ? undefined : provenance.receipt + 1;
   const of = (mark: keyof IMarks) =>
     together(
       report.checks.filter(
-        check => CLAIMS[mark].includes(check.claim) && (check.subject === about || check.subject === receipt)
+        check => KINDS[mark].includes(check.kind) && (check.passage === number || check.receipt === receipt)
       )
     );
   return {
@@ -45,7 +44,7 @@ export function quotation(number: number, report: IReport | null, fresh: boolean
   if (!number) {
     return 'none';
   }
-  const about = report?.checks.filter(check => check.claim === 'citation' && check.subject === `sentence ${number}`);
+  const about = report?.checks.filter(check => check.kind === 'citation' && check.sentence === number);
   return about ? together(about) : fresh ? 'holds' : 'claimed';
 }
 

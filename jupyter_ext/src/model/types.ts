@@ -68,11 +68,20 @@ export interface IAnswer {
   problem: string;
 }
 
+/** The kinds of claims that the panels tell apart; there are more. */
+export type CheckKind =
+  'receipt' | 'covered' | 'on_chain' | 'in_manifest' | 'exact_text' | 'similarity' | 'text_vector' | 'citation';
+
 export interface ICheck {
+  kind: CheckKind;
   claim: string;
   subject: string;
   ok: boolean | null;
   detail: string;
+  passage: number | null;
+  sentence: number | null;
+  receipt: number | null;
+  node: number | null;
 }
 
 export interface IReport {

@@ -158,8 +158,9 @@ def test_an_answer_verifies_and_a_changed_one_does_not(call: Call, answer: dict[
     assert checks
     assert all(check["ok"] for check in checks)
     answer["passages"][0]["text"] = answer["passages"][0]["text"].replace("mud", "gold")
-    failed = {check["claim"] for check in call("verify", {"answer": answer})["checks"] if check["ok"] is False}
-    assert {"in its manifest", "exact text and source"} <= failed
+    failed = [check for check in call("verify", {"answer": answer})["checks"] if check["ok"] is False]
+    assert {"in_manifest", "exact_text"} <= {check["kind"] for check in failed}
+    assert {check["passage"] for check in failed if check["kind"] == "exact_text"} == {1}
 
 
 def test_a_notebook_is_verified_with_what_it_shows(call: Call, events: Call) -> None:
