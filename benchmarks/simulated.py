@@ -19,7 +19,7 @@ from knet.codec import Cid, block_of, cid_of
 from knet.embed import Vectors
 from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
-from knet.index.shard import store_vector
+from knet.index.shard import encode_vector
 from knet.records import Document, Head, Hit, Manifest, NodeEntry, Reputation, Space
 from knet.routing.node_view import NodeView
 from knet.routing.router import pooled_statistics, route
@@ -66,7 +66,7 @@ class Pool:
 
     @cached_property
     def stored(self) -> list[bytes]:
-        return [store_vector(vector) for vector in self.vectors]
+        return [encode_vector(vector) for vector in self.vectors]
 
     @cached_property
     def documents(self) -> list[tuple[Cid, Document]]:

@@ -24,7 +24,7 @@ from .codec import Cid, decode
 from .embed import load_embedder_for
 from .embed.base import Embedder
 from .errors import CodecError, NotRegistered, SpaceError
-from .index.collection import Collection, Found
+from .index.collection import Collection, ScoredChunk
 from .index.shard import Vectors
 
 FETCHED = 20  # candidates for a diverse selection, as LangChain's own stores take
@@ -120,7 +120,7 @@ class KnetVectorStore(VectorStore):
             with suppress(CodecError):
                 place = self.collection.find(Cid.parse(match[1]), int(match[2]), int(match[3]))
                 if place is not None:
-                    found.append(self._document(Found(shard=place[0], chunk=place[1], scores={})))
+                    found.append(self._document(ScoredChunk(shard=place[0], chunk=place[1], scores={})))
         return found
 
     def add_texts(self, texts: Any, metadatas: Any = None, *, ids: Any = None, **options: Any) -> list[str]:
@@ -138,7 +138,7 @@ class KnetVectorStore(VectorStore):
     def _nearest(self, vector: Vectors, k: int) -> list[tuple[Document, float]]:
         return [(self._document(found), found.scores["dense"]) for found in self.collection.search("", vector, k)]
 
-    def _document(self, found: Found) -> Document:
+    def _document(self, found: ScoredChunk) -> Document:
         shard = self.collection.shards[found.shard]
         _, start, end = shard.spans[found.chunk].tolist()
         cid, block = shard.document(found.chunk)

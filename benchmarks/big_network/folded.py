@@ -26,7 +26,7 @@ from knet.embed import Vectors
 from knet.errors import BlockNotFound
 from knet.index.card import Batch, make_card
 from knet.index.collection import Collection, results_root
-from knet.index.shard import Chunk, store_vector, write_shards
+from knet.index.shard import Chunk, encode_vector, write_shards
 from knet.records import Document, Manifest, Receipt, SearchReply, SearchRequest, Space
 
 DAG_CBOR = "application/vnd.ipld.dag-cbor"
@@ -43,7 +43,7 @@ class FoldedNode:
         store, chunks = self._store, []
         for number, text in enumerate(texts):
             document = Document(uri=f"passage:{self.node}/{number}", text=store.put(text.encode()))
-            vector = store_vector(vectors[number])
+            vector = encode_vector(vectors[number])
             chunks.append(Chunk(document=document, start=0, end=len(text), text=text, vector=vector))
         card = make_card(self._space, [Batch(vectors, texts)], title=f"node {self.node}", documents=len(texts))
         manifest = Manifest(

@@ -29,7 +29,7 @@ from knet.config import Profile, home
 from knet.content.base import get_record
 from knet.content.store import FileStore
 from knet.embed import Vectors
-from knet.index.shard import alive
+from knet.index.shard import live_mask
 from knet.records import VECTOR_DTYPE, Manifest, SearchReply, SearchRequest, Shard
 from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config
 from knet_indexer.node import Node
@@ -192,7 +192,7 @@ def exact(node: Node, questions: Vectors) -> list[set[tuple[int, int]]]:
     for number, ref in enumerate(get_record(store, entry.manifest, Manifest).shards):
         block = store.get(get_record(store, ref.shard, Shard).vectors)
         vectors = np.frombuffer(block, VECTOR_DTYPE).reshape(ref.count, -1).astype(np.float32)
-        scores = np.where(alive(ref), questions @ vectors.T, -np.inf)
+        scores = np.where(live_mask(ref), questions @ vectors.T, -np.inf)
         for row, own in enumerate(scores):
             top = np.argsort(-own)[:K]
             best[row] = sorted([*best[row], *((float(own[c]), number, int(c)) for c in top)], reverse=True)[:K]

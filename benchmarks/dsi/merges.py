@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.dsi.split import Ensemble
 from knet.dsi import DsiRetriever, Questions
-from knet.dsi.evaluation import scores
+from knet.dsi.evaluation import rank_metrics
 from knet.dsi.features import features
 from knet.dsi.search import beam_search
 
@@ -27,7 +27,7 @@ def measured(ensemble: Ensemble, questions: Questions, homes: Sequence[int]) -> 
             found = [each.docid for each in retriever.search(pair.question, vector, k=BEAM, beam=BEAM)]
             ranks[name].append(rank(found, pair.docid))
         ranks["softmax sum"].append(rank(softmax_sum(ensemble, pair.question, vector), pair.docid))
-    return {name: {key: round(value, 4) for key, value in scores(found).items()} for name, found in ranks.items()}
+    return {name: {key: round(value, 4) for key, value in rank_metrics(found).items()} for name, found in ranks.items()}
 
 
 def softmax_sum(ensemble: Ensemble, question: str, vector: np.ndarray) -> list[str]:

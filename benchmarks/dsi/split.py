@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.passages import SEED, Question
 from knet.dsi import Model, Passages, Questions, Settings, WeightedPair
-from knet.dsi.checkpoints import load_start, save_start
+from knet.dsi.checkpoints import load_shard, save_shard
 from knet.dsi.docids import Rows
 from knet.dsi.jobs import train_folders
-from knet.dsi.sharding import shard_of, start_shards
+from knet.dsi.sharding import assign_shards, prepare_shards
 from knet.embed import Vectors
 
 HELD_OUT = 0.2
@@ -55,7 +55,7 @@ def asked(questions: Sequence[Question], vectors: Vectors, rows: Sequence[int]) 
 
 def by_kmeans(vectors: Vectors, shards: int) -> Rows:
     """The partition knet trains on."""
-    return shard_of(vectors, shards)
+    return assign_shards(vectors, shards)
 
 
 def at_random(vectors: Vectors, shards: int) -> Rows:
@@ -76,12 +76,12 @@ def train(
     shard = split(passages.vectors, shards)
     with TemporaryDirectory() as home:
         folders = [Path(home) / f"shard-{number}" for number in range(shards)]
-        for folder, start in zip(folders, start_shards(passages, questions, shard), strict=True):
-            save_start(folder, start, digest=folder.name)
+        for folder, start in zip(folders, prepare_shards(passages, questions, shard), strict=True):
+            save_shard(folder, start, digest=folder.name)
 
         def tell(done: int, total: int) -> None:
             print(f"\r{name}: epoch {done} of {total}, {time.monotonic() - began:.0f} s ", end="", flush=True)
 
         files = train_folders(folders, settings, workers=WORKERS, progress=tell)
         print()
-        return Ensemble([load_start(file.parent, file.name).model for file in files], shard)
+        return Ensemble([load_shard(file.parent, file.name).model for file in files], shard)

@@ -17,7 +17,7 @@ from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
 from knet.embed import PartEmbedder, Vectors
 from knet.index.lexical import K1, B, Statistics, document_frequency, tokens
-from knet.index.shard import store_vector
+from knet.index.shard import encode_vector
 from knet.records import Document as Source
 from knet.records import Hit
 from knet.search.verify_reply import VerifiedHit
@@ -70,7 +70,7 @@ class Bench:
         text = self.documents[row].text
         hit = Hit(
             document=0, shard=0, chunk=row, start=0, end=len(text), text=text,
-            vector=store_vector(self.vectors[row]), path=[], scores={},
+            vector=encode_vector(self.vectors[row]), path=[], scores={},
         )  # fmt: skip
         return VerifiedHit(
             node=NODE, manifest=self.space, document=source, document_cid=self.space, hit=hit, cosine=0.0,

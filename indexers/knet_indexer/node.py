@@ -19,7 +19,7 @@ from knet.config import Profile, load_profile
 from knet.content.store import FileStore
 from knet.embed import Embedder, find_model, is_bulk, load_embedder
 from knet.errors import ConfigError, NodeBusy, StoreError
-from knet.index.dense import ExactIndex, MakeIndex
+from knet.index.dense import DenseIndexFactory, ExactIndex
 from knet.records import Space
 
 from .chunking import Chunker, chunker_for
@@ -105,13 +105,13 @@ class Node:
         return self._connect(self.profile)
 
     @cached_property
-    def index(self) -> MakeIndex:
+    def index(self) -> DenseIndexFactory:
         """What finds candidates by vector. Raises ConfigError when the function that the settings name is not there."""
         if not self.config.index:
             return ExactIndex
-        from knet.index.vectorstore_index import StoreEngine  # langchain-core takes a second to import
+        from knet.index.vectorstore_index import VectorStoreIndexFactory  # langchain-core takes a second to import
 
-        return StoreEngine(_function(self.config.index), self.folder / "index.keys")
+        return VectorStoreIndexFactory(_function(self.config.index), self.folder / "index.keys")
 
     @property
     def embedder(self) -> Embedder:

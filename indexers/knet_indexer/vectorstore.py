@@ -22,7 +22,7 @@ from knet.embed import Embedder
 from knet.errors import ConfigError, SourceError
 from knet.files import write_atomically
 from knet.index.card import make_card
-from knet.index.collection import Collection, Found
+from knet.index.collection import Collection, ScoredChunk
 from knet.index.shard import read_shard
 from knet.records import Card, Manifest, ShardRef, Space
 from knet.vectorstore import KnetVectorStore
@@ -166,7 +166,7 @@ class NodeVectorStore(KnetVectorStore):
         shards = [read_shard(node.store, ref) for ref in draft.shards]
         return Collection.in_memory(cid_of(self._base), self._base, draft.space, draft.card, shards)
 
-    def _document(self, found: Found) -> Document:
+    def _document(self, found: ScoredChunk) -> Document:
         passage = super()._document(found)
         folder, _, name = unquote(passage.metadata["source"]).rpartition("/")
         added = self._added(name.partition("-")[0]) if folder == FOLDER else None

@@ -24,7 +24,7 @@ from ..errors import (
     VerificationError,
 )
 from ..index.collection import results_root
-from ..index.shard import load_vector
+from ..index.shard import decode_vector
 from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
 from ..search.verify_reply import cosine_of, query_digest
@@ -216,7 +216,7 @@ def _similarity(answer: Answer, passage: Passage, source: BlockSource) -> None:
 def _text_vector(passage: Passage, source: BlockSource, embedder_for: Callable[[Space], Embedder]) -> None:
     space = get_record(source, get_record(source, passage.provenance.manifest, Manifest).space, Space)
     again = embedder_for(space).encode([passage.text])[0]
-    cosine = float(again @ load_vector(passage.provenance.vector))
+    cosine = float(again @ decode_vector(passage.provenance.vector))
     _require(cosine >= TEXT_COSINE, f"its vector is not that of its text (cosine {cosine:.4f}).")
 
 

@@ -16,7 +16,7 @@ from .common import AsJson, ProfileName, command, console, out, print_json, show
 
 if TYPE_CHECKING:
     from ..codec import Cid
-    from ..content.layered import Layered
+    from ..content.layered import LayeredStore
 
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from ..content.base import BlockSource
 from ..content.bundle import Bundle
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
-from ..content.layered import Layered
+from ..content.layered import LayeredStore
 from ..content.store import FileStore
 from ..errors import ChainError, CodecError
 from ..http import HttpClient
@@ -107,7 +107,7 @@ def _profile(name: str | None, elsewhere: list[str] | None) -> Profile | None:
         return None
 
 
-def _archive(source: Layered, root: Cid) -> Iterable[bytes]:
+def _archive(source: LayeredStore, root: Cid) -> Iterable[bytes]:
     from ..content.car import write_car
     from ..content.dag import fetch_dag, walk
 
@@ -135,7 +135,7 @@ KINDS = (Space, Document, Shard, Lexical, Card, Manifest, Bundle)
 
 
 @contextmanager
-def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequence[int] = ()) -> Iterator[Layered]:
+def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequence[int] = ()) -> Iterator[LayeredStore]:
     """The blocks kept here, then ``gateways``, then the profile's gateways, nodes (or only ``nodes``) and daemon.
 
     What is fetched is checked and kept here. Without a profile, only ``gateways`` are asked.
@@ -151,7 +151,7 @@ def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequen
                 daemon = KuboStore(profile.kubo)
                 stack.callback(daemon.close)
                 found.append(daemon)
-        yield Layered(FileStore(profile.path("blocks") if profile else home() / "blocks"), *found)
+        yield LayeredStore(FileStore(profile.path("blocks") if profile else home() / "blocks"), *found)
 
 
 def _endpoints(profile: Profile, nodes: Sequence[int]) -> list[str]:

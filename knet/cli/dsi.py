@@ -101,14 +101,14 @@ def evaluate(
     """Measure how well the models find the documents of some questions."""
     from ..dsi import DsiRetriever, load_models
     from ..dsi.datasets import read_questions
-    from ..dsi.evaluation import measure
+    from ..dsi.evaluation import evaluate
     from ..embed import load_embedder_for
 
     space, models = load_models(folder)
     pairs = read_questions(questions).own
     with _bars() as bars:
         found = _embedded(pairs, load_embedder_for(space, model=model), bars)
-        measured = measure(DsiRetriever(models), found, beam)
+        measured = evaluate(DsiRetriever(models), found, beam)
     if as_json:
         print_json(measured)
         return
@@ -123,11 +123,11 @@ def show(folder: Folder, as_json: AsJson = False) -> None:
     from ..codec import cid_of
     from ..dsi import load_models
     from ..dsi.collection import load_plan
-    from ..dsi.evaluation import describe
+    from ..dsi.evaluation import summarize
 
     plan = load_plan(folder)
     space, models = load_models(folder)
-    described = [describe(model) for model in models]
+    described = [summarize(model) for model in models]
     if as_json:
         print_json({"space": cid_of(space), "model": space.model, "questions": plan.questions, "shards": described})
         return
@@ -196,7 +196,7 @@ def _passages(source: Path, model: str, bars: Progress) -> tuple[Passages, Space
 
 def _pairs(files: list[Path], trust: Path | None, profile: str | None) -> tuple[list[WeightedPair], int]:
     """One's own pairs, those of trusted givers, and how many of others fell out."""
-    from ..dsi import weigh
+    from ..dsi import weight_pairs
     from ..dsi.datasets import read_questions
 
     asked = [read_questions(file) for file in files]
@@ -205,7 +205,7 @@ def _pairs(files: list[Path], trust: Path | None, profile: str | None) -> tuple[
     if not signed or trust is None:
         return own, len(signed)
     deployment = load_profile(profile).deployment
-    given, dropped = weigh(signed, _trust(trust), deployment.chain_id, deployment.reliability)
+    given, dropped = weight_pairs(signed, _trust(trust), deployment.chain_id, deployment.reliability)
     return own + given, dropped
 
 

@@ -192,7 +192,7 @@ def _chain(profile: Profile) -> tuple[EvmChain, Signer]:
 def _source(profile: Profile) -> Iterator[BlockSource]:
     from ..content.gateway import GatewaySource
     from ..content.kubo import KuboStore
-    from ..content.layered import Layered
+    from ..content.layered import LayeredStore
     from ..content.store import FileStore
     from ..http import HttpClient
 
@@ -201,7 +201,7 @@ def _source(profile: Profile) -> Iterator[BlockSource]:
     if profile.kubo:
         further.append(KuboStore(profile.kubo))
     try:
-        yield Layered(FileStore(profile.path("blocks")), *further)
+        yield LayeredStore(FileStore(profile.path("blocks")), *further)
     finally:
         http.close()
 

@@ -26,7 +26,7 @@ from ..chain.keys import Signer, load_or_create_key
 from ..codec import Cid
 from ..config import Profile, default_name, home, load_profile
 from ..content.base import BlockSource
-from ..content.layered import Layered
+from ..content.layered import LayeredStore
 from ..content.store import FileStore
 from ..embed import load_embedder_for
 from ..embed.base import Embedder
@@ -82,7 +82,7 @@ class Network:
         self._http = http
         self._sources = NodeBlockSources(profile, http, store, folder / "cache" / "cards")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
-        self._promises = DisputeResponder(chain, signer, Layered(*self._sources.stores))
+        self._promises = DisputeResponder(chain, signer, LayeredStore(*self._sources.stores))
         self._verdicts = PassageRatings(folder / "verdicts" / f"{profile.name}.json")
         self._standings = TrustModel(
             chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._view.owners()

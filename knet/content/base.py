@@ -44,7 +44,7 @@ class BlockStore(BlockSource, Protocol):
 
 
 @runtime_checkable
-class Pinning(Protocol):
+class PinningStore(Protocol):
     """A store that forgets what nobody pins."""
 
     def pin(self, root: Cid) -> None:

@@ -10,7 +10,7 @@ from ..codec import RAW, Cid, decode_plain
 from ..errors import CodecError, TooLarge
 from ..records import Manifest
 from .base import BlockSource, BlockStore
-from .layered import Layered
+from .layered import LayeredStore
 
 MAX_DAG_BLOCKS = 10_000_000  # a million documents take 2 million; keeps a hostile DAG from growing for ever
 PARALLEL = 8  # blocks asked for at once: hides the round trip, stays polite to a gateway
@@ -43,7 +43,7 @@ def fetch_dag(
 
     What the store has is not fetched again, so following a node from manifest to manifest costs the difference.
     """
-    both = Layered(store, source)
+    both = LayeredStore(store, source)
 
     def bring(cid: Cid) -> bytes:
         return b"" if cid.codec == RAW and store.has(cid) else both.get(cid)

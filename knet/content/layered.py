@@ -10,7 +10,7 @@ from ..errors import BlockNotFound, BlockTampered, ContentError, KnetError, Tran
 from .base import BlockSource, BlockStore
 
 
-class Layered:
+class LayeredStore:
     """Reads from ``local``, then from each source in order, keeping what it finds. Writes go to ``local``."""
 
     def __init__(self, local: BlockStore, *sources: BlockSource) -> None:
@@ -41,7 +41,7 @@ class Layered:
         return iter(self.local)
 
 
-class FirstOf:
+class FallbackSource:
     """Reads from each source in order, and keeps nothing."""
 
     def __init__(self, *sources: BlockSource) -> None:

@@ -16,7 +16,7 @@ from ..http import HttpClient, quoted
 T = TypeVar("T")
 
 DEADLINE = 30.0  # seconds a request
-PATIENCE = 600.0  # seconds until a service that is still fetching is left to it
+WAIT_SECONDS = 600.0  # seconds until a service that is still fetching is left to it
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two looks at how far it is
 MAX_REPLY = 1 << 20
 MAX_NAME = 255  # characters, by the specification
@@ -64,7 +64,7 @@ class PinningService:
         name: str,
         origins: Sequence[str] = (),
         *,
-        patience: float = PATIENCE,
+        patience: float = WAIT_SECONDS,
         on_status: Callable[[str], None] = lambda status: None,
     ) -> PinStatus:
         """Have everything under ``root`` kept, in the place of what this name stood for before.
@@ -114,7 +114,7 @@ class PinningService:
             raise BadReply(f"{self._endpoint}{path} is not what the pinning API says: {error}.") from error
 
 
-def origin(endpoint: str) -> str:
+def gateway_multiaddr(endpoint: str) -> str:
     """An HTTP gateway's base URL as a multiaddr, or nothing where it has no such form."""
     try:
         url = urlsplit(endpoint)

@@ -8,7 +8,7 @@ from .corpus import Passages, Questions
 from .ensemble import FLOOR, Candidate, DsiRetriever
 from .examples import Settings
 from .model import Model
-from .pairs import Pair, SignedPair, WeightedPair, sign_pair, weigh
+from .pairs import Pair, SignedPair, WeightedPair, sign_pair, weight_pairs
 from .publish import fetch_model, publish_model
 
 __all__ = [
@@ -28,5 +28,5 @@ __all__ = [
     "publish_model",
     "sign_pair",
     "train_collection",
-    "weigh",
+    "weight_pairs",
 ]

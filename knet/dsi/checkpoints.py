@@ -15,14 +15,14 @@ from ..files import write_atomically
 from .docids import Codebooks
 from .examples import Examples
 from .serialization import from_tensors, read_tensors, to_tensors, write_tensors
-from .sharding import Start
+from .sharding import DsiShard
 
-START, MODEL, CHECKPOINT = "start.safetensors", "model.safetensors", "checkpoint.safetensors"
+INITIAL, MODEL, CHECKPOINT = "start.safetensors", "model.safetensors", "checkpoint.safetensors"
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def save_start(folder: Path, start: Start, name: str = START, **notes: str) -> None:
+def save_shard(folder: Path, start: DsiShard, name: str = INITIAL, **notes: str) -> None:
     """Keep a model with its codebooks and examples; ``notes`` go into the file. Raises StoreError."""
     examples = start.examples
     counts = np.array([len(hashes) for hashes in examples.features], np.uint32)
@@ -38,8 +38,8 @@ def save_start(folder: Path, start: Start, name: str = START, **notes: str) -> N
     write_file(folder / name, arrays, **notes)
 
 
-def load_start(folder: Path, name: str = START) -> Start:
-    """Inverse of `save_start`. Raises ConfigError when there is none, CodecError when it is damaged."""
+def load_shard(folder: Path, name: str = INITIAL) -> DsiShard:
+    """Inverse of `save_shard`. Raises ConfigError when there is none, CodecError when it is damaged."""
     arrays = read_file(folder / name)
     where = str(folder / name)
     try:
@@ -53,7 +53,7 @@ def load_start(folder: Path, name: str = START) -> Start:
     except (KeyError, ValueError) as error:
         raise CodecError(f"{where} holds no training examples: {error}") from error
     books = [arrays[key] for key in sorted(arrays) if key.startswith("book.")]
-    return Start(from_tensors(arrays, where), Codebooks(books), examples)
+    return DsiShard(from_tensors(arrays, where), Codebooks(books), examples)
 
 
 def write_file(path: Path, arrays: Mapping[str, npt.NDArray[Any]], **notes: str) -> None:

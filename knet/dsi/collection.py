@@ -20,13 +20,13 @@ from ..codec import from_json, to_json
 from ..errors import CodecError, ConfigError, SpaceMismatch, StoreError
 from ..files import write_atomically
 from ..records import Record, Space
-from .checkpoints import MODEL, START, load_start, save_start
+from .checkpoints import INITIAL, MODEL, load_shard, save_shard
 from .corpus import Passages, Questions
-from .docids import Vectors, nearest
+from .docids import Vectors, nearest_centroids
 from .examples import Settings
-from .jobs import Progress, quiet, train_folders
+from .jobs import Progress, ignore_progress, train_folders
 from .model import Model
-from .sharding import Start, shard_of, start_shards
+from .sharding import DsiShard, assign_shards, prepare_shards
 from .update import add, fine_tune, remove
 
 PLAN = "dsi.json"
@@ -51,7 +51,7 @@ def train_collection(
     shards: int = 0,
     settings: Settings | None = None,
     workers: int = 1,
-    progress: Progress = quiet,
+    progress: Progress = ignore_progress,
 ) -> Plan:
     """Train one model a shard into ``folder``. The same call again goes on where it was stopped.
 
@@ -67,12 +67,12 @@ def train_collection(
             raise SpaceMismatch(f"vectors of shape {vectors.shape} are not of a space of {space.dimension} dimensions.")
     digest = _digest(passages, questions, shards)
     if not _stands(folder, digest):
-        shard = shard_of(passages.vectors, shards)
-        starts = start_shards(passages, questions, shard)
+        shard = assign_shards(passages.vectors, shards)
+        starts = prepare_shards(passages, questions, shard)
         for old in folder.glob("shard-*"):
             shutil.rmtree(old)
         for number, start in enumerate(starts):
-            save_start(folder / f"shard-{number}", start, START, digest=f"{digest} {number}")
+            save_shard(folder / f"shard-{number}", start, INITIAL, digest=f"{digest} {number}")
         save_plan(
             folder,
             Plan(
@@ -113,14 +113,14 @@ def shard_folders(folder: Path, plan: Plan) -> list[Path]:
 
 def load_models(folder: Path) -> tuple[Space, list[Model]]:
     """The trained models of a folder and their space. Raises ConfigError when training has not finished, CodecError."""
-    space, starts = load_starts(folder)
+    space, starts = load_shards(folder)
     return space, [start.model for start in starts]
 
 
-def load_starts(folder: Path) -> tuple[Space, list[Start]]:
+def load_shards(folder: Path) -> tuple[Space, list[DsiShard]]:
     """The trained models, with what they were trained on and go on from. Raises as `load_models`."""
     plan = load_plan(folder)
-    return plan.space, [load_start(shard, MODEL) for shard in shard_folders(folder, plan)]
+    return plan.space, [load_shard(shard, MODEL) for shard in shard_folders(folder, plan)]
 
 
 def _stands(folder: Path, digest: str) -> bool:
@@ -128,7 +128,7 @@ def _stands(folder: Path, digest: str) -> bool:
         plan = load_plan(folder)
     except ConfigError:
         return False
-    return plan.digest == digest and all((shard / START).is_file() for shard in shard_folders(folder, plan))
+    return plan.digest == digest and all((shard / INITIAL).is_file() for shard in shard_folders(folder, plan))
 
 
 def _digest(passages: Passages, questions: Questions, shards: int) -> str:
@@ -161,19 +161,19 @@ def update_collection(
     """
     plan = load_plan(folder)
     folders = shard_folders(folder, plan)
-    _, starts = load_starts(folder)
+    _, starts = load_shards(folder)
     before = {name for start in starts for name in start.model.ids}
     if new is not None and (known := (before - set(gone)) & set(new.ids)):
         raise ConfigError(f"{sorted(known)[0]!r} is in these models already.", hint="Remove it in the same update.")
     changed = {number for number, start in enumerate(starts) if set(gone) & set(start.model.ids)}
     starts = [remove(start, gone) if number in changed else start for number, start in enumerate(starts)]
     if new is not None and new.ids:
-        home = nearest(new.vectors, np.stack([_centre(start) for start in starts]))
+        home = nearest_centroids(new.vectors, np.stack([_centre(start) for start in starts]))
         for number in np.unique(home).tolist():
             starts[number] = _grown(starts[number], new.take(np.flatnonzero(home == number)), questions)
             changed.add(number)
     for number in sorted(changed):
-        save_start(folders[number], starts[number], MODEL)
+        save_shard(folders[number], starts[number], MODEL)
     passages = sum(len(start.model.ids) for start in starts)
     save_plan(folder, msgspec.structs.replace(plan, passages=passages, digest=""))
     return UpdateReport(
@@ -181,7 +181,7 @@ def update_collection(
     )
 
 
-def _grown(start: Start, new: Passages, questions: Questions | None) -> Start:
+def _grown(start: DsiShard, new: Passages, questions: Questions | None) -> DsiShard:
     questions = questions or Questions([], np.zeros((0, new.vectors.shape[1]), np.float32))
     own = set(new.ids) | set(start.model.ids)
     about = np.array([row for row, pair in enumerate(questions.pairs) if pair.docid in own], np.int64)
@@ -189,7 +189,7 @@ def _grown(start: Start, new: Passages, questions: Questions | None) -> Start:
     return fine_tune(grown, examples)
 
 
-def _centre(start: Start) -> Vectors:
+def _centre(start: DsiShard) -> Vectors:
     """The direction of a shard's documents, by the first level of its codes."""
     weights = np.bincount(start.model.trie.codes[:, 0], minlength=len(start.books.levels[0]))
     centre = weights @ start.books.levels[0]

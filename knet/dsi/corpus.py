@@ -11,7 +11,7 @@ from ..index.sentences import sentences
 from .docids import Rows, Vectors
 from .examples import FOREIGN, Examples
 from .features import features
-from .pairs import WeightedPair, bounded
+from .pairs import WeightedPair, cap_contributors
 
 PSEUDO_WEIGHT = 0.3  # of a sentence that stands in for a question: people ask otherwise than texts state
 PSEUDO_PER_PASSAGE = 3
@@ -53,9 +53,9 @@ def pseudo_pairs(passages: Passages, asked: Sequence[WeightedPair]) -> list[Weig
     return found
 
 
-def examples_of(questions: Questions, places: dict[str, int]) -> Examples:
+def encode_examples(questions: Questions, places: dict[str, int]) -> Examples:
     """Questions in numbers: the place of each one's document, `FOREIGN` for an id that is not among ``places``."""
-    pairs = bounded(questions.pairs, len(places))
+    pairs = cap_contributors(questions.pairs, len(places))
     return Examples(
         vectors=questions.vectors.astype(np.float16),
         features=[features(pair.question) for pair in pairs],

@@ -20,7 +20,7 @@ from .corpus import Passages
 from .pairs import SignedPair, WeightedPair
 
 
-class Asked(NamedTuple):
+class QuestionFile(NamedTuple):
     """What a file of questions holds: one's own pairs, and those that others signed."""
 
     own: list[WeightedPair]
@@ -75,7 +75,7 @@ def read_documents(path: Path) -> tuple[list[str], list[str]]:
     return ids, texts
 
 
-def read_questions(path: Path) -> Asked:
+def read_questions(path: Path) -> QuestionFile:
     """The questions of a file, one a line. Raises ConfigError.
 
     ``{"text", "relevant": {docid: grade}}`` and ``{"question", "docid"}`` are one's own, without a docid foreign;
@@ -94,7 +94,7 @@ def read_questions(path: Path) -> Asked:
             raise ConfigError(f'{where} is no question: {{"text", "relevant"}} or {{"question", "docid"}} are needed.')
         answers = [name for name, grade in line.get("relevant", {}).items() if grade > 0] or [line.get("docid", "")]
         own += [WeightedPair(question, name) for name in answers]
-    return Asked(own, signed)
+    return QuestionFile(own, signed)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

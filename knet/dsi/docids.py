@@ -101,7 +101,7 @@ class Codebooks:
         for count in _sizes(len(vectors)):
             centroids = kmeans(residual, count, seed=seed)
             levels.append(centroids)
-            residual = residual - centroids[nearest(residual, centroids)]
+            residual = residual - centroids[nearest_centroids(residual, centroids)]
         return cls(levels)
 
     def codes(self, vectors: Vectors) -> Codes:
@@ -109,13 +109,13 @@ class Codebooks:
         residual = vectors.copy()
         columns = []
         for centroids in self.levels:
-            chosen = nearest(residual, centroids)
+            chosen = nearest_centroids(residual, centroids)
             columns.append(chosen)
             residual = residual - centroids[chosen]
         return np.stack(columns, axis=1).astype(np.uint16) if columns else np.zeros((len(vectors), 0), np.uint16)
 
 
-def with_tails(codes: Codes, taken: Codes | None = None) -> Codes:
+def add_suffixes(codes: Codes, taken: Codes | None = None) -> Codes:
     """Codes with a last column that makes every row unique, also among ``taken``, which has that column already."""
     following: dict[bytes, int] = {}
     for row in taken if taken is not None else []:
@@ -129,7 +129,7 @@ def with_tails(codes: Codes, taken: Codes | None = None) -> Codes:
     return np.concatenate([codes, tails], axis=1)
 
 
-def in_order(codes: Codes) -> Rows:
+def sort_order(codes: Codes) -> Rows:
     """The permutation that sorts docids."""
     return np.lexsort(codes.T[::-1])
 
@@ -145,7 +145,7 @@ def kmeans(vectors: Vectors, count: int, *, seed: int = SEED, spherical: bool = 
     return centroids
 
 
-def nearest(vectors: Vectors, centroids: Vectors) -> Rows:
+def nearest_centroids(vectors: Vectors, centroids: Vectors) -> Rows:
     """``(rows,)``: the nearest centroid of each vector by Euclidean distance."""
     distance = (centroids**2).sum(axis=1)[None, :] - 2 * vectors @ centroids.T
     found: Rows = distance.argmin(axis=1)

@@ -15,7 +15,7 @@ from .publish import model_blocks
 from .search import BEAM
 
 
-class Measured(Record, frozen=True):
+class Evaluation(Record, frozen=True):
     """Over questions with one right document each. ``mrr`` counts what is beyond the first 10 as not found."""
 
     questions: int
@@ -25,7 +25,7 @@ class Measured(Record, frozen=True):
     milliseconds: float
 
 
-class Described(Record, frozen=True):
+class ModelSummary(Record, frozen=True):
     """One model. ``bytes`` is what a client fetches."""
 
     documents: int
@@ -35,7 +35,7 @@ class Described(Record, frozen=True):
     bytes: int
 
 
-def measure(retriever: DsiRetriever, questions: Questions, beam: int = BEAM) -> Measured:
+def evaluate(retriever: DsiRetriever, questions: Questions, beam: int = BEAM) -> Evaluation:
     """Ask every question that has a docid. Raises SpaceMismatch."""
     ranks = []
     began = time.perf_counter()
@@ -44,10 +44,10 @@ def measure(retriever: DsiRetriever, questions: Questions, beam: int = BEAM) -> 
             found = [each.docid for each in retriever.search(pair.question, vector, k=10, beam=beam)]
             ranks.append(found.index(pair.docid) + 1 if pair.docid in found else 0)
     milliseconds = 1000 * (time.perf_counter() - began) / max(len(ranks), 1)
-    return Measured(questions=len(ranks), milliseconds=milliseconds, **scores(ranks))
+    return Evaluation(questions=len(ranks), milliseconds=milliseconds, **rank_metrics(ranks))
 
 
-def scores(ranks: Iterable[int]) -> dict[str, float]:
+def rank_metrics(ranks: Iterable[int]) -> dict[str, float]:
     """hit@1, hit@10 and MRR of ranks that begin at 1; 0 is not found."""
     found = np.array(list(ranks), np.float64)
     if not len(found):
@@ -59,9 +59,9 @@ def scores(ranks: Iterable[int]) -> dict[str, float]:
     }
 
 
-def describe(model: Model) -> Described:
+def summarize(model: Model) -> ModelSummary:
     """What `knet dsi show` tells of a model."""
-    return Described(
+    return ModelSummary(
         documents=len(model.ids),
         levels=model.trie.levels,
         edges=model.trie.edges,

@@ -42,7 +42,7 @@ class Examples(NamedTuple):
         return len(self.places)
 
 
-def joined(parts: Sequence[Examples]) -> Examples:
+def concatenate(parts: Sequence[Examples]) -> Examples:
     """Several sets of examples as one."""
     return Examples(
         np.concatenate([part.vectors for part in parts]),

@@ -15,19 +15,19 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import IndexerError
-from .checkpoints import CHECKPOINT, MODEL, START, load_start, read_file, read_notes, save_start, write_file
+from .checkpoints import CHECKPOINT, INITIAL, MODEL, load_shard, read_file, read_notes, save_shard, write_file
 from .examples import Settings
 
 Progress = Callable[[int, int], None]  # epochs done over all shards, of how many
 POLL_SECONDS = 0.2
 
 
-def quiet(done: int, total: int) -> None:
+def ignore_progress(done: int, total: int) -> None:
     """A progress callback that tells nobody."""
 
 
-def train_folder(folder: Path, settings: Settings, *, progress: Progress = quiet) -> Path:
-    """Train what `save_start` left in a folder: the path of the model. A killed run goes on at its last whole epoch.
+def train_folder(folder: Path, settings: Settings, *, progress: Progress = ignore_progress) -> Path:
+    """Train what `save_shard` left in a folder: the path of the model. A killed run goes on at its last whole epoch.
 
     Raises MissingExtra without torch, ConfigError, CodecError, StoreError.
     """
@@ -36,7 +36,7 @@ def train_folder(folder: Path, settings: Settings, *, progress: Progress = quiet
     stamp = _stamp(folder, settings)
     if read_notes(folder / MODEL).get("stamp") == stamp:
         return folder / MODEL
-    start = load_start(folder)
+    start = load_shard(folder)
     trainer = Trainer(start.model, start.examples, settings)
     done = epochs_done(folder, settings)
     if done:
@@ -45,7 +45,7 @@ def train_folder(folder: Path, settings: Settings, *, progress: Progress = quiet
         trainer.epoch(epoch)
         write_file(folder / CHECKPOINT, trainer.state(), epoch=str(epoch + 1), stamp=stamp)
         progress(epoch + 1, settings.epochs)
-    save_start(folder, start._replace(model=trainer.result()), MODEL, stamp=stamp)
+    save_shard(folder, start._replace(model=trainer.result()), MODEL, stamp=stamp)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return folder / MODEL
 
@@ -60,7 +60,7 @@ def epochs_done(folder: Path, settings: Settings) -> int:
 
 
 def train_folders(
-    folders: Sequence[Path], settings: Settings, *, workers: int = 1, progress: Progress = quiet
+    folders: Sequence[Path], settings: Settings, *, workers: int = 1, progress: Progress = ignore_progress
 ) -> list[Path]:
     """Train several folders, ``workers`` at a time in processes of their own, one thread each.
 
@@ -90,7 +90,7 @@ def train_folders(
 
 def _stamp(folder: Path, settings: Settings) -> str:
     """What a checkpoint or a model was trained from."""
-    return f"{read_notes(folder / START).get('digest')} {json.dumps(settings)}"
+    return f"{read_notes(folder / INITIAL).get('digest')} {json.dumps(settings)}"
 
 
 def _one_thread() -> None:

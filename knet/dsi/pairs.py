@@ -19,8 +19,8 @@ from ..errors import BadReceipt
 from ..records import Record
 
 PAIR_TYPE = "Pair(bytes32 question,bytes32 docid,uint64 givenAt)"
-GIVER_SHARE = 0.05  # of the shard's passages: what all pairs of one giver, fully trusted, weigh at most
-GIVER_MINIMUM = 2.0  # full pairs that one giver may weigh in a shard however small
+CONTRIBUTOR_SHARE = 0.05  # of the shard's passages: what all pairs of one giver, fully trusted, weigh at most
+CONTRIBUTOR_MINIMUM = 2.0  # full pairs that one giver may weigh in a shard however small
 _PAIR_TYPEHASH = keccak(PAIR_TYPE.encode())
 
 
@@ -40,12 +40,12 @@ class SignedPair(Record, frozen=True):
 
 
 class WeightedPair(NamedTuple):
-    """A pair on its way into training. ``giver`` is an address, or empty for one's own."""
+    """A pair on its way into training. ``contributor`` is an address, or empty for one's own."""
 
     question: str
     docid: str
     weight: float = 1.0
-    giver: str = ""
+    contributor: str = ""
 
 
 def pair_digest(pair: Pair, chain_id: int, contract: str) -> bytes:
@@ -66,12 +66,12 @@ def sign_pair(signer: Signer, pair: Pair, chain_id: int, contract: str) -> Signe
     return SignedPair(pair=pair, signature=sign_digest(signer, pair_digest(pair, chain_id, contract)))
 
 
-def giver_of(signed: SignedPair, chain_id: int, contract: str) -> str:
+def recover_contributor(signed: SignedPair, chain_id: int, contract: str) -> str:
     """Checksum address of who gave a pair. Raises BadReceipt."""
     return recover_digest(pair_digest(signed.pair, chain_id, contract), signed.signature, "a pair")
 
 
-def weigh(
+def weight_pairs(
     pairs: Iterable[SignedPair], trust: Mapping[str, float], chain_id: int, contract: str
 ) -> tuple[list[WeightedPair], int]:
     """What others gave, weighted by how far each giver is trusted (checksum address -> 0 to 1), and how many fell out.
@@ -83,7 +83,7 @@ def weigh(
     for signed in pairs:
         count += 1
         try:
-            giver = giver_of(signed, chain_id, contract)
+            giver = recover_contributor(signed, chain_id, contract)
         except BadReceipt:
             continue
         weight = min(max(trust.get(giver, 0.0), 0.0), 1.0)
@@ -94,13 +94,13 @@ def weigh(
     return list(found.values()), count - len(found)
 
 
-def bounded(pairs: Sequence[WeightedPair], passages: int) -> list[WeightedPair]:
+def cap_contributors(pairs: Sequence[WeightedPair], passages: int) -> list[WeightedPair]:
     """The pairs of one shard of so many passages, scaled so that no giver weighs more than their trust allows."""
-    limit = max(GIVER_MINIMUM, GIVER_SHARE * passages)
+    limit = max(CONTRIBUTOR_MINIMUM, CONTRIBUTOR_SHARE * passages)
     total: defaultdict[str, float] = defaultdict(float)
     most: defaultdict[str, float] = defaultdict(float)
     for pair in pairs:
-        total[pair.giver] += pair.weight
-        most[pair.giver] = max(most[pair.giver], pair.weight)
+        total[pair.contributor] += pair.weight
+        most[pair.contributor] = max(most[pair.contributor], pair.weight)
     scale = {giver: min(1.0, most[giver] * limit / weight) for giver, weight in total.items() if giver and weight}
-    return [pair._replace(weight=pair.weight * scale.get(pair.giver, 1.0)) for pair in pairs]
+    return [pair._replace(weight=pair.weight * scale.get(pair.contributor, 1.0)) for pair in pairs]

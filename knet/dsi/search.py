@@ -30,7 +30,7 @@ def beam_search(model: Model, vector: Vectors, hashes: Hashes, beam: int = BEAM)
     prefixes; with a beam as wide as the tree it is exact.
     """
     trie = model.trie
-    steps = Steps(model, vector, hashes)
+    steps = StepSoftmax(model, vector, hashes)
     prefixes, scores = np.array([-1]), np.zeros(1, np.float32)
     for level in range(trie.levels):
         edges, sizes, log_p = steps.after(prefixes, level)
@@ -42,7 +42,7 @@ def beam_search(model: Model, vector: Vectors, hashes: Hashes, beam: int = BEAM)
 
 def log_probabilities(model: Model, vector: Vectors, hashes: Hashes, places: Rows) -> Floats:
     """``(len(places),)``: log p(docid | question) of some documents, without a search. Raises SpaceMismatch."""
-    steps = Steps(model, vector, hashes)
+    steps = StepSoftmax(model, vector, hashes)
     total = np.zeros(len(places), np.float32)
     paths = model.trie.paths[places]
     for level in range(model.trie.levels):
@@ -54,7 +54,7 @@ def log_probabilities(model: Model, vector: Vectors, hashes: Hashes, places: Row
     return total
 
 
-class Steps:
+class StepSoftmax:
     """The softmaxes of one question in one model."""
 
     def __init__(self, model: Model, vector: Vectors, hashes: Hashes) -> None:

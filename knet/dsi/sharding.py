@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .corpus import Passages, Questions, examples_of
-from .docids import SEED, Codebooks, Rows, Trie, Vectors, in_order, kmeans, nearest, with_tails
-from .examples import FOREIGN, Examples, joined
+from .corpus import Passages, Questions, encode_examples
+from .docids import SEED, Codebooks, Rows, Trie, Vectors, add_suffixes, kmeans, nearest_centroids, sort_order
+from .examples import FOREIGN, Examples, concatenate
 from .features import features
 from .model import Model
 from .search import beam_search
@@ -20,7 +20,7 @@ FOREIGN_MINIMUM = 64
 PLAUSIBLE = 64  # a pair of somebody else counts if its passage is among the first of the shard before training
 
 
-class Start(NamedTuple):
+class DsiShard(NamedTuple):
     """What one shard's training begins with."""
 
     model: Model
@@ -28,14 +28,14 @@ class Start(NamedTuple):
     examples: Examples
 
 
-def shard_of(vectors: Vectors, count: int = 0) -> Rows:
+def assign_shards(vectors: Vectors, count: int = 0) -> Rows:
     """``(n,)``: the shard of each passage, by spherical k-means. ``count`` 0: as many as their number asks for."""
     count = count or -(-len(vectors) // PASSAGES_PER_SHARD)
-    return nearest(vectors, kmeans(vectors, count, spherical=True))
+    return nearest_centroids(vectors, kmeans(vectors, count, spherical=True))
 
 
-def start_shards(passages: Passages, questions: Questions, shard: Rows) -> list[Start]:
-    """What every shard begins with. ``shard`` is `shard_of` the passages, or any other partition.
+def prepare_shards(passages: Passages, questions: Questions, shard: Rows) -> list[DsiShard]:
+    """What every shard begins with. ``shard`` is `assign_shards` the passages, or any other partition.
 
     A question whose docid is of another shard, or of none, is foreign.
     """
@@ -46,33 +46,33 @@ def start_shards(passages: Passages, questions: Questions, shard: Rows) -> list[
         rows = _sample_foreign(asked, number)
         own = np.flatnonzero(asked == number)
         starts.append(
-            start_shard(passages.take(np.flatnonzero(shard == number)), questions.take(own), questions.take(rows))
+            prepare_shard(passages.take(np.flatnonzero(shard == number)), questions.take(own), questions.take(rows))
         )
     return starts
 
 
-def start_shard(passages: Passages, own: Questions, foreign: Questions) -> Start:
+def prepare_shard(passages: Passages, own: Questions, foreign: Questions) -> DsiShard:
     """Docids, first model and examples of one shard. Pairs of others that its passages do not bear out fall out."""
     books = Codebooks.learn(passages.vectors)
-    codes = with_tails(books.codes(passages.vectors))
-    order = in_order(codes)
+    codes = add_suffixes(books.codes(passages.vectors))
+    order = sort_order(codes)
     passages, trie = passages.take(order), Trie(codes[order])
     places = {name: place for place, name in enumerate(passages.ids)}
-    given = [(features(pair.question), places[pair.docid]) for pair in own.pairs if not pair.giver]
+    given = [(features(pair.question), places[pair.docid]) for pair in own.pairs if not pair.contributor]
     model = initial_model(passages.ids, trie, passages.vectors, passages.texts, given)
-    own = plausible(model, own)
-    examples = [examples_of(own, places), examples_of(_unowned(foreign), places)]
+    own = filter_plausible(model, own)
+    examples = [encode_examples(own, places), encode_examples(_unowned(foreign), places)]
     if not foreign.pairs:
         examples.append(_elsewhere(passages.vectors, len(own.pairs)))
-    return Start(model, books, joined(examples))
+    return DsiShard(model, books, concatenate(examples))
 
 
-def plausible(model: Model, questions: Questions) -> Questions:
+def filter_plausible(model: Model, questions: Questions) -> Questions:
     """One's own pairs, and those of others whose passage an untrained model finds by its text."""
     kept = [
         row
         for row, (pair, vector) in enumerate(zip(questions.pairs, questions.vectors, strict=True))
-        if not pair.giver or _finds(model, vector, pair.question, pair.docid)
+        if not pair.contributor or _finds(model, vector, pair.question, pair.docid)
     ]
     return questions.take(np.array(kept, np.int64))
 
@@ -91,7 +91,9 @@ def _sample_foreign(asked: Rows, number: int) -> Rows:
 
 def _unowned(questions: Questions) -> Questions:
     """Foreign questions weigh as a question, whoever asked them; their docids are not this shard's."""
-    return Questions([pair._replace(docid="", weight=1.0, giver="") for pair in questions.pairs], questions.vectors)
+    return Questions(
+        [pair._replace(docid="", weight=1.0, contributor="") for pair in questions.pairs], questions.vectors
+    )
 
 
 def _elsewhere(vectors: Vectors, own: int) -> Examples:

@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ConfigError
-from .corpus import Passages, Questions, examples_of
-from .docids import Rows, Trie, in_order, with_tails
-from .examples import FOREIGN, Examples, Settings, joined
+from .corpus import Passages, Questions, encode_examples
+from .docids import Rows, Trie, add_suffixes, sort_order
+from .examples import FOREIGN, Examples, Settings, concatenate
 from .features import Hashes, features
 from .model import Floats, Lexical, Model
-from .sharding import Start, plausible
+from .sharding import DsiShard, filter_plausible
 from .warm_start import SHARPNESS, passage_weights
 
 REPLAYED = 4  # old examples for each new one in the short training: enough to forget nothing
@@ -26,7 +26,7 @@ REPLAYED_MINIMUM = 256
 FINE_TUNING = Settings(epochs=3)
 
 
-def remove(start: Start, docids: Iterable[str]) -> Start:
+def remove(start: DsiShard, docids: Iterable[str]) -> DsiShard:
     """The shard without some documents; ids it does not hold are fine. Raises ConfigError when none would be left."""
     gone = set(docids)
     kept = np.array([place for place, name in enumerate(start.model.ids) if name not in gone], np.int64)
@@ -41,7 +41,7 @@ def remove(start: Start, docids: Iterable[str]) -> Start:
     return start._replace(model=model, examples=_some(examples, np.flatnonzero(about), moved))
 
 
-def add(start: Start, passages: Passages, questions: Questions, *, seed: int = 1) -> tuple[Start, Examples]:
+def add(start: DsiShard, passages: Passages, questions: Questions, *, seed: int = 1) -> tuple[DsiShard, Examples]:
     """The shard with more documents and questions, and what to fine-tune it on: the new pairs and a replay of old ones.
 
     Docids of old documents do not change. Raises ConfigError for an id that the shard holds already.
@@ -50,24 +50,24 @@ def add(start: Start, passages: Passages, questions: Questions, *, seed: int = 1
     if known:
         raise ConfigError(f"the shard holds {sorted(known)[0]!r} already.", hint="Remove it first.")
     old = start.model
-    codes = with_tails(start.books.codes(passages.vectors), old.trie.codes)
+    codes = add_suffixes(start.books.codes(passages.vectors), old.trie.codes)
     everything = np.concatenate([old.trie.codes, codes])
-    order = in_order(everything)
+    order = sort_order(everything)
     ids = [*old.ids, *passages.ids]
     trie = Trie(everything[order])
     model = _carried(old, trie, tuple(ids[row] for row in order))
     model = _begun(model, passages, questions)
-    new = examples_of(plausible(model, questions), model.places)
+    new = encode_examples(filter_plausible(model, questions), model.places)
     moved = np.array([*(model.places[name] for name in old.ids), FOREIGN])
     before = _some(start.examples, np.arange(len(start.examples)), moved)
     rng = np.random.default_rng([seed, len(ids)])
     count = min(len(before), max(REPLAYED_MINIMUM, REPLAYED * len(new)))
     replay = rng.choice(len(before), count, replace=False)
-    tuned = joined([new, _some(before, replay)])
-    return start._replace(model=model, examples=joined([before, new])), tuned
+    tuned = concatenate([new, _some(before, replay)])
+    return start._replace(model=model, examples=concatenate([before, new])), tuned
 
 
-def fine_tune(start: Start, examples: Examples, settings: Settings = FINE_TUNING) -> Start:
+def fine_tune(start: DsiShard, examples: Examples, settings: Settings = FINE_TUNING) -> DsiShard:
     """A short training on some examples. Raises MissingExtra without torch."""
     from .training import Trainer
 
@@ -123,7 +123,7 @@ def _begun(model: Model, passages: Passages, questions: Questions) -> Model:
     )
     weights = passage_weights(trie, places, passages.texts, df, len(trie))
     for pair in questions.pairs:
-        for feature in features(pair.question).tolist() if pair.docid in model.places and not pair.giver else []:
+        for feature in features(pair.question).tolist() if pair.docid in model.places and not pair.contributor else []:
             for edge in trie.paths[model.places[pair.docid]].tolist():
                 weights.setdefault((feature, edge), 0.0)
     return replace(model, rows=rows, lexical=_with_weights(lexical, weights))

@@ -1,11 +1,11 @@
 """Text to vectors: `load_embedder` opens a model, `Embedder` is what it gives."""
 
-from .base import AGREEMENT, Embedder, Part, PartEmbedder, Progress, Vectors
+from .base import MIN_BACKEND_COSINE, Embedder, Part, PartEmbedder, Progress, Vectors
 from .load import Backend, backend_of, is_bulk, load_embedder, load_embedder_for, open_backend
 from .models import find_model, load_tokenizer, read_space
 
 __all__ = [
-    "AGREEMENT",
+    "MIN_BACKEND_COSINE",
     "Backend",
     "Embedder",
     "Part",

@@ -9,17 +9,17 @@ from ..codec import from_json, to_json
 from ..errors import CodecError, StoreError
 from ..files import write_atomically
 from ..records import Record, Space
-from .base import AGREEMENT
+from .base import MIN_BACKEND_COSINE
 from .onnx_cache import model_home
-from .probes import PROBES, least_cosine
-from .torch_backend import Precision, TorchEmbedder, machine
+from .probes import PROBES, min_cosine
+from .torch_backend import Precision, TorchEmbedder, hardware_id
 
 SAMPLE = [probe * 3 for probe in PROBES[2:7]] * 3  # 15 texts of a chunk's length: half a second in float32
 ROUNDS = 3  # in turn, the fastest of each: another process may take the cores for a moment
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
-class Choice(Record, frozen=True):
+class BackendMeasurement(Record, frozen=True):
     """What was measured on one machine. ``cosine`` is the least agreement of bfloat16 with float32."""
 
     machine: str
@@ -46,8 +46,8 @@ def bulk_embedder(folder: Path, space: Space) -> TorchEmbedder:
     return embedder
 
 
-def measure(embedder: TorchEmbedder) -> Choice:
-    """Time both precisions, and keep bfloat16 out where it strays further than `AGREEMENT`."""
+def measure(embedder: TorchEmbedder) -> BackendMeasurement:
+    """Time both precisions, and keep bfloat16 out where it strays further than `MIN_BACKEND_COSINE`."""
     vectors = {}
     speeds = dict.fromkeys(PRECISIONS, 0.0)
     for _ in range(ROUNDS):
@@ -55,9 +55,11 @@ def measure(embedder: TorchEmbedder) -> Choice:
             embedder.precision = precision
             vectors[precision] = embedder.encode(PROBES)  # also warms up
             speeds[precision] = max(speeds[precision], _speed(embedder))
-    cosine = least_cosine(vectors["fp32"], vectors["bf16"])
-    low = cosine >= AGREEMENT and speeds["bf16"] > speeds["fp32"]
-    return Choice(machine=machine(), precision="bf16" if low else "fp32", cosine=cosine, texts_per_second=speeds)
+    cosine = min_cosine(vectors["fp32"], vectors["bf16"])
+    low = cosine >= MIN_BACKEND_COSINE and speeds["bf16"] > speeds["fp32"]
+    return BackendMeasurement(
+        machine=hardware_id(), precision="bf16" if low else "fp32", cosine=cosine, texts_per_second=speeds
+    )
 
 
 def _speed(embedder: TorchEmbedder) -> float:
@@ -66,9 +68,9 @@ def _speed(embedder: TorchEmbedder) -> float:
     return len(SAMPLE) / (time.perf_counter() - start)
 
 
-def _remembered(path: Path) -> Choice | None:
+def _remembered(path: Path) -> BackendMeasurement | None:
     try:
-        choice = from_json(path.read_bytes(), Choice)
+        choice = from_json(path.read_bytes(), BackendMeasurement)
     except (OSError, CodecError):
         return None
-    return choice if choice.machine == machine() else None
+    return choice if choice.machine == hardware_id() else None

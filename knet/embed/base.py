@@ -1,7 +1,8 @@
 """The protocol of an embedder: text in, vectors of one space out.
 
 Every backend of one space (ONNX Runtime or torch, float32 or bfloat16, CPU or GPU) gives the same vectors up to
-`AGREEMENT`; whoever recomputes a score from text allows for that. Coarser arithmetic, such as int8, is another space.
+`MIN_BACKEND_COSINE`; whoever recomputes a score from text allows for that. Coarser arithmetic, such as int8, is another
+space.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from ..records import Space
 
-AGREEMENT = 0.9995  # least cosine between two backends' vectors of one text: bfloat16 reaches 0.9999 on MiniLM
+MIN_BACKEND_COSINE = 0.9995  # least cosine between two backends' vectors of one text: bfloat16 reaches 0.9999 on MiniLM
 
 Vectors = npt.NDArray[np.float32]
 Progress = Callable[[int], None]  # called with the number of texts done since the last call

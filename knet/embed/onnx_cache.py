@@ -30,7 +30,7 @@ PINNED_GRAPHS = {
 Notify = Callable[[str], None]  # tells a person what takes so long
 
 
-class Graph(Record, frozen=True):
+class GraphRecord(Record, frozen=True):
     """The record beside a graph. ``cosine``: the least agreement with torch over the probes, if it was exported."""
 
     source: str  # "export" | "hub"
@@ -49,11 +49,11 @@ def onnx_graph(folder: Path, space: Space, notify: Notify | None = None) -> Path
     Raises MissingExtra, ModelNotFound, SpaceMismatch, StoreError.
     """
     target = model_home(space) / "model.onnx"
-    if read_graph(target) is None:
+    if read_graph_record(target) is None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(target.with_suffix(".lock"), timeout=LOCK_SECONDS):
-                if read_graph(target) is None:
+                if read_graph_record(target) is None:
                     _provide(folder, space, target, notify or (lambda _: None))
         except Timeout as error:
             raise StoreError(f"{target} has been locked by another process for {LOCK_SECONDS} s.") from error
@@ -62,10 +62,10 @@ def onnx_graph(folder: Path, space: Space, notify: Notify | None = None) -> Path
     return target
 
 
-def read_graph(target: Path) -> Graph | None:
+def read_graph_record(target: Path) -> GraphRecord | None:
     """The record of a finished graph; None when there is none."""
     try:
-        record = from_json(target.with_suffix(".json").read_bytes(), Graph)
+        record = from_json(target.with_suffix(".json").read_bytes(), GraphRecord)
     except (OSError, CodecError):
         return None
     return record if target.is_file() else None
@@ -79,7 +79,7 @@ def _provide(folder: Path, space: Space, target: Path, notify: Notify) -> None:
             from .onnx_export import export_onnx
 
             cosine = export_onnx(folder, space, partial)
-            record = Graph(source="export", sha256=_sha256(partial), cosine=cosine)
+            record = GraphRecord(source="export", sha256=_sha256(partial), cosine=cosine)
         else:
             pinned = PINNED_GRAPHS.get(space.weights.hex())
             if pinned is None:
@@ -88,7 +88,7 @@ def _provide(folder: Path, space: Space, target: Path, notify: Notify) -> None:
             copyfile(fetch_graph(folder, space.model), partial)
             if _sha256(partial) != pinned:
                 raise MissingExtra(f"The hub's ONNX graph of {space.model} changed, and torch, to check it,", "export")
-            record = Graph(source="hub", sha256=pinned)
+            record = GraphRecord(source="hub", sha256=pinned)
         os.replace(partial, target)
         write_atomically(target.with_suffix(".json"), to_json(record, indent=2).encode())
     finally:

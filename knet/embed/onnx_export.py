@@ -11,7 +11,7 @@ import torch
 from ..errors import SpaceMismatch
 from ..records import Space
 from .onnx_backend import OnnxEmbedder
-from .probes import PROBES, least_cosine
+from .probes import PROBES, min_cosine
 from .torch_backend import TorchEmbedder
 
 MIN_EXPORT_COSINE = 0.9999  # both sides compute in float32: less means another function, not rounding
@@ -37,7 +37,7 @@ def export_onnx(folder: Path, space: Space, target: Path) -> float:
     """
     reference = TorchEmbedder(folder, space, device="cpu")
     trace(reference.transformer, target)
-    cosine = least_cosine(reference.encode(PROBES), OnnxEmbedder(folder, space, target).encode(PROBES))
+    cosine = min_cosine(reference.encode(PROBES), OnnxEmbedder(folder, space, target).encode(PROBES))
     if not cosine >= MIN_EXPORT_COSINE:
         raise SpaceMismatch(
             f"the ONNX export of {space.model} disagrees with torch (least cosine {cosine:.5f}).",

@@ -46,7 +46,7 @@ class BatchedEmbedder(ABC):
             window = [prefix + text for text in texts[first : first + WINDOW]]
             ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(window)]
             for rows in batches([len(row) for row in ids], self._batch_tokens):
-                vectors[first + rows] = normalized(self._run(*padded([ids[row] for row in rows])))
+                vectors[first + rows] = normalize(self._run(*pad([ids[row] for row in rows])))
                 if progress:
                     progress(len(rows))
         return vectors
@@ -60,9 +60,9 @@ class BatchedEmbedder(ABC):
         for first in range(0, len(texts), WINDOW):
             window = self._tokenizer.encode_batch([prefix + text for text in texts[first : first + WINDOW]])
             for rows in batches([len(encoding.ids) for encoding in window], self._batch_tokens):
-                ids, mask = padded([window[row].ids for row in rows])
+                ids, mask = pad([window[row].ids for row in rows])
                 hidden = self._tokens(ids, mask)
-                vectors[first + rows] = normalized(pool(hidden, mask, self._space.pooling))
+                vectors[first + rows] = normalize(pool(hidden, mask, self._space.pooling))
                 for row, tokens in zip(rows.tolist(), hidden, strict=True):
                     offsets = np.array(window[row].offsets) - len(prefix)
                     found[first + row] = pool_parts(tokens[: len(offsets)], offsets, parts[first + row])
@@ -83,7 +83,7 @@ def pool_parts(tokens: Vectors, offsets: Tokens, parts: Sequence[Part]) -> Vecto
     begin = np.searchsorted(offsets[words, 1], bounds[:, 0], "right")
     end = np.maximum(np.searchsorted(offsets[words, 0], bounds[:, 1], "left"), begin)
     places = np.append(words, words[-1] + 1 if len(words) else 0)
-    return normalized(sums[places[end]] - sums[places[begin]])
+    return normalize(sums[places[end]] - sums[places[begin]])
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[np.intp]]:
@@ -96,7 +96,7 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[n
         start += size
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
+def pad(rows: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
     """Token ids and attention mask, ``(len(rows), longest)`` each. Masked, so the id of padding does not matter."""
     longest = max(map(len, rows))
     ids = np.zeros((len(rows), longest), np.int64)
@@ -117,7 +117,7 @@ def pool(hidden: Vectors, mask: Tokens, pooling: str) -> Vectors:
     return summed
 
 
-def normalized(vectors: Vectors) -> Vectors:
+def normalize(vectors: Vectors) -> Vectors:
     """Rows scaled to unit length."""
     unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return unit

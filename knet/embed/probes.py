@@ -17,6 +17,6 @@ PROBES = (
 """Texts of unlike length, script and content: short, empty, code, numbers, a passage, and more than most limits."""
 
 
-def least_cosine(one: Vectors, other: Vectors) -> float:
+def min_cosine(one: Vectors, other: Vectors) -> float:
     """The worst agreement between two sets of unit vectors, row by row."""
     return float((one * other).sum(axis=1).min())

@@ -61,7 +61,7 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def machine() -> str:
+def hardware_id() -> str:
     """What the speed of a precision depends on: processor or GPU, threads, torch."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
     return f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}"

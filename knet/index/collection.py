@@ -15,11 +15,11 @@ from ..errors import SpaceMismatch
 from ..merkle import Tree
 from ..records import Card, Hit, Manifest, Record, ShardRef, Space
 from .bm25 import LexicalIndex, MemoryLexical
-from .dense import DenseIndex, ExactIndex, MakeIndex
-from .shard import LoadedShard, ShardView, Vectors, alive, check_space, read_shard
+from .dense import DenseIndex, DenseIndexFactory, ExactIndex
+from .shard import LoadedShard, ShardView, Vectors, check_space, live_mask, read_shard
 
 
-class Found(Record, frozen=True):
+class ScoredChunk(Record, frozen=True):
     """One chunk and what each retriever gave it."""
 
     shard: int
@@ -27,11 +27,11 @@ class Found(Record, frozen=True):
     scores: dict[str, float]
 
 
-class Rows:
+class LiveChunks:
     """The live chunks of a manifest, numbered in its order: what retrievers speak of."""
 
     def __init__(self, refs: Sequence[ShardRef]) -> None:
-        chunks = [np.flatnonzero(alive(ref)).astype(np.uint32) for ref in refs]
+        chunks = [np.flatnonzero(live_mask(ref)).astype(np.uint32) for ref in refs]
         self.first: npt.NDArray[np.int64] = np.cumsum([0, *map(len, chunks)], dtype=np.int64)  # of each shard
         self._chunks = np.concatenate([np.zeros(0, np.uint32), *chunks])
 
@@ -61,13 +61,13 @@ class Collection:
         lexical: LexicalIndex,
         beside: Executor | None = None,
     ) -> None:
-        """``dense`` and ``lexical`` find `Rows` of the manifest, at once where ``beside`` runs one of them."""
+        """``dense`` and ``lexical`` find `LiveChunks` of the manifest, at once where ``beside`` runs one of them."""
         self.cid = cid
         self.manifest = manifest
         self.space = space
         self.card = card
         self.shards = shards
-        self._rows = Rows(manifest.shards)
+        self._rows = LiveChunks(manifest.shards)
         self._dense = dense
         self._lexical = lexical
         self._beside = beside
@@ -79,7 +79,7 @@ class Collection:
         cid: Cid,
         *,
         progress: Callable[[int], None] | None = None,
-        index: MakeIndex = ExactIndex,
+        index: DenseIndexFactory = ExactIndex,
     ) -> Collection:
         """Fetch and check everything a manifest names, into memory; ``index`` finds candidates by vector.
 
@@ -100,7 +100,7 @@ class Collection:
         space: Space,
         card: Card,
         shards: Sequence[LoadedShard],
-        index: MakeIndex = ExactIndex,
+        index: DenseIndexFactory = ExactIndex,
     ) -> Collection:
         """A collection of shards that were read. Raises StoreError when the index cannot be made."""
         vectors, keys, texts = [np.zeros((0, space.dimension), np.float16)], [], []
@@ -115,7 +115,7 @@ class Collection:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def search(self, question: str, vector: Vectors, k: int) -> list[Found]:
+    def search(self, question: str, vector: Vectors, k: int) -> list[ScoredChunk]:
         """The union of the best ``k`` by each retriever, every score for each, best cosine first.
 
         ``vector`` is ``(dimension,)`` float32 in this collection's space. Raises SpaceMismatch on another shape.
@@ -135,7 +135,7 @@ class Collection:
         places = [self._rows.place(row) for row in rows]
         cosine = np.stack([self.shards[shard].vectors[chunk] for shard, chunk in places]).astype(np.float32) @ vector
         return [
-            Found(
+            ScoredChunk(
                 shard=places[i][0],
                 chunk=places[i][1],
                 scores={"dense": float(cosine[i]), "bm25": lexical[rows[i]]},
@@ -147,11 +147,11 @@ class Collection:
         """Shard and chunk of a live passage, or None."""
         for number, shard in enumerate(self.shards):
             chunk = shard.find(document, start, end)
-            if chunk is not None and alive(shard.ref)[chunk]:
+            if chunk is not None and live_mask(shard.ref)[chunk]:
                 return number, chunk
         return None
 
-    def prove(self, found: list[Found]) -> tuple[list[bytes], list[Hit], list[bytes]]:
+    def prove(self, found: list[ScoredChunk]) -> tuple[list[bytes], list[Hit], list[bytes]]:
         """Hits with inclusion proofs: the Document blocks they point to, the hits, and their leaves (for a receipt)."""
         blocks: dict[Cid, int] = {}
         documents: list[bytes] = []

@@ -28,7 +28,7 @@ class DenseIndex(Protocol):
         ...
 
 
-class MakeIndex(Protocol):
+class DenseIndexFactory(Protocol):
     """Makes the index of a collection."""
 
     def __call__(self, vectors: Vectors, keys: Sequence[bytes]) -> DenseIndex:

@@ -62,7 +62,7 @@ def document_frequency(texts: Iterable[Sequence[str]]) -> Counter[str]:
     return counts
 
 
-def lexical_of(texts: Sequence[str]) -> Lexical:
+def term_statistics(texts: Sequence[str]) -> Lexical:
     """Term statistics of the chunks of one shard."""
     words = [tokens(text) for text in texts]
     counts = document_frequency(words)

@@ -15,7 +15,7 @@ from ..content.base import BlockSource, BlockStore, get_record, put_record
 from ..errors import CodecError, NotIncluded, SpaceMismatch
 from ..merkle import Tree
 from ..records import VECTOR_DTYPE, Document, Lexical, Record, Shard, ShardRef, Space, chunk_leaf
-from .lexical import lexical_of
+from .lexical import term_statistics
 
 Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.uint32]
@@ -31,12 +31,12 @@ class Chunk(Record, frozen=True):
     vector: bytes
 
 
-def store_vector(vector: npt.NDArray[np.float32]) -> bytes:
+def encode_vector(vector: npt.NDArray[np.float32]) -> bytes:
     """A vector in the encoding shards keep (little-endian float16)."""
     return vector.astype(VECTOR_DTYPE).tobytes()
 
 
-def load_vector(data: bytes) -> Vectors:
+def decode_vector(data: bytes) -> Vectors:
     """``(dimension,)`` float32 from its stored encoding."""
     return np.frombuffer(data, VECTOR_DTYPE).astype(np.float32)
 
@@ -55,7 +55,7 @@ def write_shards(store: BlockStore, space: Space, chunks: Iterable[Chunk]) -> li
 
 
 def _write_run(store: BlockStore, space: Space, chunks: Sequence[Chunk]) -> list[ShardRef]:
-    lexical = lexical_of([chunk.text for chunk in chunks])
+    lexical = term_statistics([chunk.text for chunk in chunks])
     if len(chunks) > 1 and len(encode(lexical)) > MAX_BLOCK:
         half = len(chunks) // 2
         return _write_run(store, space, chunks[:half]) + _write_run(store, space, chunks[half:])
@@ -142,7 +142,7 @@ class LoadedShard:
 
     def alive(self) -> npt.NDArray[np.bool_]:
         """``(count,)``: which chunks no tombstone covers."""
-        return alive(self.ref)
+        return live_mask(self.ref)
 
     def text(self, chunk: int) -> str:
         return self.texts[chunk]
@@ -164,7 +164,7 @@ class LoadedShard:
         }
 
 
-def alive(ref: ShardRef) -> npt.NDArray[np.bool_]:
+def live_mask(ref: ShardRef) -> npt.NDArray[np.bool_]:
     """``(count,)``: which chunks of a shard no tombstone covers."""
     mask = np.ones(ref.count, np.bool_)
     for gone in ref.removed:

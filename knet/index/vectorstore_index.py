@@ -42,7 +42,7 @@ class CommittedVectors(Embeddings):
         return self.known.get(text) or [1.0, *[0.0] * (self.dimension - 1)]
 
 
-class StoreEngine:
+class VectorStoreIndexFactory:
     """Keeps one vector store in step with the versions of a node's collection, and makes their indexes.
 
     ``open_store`` is called once; ``journal`` is the file that remembers which chunks the store was given, for stores
@@ -54,7 +54,7 @@ class StoreEngine:
         self._journal = journal
         self._opened: tuple[CommittedVectors, VectorStore] | None = None
 
-    def __call__(self, vectors: Vectors, keys: Sequence[bytes]) -> StoreIndex:
+    def __call__(self, vectors: Vectors, keys: Sequence[bytes]) -> VectorStoreIndex:
         """Bring the store up to a version: what is new is added, what is gone deleted. Raises StoreError."""
         rows = {key: row for row, key in enumerate(keys)}
         try:
@@ -69,7 +69,7 @@ class StoreEngine:
             raise
         except Exception as error:  # stores raise whatever their clients do
             raise _failed("could not be brought up to date", error) from error
-        return StoreIndex(store, rows)
+        return VectorStoreIndex(store, rows)
 
     def _store(self, dimension: int) -> tuple[CommittedVectors, VectorStore]:
         if self._opened is None or self._opened[0].dimension != dimension:
@@ -100,7 +100,7 @@ class StoreEngine:
             committed.known = {}
 
 
-class StoreIndex:
+class VectorStoreIndex:
     """One version of a collection in a store."""
 
     def __init__(self, store: VectorStore, rows: dict[bytes, int]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..chain.batches import MAX_NODES, MAX_RATINGS, Batch, Delta, Leaf, LeafProof, hash_of_leaf
 from ..codec import Cid, block_of
-from ..content.base import BlockSource, BlockStore, Pinning, get_record, put_record
+from ..content.base import BlockSource, BlockStore, PinningStore, get_record, put_record
 from ..errors import CodecError
 from ..merkle import Tree
 from ..records import Rating, Record
@@ -78,7 +78,7 @@ def publish_batch(folded: RatingBatch, store: BlockStore) -> None:
     index, blocks = _blocks(folded.leaves)
     for block in (*blocks, index):
         put_record(store, block)
-    if isinstance(store, Pinning):
+    if isinstance(store, PinningStore):
         store.pin(folded.content)
 
 

@@ -14,7 +14,7 @@ from ..chain.base import Chain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of, from_json, to_json
 from ..content.base import BlockSource, BlockStore
-from ..content.layered import FirstOf
+from ..content.layered import FallbackSource
 from ..errors import (
     BadReceipt,
     ChainUnreachable,
@@ -124,7 +124,7 @@ class RatingQueue:
         blind: list[Rating] = []
         with self._lock:
             self._settle(chain, signer.address)
-            unseen = self._recall(chain, signer.address, FirstOf(store, *stores))
+            unseen = self._recall(chain, signer.address, FallbackSource(store, *stores))
             while pending := self.pending():
                 now = chain_time(chain)
                 blind = [rating for rating in pending if rating.receipt.receipt.issued_at <= unseen]

@@ -9,7 +9,7 @@ from ..content.base import BlockSource, BlockStore
 from ..content.bounded import BoundedStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
-from ..content.layered import FirstOf, Layered
+from ..content.layered import FallbackSource, LayeredStore
 from ..http import HttpClient
 from ..records import NodeEntry
 
@@ -34,15 +34,15 @@ class NodeBlockSources:
 
     def of(self, entry: NodeEntry) -> BlockSource:
         """Keeps what is read."""
-        return Layered(self._store, *self._elsewhere(entry))
+        return LayeredStore(self._store, *self._elsewhere(entry))
 
     def in_bounds(self, entry: NodeEntry) -> BlockSource:
         """Keeps it until there is too much: what was read can be read again."""
-        return Layered(Layered(self._cards, self._store), *self._elsewhere(entry))
+        return LayeredStore(LayeredStore(self._cards, self._store), *self._elsewhere(entry))
 
     def glance(self, entry: NodeEntry) -> BlockSource:
         """Keeps nothing."""
-        return FirstOf(self._store, self._cards, *self._elsewhere(entry))
+        return FallbackSource(self._store, self._cards, *self._elsewhere(entry))
 
     def _elsewhere(self, entry: NodeEntry) -> list[BlockSource]:
         urls = [url for url in (entry.endpoint, *self._gateways) if url]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..codec import Cid
 from ..index.lexical import Statistics, tokens
-from ..index.shard import Vectors, load_vector
+from ..index.shard import Vectors, decode_vector
 from ..records import Record, Reputation
 from ..trust.agreement import conflict_penalty, outlier_penalty
 from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reliability_gate, weight
@@ -176,7 +176,7 @@ def _collapse(order: Sequence[int], hits: Sequence[VerifiedHit], k: int) -> dict
             if node != hits[same].node and node not in chosen[same]:
                 chosen[same].append(node)
         elif len(chosen) < k:
-            vector, own = load_vector(hits[i].hit.vector), vectors.setdefault(node, [])
+            vector, own = decode_vector(hits[i].hit.vector), vectors.setdefault(node, [])
             if not any(v.shape == vector.shape and float(v @ vector) >= SAME_SOURCE_COSINE for v in own):
                 own.append(vector)
                 chosen[i], framed[i] = [], text

@@ -16,7 +16,7 @@ from ..dsi.datasets import parse_passage_id
 from ..dsi.ensemble import DsiRetriever
 from ..dsi.model import Model
 from ..errors import CodecError
-from ..index.collection import Collection, Found
+from ..index.collection import Collection, ScoredChunk
 from ..index.shard import Vectors
 from ..records import Document
 from ..routing.node_view import NodeView
@@ -95,7 +95,7 @@ def _named(
     k: int,
     models: Sequence[Model],
     known: set[tuple[int, int]],
-) -> Iterator[Found]:
+) -> Iterator[ScoredChunk]:
     """Live chunks that models name and nothing else found; a name of what is not there says nothing."""
     if not models:
         return
@@ -103,4 +103,4 @@ def _named(
         with suppress(CodecError):
             place = collection.find(*parse_passage_id(candidate.docid))
             if place is not None and place not in known:
-                yield Found(shard=place[0], chunk=place[1], scores={})
+                yield ScoredChunk(shard=place[0], chunk=place[1], scores={})

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from ..codec import Cid
-from ..index.shard import Vectors, load_vector, store_vector
+from ..index.shard import Vectors, decode_vector, encode_vector
 from ..records import Record, Reputation
 from ..sqlite import Database
 from .reliability import SourceBelief, observed
@@ -90,7 +90,7 @@ class ObservationLog:
         with self._lock, self._db.transaction() as db:
             db.execute(
                 "insert into questions (space, vector, outcomes) values (?, ?, ?)",
-                (str(space), store_vector(vector), json.dumps({str(node): value for node, value in used.items()})),
+                (str(space), encode_vector(vector), json.dumps({str(node): value for node, value in used.items()})),
             )
             db.execute(
                 "delete from questions where space = ? and id <= (select max(id) from questions where space = ?) - ?",
@@ -101,7 +101,7 @@ class ObservationLog:
         """Questions remembered, oldest first: ``(n, dimension)`` vectors, and outcomes by node. Raises StoreError."""
         with self._lock:
             rows = self._db.query("select vector, outcomes from questions where space = ? order by id", str(space))
-        found = [(load_vector(vector), json.loads(outcomes)) for vector, outcomes in rows]
+        found = [(decode_vector(vector), json.loads(outcomes)) for vector, outcomes in rows]
         vectors = np.stack([vector for vector, _ in found]) if found else np.zeros((0, 0), np.float32)
         return vectors, [{int(node): value for node, value in outcomes.items()} for _, outcomes in found]
 

@@ -12,7 +12,7 @@ from knet.chain.evm import EvmChain
 from knet.client.network import Network
 from knet.config import Profile
 from knet.embed import Progress, Vectors
-from knet.index.collection import Collection, Found
+from knet.index.collection import Collection, ScoredChunk
 from knet.records import SearchReply, SearchRequest
 from knet.routing import node_view as view
 from tests.network.clients import PATIENT, open_client, own_network, status_of, wait_for
@@ -112,7 +112,7 @@ def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
     gone = next(chunk for chunk, alive in enumerate(shard.alive()) if not alive)
 
     def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
-        found = [Found(shard=0, chunk=gone, scores={})]
+        found = [ScoredChunk(shard=0, chunk=gone, scores={})]
         documents, hits, _ = collection.prove(found)
         said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
         return liar.saying(liar.resigned(said, manifest=collection.cid.digest), hits)

@@ -19,7 +19,7 @@ from knet.content.bundle import put_bundle
 from knet.content.car import import_car, write_car
 from knet.content.dag import fetch_dag, walk
 from knet.content.kubo import KuboStore
-from knet.content.layered import Layered
+from knet.content.layered import LayeredStore
 from knet.content.store import FileStore, MemoryStore
 from knet.errors import BlockNotFound, CodecError, StoreError
 from knet.records import Manifest, Space
@@ -48,7 +48,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlockStore
             "memory": MemoryStore(),
             "bounded": BoundedStore(tmp_path / "blocks", 2**24),
             "files": files,
-            "layered": Layered(files, MemoryStore(), MemoryStore()),
+            "layered": LayeredStore(files, MemoryStore(), MemoryStore()),
         }
         yield stores[request.param]
 

@@ -9,7 +9,7 @@ import pytest
 
 from knet.codec import Cid
 from knet.content.bounded import BoundedStore
-from knet.content.layered import Layered
+from knet.content.layered import LayeredStore
 from knet.content.store import MemoryStore
 from knet.errors import BlockNotFound
 
@@ -58,7 +58,7 @@ def test_the_bound_holds_over_restarts(tmp_path: Path) -> None:
 def test_what_was_forgotten_is_fetched_again(tmp_path: Path) -> None:
     elsewhere = MemoryStore()
     cids: list[Cid] = [elsewhere.put(block(number)) for number in range(5)]
-    kept = Layered(BoundedStore(tmp_path, 2000), elsewhere)
+    kept = LayeredStore(BoundedStore(tmp_path, 2000), elsewhere)
     for _ in range(2):
         assert [kept.get(cid) for cid in cids] == [block(number) for number in range(5)]
     assert on_disk(tmp_path) == 2000

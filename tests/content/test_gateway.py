@@ -18,7 +18,7 @@ from knet.content.base import get_record
 from knet.content.car import read_car
 from knet.content.dag import fetch_dag, walk
 from knet.content.gateway import GatewaySource
-from knet.content.layered import Layered
+from knet.content.layered import LayeredStore
 from knet.content.store import MemoryStore
 from knet.errors import BadReply, BlockNotFound, BlockTampered, CodecError, Unreachable
 from knet.http import HttpClient
@@ -180,7 +180,7 @@ def test_a_collection_is_fetched_through_a_gateway(store: MemoryStore, root: Cid
 
 
 def test_a_fetched_block_is_kept(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
-    mine = Layered(MemoryStore(), GatewaySource(client, [url]))
+    mine = LayeredStore(MemoryStore(), GatewaySource(client, [url]))
     assert not mine.has(root)
     assert mine.get(root) == store.get(root)
     assert mine.has(root)
@@ -199,7 +199,7 @@ def test_a_lying_gateway_is_passed_over_and_named_if_no_other_helps(
             GatewaySource(client, [DEAD, lies]).get(root)
         mine = MemoryStore()
         with pytest.raises(BlockTampered):
-            Layered(mine, GatewaySource(client, [lies])).get(root)
+            LayeredStore(mine, GatewaySource(client, [lies])).get(root)
         assert list(mine) == []
 
 

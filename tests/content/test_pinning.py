@@ -9,7 +9,7 @@ import pytest
 from knet.codec import Cid
 from knet.content.bundle import bundle_blocks, put_bundle
 from knet.content.dag import walk
-from knet.content.pinning import PinningService, origin
+from knet.content.pinning import PinningService, gateway_multiaddr
 from knet.content.store import MemoryStore
 from knet.errors import BadReply, ConfigError, StoreError, Unreachable
 from knet.http import HttpClient
@@ -60,7 +60,7 @@ def test_a_service_fetches_from_the_origin_until_it_has_everything(
     seen: list[str] = []
     account.looks = 2
     with gateway(owner) as url:
-        status = service.pin(root, "birds", [origin(url)], on_status=seen.append)
+        status = service.pin(root, "birds", [gateway_multiaddr(url)], on_status=seen.append)
     assert status.status == "pinned"
     assert seen == ["queued", "queued", "queued", "pinned"]
     assert {cid for cid, _ in walk(account.store, root)} == {cid for cid, _ in walk(owner, root)}
@@ -72,8 +72,8 @@ def test_the_next_version_takes_the_place_of_the_one_before(
     with gateway(owner) as url:
         for sequence in (1, 2, 2):
             root = put_bundle(owner, publish(owner, sequence=sequence))
-            service.pin(root, "birds", [origin(url)])
-        service.pin(root, "fish", [origin(url)])
+            service.pin(root, "birds", [gateway_multiaddr(url)])
+        service.pin(root, "fish", [gateway_multiaddr(url)])
     assert sorted((pin["pin"]["name"], pin["pin"]["cid"]) for pin in account.pins.values()) == [
         ("birds", str(root)),
         ("fish", str(root)),
@@ -82,7 +82,7 @@ def test_the_next_version_takes_the_place_of_the_one_before(
 
 def test_a_service_that_is_slow_is_left_to_it(account: Account, service: PinningService, owner: MemoryStore) -> None:
     account.looks = 10**6
-    assert service.pin(put_bundle(owner, publish(owner)), "birds", patience=0).status == "queued"
+    assert service.pin(put_bundle(owner, publish(owner)), "birds", timeout=0).status == "queued"
 
 
 def test_what_goes_wrong_is_told(
@@ -110,7 +110,7 @@ def test_what_goes_wrong_is_told(
     ],
 )
 def test_an_endpoint_is_told_as_a_multiaddr(endpoint: str, multiaddr: str) -> None:
-    assert origin(endpoint) == multiaddr
+    assert gateway_multiaddr(endpoint) == multiaddr
 
 
 def test_a_token_never_shows_in_an_error(http: HttpClient, account: Account) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from knet.dsi import Passages, Questions, Settings, WeightedPair
-from knet.dsi.checkpoints import save_start
+from knet.dsi.checkpoints import save_shard
 from knet.dsi.docids import Codes, Trie
 from knet.dsi.model import Lexical, Model
-from knet.dsi.sharding import Start, shard_of, start_shards
+from knet.dsi.sharding import DsiShard, assign_shards, prepare_shards
 from tests.network.support import WordEmbedder
 
 TOPICS = (
@@ -53,15 +53,17 @@ def asking(given: list[WeightedPair]) -> Questions:
     return Questions(given, EMBEDDER.encode([pair.question for pair in given], query=True))
 
 
-def starts(shards: int = 1, given: list[WeightedPair] | None = None) -> list[Start]:
+def starts(shards: int = 1, given: list[WeightedPair] | None = None) -> list[DsiShard]:
     """What training of the small world begins with."""
     everything = passages()
-    return start_shards(everything, asking(pairs() if given is None else given), shard_of(everything.vectors, shards))
+    return prepare_shards(
+        everything, asking(pairs() if given is None else given), assign_shards(everything.vectors, shards)
+    )
 
 
-def start_folder(folder: Path, start: Start) -> Path:
+def start_folder(folder: Path, start: DsiShard) -> Path:
     """A shard's folder, ready to be trained."""
-    save_start(folder, start, digest=folder.name)
+    save_shard(folder, start, digest=folder.name)
     return folder
 
 

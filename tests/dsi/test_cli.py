@@ -21,7 +21,7 @@ from knet.dsi.datasets import parse_passage_id, passage_id, read_node, read_ques
 from knet.embed import find_model
 from knet.errors import CodecError, ConfigError, ModelNotFound
 from knet.index.card import Batch, make_card
-from knet.index.shard import Chunk, store_vector, write_shards
+from knet.index.shard import Chunk, encode_vector, write_shards
 from knet.records import Document, Manifest
 from tests.network.support import WORD_SPACE
 
@@ -162,7 +162,7 @@ def test_a_nodes_newest_collection_is_read(tmp_path: Path) -> None:
     document = Document(uri="folder:a.md", text=store.put(text.encode()))
     vectors = EMBEDDER.encode([text[:12], text[13:]])
     chunks = [
-        Chunk(document=document, start=start, end=end, text=text[start:end], vector=store_vector(vector))
+        Chunk(document=document, start=start, end=end, text=text[start:end], vector=encode_vector(vector))
         for (start, end), vector in zip([(0, 12), (13, 25)], vectors, strict=True)
     ]
     put_record(store, WORD_SPACE)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from knet.dsi.docids import Codebooks, Trie, in_order, with_tails
+from knet.dsi.docids import Codebooks, Trie, add_suffixes, sort_order
 from knet.errors import CodecError
 
 from .support import passages, small_codes
@@ -20,27 +20,29 @@ def vectors(count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("count", [1, 2, 7, 60, 500])
 def test_every_passage_has_a_docid_of_its_own(count: int) -> None:
     given = vectors(count)
-    codes = with_tails(Codebooks.learn(given).codes(given))
+    codes = add_suffixes(Codebooks.learn(given).codes(given))
     assert len({tuple(row) for row in codes.tolist()}) == count
 
 
 def test_equal_vectors_are_told_apart_by_their_tails() -> None:
     given = np.repeat(vectors(3), 4, axis=0)
-    codes = with_tails(Codebooks.learn(given).codes(given))
+    codes = add_suffixes(Codebooks.learn(given).codes(given))
     assert len({tuple(row) for row in codes.tolist()}) == 12
     assert sorted(codes[:4, -1].tolist()) == [0, 1, 2, 3]
 
 
 def test_the_same_passages_get_the_same_docids() -> None:
-    first, second = (with_tails(Codebooks.learn(each).codes(each)) for each in (passages().vectors, passages().vectors))
+    first, second = (
+        add_suffixes(Codebooks.learn(each).codes(each)) for each in (passages().vectors, passages().vectors)
+    )
     assert (first == second).all()
 
 
 def test_new_passages_never_take_a_docid_that_is_taken() -> None:
     old, new = vectors(100), vectors(80, seed=1)
     books = Codebooks.learn(old)
-    taken = with_tails(books.codes(old))
-    added = with_tails(books.codes(new), taken)
+    taken = add_suffixes(books.codes(old))
+    added = add_suffixes(books.codes(new), taken)
     assert len({tuple(row) for row in np.concatenate([taken, added]).tolist()}) == 180
 
 
@@ -67,7 +69,7 @@ def test_the_children_of_an_edge_are_what_goes_on_from_there() -> None:
 @given(some.lists(some.tuples(*[some.integers(0, 3)] * 3), min_size=1, max_size=40, unique=True))
 def test_every_path_leads_to_its_document_and_children_partition_the_edges(rows: list[tuple[int, int, int]]) -> None:
     codes = np.array(rows, np.uint16)
-    trie = Trie(codes[in_order(codes)])
+    trie = Trie(codes[sort_order(codes)])
     for place, path in enumerate(trie.paths.tolist()):
         assert trie.document(path[-1]) == place
         for before, edge in zip([-1, *path], path, strict=False):

@@ -9,8 +9,8 @@ from eth_account.messages import encode_typed_data
 from msgspec.structs import replace
 
 from knet.chain.keys import new_key
-from knet.dsi import Pair, WeightedPair, sign_pair, weigh
-from knet.dsi.pairs import GIVER_MINIMUM, GIVER_SHARE, bounded, giver_of, pair_digest
+from knet.dsi import Pair, WeightedPair, sign_pair, weight_pairs
+from knet.dsi.pairs import CONTRIBUTOR_MINIMUM, CONTRIBUTOR_SHARE, cap_contributors, pair_digest, recover_contributor
 from knet.errors import BadReceipt
 
 NETWORK = (31337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
@@ -39,7 +39,7 @@ def test_the_digest_is_that_of_eip_712() -> None:
 
 def test_a_pair_names_its_giver() -> None:
     key = new_key()
-    assert giver_of(sign_pair(key, PAIR, *NETWORK), *NETWORK) == key.address
+    assert recover_contributor(sign_pair(key, PAIR, *NETWORK), *NETWORK) == key.address
 
 
 @pytest.mark.parametrize("change", [{"question": "Wie alt?"}, {"docid": "other"}, {"given_at": 1}])
@@ -47,19 +47,19 @@ def test_a_changed_pair_is_somebody_elses(change: dict[str, object]) -> None:
     key = new_key()
     signed = sign_pair(key, PAIR, *NETWORK)
     changed = replace(signed, pair=replace(PAIR, **change))
-    assert weigh([changed], {key.address: 1.0}, *NETWORK) == ([], 1)
+    assert weight_pairs([changed], {key.address: 1.0}, *NETWORK) == ([], 1)
 
 
 def test_a_pair_of_another_network_does_not_count() -> None:
     key = new_key()
     signed = sign_pair(key, PAIR, 1, NETWORK[1])
-    assert weigh([signed], {key.address: 1.0}, *NETWORK) == ([], 1)
+    assert weight_pairs([signed], {key.address: 1.0}, *NETWORK) == ([], 1)
 
 
 def test_a_pair_weighs_what_its_giver_is_trusted() -> None:
     friend, stranger = new_key(), new_key()
     signed = [sign_pair(key, PAIR, *NETWORK) for key in (friend, stranger)]
-    weighed, dropped = weigh(signed, {friend.address: 0.4}, *NETWORK)
+    weighed, dropped = weight_pairs(signed, {friend.address: 0.4}, *NETWORK)
     assert weighed == [WeightedPair(PAIR.question, PAIR.docid, 0.4, friend.address)]
     assert dropped == 1
 
@@ -67,22 +67,22 @@ def test_a_pair_weighs_what_its_giver_is_trusted() -> None:
 def test_saying_it_again_does_not_make_it_heavier() -> None:
     friend = new_key()
     again = [sign_pair(friend, replace(PAIR, given_at=when), *NETWORK) for when in range(20)]
-    weighed, dropped = weigh(again, {friend.address: 1.0}, *NETWORK)
+    weighed, dropped = weight_pairs(again, {friend.address: 1.0}, *NETWORK)
     assert (len(weighed), dropped) == (1, 19)
 
 
 def test_no_signature_is_not_an_error_of_the_whole() -> None:
     friend = new_key()
     good = sign_pair(friend, PAIR, *NETWORK)
-    weighed, dropped = weigh([replace(good, signature=b"nonsense"), good], {friend.address: 1.0}, *NETWORK)
+    weighed, dropped = weight_pairs([replace(good, signature=b"nonsense"), good], {friend.address: 1.0}, *NETWORK)
     assert (len(weighed), dropped) == (1, 1)
     with pytest.raises(BadReceipt):
-        giver_of(replace(good, signature=b"nonsense"), *NETWORK)
+        recover_contributor(replace(good, signature=b"nonsense"), *NETWORK)
 
 
 def test_trust_beyond_one_is_one() -> None:
     friend = new_key()
-    ((weighed,), _) = weigh([sign_pair(friend, PAIR, *NETWORK)], {friend.address: 50.0}, *NETWORK)
+    ((weighed,), _) = weight_pairs([sign_pair(friend, PAIR, *NETWORK)], {friend.address: 50.0}, *NETWORK)
     assert weighed.weight == 1.0
 
 
@@ -90,12 +90,12 @@ def test_trust_beyond_one_is_one() -> None:
 def test_all_pairs_of_one_giver_weigh_no_more_than_a_share(passages: int) -> None:
     flood = [WeightedPair(f"question {number}", "target", 0.5, "0xgiver") for number in range(500)]
     own = [WeightedPair("mine", "target")] * 500
-    weighed = bounded([*flood, *own], passages)
-    limit = 0.5 * max(GIVER_MINIMUM, GIVER_SHARE * passages)
-    assert sum(pair.weight for pair in weighed if pair.giver) == pytest.approx(limit)
-    assert sum(pair.weight for pair in weighed if not pair.giver) == 500
+    weighed = cap_contributors([*flood, *own], passages)
+    limit = 0.5 * max(CONTRIBUTOR_MINIMUM, CONTRIBUTOR_SHARE * passages)
+    assert sum(pair.weight for pair in weighed if pair.contributor) == pytest.approx(limit)
+    assert sum(pair.weight for pair in weighed if not pair.contributor) == 500
 
 
 def test_a_few_pairs_weigh_in_full() -> None:
     few = [WeightedPair("a", "x", 0.5, "0xgiver"), WeightedPair("b", "y", 0.5, "0xgiver")]
-    assert bounded(few, 1000) == few
+    assert cap_contributors(few, 1000) == few

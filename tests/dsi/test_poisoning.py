@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from knet.chain.keys import Signer, new_key
-from knet.dsi import DsiRetriever, Pair, WeightedPair, load_models, sign_pair, train_collection, weigh
+from knet.dsi import DsiRetriever, Pair, WeightedPair, load_models, sign_pair, train_collection, weight_pairs
 from tests.network.support import WORD_SPACE
 
 from .support import QUICK, TOPICS, asking, pairs, passages
@@ -50,7 +50,7 @@ def test_the_attack_works_on_who_believes_everybody(honest: dict[str, str], tmp_
 def test_a_thousand_strangers_weigh_nothing(honest: dict[str, str], tmp_path: Path) -> None:
     strangers = [new_key() for _ in range(8)]
     signed = [sign_pair(key, pair, *NETWORK) for key in strangers for pair in poison(key)]
-    weighed, dropped = weigh(signed, {new_key().address: 1.0}, *NETWORK)
+    weighed, dropped = weight_pairs(signed, {new_key().address: 1.0}, *NETWORK)
     assert (weighed, dropped) == ([], 8 * len(pairs()))
     assert moved(honest, trained(tmp_path, weighed)) == 0
 
@@ -58,14 +58,14 @@ def test_a_thousand_strangers_weigh_nothing(honest: dict[str, str], tmp_path: Pa
 def test_a_trusted_giver_who_was_taken_over_hardly_moves_it(honest: dict[str, str], tmp_path: Path) -> None:
     friend = new_key()
     signed = [sign_pair(friend, pair, *NETWORK) for pair in poison(friend)]
-    weighed, _ = weigh(signed, {friend.address: 1.0}, *NETWORK)
+    weighed, _ = weight_pairs(signed, {friend.address: 1.0}, *NETWORK)
     assert moved(honest, trained(tmp_path, weighed)) <= 0.02
 
 
 def test_several_of_them_together_hardly_move_it(honest: dict[str, str], tmp_path: Path) -> None:
     friends = [new_key() for _ in range(5)]
     signed = [sign_pair(key, pair, *NETWORK) for key in friends for pair in poison(key)]
-    weighed, _ = weigh(signed, {key.address: 0.5 for key in friends}, *NETWORK)
+    weighed, _ = weight_pairs(signed, {key.address: 0.5 for key in friends}, *NETWORK)
     assert moved(honest, trained(tmp_path, weighed)) <= 0.05
 
 
@@ -73,7 +73,9 @@ def test_pairs_of_a_friend_that_the_text_bears_out_do_count(tmp_path: Path) -> N
     friend = new_key()
     question = "Tell me of the {topic} and its grey colours, please"
     given = [Pair(question=question.format(topic=topic), docid=f"{topic}-colour") for topic in TOPICS]
-    weighed, dropped = weigh([sign_pair(friend, pair, *NETWORK) for pair in given], {friend.address: 0.9}, *NETWORK)
+    weighed, dropped = weight_pairs(
+        [sign_pair(friend, pair, *NETWORK) for pair in given], {friend.address: 0.9}, *NETWORK
+    )
     assert dropped == 0
     train_collection(passages(), asking(weighed), WORD_SPACE, tmp_path, settings=QUICK)
     retriever = DsiRetriever(load_models(tmp_path)[1])

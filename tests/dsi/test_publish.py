@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from knet.codec import MAX_BLOCK, Cid, cid_of, encode
 from knet.content.base import get_record, put_record
 from knet.content.dag import fetch_dag
-from knet.content.layered import Layered
+from knet.content.layered import LayeredStore
 from knet.content.store import FileStore, MemoryStore
 from knet.dsi import DsiRetriever, Model, fetch_model, publish_model
 from knet.dsi.features import features
@@ -43,7 +43,7 @@ def test_a_fetched_model_answers_as_the_published_one(model: Model, tmp_path: Pa
     origin, cache = MemoryStore(), FileStore(tmp_path)
     cid = publish_model(origin, model, WORD_SPACE)
     heard: list[int] = []
-    fetched = fetch_model(Layered(cache, origin), cid, cid_of(WORD_SPACE), progress=heard.append)
+    fetched = fetch_model(LayeredStore(cache, origin), cid, cid_of(WORD_SPACE), progress=heard.append)
     assert fetched.ids == model.ids
     assert heard
     vector = EMBEDDER.encode([QUESTION])[0]
@@ -89,7 +89,7 @@ def test_a_tampered_block_is_refused(model: Model, tmp_path: Path) -> None:
     origin, cache = MemoryStore(), FileStore(tmp_path)
     cid = publish_model(origin, model, WORD_SPACE)
     with pytest.raises(BlockTampered):
-        fetch_model(Layered(cache, Tampering(origin)), cid)
+        fetch_model(LayeredStore(cache, Tampering(origin)), cid)
     assert [each for each in cache if each.codec == 0x55] == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from knet.dsi.model import Model
-from knet.dsi.search import Steps, beam_search, log_probabilities
+from knet.dsi.search import StepSoftmax, beam_search, log_probabilities
 from knet.errors import SpaceMismatch
 
 from .support import random_model, small_codes
@@ -53,7 +53,7 @@ def test_a_wide_beam_is_exhaustive_enumeration(seed: int) -> None:
 
 def test_documents_and_nulls_share_one_probability() -> None:
     model = random_model(small_codes())
-    steps, trie = Steps(model, VECTOR, HASHES), model.trie
+    steps, trie = StepSoftmax(model, VECTOR, HASHES), model.trie
     mass = {-1: 1.0}
     lost = 0.0
     for level in range(trie.levels):

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from knet.dsi import DsiRetriever, Model, Passages, Questions, load_models, train_collection
-from knet.dsi.checkpoints import CHECKPOINT, MODEL, load_start, read_notes
-from knet.dsi.evaluation import measure
+from knet.dsi.checkpoints import CHECKPOINT, MODEL, load_shard, read_notes
+from knet.dsi.evaluation import evaluate
 from knet.dsi.features import features
 from knet.dsi.jobs import epochs_done, train_folder
-from knet.dsi.search import Steps
+from knet.dsi.search import StepSoftmax
 from tests.network.support import WORD_SPACE
 
 from .support import EMBEDDER, QUICK, asking, pairs, passages, start_folder, starts
@@ -28,7 +28,7 @@ def weights(model: Model) -> list[np.ndarray]:
 def nulls(model: Model, questions: Questions) -> float:
     """The mean probability that the model gives to "not mine"."""
     each = [
-        np.exp(Steps(model, vector, features(pair.question)).null)
+        np.exp(StepSoftmax(model, vector, features(pair.question)).null)
         for pair, vector in zip(questions.pairs, questions.vectors, strict=True)
     ]
     return float(np.mean(each))
@@ -38,8 +38,8 @@ def test_what_was_taught_is_found_and_better_than_before(tmp_path: Path) -> None
     (start,) = starts()
     folder = start_folder(tmp_path / "shard", start)
     asked = asking(pairs())
-    before = measure(DsiRetriever([start.model]), asked)
-    after = measure(DsiRetriever([load_start(folder, train_folder(folder, QUICK).name).model]), asked)
+    before = evaluate(DsiRetriever([start.model]), asked)
+    after = evaluate(DsiRetriever([load_shard(folder, train_folder(folder, QUICK).name).model]), asked)
     assert after.mrr > before.mrr
     assert after.hit_at_1 > 0.95
 
@@ -48,7 +48,7 @@ def test_a_shard_gives_away_questions_that_are_not_its_own(tmp_path: Path) -> No
     for number, start in enumerate(starts(shards=3)):
         folder = start_folder(tmp_path / f"shard-{number}", start)
         train_folder(folder, QUICK)
-        model = load_start(folder, MODEL).model
+        model = load_shard(folder, MODEL).model
         own = [pair for pair in pairs() if pair.docid in model.places]
         foreign = [pair for pair in pairs() if pair.docid not in model.places]
         assert nulls(model, asking(own)) < 0.3
@@ -59,9 +59,9 @@ def test_models_together_find_nearly_what_the_right_one_finds_alone(tmp_path: Pa
     train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, shards=3, settings=QUICK)
     _, models = load_models(tmp_path)
     every = asking(pairs())
-    together = measure(DsiRetriever(models), every)
+    together = evaluate(DsiRetriever(models), every)
     alone = [
-        measure(DsiRetriever([model]), asking([pair for pair in pairs() if pair.docid in model.places])).mrr
+        evaluate(DsiRetriever([model]), asking([pair for pair in pairs() if pair.docid in model.places])).mrr
         for model in models
     ]
     assert together.mrr >= 0.97 * np.average(alone, weights=[len(model.ids) for model in models])
@@ -93,7 +93,7 @@ def test_a_killed_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path
     train_folder(killed, QUICK, progress=lambda done, total: heard.append((done, total)))
     assert heard == [(3, 3)]
     train_folder(whole, QUICK)
-    for one, other in zip(*(weights(load_start(folder, MODEL).model) for folder in (killed, whole)), strict=True):
+    for one, other in zip(*(weights(load_shard(folder, MODEL).model) for folder in (killed, whole)), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     assert not (killed / CHECKPOINT).exists()
 
@@ -127,7 +127,7 @@ def test_shards_train_in_processes_of_their_own(tmp_path: Path) -> None:
 def test_without_any_question_or_stranger_it_still_finds_by_text(tmp_path: Path) -> None:
     nothing = Questions([], np.zeros((0, 64), np.float32))
     train_collection(passages(), nothing, WORD_SPACE, tmp_path, settings=QUICK)
-    assert measure(DsiRetriever(load_models(tmp_path)[1]), asking(pairs())).hit_at_10 > 0.9
+    assert evaluate(DsiRetriever(load_models(tmp_path)[1]), asking(pairs())).hit_at_10 > 0.9
 
 
 def test_a_single_passage_is_a_collection(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from knet.dsi import DsiRetriever, Passages, Questions, WeightedPair, load_models, train_collection
 from knet.dsi.collection import update_collection
-from knet.dsi.evaluation import measure
+from knet.dsi.evaluation import evaluate
 from knet.errors import ConfigError
 from tests.network.support import WORD_SPACE
 
@@ -77,14 +77,14 @@ def test_what_remains_is_found_as_before(folder: Path) -> None:
 
 def test_new_documents_are_found_and_old_docids_stay(folder: Path) -> None:
     before = docids(folder)
-    old = measure(DsiRetriever(load_models(folder)[1]), asking(pairs())).mrr
+    old = evaluate(DsiRetriever(load_models(folder)[1]), asking(pairs())).mrr
     report = update_collection(folder, new_passages(), asking(NEW_PAIRS), [])
     assert (report.added, report.passages) == (3, 63)
     after = docids(folder)
     assert {name: place for name, place in after.items() if name not in NEW} == before
     assert len({(shard, tuple(codes)) for shard, codes in after.values()}) == 63
     assert answers(folder, asking(NEW_PAIRS)) == [pair.docid for pair in NEW_PAIRS]
-    assert measure(DsiRetriever(load_models(folder)[1]), asking(pairs())).mrr > 0.97 * old
+    assert evaluate(DsiRetriever(load_models(folder)[1]), asking(pairs())).mrr > 0.97 * old
 
 
 def test_a_new_document_without_questions_is_found_by_its_text(folder: Path) -> None:

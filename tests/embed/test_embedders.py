@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from knet.config import DEFAULT_MODEL
-from knet.embed import AGREEMENT, Embedder, find_model, is_bulk, load_embedder, load_embedder_for, read_space
+from knet.embed import MIN_BACKEND_COSINE, Embedder, find_model, is_bulk, load_embedder, load_embedder_for, read_space
 from knet.embed import onnx_cache as graphs
 from knet.embed.onnx_backend import OnnxEmbedder
-from knet.embed.onnx_cache import model_home, onnx_graph, read_graph
+from knet.embed.onnx_cache import model_home, onnx_graph, read_graph_record
 from knet.embed.pipeline import batches
-from knet.embed.probes import PROBES, least_cosine
+from knet.embed.probes import PROBES, min_cosine
 from knet.errors import MissingExtra, ModelNotFound, SpaceMismatch, StoreError
 
 from .conftest import build_model
@@ -36,7 +36,7 @@ def test_vectors_have_unit_length_and_keep_the_order_of_texts(embedder: Embedder
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     alone = np.concatenate([embedder.encode([text]) for text in TEXTS])
-    assert least_cosine(vectors, alone) >= AGREEMENT
+    assert min_cosine(vectors, alone) >= MIN_BACKEND_COSINE
 
 
 def test_no_texts_give_no_vectors(embedder: Embedder) -> None:
@@ -53,7 +53,7 @@ def test_threads_share_an_embedder(embedder: Embedder) -> None:
     expected = embedder.encode(TEXTS)
     with ThreadPoolExecutor(4) as pool:
         for vectors in pool.map(lambda _: embedder.encode(TEXTS), range(8)):
-            assert least_cosine(vectors, expected) >= AGREEMENT
+            assert min_cosine(vectors, expected) >= MIN_BACKEND_COSINE
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
@@ -63,15 +63,15 @@ def test_backends_agree_with_sentence_transformers(tmp_path: Path, pooling: str)
     folder = build_model(tmp_path / "model", pooling=pooling, normalize=False)
     expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
     for bulk in (False, True):
-        assert least_cosine(load_embedder(str(folder), bulk=bulk).encode(TEXTS), expected) >= AGREEMENT
+        assert min_cosine(load_embedder(str(folder), bulk=bulk).encode(TEXTS), expected) >= MIN_BACKEND_COSINE
 
 
 def test_queries_and_passages_get_their_own_prefix(tmp_path: Path) -> None:
     folder = build_model(tmp_path / "model", prompts={"query": "query: ", "passage": "text: "})
     embedder = load_embedder(str(folder))
     plain = load_embedder(str(build_model(tmp_path / "plain")))
-    assert least_cosine(embedder.encode(["the node"], query=True), plain.encode(["query: the node"])) > 0.99999
-    assert least_cosine(embedder.encode(["the node"]), plain.encode(["text: the node"])) > 0.99999
+    assert min_cosine(embedder.encode(["the node"], query=True), plain.encode(["query: the node"])) > 0.99999
+    assert min_cosine(embedder.encode(["the node"]), plain.encode(["text: the node"])) > 0.99999
 
 
 def test_batches_hold_like_lengths_and_every_row_once() -> None:
@@ -94,7 +94,7 @@ def test_a_graph_is_exported_once_even_when_many_ask_at_once(small_model: Path) 
     assert paths == {model_home(space) / "model.onnx"}
     assert len(told) == 1
     assert "Exporting small to ONNX" in told[0]
-    record = read_graph(paths.pop())
+    record = read_graph_record(paths.pop())
     assert record is not None
     assert record.cosine is not None
     assert record.cosine >= 0.9999
@@ -129,7 +129,7 @@ def test_without_torch_a_published_graph_is_used_if_its_digest_is_known(
     with pytest.raises(MissingExtra, match="to check it"):
         onnx_graph(folder, space)
     monkeypatch.setitem(graphs.PINNED_GRAPHS, space.weights.hex(), digest)
-    record = read_graph(onnx_graph(folder, space))
+    record = read_graph_record(onnx_graph(folder, space))
     assert record is not None
     assert (record.source, record.sha256) == ("hub", digest)
 
@@ -185,7 +185,7 @@ def test_the_default_model_ranks_an_answer_above_other_text_without_torch(tmp_pa
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in precisions:
         other = TorchEmbedder(folder, embedder.space, precision=precision, device="cpu")
-        assert least_cosine(other.encode(PROBES), embedder.encode(PROBES)) >= AGREEMENT
+        assert min_cosine(other.encode(PROBES), embedder.encode(PROBES)) >= MIN_BACKEND_COSINE
     program = (
         "import sys; from knet.embed import load_embedder; load_embedder().encode(['x']); print('torch' in sys.modules)"
     )

@@ -14,7 +14,7 @@ from knet.content.base import put_record
 from knet.errors import BlockNotFound, NotIncluded, SpaceMismatch
 from knet.index.card import CENTROIDS, Batch, make_card
 from knet.index.collection import Collection, results_root
-from knet.index.shard import Chunk, load_vector, store_vector, write_shards
+from knet.index.shard import Chunk, decode_vector, encode_vector, write_shards
 from knet.merkle import included
 from knet.records import Document, Manifest, Space, Tombstone
 
@@ -58,7 +58,7 @@ def publish(blocks: Blocks, documents: int = 40, tombstones: list[Tombstone] | N
             vector /= np.linalg.norm(vector)
             start = text.index(part)
             chunks.append(
-                Chunk(document=document, start=start, end=start + len(part), text=part, vector=store_vector(vector))
+                Chunk(document=document, start=start, end=start + len(part), text=part, vector=encode_vector(vector))
             )
             vectors.append(vector)
             texts.append(part)
@@ -94,7 +94,7 @@ def test_search_finds_what_exact_search_finds_and_proves_it() -> None:
     root = collection.manifest.shards[0].root
     for hit, leaf in zip(hits, leaves, strict=True):
         assert included(leaf, hit.chunk, 120, hit.path, root)
-        assert load_vector(hit.vector) @ vectors[5] == pytest.approx(hit.scores["dense"], abs=1e-3)
+        assert decode_vector(hit.vector) @ vectors[5] == pytest.approx(hit.scores["dense"], abs=1e-3)
         assert documents[hit.document]
     assert len(results_root(leaves)) == 32
 

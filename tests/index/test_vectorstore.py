@@ -15,7 +15,7 @@ from knet.config import Profile
 from knet.content.base import get_record, put_record
 from knet.errors import ConfigError, StoreError
 from knet.index.collection import Collection
-from knet.index.vectorstore_index import StoreEngine
+from knet.index.vectorstore_index import VectorStoreIndexFactory
 from knet.records import Manifest, Tombstone
 from tests.network.clients import open_client, own_network
 from tests.network.support import make_node, open_node, start_nodes
@@ -35,7 +35,7 @@ def test_it_finds_what_exact_search_finds(open_store: Callable[[Embeddings], Vec
     blocks = Blocks()
     cid, vectors = publish(blocks)
     exact = Collection.load(blocks, cid)
-    engine = StoreEngine(open_store, tmp_path / "keys")
+    engine = VectorStoreIndexFactory(open_store, tmp_path / "keys")
     collection = Collection.load(blocks, cid, index=engine)
     for row in range(0, 120, 7):
         found, expected = (c.search("word7", vectors[row], k=6) for c in (collection, exact))
@@ -61,7 +61,7 @@ def test_it_follows_the_collection(open_store: Callable[[Embeddings], VectorStor
         store.add_texts = add_texts  # type: ignore[method-assign, assignment]
         return store
 
-    engine = StoreEngine(watched, tmp_path / "keys")
+    engine = VectorStoreIndexFactory(watched, tmp_path / "keys")
     Collection.load(blocks, cid, index=engine)
     assert given == [120]
     manifest = get_record(blocks, cid, Manifest)
@@ -78,8 +78,8 @@ def test_it_follows_the_collection(open_store: Callable[[Embeddings], VectorStor
 def test_a_store_that_lost_everything_is_filled_again(tmp_path: Path) -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks)
-    Collection.load(blocks, cid, index=StoreEngine(in_memory, tmp_path / "keys"))
-    collection = Collection.load(blocks, cid, index=StoreEngine(in_memory, tmp_path / "keys"))
+    Collection.load(blocks, cid, index=VectorStoreIndexFactory(in_memory, tmp_path / "keys"))
+    collection = Collection.load(blocks, cid, index=VectorStoreIndexFactory(in_memory, tmp_path / "keys"))
     assert collection.search("", vectors[9], k=1)[0].chunk == 9
 
 
@@ -94,7 +94,7 @@ def test_a_store_on_disk_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.M
         opened.append(qdrant(embeddings))
         return opened[-1]
 
-    Collection.load(blocks, cid, index=StoreEngine(remembered, tmp_path / "keys"))
+    Collection.load(blocks, cid, index=VectorStoreIndexFactory(remembered, tmp_path / "keys"))
     opened[-1].client.close()  # type: ignore[attr-defined]
 
     def refuses(*arguments: object, **options: object) -> list[str]:
@@ -105,7 +105,7 @@ def test_a_store_on_disk_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.M
         store.add_texts = refuses  # type: ignore[method-assign]
         return store
 
-    collection = Collection.load(blocks, cid, index=StoreEngine(reopened, tmp_path / "keys"))
+    collection = Collection.load(blocks, cid, index=VectorStoreIndexFactory(reopened, tmp_path / "keys"))
     assert collection.search("", vectors[9], k=1)[0].chunk == 9
     opened[-1].client.close()  # type: ignore[attr-defined]
 
@@ -119,7 +119,7 @@ def test_it_is_given_no_text(tmp_path: Path) -> None:
         opened.append(in_memory(embeddings))
         return opened[-1]
 
-    Collection.load(blocks, cid, index=StoreEngine(remembered, tmp_path / "keys"))
+    Collection.load(blocks, cid, index=VectorStoreIndexFactory(remembered, tmp_path / "keys"))
     (store,) = opened
     held = store.similarity_search_by_vector([1.0] * 16, k=100)
     assert len(held) > 1
@@ -131,7 +131,7 @@ def test_it_is_given_no_text(tmp_path: Path) -> None:
 def test_a_store_that_fails_is_a_store_error(tmp_path: Path) -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks, 3)
-    collection = Collection.load(blocks, cid, index=StoreEngine(Broken, tmp_path / "keys"))
+    collection = Collection.load(blocks, cid, index=VectorStoreIndexFactory(Broken, tmp_path / "keys"))
     with pytest.raises(StoreError, match="did not answer: ConnectionError: connection refused"):
         collection.search("word1", vectors[0], k=1)
 
@@ -139,11 +139,11 @@ def test_a_store_that_fails_is_a_store_error(tmp_path: Path) -> None:
         raise TimeoutError("no server")
 
     with pytest.raises(StoreError, match="no server"):
-        Collection.load(blocks, cid, index=StoreEngine(unreachable, tmp_path / "other"))
+        Collection.load(blocks, cid, index=VectorStoreIndexFactory(unreachable, tmp_path / "other"))
 
 
 def test_an_empty_collection_answers_nothing(tmp_path: Path) -> None:
-    engine = StoreEngine(in_memory, tmp_path / "keys")
+    engine = VectorStoreIndexFactory(in_memory, tmp_path / "keys")
     assert engine(np.zeros((0, 16), np.float32), []).nearest(np.ones(16, np.float32), 3).tolist() == []
 
 

@@ -14,7 +14,7 @@ from knet.content.base import put_record
 from knet.content.store import MemoryStore
 from knet.index.card import Batch, make_card
 from knet.index.collection import Collection, results_root
-from knet.index.shard import Chunk, Vectors, store_vector, write_shards
+from knet.index.shard import Chunk, Vectors, encode_vector, write_shards
 from knet.records import Document, Head, Manifest, NodeEntry, Receipt, SearchReply, SearchRequest, Space
 from knet.routing.node_view import NodeView
 from knet.search.verify_reply import Question, query_digest
@@ -44,7 +44,9 @@ class Owner:
             document = Document(
                 uri=f"doc:{node}/{number}", text=self.store.put(text.encode()), title=f"{node}/{number}"
             )
-            chunks.append(Chunk(document=document, start=0, end=len(text), text=text, vector=store_vector(embed(text))))
+            chunks.append(
+                Chunk(document=document, start=0, end=len(text), text=text, vector=encode_vector(embed(text)))
+            )
         batch = Batch(np.array([embed(text) for text in texts]), texts)
         card = make_card(SPACE, [batch], title=f"node {node}", documents=len(texts))
         manifest = Manifest(

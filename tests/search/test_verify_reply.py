@@ -10,7 +10,7 @@ import pytest
 
 from knet.chain.keys import new_key
 from knet.errors import BadReceipt, KnetError, NotIncluded, ScoreInflated, StaleManifest
-from knet.index.shard import store_vector
+from knet.index.shard import encode_vector
 from knet.records import SearchReply, Tombstone
 from knet.search.verify_reply import ReplayGuard, verify_reply
 
@@ -83,7 +83,7 @@ def test_a_vector_longer_than_one_is_refused() -> None:
     reply = owner.reply(request_for(QUESTION))
     with pytest.raises(KnetError):
         check(owner, reply)
-    long_vector = store_vector(embed(QUESTION) * 3)
+    long_vector = encode_vector(embed(QUESTION) * 3)
     with pytest.raises(KnetError):
         check(owner, hits_changed(owner.reply(request_for(QUESTION)), vector=long_vector))
 

@@ -22,8 +22,8 @@ from filelock import FileLock
 from knet.codec import Cid
 from knet.content.store import FileStore
 from knet.errors import BlockNotFound, StoreError
-from knet.index.collection import Collection, Rows, read_head
-from knet.index.dense import DenseIndex, MakeIndex
+from knet.index.collection import Collection, LiveChunks, read_head
+from knet.index.dense import DenseIndex, DenseIndexFactory
 from knet.records import ShardRef
 
 from ..node import Node, Progress
@@ -61,7 +61,7 @@ def index_of(node: Node) -> StoredIndex:
 class StoredIndex:
     """The index in a node's home. ``engine`` finds candidates by vector in the place of the file kept here."""
 
-    def __init__(self, home: Path, store: FileStore, engine: MakeIndex | None = None) -> None:
+    def __init__(self, home: Path, store: FileStore, engine: DenseIndexFactory | None = None) -> None:
         self._root = home / FOLDER
         self._store = store
         self._engine = engine
@@ -88,7 +88,7 @@ class StoredIndex:
             known = catalog.shards()
             texts = Texts(self._store)
             shards = [StoredShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
-            rows = Rows(manifest.shards)
+            rows = LiveChunks(manifest.shards)
             row_of = row_numbers(rows, shards)
             lexical = StoredLexical(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
             own = None if self._engine else _own_dense(folder, catalog, rows, shards)
@@ -149,14 +149,14 @@ class StoredIndex:
         update(folder, self._store, refs, kept, progress, dense=self._engine is None)
         return use(folder)
 
-    def _engine_dense(self, rows: Rows, shards: list[StoredShard]) -> DenseIndex:
+    def _engine_dense(self, rows: LiveChunks, shards: list[StoredShard]) -> DenseIndex:
         assert self._engine is not None
         leaves = [shard.leaves() for shard in shards]
         keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
         return self._engine(np.concatenate([vectors for _, vectors in numbered(rows, shards)]), keys)
 
 
-def _own_dense(folder: Path, catalog: Catalog, rows: Rows, shards: list[StoredShard]) -> DenseIndex:
+def _own_dense(folder: Path, catalog: Catalog, rows: LiveChunks, shards: list[StoredShard]) -> DenseIndex:
     """The file of vectors in an index's folder, and what it does not hold. Raises StoreError."""
     inside = in_file(catalog)
     tail = _outside(rows, shards, inside)
@@ -173,7 +173,7 @@ def _own_dense(folder: Path, catalog: Catalog, rows: Rows, shards: list[StoredSh
     return StoredDense(path, in_both, tail)
 
 
-def texts_of(rows: Rows, shards: Sequence[StoredShard]) -> Callable[[int], str]:
+def texts_of(rows: LiveChunks, shards: Sequence[StoredShard]) -> Callable[[int], str]:
     """What reads the text of a row."""
 
     def text(row: int) -> str:
@@ -183,7 +183,7 @@ def texts_of(rows: Rows, shards: Sequence[StoredShard]) -> Callable[[int], str]:
     return text
 
 
-def _outside(rows: Rows, shards: Sequence[StoredShard], inside: npt.NDArray[np.bool_]) -> Tail:
+def _outside(rows: LiveChunks, shards: Sequence[StoredShard], inside: npt.NDArray[np.bool_]) -> Tail:
     """Rows and vectors of the live chunks that the inverted file does not hold."""
     found = [(np.zeros(0, np.int64), np.zeros((0, 1), np.float32))]
     for place, shard in enumerate(shards):

@@ -16,7 +16,7 @@ from knet.codec import Cid
 from knet.content.base import BlockSource
 from knet.content.store import FileStore
 from knet.errors import BlockTampered, CodecError
-from knet.index.collection import Rows
+from knet.index.collection import LiveChunks
 from knet.index.lexical import K1, tokens
 from knet.index.lexical import Statistics as Bm25
 from knet.index.shard import LoadedShard, Spans, read_shard
@@ -176,7 +176,7 @@ class StoredLexical:
             asked *= 4
 
 
-def row_numbers(rows: Rows, shards: list[StoredShard]) -> npt.NDArray[np.int32]:
+def row_numbers(rows: LiveChunks, shards: list[StoredShard]) -> npt.NDArray[np.int32]:
     """The row of each number of the catalog; -1 for what this manifest has not, or has removed."""
     size = max((shard.entry.first + shard.ref.count for shard in shards), default=0)
     row_of = np.full(size, -1, np.int32)
@@ -186,7 +186,9 @@ def row_numbers(rows: Rows, shards: list[StoredShard]) -> npt.NDArray[np.int32]:
     return row_of
 
 
-def numbered(rows: Rows, shards: list[StoredShard]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+def numbered(
+    rows: LiveChunks, shards: list[StoredShard]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """The numbers and vectors of all live chunks, a shard at a time."""
     for place, shard in enumerate(shards):
         chunks = rows.of(place)

@@ -13,9 +13,9 @@ from knet.codec import Cid
 from knet.content.base import get_record
 from knet.content.store import FileStore
 from knet.errors import StoreError
-from knet.index.collection import Rows
+from knet.index.collection import LiveChunks
 from knet.index.lexical import document_frequency, tokens
-from knet.index.shard import LoadedShard, alive, read_shard
+from knet.index.shard import LoadedShard, live_mask, read_shard
 from knet.records import Document, Shard, ShardRef
 
 from ..node import Progress
@@ -79,7 +79,7 @@ class _Update:
         known = self.catalog.shards()
         if Postings(self.folder / WORDS).count < sum(len(entry.alive) for entry in known.values()):
             raise StoreError(f"the word index in {self.folder} lacks chunks.")
-        masks = {ref.shard: alive(ref) for ref in refs}
+        masks = {ref.shard: live_mask(ref) for ref in refs}
         _check_worth(known, masks)
         new = [ref for ref in refs if ref.shard not in known or not known[ref.shard].indexed]
         for cid, entry in known.items():
@@ -127,7 +127,7 @@ class _Update:
     def dense(self, refs: Sequence[ShardRef]) -> None:
         """Write the inverted file anew when too much lies outside of it."""
         known = self.catalog.shards()
-        rows = Rows(refs)
+        rows = LiveChunks(refs)
         texts = Texts(self.store)
         shards = [StoredShard(self.store, texts, self.catalog, ref, known[ref.shard]) for ref in refs]
         inside = in_file(self.catalog)

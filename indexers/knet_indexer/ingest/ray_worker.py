@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 from knet import __version__
-from knet.embed import AGREEMENT, Backend, Embedder, Vectors, find_model, open_backend
-from knet.embed.probes import PROBES, least_cosine
+from knet.embed import MIN_BACKEND_COSINE, Backend, Embedder, Vectors, find_model, open_backend
+from knet.embed.probes import PROBES, min_cosine
 from knet.errors import ConfigError, KnetError, SpaceMismatch
 from knet.records import Record, Space
 
@@ -96,10 +96,10 @@ def _embedder(recipe: Recipe) -> Embedder:
         raise ConfigError(f"it has knet {__version__}, the node has {recipe.version}.", hint="Install the same there.")
     embedder = open_backend(recipe.space, recipe.backend, model=recipe.model, threads=THREADS)
     expected = np.frombuffer(recipe.probes, np.float32).reshape(len(PROBES), -1)
-    cosine = least_cosine(embedder.encode(PROBES), expected)
-    if cosine < AGREEMENT:
+    cosine = min_cosine(embedder.encode(PROBES), expected)
+    if cosine < MIN_BACKEND_COSINE:
         raise SpaceMismatch(
-            f"its vectors stray from the node's own (cosine {cosine:.4f}, at least {AGREEMENT} is needed).",
+            f"its vectors stray from the node's own (cosine {cosine:.4f}, at least {MIN_BACKEND_COSINE} is needed).",
             hint="Take the machine out of the cluster, or install the versions there that the node has.",
         )
     return embedder

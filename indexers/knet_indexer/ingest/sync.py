@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from knet.codec import Cid, cid_of, decode, encode
 from knet.embed import Embedder, Vectors, is_bulk
 from knet.errors import KnetError, SourceError, TransportError
-from knet.index.shard import store_vector
+from knet.index.shard import encode_vector
 from knet.records import Record, Space
 
 from ..config import SourceConfig
@@ -228,7 +228,7 @@ class _Sync:
         while len(self.under_way) > all_but:
             batch = self.under_way.popleft()
             for digests, later in batch.parts:
-                self.state.add_vectors(batch.space, zip(digests, map(store_vector, later()), strict=True))
+                self.state.add_vectors(batch.space, zip(digests, map(encode_vector, later()), strict=True))
             with self.node.store.batch():
                 for block in (block for ready in batch.items for block in ready.blocks):
                     self.node.store.put(block)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from knet.codec import Cid
-from knet.dsi.collection import PLAN, load_starts
+from knet.dsi.collection import PLAN, load_shards
 from knet.dsi.datasets import passage_id
 from knet.dsi.publish import publish_model
 from knet.dsi.update import remove
@@ -24,7 +24,7 @@ def publish_models(node: Node, state: State, space: Space) -> list[Cid]:
     folder = node.folder / FOLDER
     if not (folder / PLAN).is_file():
         return []
-    trained_in, starts = load_starts(folder)
+    trained_in, starts = load_shards(folder)
     if trained_in != space:
         return []
     indexed = {passage_id(row.cid, chunk.start, chunk.end) for row in state.documents() for chunk in row.chunks}

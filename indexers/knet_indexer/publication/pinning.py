@@ -13,7 +13,7 @@ from knet.content.bundle import bundle_blocks, put_bundle
 from knet.content.car import write_car
 from knet.content.dag import walk
 from knet.content.kubo import KuboStore
-from knet.content.pinning import PinningService, origin
+from knet.content.pinning import PinningService, gateway_multiaddr
 from knet.errors import ConfigError, IndexerError, StoreError
 from knet.records import Manifest, Record
 
@@ -89,7 +89,7 @@ def pin_service(node: Node, service: PinningService, name: str, *, progress: Pro
     """
     head = _published(node)
     root = put_bundle(node.store, head.manifest)
-    reached = origin(node.config.public_endpoint)
+    reached = gateway_multiaddr(node.config.public_endpoint)
     origins = [reached] if reached else []
     status = service.pin(root, f"knet {node.name}", origins, on_status=lambda _: progress("pin", 0, 0))
     return PinReport(where=name, manifest=head.manifest, root=root, status=status.status)

@@ -18,7 +18,7 @@ from knet.errors import BlockNotFound, BlockTampered, StoreError
 from knet.index.card import Batch, make_card
 from knet.index.collection import Collection
 from knet.index.dense import ExactIndex, Rows
-from knet.index.shard import Chunk, Vectors, store_vector, write_shards
+from knet.index.shard import Chunk, Vectors, encode_vector, write_shards
 from knet.merkle import included
 from knet.records import Document, Manifest, Shard, ShardRef, Tombstone
 from knet_indexer.disk_index import ivf, update
@@ -79,7 +79,7 @@ def parts(store: FileStore) -> tuple[Manifest, list[ShardRef], np.ndarray]:
             vectors.append(vector / np.linalg.norm(vector))
             start = whole.index(text)
             chunk = Chunk(
-                document=document, start=start, end=start + len(text), text=text, vector=store_vector(vectors[-1])
+                document=document, start=start, end=start + len(text), text=text, vector=encode_vector(vectors[-1])
             )
             chunks.append(chunk)
     refs = [ref for first in range(0, 120, 30) for ref in write_shards(store, SPACE, chunks[first : first + 30])]
