@@ -64,12 +64,12 @@ class PinningService:
         name: str,
         origins: Sequence[str] = (),
         *,
-        patience: float = WAIT_SECONDS,
+        timeout: float = WAIT_SECONDS,
         on_status: Callable[[str], None] = lambda status: None,
     ) -> PinStatus:
         """Have everything under ``root`` kept, in the place of what this name stood for before.
 
-        ``origins`` are multiaddrs of who has the blocks. Returns when it is pinned, or after ``patience`` seconds of
+        ``origins`` are multiaddrs of who has the blocks. Returns when it is pinned, or after ``timeout`` seconds of
         the service's fetching. Raises StoreError when the service says it failed, and TransportErrors.
         """
         name = name[:MAX_NAME]
@@ -80,7 +80,7 @@ class PinningService:
             status = before
         else:
             status = self._call("POST", path, PinStatus, body)
-        until, pause = time.monotonic() + patience, FIRST_PAUSE
+        until, pause = time.monotonic() + timeout, FIRST_PAUSE
         while status.status in UNDER_WAY and time.monotonic() < until:
             on_status(status.status)
             self._sleep(pause)
