@@ -1,22 +1,20 @@
-"""Whether the nodes of a network answer now, and what they say of themselves: one short look at each, all at once."""
+"""Health of the nodes of a network: one short request to the status route of each, all at once."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
 
-from ..errors import AddressRefused, BadReply, KnetError, TooLarge
+from ..codec import from_json
+from ..errors import AddressRefused, BadReply, CodecError, KnetError, TooLarge
 from ..http import HttpClient
-from ..records import Record
+from ..records import Record, ServiceStatus
 from .node_view import NodeView
 
-DEADLINE_SECONDS = 2.0  # what an answer waits for a node at most: one that needs longer is of no use to a question
-MAX_WORD = 1 << 10  # bytes of "serving bafy..."
-MAX_METRICS = 256 << 10  # bytes; a node's own come to about 6 KiB
-_SEARCHES = re.compile(rb'^knet_node_searches_total\{outcome="ok"\} ([0-9.e+]{1,24})\s*$', re.M)
-_DOWN = "Its owner has to start it again. Questions go on without it; private ones still find what is kept elsewhere."
+DEADLINE_SECONDS = 2.0  # a question waits no longer for a node, so a slower one is of no use to it
+MAX_STATUS = 1 << 10  # bytes; a status has about 200
+_DOWN = "Its owner has to start it again. Questions go to the other nodes; private ones use copies kept elsewhere."
 _REFUSED = "Its owner has to announce an address that can be reached from here (`endpoint` in its node.json)."
 _ODD = "Something else answers at its address. Its owner has to look at what runs there."
 _EMPTY = "It runs and has nothing to serve yet. Look again in a minute."
@@ -25,10 +23,10 @@ _UNUSABLE = "It is left out of questions until its publication can be read; its 
 
 
 class NodeHealth(Record, frozen=True):
-    """One node as it is now: ``state`` is up | behind (serves no head of the chain) | down | unusable.
+    """The health of one node now: ``state`` is up | behind (serves no head of the chain) | down | unusable.
 
-    ``published`` is the time of its head on chain (unix seconds, 0 unknown). ``searches`` is how many it says it has
-    served since it was started, None where it does not say. ``advice`` is what to do about ``problem``.
+    ``published`` is the time of its head on chain (unix seconds, 0 unknown). ``searches`` is the number of
+    answered searches that the node reports, None if it gives no status. ``advice`` is the remedy for ``problem``.
     """
 
     node: int
@@ -48,9 +46,9 @@ async def look_at(
     unusable: Mapping[int, str],
     deadline: float = DEADLINE_SECONDS,
 ) -> list[NodeHealth]:
-    """The health of every node, by id; ``unusable`` are those whose publication cannot be read, with the reason.
+    """Return the health of every node, by id; ``unusable`` maps nodes with unreadable publications to the reason.
 
-    Takes up to twice ``deadline`` (seconds a request). Never raises for a node's failings.
+    Takes up to ``deadline`` seconds. Never raises for a fault of a node.
     """
     looked = await asyncio.gather(*(_look(http, view, deadline) for view in views.values()))
     left_out = [
@@ -65,10 +63,15 @@ async def _look(http: HttpClient, view: NodeView, deadline: float) -> NodeHealth
     base = view.entry.endpoint.rstrip("/")
     state, searches, problem, advice = "up", None, "", ""
     try:
-        word = await http.fetch("GET", f"{base}/readyz", deadline=deadline, max_bytes=MAX_WORD)
-        searches = await _searches(http, base, deadline)
-        if not _serves_head(view, word):
+        reply = await http.fetch("GET", f"{base}/v1/status", deadline=deadline, max_bytes=MAX_STATUS)
+        status = from_json(reply, ServiceStatus)
+        searches = status.searches
+        if not status.ready:
+            state, problem, advice = "down", "It has nothing to serve.", _EMPTY
+        elif not _serves_head(view, status):
             state, problem, advice = "behind", "It does not serve what it published last.", _BEHIND
+    except CodecError:
+        state, problem, advice = "down", "Its reply is not the status of a node.", _ODD
     except KnetError as error:
         state, problem, advice = "down", str(error), _advice(error)
     head = view.entry.head
@@ -85,24 +88,10 @@ async def _look(http: HttpClient, view: NodeView, deadline: float) -> NodeHealth
     )
 
 
-def _serves_head(view: NodeView, word: bytes) -> bool:
-    """Whether the manifest that a node names is one that its replies may speak for. Others than ours need name none."""
-    named = re.search(r"\bb[a-z2-7]{20,}\b", word.decode(errors="replace"))
+def _serves_head(view: NodeView, status: ServiceStatus) -> bool:
+    """Return True if the manifest that a node serves is one that clients accept replies for."""
     heads = [view.entry.head.manifest] if view.entry.head else []
-    return named is None or named[0] in map(str, [*heads, *view.earlier])
-
-
-async def _searches(http: HttpClient, base: str, deadline: float) -> int | None:
-    """What a node counts of itself; None where it keeps that to itself."""
-    try:
-        metrics = await http.fetch("GET", f"{base}/metrics", deadline=deadline, max_bytes=MAX_METRICS)
-    except KnetError:
-        return None
-    found = _SEARCHES.search(metrics)
-    try:
-        return int(float(found[1])) if found else 0
-    except (ValueError, OverflowError):
-        return None
+    return status.manifest in (*heads, *view.earlier)
 
 
 def _advice(error: KnetError) -> str:

@@ -50,7 +50,7 @@ def health(number: int) -> dict[str, Any]:
     return {
         "node": number, "title": f"Collection {number}", "state": "down" if silent else "up", "milliseconds": 3.0,
         "sequence": 1, "published": 1_700_000_000, "searches": None if silent else number,
-        "problem": "http://127.0.0.1:4007/readyz cannot be reached." if silent else "",
+        "problem": "http://127.0.0.1:4007/v1/status cannot be reached." if silent else "",
         "advice": "Its owner has to start it again." if silent else "",
     }  # fmt: skip
 

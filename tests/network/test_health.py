@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,32 +111,73 @@ def look(net: Network, node: RunningNode, endpoint: str) -> NodeHealth:
 
 
 @pytest.mark.parametrize(
-    ("replies", "state", "advice"),
+    ("status", "body", "advice"),
     [
-        ({"/readyz": (503, b"")}, "down", "nothing to serve yet"),
-        ({"/readyz": (404, b"")}, "down", "Something else answers"),
-        ({"/readyz": (200, b"x" * 5000)}, "down", "Something else answers"),
-        ({"/readyz": (200, b"serving bafyreibh4fvajx5v4zpprdgbmbvzzwxrvb6a4ntcwrnfxzrqsbxvdqzzlq")}, "behind", "hangs"),
-        ({"/readyz": (200, b"ok")}, "up", ""),
+        (503, b"", "nothing to serve yet"),
+        (404, b"", "Something else answers"),
+        (200, b"x" * 5000, "Something else answers"),
+        (200, b"ok", "Something else answers"),
+        (200, b"[" * 900, "Something else answers"),
+        (200, b"\xff\xfe", "Something else answers"),
     ],
 )
-def test_what_else_may_answer_at_a_nodes_address(
-    net: Network, node: RunningNode, replies: dict[str, tuple[int, bytes]], state: str, advice: str
+def test_an_address_without_a_status_is_down(
+    net: Network, node: RunningNode, status: int, body: bytes, advice: str
 ) -> None:
-    with web_server(replies) as endpoint:
+    with web_server({"/v1/status": (status, body)}) as endpoint:
         found = look(net, node, endpoint)
-    assert found.state == state
+    assert (found.state, found.searches) == ("down", None)
+    assert advice in found.advice
+
+
+def status_of(net: Network, node: RunningNode, **changes: object) -> bytes:
+    """The status of this node's head with some fields changed."""
+    head = net.views()[node.identity].entry.head
+    assert head is not None
+    plain = {"type": "knet/status/1", "ready": True, "manifest": str(head.manifest), "sequence": 1, "documents": 1}
+    return json.dumps({**plain, "chunks": 1, "searches": 5, **changes}).encode()
+
+
+OTHER = "bafyreibh4fvajx5v4zpprdgbmbvzzwxrvb6a4ntcwrnfxzrqsbxvdqzzlq"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "advice"),
+    [
+        ({}, "up", ""),
+        ({"manifest": OTHER}, "behind", "hangs"),
+        ({"manifest": None}, "behind", "hangs"),
+        ({"ready": False, "manifest": None}, "down", "nothing to serve yet"),
+    ],
+)
+def test_a_status_gives_the_state_and_the_searches(
+    net: Network, node: RunningNode, changes: dict[str, object], state: str, advice: str
+) -> None:
+    with web_server({"/v1/status": (200, status_of(net, node, **changes))}) as endpoint:
+        found = look(net, node, endpoint)
+    assert (found.state, found.searches) == (state, 5)
     assert advice in found.advice
     assert bool(advice) == bool(found.advice)
-    assert found.searches is None
 
 
-@pytest.mark.parametrize("count", [b"1e999", b"-3", b"many", b"9" * 40])
-def test_a_count_that_is_none_is_not_shown(net: Network, node: RunningNode, count: bytes) -> None:
-    metrics = b'knet_node_searches_total{outcome="ok"} ' + count + b"\n"
-    with web_server({"/readyz": (200, b"ok"), "/metrics": (200, metrics)}) as endpoint:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"searches": -3},
+        {"searches": 2**60},
+        {"searches": 10**40},
+        {"searches": "many"},
+        {"manifest": "x"},
+        {"type": "x"},
+    ],
+)
+def test_a_status_with_an_impossible_value_is_refused(
+    net: Network, node: RunningNode, changes: dict[str, object]
+) -> None:
+    with web_server({"/v1/status": (200, status_of(net, node, **changes))}) as endpoint:
         found = look(net, node, endpoint)
-    assert (found.state, found.searches) == ("up", None if count == b"1e999" else 0)
+    assert (found.state, found.searches) == ("down", None)
+    assert found.problem == "Its reply is not the status of a node."
 
 
 def test_an_address_that_may_not_be_contacted_is_the_owners_to_change(net: Network, node: RunningNode) -> None:

@@ -15,7 +15,7 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from knet import __version__
 from knet.codec import Cid
 from knet.errors import CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
-from knet.records import SearchReply, SearchRequest
+from knet.records import SearchReply, SearchRequest, ServiceStatus
 
 from ..node import Node
 from . import negotiation as wire
@@ -87,6 +87,20 @@ class Service:
         if self.buckets is not None and client and (wait := self.buckets.take(client)):
             detail = f"This node answers {self.node.config.rate:g} searches a second for each client."
             raise HTTPException(429, detail, {"Retry-After": str(ceil(wait))})
+
+    @property
+    def status(self) -> ServiceStatus:
+        """The state of the node for clients."""
+        head = self.keeper.current
+        manifest = head.collection.manifest if head else None
+        return ServiceStatus(
+            ready=head is not None,
+            manifest=head.entry.manifest if head else None,
+            sequence=manifest.sequence if manifest else 0,
+            documents=manifest.documents if manifest else 0,
+            chunks=manifest.chunks if manifest else 0,
+            searches=self.metrics.answered,
+        )
 
     async def search(self, request: SearchRequest) -> SearchReply:
         """One search, in a thread unless it is quick; at most `MAX_WAITING` are taken on."""
@@ -166,7 +180,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
             outcome = outcome_of(error)
             raise
         finally:
-            service.metrics.searches.labels(outcome).inc()
+            service.metrics.count(outcome)
             service.metrics.seconds.observe(time.perf_counter() - started)
 
 
@@ -205,6 +219,10 @@ def _add_operations(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", **openapi.HEALTH)
     async def readyz() -> Response:
         return Response(f"serving {service.served.entry.manifest}\n", media_type="text/plain")
+
+    @app.get("/v1/status", **openapi.STATUS)
+    async def status(request: Request) -> Response:
+        return wire.reply(service.status, wire.wanted(request, wire.JSON))
 
     @app.get("/metrics", **openapi.METRICS)
     async def metrics() -> Response:

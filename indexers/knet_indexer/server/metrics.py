@@ -24,7 +24,13 @@ class Metrics:
         self.documents = Gauge("knet_node_documents", "Documents in the head.", registry=self.registry)
         self.chunks = Gauge("knet_node_chunks", "Chunks in the head.", registry=self.registry)
 
+        self.answered = 0  # searches with the outcome ok, for `/v1/status`
         ProcessCollector(registry=self.registry)  # memory, CPU and open files, where the system tells
+
+    def count(self, outcome: str) -> None:
+        """Count one search."""
+        self.searches.labels(outcome).inc()
+        self.answered += outcome == "ok"
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import FastAPI, Response
 
 from knet.codec import Cid
-from knet.records import Card, SearchReply, SearchRequest
+from knet.records import Card, SearchReply, SearchRequest, ServiceStatus
 
 from .head import MAX_QUESTION
 from .negotiation import DAG_CBOR, JSON
@@ -87,6 +87,10 @@ REGISTRATION = _route(
     _503=_EMPTY,
 )
 HEALTH = _route("Whether the node is up (healthz), and whether it can answer (readyz).", _TEXT, _503=_EMPTY)
+STATUS = _route(
+    "The head that the node serves and the searches it answered since its start.",
+    {"description": "The node's state.", "content": _content("ServiceStatus")},
+)
 METRICS = _route("Metrics in Prometheus' text format.", _TEXT)
 
 
@@ -149,7 +153,7 @@ def _plain(kind: type) -> dict[str, Any]:
 
 def describe(app: FastAPI) -> None:
     """Add the records to the application's OpenAPI document."""
-    kinds = [SearchRequest, SearchReply, Card, ManifestReply, ChangesReply]
+    kinds = [SearchRequest, SearchReply, Card, ManifestReply, ChangesReply, ServiceStatus]
     _, schemas = msgspec.json.schema_components(kinds, schema_hook=_plain, ref_template=_TEMPLATE)
     generate = app.openapi
 

@@ -22,7 +22,7 @@ from knet.config import Profile
 from knet.errors import NodeBusy
 from knet.index.collection import results_root
 from knet.merkle import included
-from knet.records import Card, Document, SearchReply, SearchRequest, chunk_leaf
+from knet.records import Card, Document, SearchReply, SearchRequest, ServiceStatus, chunk_leaf
 from knet_indexer.cli.watch import watching
 from knet_indexer.config import SourceConfig
 from knet_indexer.node import Node
@@ -286,9 +286,16 @@ def test_metrics_count_searches_and_tell_nothing_of_them(http: httpx.Client) -> 
 
 def test_the_openapi_document_describes_every_route_and_record(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
-    assert {"/v1/search", "/v1/card", "/v1/manifest", "/v1/changes", "/healthz", "/readyz", "/metrics"} <= set(
-        document["paths"]
-    )
+    assert {
+        "/v1/search",
+        "/v1/card",
+        "/v1/manifest",
+        "/v1/changes",
+        "/v1/status",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    } <= set(document["paths"])
     body = document["paths"]["/v1/search"]["post"]["requestBody"]["content"]
     assert body.keys() == {DAG_CBOR, JSON}
     schemas = document["components"]["schemas"]
@@ -297,12 +304,25 @@ def test_the_openapi_document_describes_every_route_and_record(http: httpx.Clien
     assert set(references) <= set(schemas), "every reference leads somewhere"
 
 
+def test_the_status_names_the_head_and_counts_answered_searches(http: httpx.Client) -> None:
+    before = from_json(http.get("/v1/status").content, ServiceStatus)
+    head = from_json(http.get("/v1/manifest").content, ManifestReply)
+    assert (before.ready, before.manifest, before.sequence) == (True, head.cid, head.manifest.sequence)
+    assert (before.documents, before.chunks) == (head.manifest.documents, head.manifest.chunks)
+    post(http, encode(request()))
+    post(http, b"not a request")
+    after = decode(http.get("/v1/status", headers={"Accept": DAG_CBOR}).content, ServiceStatus)
+    assert after.searches == before.searches + 1
+
+
 def test_a_node_that_published_nothing_is_alive_and_not_ready(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", TEXTS, devnet)
     bound = listen(node)
     with serving(node, bound), httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as client:
         assert client.get("/healthz").status_code == 200
         assert_problem(client.get("/readyz"), 503, "published nothing")
+        status = from_json(client.get("/v1/status").content, ServiceStatus)
+        assert status == ServiceStatus(ready=False, manifest=None, sequence=0, documents=0, chunks=0, searches=0)
         assert_problem(post(client, encode(request())), 503, "published nothing")
 
 
