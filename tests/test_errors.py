@@ -34,11 +34,11 @@ def drawn_tree() -> dict[str, str]:
     return parents
 
 
-def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:
+def test_docstring_tree_equals_the_class_tree() -> None:
     assert drawn_tree() == {name: kind.__bases__[0].__name__ for name, kind in TREE.items()}
 
 
-def test_every_error_is_caught_as_a_knet_error_and_says_what_to_do() -> None:
+def test_error_text_is_message_and_hint() -> None:
     error = errors.BlockNotFound("no store has the block.", hint="Add a gateway.")
     assert isinstance(error, errors.KnetError)
     assert str(error) == "no store has the block. Add a gateway."
@@ -65,14 +65,14 @@ def raises(tree: ast.AST, docs: str = "", caught: frozenset[str] = frozenset()) 
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_raises_only_knet_errors_or_what_it_documents(path: Path) -> None:
+def test_module_raises_only_knet_errors_or_documented_ones(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     private = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name.startswith("_")}
     known = TREE.keys() | FRAMEWORK | private
     assert [f"line {line}: {name}" for line, name in raises(tree) if name not in known] == []
 
 
-def test_no_module_starts_an_error_tree_of_its_own() -> None:
+def test_no_module_defines_errors_outside_the_tree() -> None:
     own = [
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in SOURCES

@@ -135,7 +135,7 @@ def client() -> Iterator[HttpClient]:
         pytest.param(says(b"\x00\xff" * 5000), PATIENT, BadReply, id="sends noise"),
     ],
 )
-def test_a_hostile_server_ends_in_the_right_error(
+def test_hostile_server_raises_the_matching_error(
     client: HttpClient, behave: Behaviour, deadline: float, expected: type[TransportError]
 ) -> None:
     with serving(behave) as url, pytest.raises(expected) as caught:
@@ -144,7 +144,7 @@ def test_a_hostile_server_ends_in_the_right_error(
     assert url in str(caught.value)
 
 
-def test_a_redirect_names_its_target(client: HttpClient) -> None:
+def test_redirect_error_names_the_target(client: HttpClient) -> None:
     with (
         serving(says(reply(b"", "301 Moved", Location="http://169.254.169.254/x"))) as url,
         pytest.raises(AddressRefused, match=r"169\.254\.169\.254/x"),
@@ -152,14 +152,14 @@ def test_a_redirect_names_its_target(client: HttpClient) -> None:
         client.get(url, deadline=PATIENT, max_bytes=LIMIT)
 
 
-def test_a_refused_connection_is_unreachable(client: HttpClient) -> None:
+def test_refused_connection_is_unreachable(client: HttpClient) -> None:
     with serving(hang_up) as url:
         pass
     with pytest.raises(Unreachable):
         client.get(url, deadline=PATIENT, max_bytes=LIMIT)
 
 
-def test_an_unknown_name_is_unreachable(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_unreachable(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(*_: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -196,18 +196,20 @@ def test_an_unknown_name_is_unreachable(client: HttpClient, monkeypatch: pytest.
         ("::", set()),
     ],
 )
-def test_the_address_policy(address: str, policies: set[str]) -> None:
+def test_address_policy_decides_on_each_address(address: str, policies: set[str]) -> None:
     assert {policy for policy in ("public", "loopback", "private") if allowed(ip_address(address), policy)} == policies
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "127.1"])
-def test_this_machine_is_not_public(host: str) -> None:
+def test_loopback_is_not_public(host: str) -> None:
     with HttpClient("public") as client, pytest.raises(AddressRefused):
         client.get(f"http://{host}:9/", deadline=PATIENT, max_bytes=LIMIT)
 
 
 @pytest.mark.parametrize("answers", [["127.0.0.1"], ["10.0.0.1", "192.168.0.1"], ["::1", "127.0.0.1"]])
-def test_a_name_that_turns_out_to_be_private_is_refused(answers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_that_resolves_to_a_private_address_is_refused(
+    answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DNS rebinding: whatever was checked before, it is the address of the socket that counts."""
 
     def rebound(_host: str, port: int, *_: object) -> list[tuple[object, ...]]:
@@ -233,14 +235,14 @@ def test_only_plain_http_urls_are_contacted(client: HttpClient, url: str) -> Non
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "500 Oops"])
-def test_an_error_status_is_kept(client: HttpClient, status: str) -> None:
+def test_error_status_is_kept(client: HttpClient, status: str) -> None:
     with serving(says(reply(b"secret <b>page</b>", status))) as url, pytest.raises(BadReply) as caught:
         client.get(url, deadline=PATIENT, max_bytes=LIMIT)
     assert caught.value.status == int(status[:3])
     assert "secret" not in str(caught.value)
 
 
-def test_a_problem_is_quoted_briefly_and_harmlessly(client: HttpClient) -> None:
+def test_problem_detail_is_quoted_short_and_printable(client: HttpClient) -> None:
     body = b'{"title": "Busy", "detail": "\\u001b[2J%s"}' % (b"y" * 5000)
     problem = reply(body, "503 Service Unavailable", Content_Type="application/problem+json")
     with serving(says(problem)) as url, pytest.raises(BadReply, match="Busy: ") as caught:
@@ -250,13 +252,13 @@ def test_a_problem_is_quoted_briefly_and_harmlessly(client: HttpClient) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[1, 2]", b"{", b'{"title": 7}', b"x" * 100_000])
-def test_a_broken_problem_leaves_the_status(client: HttpClient, body: bytes) -> None:
+def test_malformed_problem_document_leaves_the_status(client: HttpClient, body: bytes) -> None:
     problem = reply(body, "403 Forbidden", Content_Type="application/problem+json")
     with serving(says(problem)) as url, pytest.raises(BadReply, match="answered 403: Forbidden"):
         client.get(url, deadline=PATIENT, max_bytes=LIMIT)
 
 
-def test_connections_are_kept_and_a_lost_one_is_replaced(client: HttpClient) -> None:
+def test_connections_are_reused_and_replaced_when_lost(client: HttpClient) -> None:
     ports = []
 
     def twice(connection: socket.socket) -> None:
@@ -286,7 +288,7 @@ async def test_fetch_works_from_any_event_loop(client: HttpClient) -> None:
     assert both == [b"hello"] * 3
 
 
-def test_a_sync_caller_runs_many_at_once(client: HttpClient) -> None:
+def test_synchronous_caller_runs_requests_concurrently(client: HttpClient) -> None:
     async def ask(url: str) -> list[bytes]:
         return await asyncio.gather(
             *(client.fetch("GET", url, deadline=PATIENT, max_bytes=LIMIT) for _ in range(20)),
@@ -296,7 +298,7 @@ def test_a_sync_caller_runs_many_at_once(client: HttpClient) -> None:
         assert client.run(ask(url)) == [b"hello"] * 20
 
 
-def test_the_deadline_covers_an_upload_that_nobody_reads(client: HttpClient) -> None:
+def test_deadline_covers_an_unread_upload(client: HttpClient) -> None:
     async def upload(url: str) -> bytes:
         return await client.fetch("POST", url, body=bytes(1_000_000), deadline=SHORT, max_bytes=LIMIT)
 
@@ -304,7 +306,7 @@ def test_the_deadline_covers_an_upload_that_nobody_reads(client: HttpClient) -> 
         client.run(upload(url))
 
 
-def test_closing_ends_what_is_under_way() -> None:
+def test_close_cancels_running_requests() -> None:
     client = HttpClient("loopback")
     asked = threading.Event()
 
@@ -323,7 +325,7 @@ def test_closing_ends_what_is_under_way() -> None:
     client.close()
 
 
-def test_a_dropped_client_ends_its_thread() -> None:
+def test_client_without_references_ends_its_thread() -> None:
     client = HttpClient()
     thread = client._thread
     del client
@@ -331,7 +333,7 @@ def test_a_dropped_client_ends_its_thread() -> None:
     assert not thread.is_alive()
 
 
-def test_an_exception_nobody_awaits_is_logged(client: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_unawaited_exception_is_logged(client: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
     async def lose() -> None:
         asyncio.ensure_future(asyncio.sleep(-1, ValueError("lost"))).add_done_callback(_raise)
 

@@ -48,7 +48,7 @@ from ..search.rerank import Reranker, rerank_columns
 from ..search.session import Collector, Options, QuerySession, check_question
 from ..trust.feedback import AnsweredQuestions, PassageRatings
 from ..trust.history import History
-from ..trust.probes import Judged, Probe, judge
+from ..trust.probes import Probe, ProbeResult, evaluate_probe
 from ..trust.rater_weights import TrustedAccount
 from .selection import choose_far, select_nodes, unavailable_statuses
 from .trust_model import NodeTrust, TrustModel
@@ -83,7 +83,7 @@ class Network:
         self._sources = NodeBlockSources(profile, http, store, folder / "cache" / "cards")
         self._ratings = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._promises = DisputeResponder(chain, signer, LayeredStore(*self._sources.stores))
-        self._verdicts = PassageRatings(folder / "verdicts" / f"{profile.name}.json")
+        self._verdicts = PassageRatings(folder / "passage_ratings" / f"{profile.name}.json")
         self._standings = TrustModel(
             chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._view.owners()
         )
@@ -256,14 +256,14 @@ class Network:
             self._standings.refresh()
         return sent
 
-    def probe(self, probe: Probe, *, rate: bool = False) -> Judged:
+    def probe(self, probe: Probe, *, rate: bool = False) -> ProbeResult:
         """Ask every node a question whose answer one knows, and learn who was right; ``rate`` queues the verdicts too.
 
         Raises ConfigError for a question that cannot be asked.
         """
         answer = self.ask(probe.question, k=MAX_K, ask=0, collapse=False)
         sent = [(passage.provenance.node, passage.text) for passage in answer.passages]
-        judged = judge(probe, sent)
+        judged = evaluate_probe(probe, sent)
         self._standings.observe(judged)
         if rate:
             best = {node: number for number, (node, _) in reversed(list(enumerate(sent, 1)))}

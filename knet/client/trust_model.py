@@ -30,7 +30,7 @@ from ..search.verify_reply import VerifiedHit
 from ..trust.agreement import claim, outcomes, versions
 from ..trust.history import History, on_chain, points_of
 from ..trust.observations import ObservationLog, Outcome
-from ..trust.probes import Judged
+from ..trust.probes import ProbeResult
 from ..trust.rater_weights import PersonalTrust, TrustedAccount
 from ..trust.reliability import SourceBelief, bonus, pooled
 from ..trust.usefulness import Usefulness
@@ -146,7 +146,7 @@ class TrustModel:
     def people(self) -> list[TrustedAccount]:
         """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
         self.refresh()
-        return self._personal.people()
+        return self._personal.trusted_accounts()
 
     def histories(self, views: Mapping[int, NodeView]) -> list[History]:
         """Every node's reliability and usefulness over time, by node. Raises ChainUnreachable."""
@@ -180,7 +180,7 @@ class TrustModel:
         if self._last is not None:
             self._last.result()
 
-    def observe(self, judged: Judged) -> None:
+    def observe(self, judged: ProbeResult) -> None:
         """Learn what a probe showed. Raises StoreError."""
         self._memory.add(
             Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in judged.outcomes.items()

@@ -1,16 +1,16 @@
-"""Who is right, without anybody who knows: cross-source agreement by iterated weighted majority (RA-RAG, 2410.22954).
+"""Reliability without labels: cross-source agreement by iterated weighted majority (RA-RAG, arXiv 2410.22954).
 
-What counts as one source saying the same as another:
+Definition of agreement between two sources:
 
-* One source has one voice on one matter, however many copies it sends.
-* Texts that share most of their words are versions of one text. Where versions differ in what they would be quoted
-  with, they contradict each other; those that agree word for word back each other. A version that has fewer words of
-  the question is about something else (the same form, filled in for another name) and contradicts nothing.
-* Copies alone prove nothing. Only where at least two sources agree against a third is anything learnt, so a source that
-  is alone with what it says, or that everybody repeats, is neither raised nor lowered.
+* A source has one vote on one text, regardless of how many copies it sends.
+* Texts that share most of their words are versions of one text. Versions that differ in their quotable sentences
+  contradict each other; versions with equal sentences support each other. A version with fewer words of the question
+  is about another subject (the same form, filled in for another name) and contradicts nothing.
+* Copies alone are not evidence. An outcome is recorded only where at least two sources agree against a third. A source
+  whose claim is unique, or repeated by all sources, is neither raised nor lowered.
 
-The heavier side wins, where a source weighs what is known of it (`reliability.weight`). Whom the outcome makes more
-reliable weighs more the next time; on a fixed set of questions `run_to_convergence` repeats that until it stands still.
+The side with the larger total weight wins; a source's weight is `reliability.learning_weight`. The outcome changes the
+weights of the next vote. On a fixed set of questions `run_to_convergence` repeats the vote until the means are stable.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ import numpy.typing as npt
 from ..index.lexical import tokens
 from ..index.sentences import sentences
 from ..records import Record, Reputation
-from .reliability import observed, open_weight
+from .reliability import learning_weight, observed
 
 SAME_TEXT = 0.5  # Jaccard similarity of words: versions with every answer changed keep more, other texts a quarter
-QUOTED = 0.6  # as an extractive answer quotes: sentences that cover this share of what the best one covers
+QUOTED = 0.6  # sentences that cover this share of the best one's question words, as in an extractive answer
 MAJORITY = 0.5
 ROUNDS = 20
-STILL = 1e-3  # change of a mean at which `run_to_convergence` stops
+TOLERANCE = 1e-3  # change of a mean at which `run_to_convergence` stops
 
 Floats = npt.NDArray[np.float64]
 
 
 class Claim(Record, frozen=True):
-    """What one source says on a question: the words of a passage, and those it would be quoted with."""
+    """One source's passage for a question: all its words, and the words of its quotable sentences."""
 
     source: int
     words: frozenset[str]
     quoted: frozenset[str]
-    covered: int  # words of the question that the passage has
+    covered: int  # words of the question in the passage
 
 
 def claim(source: int, question: str, text: str) -> Claim:
-    """A passage as evidence: its words, and the words of its sentences that answer the question."""
+    """Return a passage as a claim: its words, and the words of its sentences that answer the question."""
     asked = set(tokens(question))
     parts = [frozenset(tokens(text[span.start : span.end])) for span in sentences(text)]
     covers = [len(asked & part) for part in parts]
@@ -58,7 +58,7 @@ def claim(source: int, question: str, text: str) -> Claim:
 
 
 def versions(texts: Sequence[frozenset[str]]) -> list[int]:
-    """For each set of words the index of the first that it is a version of (single linkage in order)."""
+    """Return for each set of words the index of the first set that it is a version of (single linkage, in order)."""
     if not texts:
         return []
     near = jaccard(texts) >= SAME_TEXT
@@ -70,22 +70,25 @@ def versions(texts: Sequence[frozenset[str]]) -> list[int]:
 
 
 def jaccard(texts: Sequence[frozenset[str]]) -> Floats:
-    """``(n, n)`` similarities of sets of words, by one product of incidence matrices."""
-    place = {word: at for at, word in enumerate(dict.fromkeys(word for text in texts for word in text))}
-    holds = np.zeros((len(texts), len(place)), np.float32)
+    """Return the ``(n, n)`` Jaccard similarities of sets of words, by one product of incidence matrices."""
+    column = {word: at for at, word in enumerate(dict.fromkeys(word for text in texts for word in text))}
+    incidence = np.zeros((len(texts), len(column)), np.float32)
     for row, text in enumerate(texts):
-        holds[row, [place[word] for word in text]] = 1
-    shared = (holds @ holds.T).astype(np.float64)
+        incidence[row, [column[word] for word in text]] = 1
+    shared = (incidence @ incidence.T).astype(np.float64)
     sizes = np.diag(shared)
     union = sizes[:, None] + sizes - shared
     return np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
 
 
 def outcomes(claims: Sequence[Claim], known: Mapping[int, Reputation]) -> dict[int, float]:
-    """-1..1 for every source that a majority backs or contradicts on one question; no entry where nothing is learnt."""
+    """Return -1..1 for every source that a majority supports or contradicts on one question.
+
+    Sources without evidence for or against them have no entry. ``known`` is each source's reliability so far.
+    """
     seen: defaultdict[int, list[float]] = defaultdict(list)
     for sides in _contests(claims):
-        weights = [sum(open_weight(known.get(source, Reputation())) for source in side) for side in sides]
+        weights = [sum(learning_weight(known.get(source, Reputation())) for source in side) for side in sides]
         order = sorted(range(len(sides)), key=lambda at: -weights[at])
         winner = sides[order[0]]
         if len(winner) > 1 and weights[order[0]] > weights[order[1]]:
@@ -96,7 +99,7 @@ def outcomes(claims: Sequence[Claim], known: Mapping[int, Reputation]) -> dict[i
 
 
 def _contests(claims: Sequence[Claim]) -> list[list[set[int]]]:
-    """For every text that sources hold in different versions: the sources of each version, one vote each."""
+    """Return, for every text that sources hold in different versions, the sources of each version, one vote each."""
     labels = versions([claim.words for claim in claims])
     covers: dict[int, int] = {}
     for label, claim in zip(labels, claims, strict=True):
@@ -113,18 +116,18 @@ def _contests(claims: Sequence[Claim]) -> list[list[set[int]]]:
 def conflict_penalty(
     asked: frozenset[str], texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Mapping[int, float]
 ) -> Floats:
-    """0..1 for each passage: how surely better backed versions of the same text say something else.
+    """Return 0..1 for each passage: the confidence that better supported versions of the same text contradict it.
 
-    ``asked`` are the question's words; ``weights`` is what each source weighs (`reliability.weight`: nothing if nobody
-    knows it); copies count once. It is one minus the odds of a passage's backers against those of the best backed
-    version, of versions with at least as many of the question's words.
+    ``asked`` are the question's words; ``weights`` the weight of each source (`reliability.weight`: 0 for an unknown
+    source). Copies count once. The penalty is one minus the odds of a passage's supporters against those of the best
+    supported version, among versions with at least as many of the question's words.
     """
-    backing = backed(texts, sources, weights)
+    backing = supporting_weight(texts, sources, weights)
     labels, covered = np.array(versions(texts)), np.array([len(asked & text) for text in texts])
     rivals = (labels[:, None] == labels) & (covered >= covered[:, None])
     best = np.where(rivals, backing, 0.0).max(axis=1)
-    doubt: Floats = 1 - np.exp(backing - best)
-    return doubt
+    penalty: Floats = 1 - np.exp(backing - best)
+    return penalty
 
 
 def outlier_penalty(
@@ -134,25 +137,25 @@ def outlier_penalty(
     sources: Sequence[int],
     weights: Mapping[int, float],
 ) -> Floats:
-    """0..1 for each passage that outranks what most of the reliable sources say: the share of them it lacks.
+    """Return 0..1 for each passage that outranks the majority's text: the share of that majority that it lacks.
 
-    What most say is a text that answers the question (``answers``) and that more than half of all sources, by number
-    and by weight, back. Where there is none, as among sources that hold different things, all are 0: a lone voice is
-    doubted only where the others had the same to say, and it claims to know better, as an answer planted for the very
-    question does, however often its source repeats it.
+    The majority's text answers the question (``answers``) and is supported by more than half of all sources, by number
+    and by weight. Where there is none, as among sources that hold different texts, every penalty is 0. A passage of a
+    single source is penalized only where the other sources agree and it outranks them: an answer planted for this
+    question does so, regardless of how often its source repeats it.
     """
     total = sum(weights.get(source, 0.0) for source in set(sources))
-    share = backed(texts, sources, weights) / total if total > 0 else np.zeros(len(texts))
-    voices = backed(texts, sources, dict.fromkeys(sources, 1.0)) / len(set(sources))
-    most = answers & (share > MAJORITY) & (voices > MAJORITY)
-    if not most.any():
+    share = supporting_weight(texts, sources, weights) / total if total > 0 else np.zeros(len(texts))
+    number = supporting_weight(texts, sources, dict.fromkeys(sources, 1.0)) / len(set(sources))
+    majority = answers & (share > MAJORITY) & (number > MAJORITY)
+    if not majority.any():
         return np.zeros(len(texts))
-    leader = int(np.where(most, relevance, -np.inf).argmax())
+    leader = int(np.where(majority, relevance, -np.inf).argmax())
     return np.where(relevance > relevance[leader], np.clip(1 - share / share[leader], 0, 1), 0.0)
 
 
-def backed(texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Mapping[int, float]) -> Floats:
-    """The weight of all sources that hold each text, each counted once."""
+def supporting_weight(texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Mapping[int, float]) -> Floats:
+    """Return the total weight of the sources that hold each text, each source counted once."""
     holders: defaultdict[frozenset[str], set[int]] = defaultdict(set)
     for text, source in zip(texts, sources, strict=True):
         holders[text].add(source)
@@ -160,7 +163,7 @@ def backed(texts: Sequence[frozenset[str]], sources: Sequence[int], weights: Map
 
 
 def run_to_convergence(questions: Sequence[Sequence[Claim]]) -> dict[int, Reputation]:
-    """Reliability of every source from many questions without labels: vote, weigh by the outcome, vote again."""
+    """Return every source's reliability from many questions without labels: vote, update the weights, vote again."""
     known: dict[int, Reputation] = {}
     for _ in range(ROUNDS):
         found: dict[int, Reputation] = {}
@@ -169,6 +172,6 @@ def run_to_convergence(questions: Sequence[Sequence[Claim]]) -> dict[int, Reputa
                 found[source] = observed(found.get(source, Reputation()), outcome)
         moved = max((abs(found[s].mean - known.get(s, Reputation()).mean) for s in found), default=0.0)
         known = found
-        if moved < STILL:
+        if moved < TOLERANCE:
             break
     return known

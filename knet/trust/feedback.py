@@ -1,4 +1,4 @@
-"""What a user's own doings say of single passages, kept on disk by their words and never sent anywhere."""
+"""Local feedback on single passages, stored on disk by the digest of their words and never sent to any node."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class PassageStore(Generic[T]):
-    """One small file: a ``kind`` of thing by `passage_key`, under ``name``.
+    """One JSON file with a value of type ``kind`` by `passage_key`, under the key ``name``.
 
-    Safe to use from several threads and processes; a file that cannot be read counts as empty.
+    Safe to use from several threads and processes. An unreadable file counts as empty.
     """
 
     def __init__(self, path: Path, name: str, kind: type[T]) -> None:
@@ -34,54 +34,54 @@ class PassageStore(Generic[T]):
 
     @property
     def known(self) -> Mapping[bytes, T]:
-        """What `knet.search.merge` takes."""
+        """The values by `passage_key`, as `knet.search.merge` takes them."""
         return self._known
 
-    def change(self, text: str, how: Callable[[T | None], T | None]) -> None:
-        """Replace what is known of a passage by what ``how`` makes of it; None is nothing."""
+    def update(self, text: str, change: Callable[[T | None], T | None]) -> None:
+        """Replace a passage's value by the result of ``change``; None stands for no value."""
         key = passage_key(tokens(text))
         with self._lock:
             known = self._read()
-            now = how(known.pop(key, None))
-            if now is not None:
-                known[key] = now
-            kept = {self._name: {each.hex(): value for each, value in known.items()}}
-            write_atomically(self._path, to_json(kept).encode())
+            value = change(known.pop(key, None))
+            if value is not None:
+                known[key] = value
+            stored = {self._name: {each.hex(): value for each, value in known.items()}}
+            write_atomically(self._path, to_json(stored).encode())
             self._known = known
 
     def _read(self) -> dict[bytes, T]:
         try:
-            kept = from_json(self._path.read_bytes(), dict[str, dict[str, self._kind]])  # type: ignore[name-defined]
-            return {bytes.fromhex(key): value for key, value in kept[self._name].items()}
+            stored = from_json(self._path.read_bytes(), dict[str, dict[str, self._kind]])  # type: ignore[name-defined]
+            return {bytes.fromhex(key): value for key, value in stored[self._name].items()}
         except (OSError, CodecError, ValueError, KeyError):
             return {}
 
 
-MOST = 16  # questions a passage: more would drown what it says itself
+MAX_QUESTIONS = 16  # questions a passage: more would outweigh the passage's own text
 
 
 class AnsweredQuestions(PassageStore[list[str]]):
-    """Questions by the passage that answers them."""
+    """Answered questions by the passage that answers them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "answered", list[str])
 
     def add(self, question: str, text: str, value: float) -> None:
-        """A verdict on a passage as an answer: above 0 the question is remembered, below it is forgotten."""
+        """Record a rating of a passage as an answer: above 0 the question is stored, otherwise it is removed."""
 
-        def judged(known: list[str] | None) -> list[str] | None:
+        def change(known: list[str] | None) -> list[str] | None:
             others = [each for each in known or [] if each != question]
-            return ([*others, question][-MOST:] if value > 0 else others) or None
+            return ([*others, question][-MAX_QUESTIONS:] if value > 0 else others) or None
 
-        self.change(text, judged)
+        self.update(text, change)
 
 
 class PassageRatings(PassageStore[Reputation]):
-    """Verdicts by the passage they were given on."""
+    """The user's own ratings by the rated passage."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "verdicts", Reputation)
+        super().__init__(path, "ratings", Reputation)
 
     def add(self, text: str, value: float) -> None:
-        """One more verdict, -1 (wrong) to 1 (right), on a passage."""
-        self.change(text, lambda known: observed(known or Reputation(), value))
+        """Add a rating, -1 (wrong) to 1 (right), of a passage."""
+        self.update(text, lambda known: observed(known or Reputation(), value))

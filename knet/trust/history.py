@@ -1,4 +1,4 @@
-"""How a node came to its standing: one point a batch on chain, or an outcome here, with the uncertainty after it."""
+"""Reliability and usefulness over time: one point for each batch on chain or local outcome, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from .reliability import faded
 
 
 class Point(Record, frozen=True):
-    """What was known of a node from ``time`` (unix seconds) on.
+    """A node's posterior mean and deviation from ``time`` (unix seconds) on.
 
-    On chain it came with batch ``number`` of ``rater``, in ``transaction``, which added ``positive`` and ``negative``
-    (verdicts) from ``ratings`` of them; these are empty for what this client found by itself.
+    For reliability on chain, the update came with batch ``number`` of ``rater``, in ``transaction``. That batch added
+    ``positive`` and ``negative`` weight (in full ratings) from ``ratings`` ratings. These fields are empty for local
+    outcomes of this client.
     """
 
     time: int
@@ -39,9 +40,10 @@ class History(Record, frozen=True):
 
 
 def on_chain(batches: Iterable[Batch]) -> dict[int, list[Point]]:
-    """Every node's reliability after each batch, oldest first, by the rule of `Reliability`: weights fade by the epoch.
+    """Return every node's reliability after each batch, oldest first.
 
-    Batches that were taken back must be left out, as the contract took them out too.
+    The rule is that of the contract `Reliability`: weights fade with each epoch. ``batches`` must not contain slashed
+    batches, which the contract has reversed.
     """
     sums: dict[int, tuple[Reputation, int]] = {}
     found: defaultdict[int, list[Point]] = defaultdict(list)
@@ -73,6 +75,6 @@ def on_chain(batches: Iterable[Batch]) -> dict[int, list[Point]]:
 
 
 def points_of(known: Sequence[tuple[int, Reputation]]) -> list[Point]:
-    """What this client knew after each of its own outcomes, at most one point a second (the last)."""
+    """Return the posterior after each local outcome, at most one point a second (the last)."""
     last = dict(known)
     return [Point(time=time, mean=after.mean, deviation=after.deviation) for time, after in last.items()]

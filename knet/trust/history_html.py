@@ -1,4 +1,4 @@
-"""Reliability and usefulness over time, drawn: a page for a browser, and one line a node for a terminal."""
+"""Charts of reliability and usefulness over time: an HTML page for a browser, a sparkline for a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .history import History, Point
 
 WIDTH, HEIGHT, MARGIN = 640, 150, 28  # pixels
 SPARKS = "▁▂▃▄▅▆▇█"
-SPARKED = 30  # points of a line in a terminal; the newest ones
+SPARK_POINTS = 30  # of a sparkline; the newest ones
 
 STYLE = """
 body { font: 14px/1.5 system-ui, sans-serif; max-width: 720px; margin: 2em auto; padding: 0 1em; }
@@ -25,22 +25,22 @@ code { font-size: .85em; overflow-wrap: anywhere; } :target { background: #fff3c
 
 
 def sparkline(points: Sequence[Point]) -> str:
-    """The means of the newest points, 0 to 1, as one character each."""
-    return "".join(SPARKS[min(int(point.mean * len(SPARKS)), len(SPARKS) - 1)] for point in points[-SPARKED:])
+    """Return the means (0 to 1) of the newest points as one character each."""
+    return "".join(SPARKS[min(int(point.mean * len(SPARKS)), len(SPARKS) - 1)] for point in points[-SPARK_POINTS:])
 
 
 def page(network: str, histories: Sequence[History], now: float | None = None) -> str:
-    """One self-contained HTML page, without scripts or anything remote; what nodes call themselves is escaped.
+    """Return one self-contained HTML page without scripts or remote resources; node titles are escaped.
 
-    Every point of a reliability links to the row that names its batch: rater, number and transaction.
+    Every point of the reliability curve links to the row of its batch: rater, number and transaction.
     """
-    drawn = "".join(_section(history, time.time() if now is None else now) for history in histories)
+    sections = "".join(_section(history, time.time() if now is None else now) for history in histories)
     title = f"Reliability on {escape(network)}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
         f"<h1>{title}</h1><p>Solid: reliability on chain, with one standard deviation; every point is a batch of "
-        "ratings. Dashed: how often what the node sent was used here.</p>"
-        f"{drawn or '<p>There are no nodes yet.</p>'}</html>\n"
+        "ratings. Dashed: usefulness, the share of the node's passages that were used in your answers.</p>"
+        f"{sections or '<p>There are no nodes yet.</p>'}</html>\n"
     )
 
 
@@ -53,7 +53,7 @@ def _section(history: History, now: float) -> str:
         f"<details><summary>{len(history.reliability)} batches on chain</summary><table><tr><th>time (UTC)</th>"
         f"<th>for</th><th>against</th><th>ratings</th><th>batch</th><th>transaction</th></tr>{rows}</table></details>"
         if rows
-        else "<p>Nobody rated it yet.</p>"
+        else "<p>No ratings yet.</p>"
     )
     return (
         f"<h2>Node {history.node}: {escape(history.title)}</h2>"
@@ -76,7 +76,7 @@ def _axes(start: float, now: float) -> str:
 
 
 def _curve(points: Sequence[Point], start: float, span: float) -> str:
-    """The means as steps that last until now, within a band of one standard deviation."""
+    """Return the means as steps that last until now, within a band of one standard deviation."""
     if not points:
         return ""
     ends = [*(point.time for point in points[1:]), start + span]
@@ -90,10 +90,10 @@ def _curve(points: Sequence[Point], start: float, span: float) -> str:
 
 
 def _dot(node: int, point: Point, start: float, span: float) -> str:
-    told = f"{_when(point.time)}: {point.mean:.2f} ± {point.deviation:.2f}, batch {point.number} of {point.rater}"
+    label = f"{_when(point.time)}: {point.mean:.2f} ± {point.deviation:.2f}, batch {point.number} of {point.rater}"
     return (
         f'<a href="#{_anchor(node, point)}"><circle cx="{_x(point.time, start, span):.1f}" cy="{_y(point.mean):.1f}" '
-        f'r="3.5"><title>{escape(told)}</title></circle></a>'
+        f'r="3.5"><title>{escape(label)}</title></circle></a>'
     )
 
 

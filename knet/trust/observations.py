@@ -1,7 +1,7 @@
-"""What this client found by itself, kept on disk: whom it was of use to ask, and whom other sources bore out.
+"""Log of this client's own observations: usefulness of the nodes it asked, and their agreement with other sources.
 
-It never leaves the machine. Outcomes are kept as they came, so that the picture over time and the beliefs are read
-from the same rows; what is older than the newest `KEPT_OUTCOMES` of a node no longer moves a belief, and is forgotten.
+The log never leaves the machine. Histories and beliefs are computed from the same rows of single outcomes. Outcomes
+older than the newest `KEPT_OUTCOMES` of a node no longer change a belief and are deleted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ create index if not exists by_space on questions (space, id);
 
 
 class Outcome(Record, frozen=True):
-    """-1 (useless, wrong) to 1, with ``weight`` as much evidence as that many verdicts."""
+    """An observed outcome, -1 (useless, wrong) to 1, with the evidence of ``weight`` ratings."""
 
     node: int
     kind: Kind
@@ -51,11 +51,14 @@ class Outcome(Record, frozen=True):
 
 
 class ObservationLog:
-    """Safe to use from several threads; several processes may share the file, and hear of each other's outcomes at the
-    next start."""
+    """Log of outcomes and questions in one SQLite file.
+
+    Safe to use from several threads. Several processes may share the file; each reads the others' outcomes when it
+    opens the log.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreError when the file is not what it should be or cannot be written."""
+        """Open or create the log at ``path``. Raises StoreError when the file is damaged or cannot be written."""
         self._db = Database(
             path, SCHEMA, version=1, hint="Free some space, or move the file away: a new one is filled from use."
         )
@@ -69,16 +72,16 @@ class ObservationLog:
 
     @property
     def known(self) -> Mapping[int, SourceBelief]:
-        """Everything learnt, by node."""
+        """The beliefs by node."""
         return self._known
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Learn, and keep it. Raises StoreError, after which it holds for this process all the same."""
-        found, now = list(outcomes), int(time.time())
+        """Update the beliefs and store the outcomes. Raises StoreError; this process then keeps the new beliefs."""
+        added, now = list(outcomes), int(time.time())
         with self._lock:
-            for each in found:
+            for each in added:
                 self._observe(each)
-            rows = [(now, str(each.node), each.kind, each.outcome, each.weight) for each in found]
+            rows = [(now, str(each.node), each.kind, each.outcome, each.weight) for each in added]
             with self._db.transaction() as db:
                 db.executemany("insert into outcomes (time, node, kind, outcome, weight) values (?, ?, ?, ?, ?)", rows)
                 self._written += len(rows)
@@ -86,7 +89,7 @@ class ObservationLog:
                     self._prune(db)
 
     def add_question(self, space: Cid, vector: Vectors, used: Mapping[int, float]) -> None:
-        """Remember a question ``(dimension,)`` and how useful each node asked was to it, -1 to 1. Raises StoreError."""
+        """Store a question vector ``(dimension,)`` and each asked node's usefulness, -1 to 1. Raises StoreError."""
         with self._lock, self._db.transaction() as db:
             db.execute(
                 "insert into questions (space, vector, outcomes) values (?, ?, ?)",
@@ -98,7 +101,10 @@ class ObservationLog:
             )
 
     def questions(self, space: Cid) -> tuple[Vectors, list[dict[int, float]]]:
-        """Questions remembered, oldest first: ``(n, dimension)`` vectors, and outcomes by node. Raises StoreError."""
+        """Return the stored questions, oldest first: ``(n, dimension)`` vectors, and outcomes by node.
+
+        Raises StoreError.
+        """
         with self._lock:
             rows = self._db.query("select vector, outcomes from questions where space = ? order by id", str(space))
         found = [(decode_vector(vector), json.loads(outcomes)) for vector, outcomes in rows]
@@ -106,7 +112,7 @@ class ObservationLog:
         return vectors, [{int(node): value for node, value in outcomes.items()} for _, outcomes in found]
 
     def over_time(self, kind: Kind) -> dict[int, list[tuple[int, Reputation]]]:
-        """For every node, what was known after each outcome that is kept: (unix seconds, posterior), oldest first."""
+        """Return for every node its posterior after each stored outcome: (unix seconds, posterior), oldest first."""
         with self._lock:
             rows = self._db.query("select node, time, outcome, weight from outcomes where kind = ? order by id", kind)
         found: dict[int, list[tuple[int, Reputation]]] = {}

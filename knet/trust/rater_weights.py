@@ -1,9 +1,9 @@
-"""Reliability as one client sees it: everybody's ratings on chain, weighed by how far it trusts who gave them.
+"""Personal view of reliability: all ratings on chain, weighted by this client's trust in their raters.
 
-Trust in raters comes from `TrustWalks` over public events: whoever rated a node well trusts its owner, and an owner who
-rates others passes that on. What those I trust say counts in full; what all strangers say together counts as
-`STRANGERS` verdicts at most, however many they are and whatever they put at stake. Until I have rated somebody well
-myself there is nobody to start from, and the chain's own sums are all there is.
+Trust in raters comes from `TrustWalks` over public events: a rater trusts the owner of each node that it rated well,
+and that owner's ratings extend the trust. Ratings of trusted raters count in full. Ratings of all other raters together
+count as at most `STRANGERS` full ratings, regardless of their number and stake. While the client's own account has not
+rated any node well, walks have no edge to start from, and the sums on chain are used instead.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ..records import Record, Reputation
 from .meritrank import Trust, TrustWalks
 from .reliability import faded, pooled
 
-STRANGERS = 10.0  # verdicts: enough to warn of a node nobody I trust has met, outweighed by a dozen that I trust
+STRANGERS = 10.0  # ratings: enough to warn of a node that no trusted rater knows, less than a dozen trusted ratings
 
 
 class TrustedAccount(Record, frozen=True):
-    """An account this client trusts, as far as walks from its own ratings reach it."""
+    """An account that walks from this client's own ratings reach."""
 
     address: str
     score: float
@@ -29,20 +29,20 @@ class TrustedAccount(Record, frozen=True):
 
 
 class PersonalTrust:
-    """What follows from the ratings on chain for ``me`` (checksum address)."""
+    """Trust in raters and reliability of nodes, from the ratings on chain, as seen by ``me`` (checksum address)."""
 
     def __init__(self, me: str) -> None:
         self._walks = TrustWalks(me)
         self._seen: set[tuple[str, int, bytes]] = set()
         self._batches: list[Batch] = []
-        self._edges: list[tuple[str, str, float]] = []  # (rater, owner, verdicts), until walks get anywhere
+        self._edges: list[tuple[str, str, float]] = []  # (rater, owner, ratings), until a walk leaves `me`
         self._waiting: list[tuple[str, int, float]] = []  # ratings of nodes whose owner is not known yet
         self._owners: dict[int, str] = {}
         self._scores: dict[str, float] = {}
         self._known = 0.0
 
     def update(self, batches: Iterable[Batch], owners: Mapping[int, str]) -> bool:
-        """Take in batches that stand (those known already are passed over): whether anything changed."""
+        """Add batches that are not slashed, without those already added. Return True if anything changed."""
         self._owners.update(owners)
         fresh = [batch for batch in batches if (batch.rater, batch.number, batch.root) not in self._seen]
         self._seen.update((batch.rater, batch.number, batch.root) for batch in fresh)
@@ -58,7 +58,7 @@ class PersonalTrust:
         if self._scores:
             for edge in edges:
                 self._walks.rate(*edge)
-        elif edges:  # nobody was reached so far: one walk over everything is quicker than one a rating
+        elif edges:  # no account was reached so far: starting all walks again is quicker than one update a rating
             self._edges += edges
             self._walks = TrustWalks(self._walks.me, self._edges)
         if edges:
@@ -68,20 +68,20 @@ class PersonalTrust:
         return bool(fresh or known)
 
     def weight(self, rater: str) -> float:
-        """0..1: 1 for me and for whoever is trusted as much as those I know are on average.
+        """Return 0..1: 1 for ``me`` and for raters with at least the average score of the trusted accounts.
 
-        How many I know is their effective number: a crowd that walks hardly reach counts for hardly anybody.
+        The average is over their effective number, which many accounts with tiny scores hardly raise.
         """
         if rater == self._walks.me:
             return 1.0
         return min(self._scores.get(rater, 0.0) * self._known, 1.0)
 
     def score(self, address: str) -> float:
-        """MeritRank of an account, 0 where no walk of mine gets there."""
+        """Return the MeritRank of an account, 0 where no walk reaches it."""
         return self._scores.get(address, 0.0)
 
     def reputations(self, now: int) -> dict[int, Reputation]:
-        """Every rated node's reliability as I should see it at ``now`` (unix seconds); empty while I trust nobody."""
+        """Return every rated node's reliability at ``now`` (unix seconds); empty while there is no trusted account."""
         if not self._scores:
             return {}
         trusted: dict[int, Reputation] = {}
@@ -90,15 +90,15 @@ class PersonalTrust:
             share = self.weight(batch.rater)
             left = KEPT ** max(now // EPOCH_SECONDS - batch.submitted_at // EPOCH_SECONDS, 0)
             for delta in batch.deltas:
-                said = Reputation(
+                rated = Reputation(
                     positive=left * delta.positive / 100, negative=left * delta.negative / 100, count=delta.count
                 )
-                _add(trusted, delta.node, faded(said, share))
-                _add(strangers, delta.node, _without_count(faded(said, 1 - share)))
+                _add(trusted, delta.node, faded(rated, share))
+                _add(strangers, delta.node, _without_count(faded(rated, 1 - share)))
         return {node: pooled(known, _capped(strangers[node])) for node, known in trusted.items()}
 
-    def people(self) -> list[TrustedAccount]:
-        """Whom I trust, most first."""
+    def trusted_accounts(self) -> list[TrustedAccount]:
+        """Return the trusted accounts by descending score."""
         owned: dict[str, list[int]] = {}
         for node, owner in self._owners.items():
             owned.setdefault(owner, []).append(node)
@@ -109,7 +109,7 @@ class PersonalTrust:
         ]
 
     def why(self, address: str, names: Mapping[str, str] | None = None) -> str:
-        """A sentence on why I trust an account as far as I do."""
+        """Explain in a sentence the trust in an account; ``names`` replaces addresses."""
         found = self._walks.explain(address)
         known = names or {}
         return str(
@@ -123,8 +123,8 @@ class PersonalTrust:
         )
 
 
-def _add(sums: dict[int, Reputation], node: int, said: Reputation) -> None:
-    sums[node] = pooled(sums[node], said) if node in sums else said
+def _add(sums: dict[int, Reputation], node: int, rated: Reputation) -> None:
+    sums[node] = pooled(sums[node], rated) if node in sums else rated
 
 
 def _without_count(known: Reputation) -> Reputation:

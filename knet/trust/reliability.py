@@ -1,8 +1,8 @@
-"""What is known of a source, as Beta posteriors, and what follows from it.
+"""Beliefs about sources as Beta posteriors, and their effect on routing and ranking.
 
-Two things are kept apart. *Usefulness*, how often what a source sent was used, steers whom to ask. *Reliability*, how
-often what was used was right, decides what is believed. Both begin at "nobody knows" (Beta(1, 1)), where they change
-nothing: among sources that nobody rated, relevance alone decides.
+There are two beliefs. *Usefulness*, the share of a source's passages that were used, steers node selection.
+*Reliability*, the share of used passages that were right, steers ranking. Both start at Beta(1, 1), where they have no
+effect: among unrated sources, relevance alone decides.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ import numpy.typing as npt
 
 from ..records import Record, Reputation
 
-USEFULNESS_WEIGHT = 0.1  # in units of cosine: under the spread of relevance, so it decides between nodes on topic
+USEFULNESS_WEIGHT = 0.1  # in units of cosine: below the spread of relevance, so it decides between nodes on topic
 RELIABILITY_WEIGHT = 0.25
 GATE = 1.0  # z-score units below the best within which passages compete
-SHIFT = 0.5  # z-score units for each factor e: what such a factor in the odds of being about the question is worth
+SHIFT = 0.5  # z-score units for each factor e in the odds of being relevant to the question
 FALLBACK_PROBABILITY = (
-    0.1  # chance that what comes next answers as well: whoever is less likely right does harm where it is shown
+    0.1  # that the next passage answers as well: showing a passage that is right less often does harm
 )
-FLOOR = 6.0  # z-score units: under all that competes
+FLOOR = 6.0  # z-score units: below every passage that competes
 EVIDENCE_CAP = 100.0  # outcomes: the deviation is then 0.05 at most, enough to tell good sources from bad
 OPTIMISM = 1.0  # deviations
-PRIOR = 0.1  # verdicts that knowing the source is worth
-EXPLORE = 0.1  # share of questions on which a node that standing alone keeps out is asked all the same
+PRIOR = 0.1  # weight, in ratings, of the source's reliability against ratings of the passage itself
+EXPLORE = 0.1  # share of questions that also go to a node which only its belief keeps out
 
 Scores = npt.NDArray[np.float64]
 
 
 class SourceBelief(Record, frozen=True):
-    """One source as far as it is known: here, by this client, or on chain by everybody."""
+    """Usefulness and reliability of one source, from this client's observations or from all ratings on chain."""
 
     usefulness: Reputation = Reputation()
     reliability: Reputation = Reputation()
 
 
 def observed(known: Reputation, outcome: float, weight: float = 1.0) -> Reputation:
-    """The posterior after one more outcome, -1 (wrong, useless) to 1; 0 counts half for either side.
+    """Return the posterior after one more outcome, -1 (wrong, useless) to 1; 0 counts half for either side.
 
-    No more than `EVIDENCE_CAP` outcomes count, so that whoever earned a name and then turns loses it soon.
+    At most `EVIDENCE_CAP` outcomes count, so that a reliable source that turns malicious loses its reliability soon.
     """
     kept = faded(known, min((EVIDENCE_CAP - weight) / max(known.positive + known.negative, 1e-9), 1.0))
     return Reputation(
@@ -53,12 +53,12 @@ def observed(known: Reputation, outcome: float, weight: float = 1.0) -> Reputati
 
 
 def faded(known: Reputation, factor: float) -> Reputation:
-    """The same belief on ``factor`` of the evidence: what is long ago weighs less, and uncertainty returns."""
+    """Return the belief with ``factor`` of its evidence: old evidence weighs less, and uncertainty returns."""
     return Reputation(positive=known.positive * factor, negative=known.negative * factor, count=known.count)
 
 
 def pooled(*parts: Reputation) -> Reputation:
-    """All evidence together, such as everybody's on chain and one's own."""
+    """Return the sum of the evidence, such as all ratings on chain and the client's own observations."""
     return Reputation(
         positive=sum(part.positive for part in parts),
         negative=sum(part.negative for part in parts),
@@ -66,54 +66,52 @@ def pooled(*parts: Reputation) -> Reputation:
     )
 
 
-def optimistic_reliability(source: Reputation, verdicts: Reputation) -> float:
-    """How likely a passage is right at best: what is known of its source, one deviation up, and one's own verdicts on
-    the very passage.
+def optimistic_reliability(source: Reputation, ratings: Reputation) -> float:
+    """Return the upper confidence bound of the probability that a passage is right.
 
-    A passage is mostly right or mostly wrong, so that one verdict on it says more than all that its source did.
-    Optimism keeps a source that was rated badly a few times in sight, where it can be found right.
+    It combines the source's reliability, one deviation up, with the user's own ``ratings`` of this passage. A passage
+    is mostly right or mostly wrong, so one rating of it outweighs the source's reliability. Optimism keeps a source
+    with a few bad ratings in the results, where it can be found right.
     """
     mean = min(source.mean + OPTIMISM * source.deviation, 1.0)
-    return (PRIOR * mean + verdicts.positive) / (PRIOR + verdicts.positive + verdicts.negative)
+    return (PRIOR * mean + ratings.positive) / (PRIOR + ratings.positive + ratings.negative)
 
 
 def passage_key(words: Sequence[str]) -> bytes:
-    """What verdicts on a passage are kept under: the digest of its tokens, whoever says them."""
+    """Return the key of feedback on a passage: the digest of its tokens, independent of the source."""
     return hashlib.sha256(" ".join(words).encode()).digest()
 
 
-def open_weight(known: Reputation) -> float:
-    """Weight of a source in a vote that teaches: minus the log of the chance that it is wrong, 0.69 if unknown.
+def learning_weight(known: Reputation) -> float:
+    """Return a source's weight in a vote that updates beliefs: -log of the probability that it is wrong.
 
-    Weights of sources that agree add up to the log of the chance that they are all wrong.
+    The weight of an unknown source is 0.69. Weights of sources that agree add up to -log of the probability that they
+    are all wrong.
     """
     return -log(1 - known.mean)
 
 
 def weight(known: Reputation) -> float:
-    """The same weight where a vote decides what a user sees: whoever is not known to be reliable has none."""
-    return max(open_weight(known) - log(2), 0.0)
+    """Return a source's weight in a vote that changes the ranking: 0 for a source that is not known to be reliable."""
+    return max(learning_weight(known) - log(2), 0.0)
 
 
-def bonus(standing: SourceBelief, expected: float | None = None) -> float:
-    """What standing adds to a node's promise when choosing whom to ask; 0 for a node that nobody knows.
+def bonus(belief: SourceBelief, expected: float | None = None) -> float:
+    """Return the addition to a node's routing score; 0 for an unknown node.
 
-    ``expected`` is how useful it should be for this very question (-1 to 1), where that is known better.
+    ``expected`` is the node's predicted usefulness for this question (-1 to 1), which replaces the overall one.
     """
-    use = _centred(standing.usefulness) if expected is None else expected / 2
-    return USEFULNESS_WEIGHT * use + RELIABILITY_WEIGHT * _centred(standing.reliability)
-
-
-def _centred(known: Reputation) -> float:
-    return known.mean - 0.5
+    use = belief.usefulness.mean - 0.5 if expected is None else expected / 2
+    return USEFULNESS_WEIGHT * use + RELIABILITY_WEIGHT * (belief.reliability.mean - 0.5)
 
 
 def with_exploration(order: Sequence[int], relevant: Sequence[int], asked: int, question: str) -> list[int]:
-    """``order`` (nodes, best first) with, now and then, one of the first ``asked`` places given to another node.
+    """Return ``order`` (nodes, best first), for a share of questions with another node in the first ``asked`` places.
 
-    Only to one that would be asked for its relevance (``relevant``, best first) and that its standing keeps out: a
-    newcomer beside nodes with a name, or one that was rated badly, perhaps wrongly. Drawn from the question itself,
-    so that the same question always asks the same nodes. Reliable-dRAG never asks a source again once it fell too low.
+    That node would be selected by relevance (``relevant``, best first), and only its belief keeps it out: a new node
+    beside known ones, or a node that was rated badly, perhaps wrongly. The draw depends only on the question, so that
+    the same question always goes to the same nodes. Reliable-dRAG never asks a source again after its score fell too
+    low.
     """
     first = list(order[:asked])
     kept_out = [node for node in relevant[:asked] if node not in first]
@@ -125,18 +123,18 @@ def with_exploration(order: Sequence[int], relevant: Sequence[int], asked: int, 
     return [*rest[: asked - 1], chosen, *rest[asked - 1 :]]
 
 
-def reliability_gate(relevance: Scores, hopes: Scores) -> Scores:
-    """Relevance (z-scores) of passages, shifted by how likely they are right (``hopes``, 0..1).
+def reliability_gate(relevance: Scores, reliability: Scores) -> Scores:
+    """Return the relevance (z-scores) of passages, shifted by the probability that they are right (0..1).
 
-    Shown, a passage is worth its chance of being about the question times how much likelier it is right than what would
-    come in its place (`FALLBACK_PROBABILITY`). The shift is the log of that surplus against an unknown source's, in
-    units in which the log odds of being about the question are relevance. Distrust counts everywhere; without a surplus
-    a passage sinks below all others. Trust counts as far as a passage competes: fully at the best, not at all `GATE`
-    below it, so that no name lifts a text that is not about the question.
+    The value of a shown passage is the probability that it is relevant, times the surplus of its probability to be
+    right over that of the passage in its place otherwise (`FALLBACK_PROBABILITY`). The shift is the log of that surplus
+    relative to an unknown source's, in units in which the log odds of being relevant are the relevance. A negative
+    shift always counts; without a surplus a passage sinks below all others. A positive shift counts in full for the
+    most relevant passage and not at all for passages `GATE` below it, so that reliability never lifts an irrelevant
+    text.
     """
-    surplus = (hopes - FALLBACK_PROBABILITY) / (
-        optimistic_reliability(Reputation(), Reputation()) - FALLBACK_PROBABILITY
-    )
+    unknown = optimistic_reliability(Reputation(), Reputation())
+    surplus = (reliability - FALLBACK_PROBABILITY) / (unknown - FALLBACK_PROBABILITY)
     shift = SHIFT * np.log(surplus, out=np.full_like(surplus, -FLOOR / SHIFT), where=surplus > 0)
     competes = np.clip(1 - (relevance.max(initial=-np.inf) - relevance) / GATE, 0, 1)
     return relevance + np.where(shift < 0, shift, shift * competes)

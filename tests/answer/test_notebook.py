@@ -52,7 +52,7 @@ def checked(net: Network, notebook: Notebook) -> NotebookReport:
     return reports[0]
 
 
-def test_an_untouched_notebook_holds_in_every_claim(net: Network, notebook: Notebook, tmp_path: Path) -> None:
+def test_unchanged_notebook_passes_every_check(net: Network, notebook: Notebook, tmp_path: Path) -> None:
     report = checked(net, notebook)
     assert report.ok, report.failed
     assert (report.cell, report.question) == (1, QUESTION)
@@ -100,7 +100,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_was_changed_is_found(net: Network, notebook: Notebook, name: str) -> None:
+def test_change_in_an_output_is_found(net: Network, notebook: Notebook, name: str) -> None:
     change, claim = CHANGES[name]
     change(bundle(notebook))
     report = checked(net, notebook)
@@ -109,7 +109,7 @@ def test_what_was_changed_is_found(net: Network, notebook: Notebook, name: str) 
     assert all(check.detail for check in report.failed)
 
 
-def test_the_place_of_a_change_is_quoted(net: Network, notebook: Notebook) -> None:
+def test_difference_is_quoted_with_its_position(net: Network, notebook: Notebook) -> None:
     swap("text/html", "beaver builds", "beaver breaks")(bundle(notebook))
     (failed,) = checked(net, notebook).failed
     assert (failed.subject, "breaks" in failed.detail, "builds" in failed.detail) == ("text/html", True, True)
@@ -119,9 +119,7 @@ VERSION = f'data-knet="{RENDERING}"'
 
 
 @pytest.mark.parametrize("other", ["", f' data-knet="{RENDERING + 1}"'])
-def test_what_another_version_wrote_cannot_be_compared_and_is_not_called_wrong(
-    net: Network, notebook: Notebook, other: str
-) -> None:
+def test_rendering_of_another_version_is_undecided(net: Network, notebook: Notebook, other: str) -> None:
     swap("text/html", f" {VERSION}", other)(bundle(notebook))
     swap("text/html", "published collection", "own collection")(bundle(notebook))
     swap("text/plain", "nodes asked answered", "nodes answered")(bundle(notebook))
@@ -137,7 +135,7 @@ def test_what_another_version_wrote_cannot_be_compared_and_is_not_called_wrong(
     ["class='knet-answer'", "class=knet-answer", 'class="wide knet-answer new"', 'CLASS = "\nknet-answer"',
      "title='class=\"' class='a knet-answer'"],
 )  # fmt: skip
-def test_an_answer_without_its_record_is_found_however_its_class_is_written(net: Network, written: str) -> None:
+def test_answer_html_without_its_record_is_reported(net: Network, written: str) -> None:
     for media_type in ("text/html", "text/markdown"):
         cell = {"outputs": [{"data": {media_type: f"<p>As knet says:</p><div {written}><p><b>Fish.</b></p></div>"}}]}
         report = checked(net, {"nbformat": 4, "cells": [cell]})
@@ -147,22 +145,20 @@ def test_an_answer_without_its_record_is_found_however_its_class_is_written(net:
 @pytest.mark.parametrize(
     "html", ["<p>knet-answer</p>", '<p class="knet-answers">x</p>', '<p class="x" id="knet-answer">']
 )
-def test_other_html_is_passed_over(net: Network, html: str) -> None:
+def test_other_html_is_skipped(net: Network, html: str) -> None:
     cell = {"outputs": [{"data": {"text/html": html}}]}
     assert verify_notebook({"nbformat": 4, "cells": [cell]}, net.verify) == []
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_a_record_that_was_saved_as_text_is_read_too(
-    net: Network, notebook: Notebook, answer: LiveAnswer, lines: bool
-) -> None:
+def test_record_saved_as_text_is_read(net: Network, notebook: Notebook, answer: LiveAnswer, lines: bool) -> None:
     """Early versions put it there as a text, which Jupyter splits into lines."""
     text = json.dumps(bundle(notebook)[MEDIA_TYPE], indent=1)
     bundle(notebook)[MEDIA_TYPE] = text.splitlines(keepends=True) if lines else text
     assert checked(net, notebook).ok
 
 
-def test_claims_that_cannot_be_reached_now_are_not_called_wrong(net: Network, notebook: Notebook) -> None:
+def test_unreachable_claims_are_undecided(net: Network, notebook: Notebook) -> None:
     def away(record: Answer) -> VerificationReport:
         found = net.verify(record)
         return VerificationReport(checks=[*found.checks, Check(kind=CheckKind.RECORD, claim="x", subject="y", ok=None)])
@@ -225,9 +221,7 @@ def output_of(notebook: Notebook) -> dict[str, Any]:
 NOTHING_ASKED = "AskWidget: nothing was asked yet. Open the notebook where Jupyter widgets are shown."
 
 
-def test_a_widget_whose_state_was_not_saved_cannot_be_checked_and_is_not_passed_over(
-    net: Network, answer: LiveAnswer
-) -> None:
+def test_widget_without_saved_state_is_reported_as_undecided(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
     output_of(notebook)["text/plain"] = NOTHING_ASKED
     del notebook["metadata"]["widgets"]
@@ -237,13 +231,13 @@ def test_a_widget_whose_state_was_not_saved_cannot_be_checked_and_is_not_passed_
 
 
 @pytest.mark.parametrize("said", ["31 claims hold, 0 fail, 0 could not be checked", f"on chain in 0x{'ab' * 32}"])
-def test_what_a_forms_buttons_said_makes_nobody_doubt_its_answer(net: Network, answer: LiveAnswer, said: str) -> None:
+def test_form_button_messages_do_not_fail_the_check(net: Network, answer: LiveAnswer, said: str) -> None:
     notebook = widget_notebook(answer)
     models_of(notebook)["m1"]["state"]["message"] = said
     assert checked(net, notebook).ok
 
 
-def test_a_form_that_was_not_asked_shows_no_answer(net: Network, answer: LiveAnswer) -> None:
+def test_form_without_a_question_has_no_report(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
     models_of(notebook)["m1"]["state"]["answer"] = None
     (failed,) = checked(net, notebook).failed
@@ -253,7 +247,7 @@ def test_a_form_that_was_not_asked_shows_no_answer(net: Network, answer: LiveAns
 
 
 @pytest.mark.usefixtures("form")
-def test_an_answer_in_a_saved_widget_is_checked_too(net: Network, answer: LiveAnswer) -> None:
+def test_answer_in_a_saved_widget_is_verified(net: Network, answer: LiveAnswer) -> None:
     notebook = widget_notebook(answer)
     report = checked(net, notebook)
     assert report.ok, [check for check in report.checks if not check.ok]
@@ -319,7 +313,7 @@ WIDGET_CHANGES: dict[str, tuple[Change, str, bool | None]] = {
 
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("name", WIDGET_CHANGES)
-def test_what_was_changed_in_a_saved_widget_is_found(net: Network, answer: LiveAnswer, name: str) -> None:
+def test_change_in_a_saved_widget_is_found(net: Network, answer: LiveAnswer, name: str) -> None:
     change, subject, ok = WIDGET_CHANGES[name]
     notebook = widget_notebook(answer)
     change(notebook)
@@ -328,7 +322,7 @@ def test_what_was_changed_in_a_saved_widget_is_found(net: Network, answer: LiveA
     assert [(check.subject, check.ok) for check in report.checks if not check.ok] == [(subject, ok)]
 
 
-def test_a_form_is_not_checked_where_its_package_is_not_installed(
+def test_form_without_its_package_installed_is_undecided(
     net: Network, answer: LiveAnswer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("knet.answer.notebook_output.find_spec", lambda name: None)
@@ -347,19 +341,19 @@ NO_NOTEBOOKS: list[Any] = [
 
 
 @pytest.mark.parametrize("content", NO_NOTEBOOKS)
-def test_what_is_no_notebook_is_refused(net: Network, content: Any) -> None:
+def test_invalid_notebook_is_refused(net: Network, content: Any) -> None:
     with pytest.raises(ConfigError, match="no notebook"):
         verify_notebook(content, net.verify)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, "\xff"])
-def test_a_file_that_is_no_notebook_is_refused(net: Network, tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_a_notebook_is_refused(net: Network, tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.ipynb"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(ConfigError, match=r"x\.ipynb is no notebook"):
         verify_notebook(path, net.verify)
 
 
-def test_odd_cells_and_outputs_are_passed_over(net: Network) -> None:
+def test_malformed_cells_and_outputs_are_skipped(net: Network) -> None:
     cells: list[Any] = [None, 3, {}, {"outputs": {}}, {"outputs": [None, {"data": []}, {"data": {"text/html": 3}}]}]
     assert verify_notebook({"nbformat": 4, "cells": cells}, net.verify) == []

@@ -39,7 +39,7 @@ class Strict(HTMLParser):
                 assert value.startswith(("http://", "https://"))
 
 
-def test_the_page_holds_no_foreign_markup(answer: Answer) -> None:
+def test_crate_page_escapes_foreign_markup(answer: Answer) -> None:
     html = answer_html(answer)
     Strict(convert_charrefs=True).feed(html)
     assert "&lt;img src=x" in html
@@ -47,7 +47,7 @@ def test_the_page_holds_no_foreign_markup(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("uri", URIS)
-def test_a_strange_address_or_title_is_shown_as_text(answer: Answer, uri: str) -> None:
+def test_unsafe_uri_or_title_is_shown_as_text(answer: Answer, uri: str) -> None:
     first = replace(answer.passages[0], uri=uri, title=uri)
     status = NodeStatus(node=1, title=EVIL_TITLE, status="error", detail=EVIL)
     changed = replace(answer, passages=[first], sentences=[], nodes=[status], text=EVIL)
@@ -57,7 +57,7 @@ def test_a_strange_address_or_title_is_shown_as_text(answer: Answer, uri: str) -
     assert len(text.splitlines()) == 5
 
 
-def test_a_report_is_a_table_without_foreign_markup(net: Network, answer: Answer) -> None:
+def test_report_html_escapes_foreign_markup(net: Network, answer: Answer) -> None:
     claim = Check(kind=CheckKind.RECORD, claim=EVIL, subject=EVIL_TITLE, ok=None, detail=EVIL)
     report = VerificationReport(checks=[*net.verify(answer).checks, claim])
     html = report._repr_html_()
@@ -70,7 +70,7 @@ def test_a_report_is_a_table_without_foreign_markup(net: Network, answer: Answer
 
 
 @pytest.mark.parametrize("turn", ["\u202e", "\u2066", "\u200f", "\x1b"])
-def test_no_foreign_word_turns_the_direction_of_a_page(answer: Answer, turn: str) -> None:
+def test_bidirectional_controls_are_removed_from_html(answer: Answer, turn: str) -> None:
     evil = f"a{turn}b"
     passage = replace(answer.passages[0], uri=f"https://x/{evil}", title=evil, text=f"one {evil}\r\ntwo {evil}\n\nend")
     sentence = replace(answer.sentences[0], text=evil)
@@ -83,7 +83,7 @@ def test_no_foreign_word_turns_the_direction_of_a_page(answer: Answer, turn: str
     assert answer_html(replace(changed, sentences=[])).replace("\n", "").isprintable()
 
 
-def test_an_answer_brings_its_own_record_along(net: Network) -> None:
+def test_answer_display_includes_its_record(net: Network) -> None:
     answer = net.ask(QUESTION, deadline=PATIENT)
     bundle = answer._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", MEDIA_TYPE}

@@ -49,7 +49,7 @@ NOTHING = replace(
 
 @pytest.mark.parametrize("name", ["found", "nothing"])
 @pytest.mark.parametrize(("kind", "show"), [("html", answer_html), ("txt", answer_text)])
-def test_a_version_of_the_rendering_never_changes(name: str, kind: str, show: object) -> None:
+def test_rendering_of_each_version_equals_its_golden_file(name: str, kind: str, show: object) -> None:
     assert callable(show)
     shown = show({"found": FOUND, "nothing": NOTHING}[name])
     path = RENDERED / f"{name}-{RENDERING}.{kind}"

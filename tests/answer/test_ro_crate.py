@@ -42,7 +42,7 @@ def graph_of(answer: Answer, net: Network | None = None) -> Graph:
     return Graph().parse(data=json.dumps(document), format="json-ld")
 
 
-def test_every_sentence_leads_to_the_span_it_was_quoted_from(graph: Graph, answer: Answer) -> None:
+def test_prov_links_every_sentence_to_its_quoted_span(graph: Graph, answer: Answer) -> None:
     """Sentence -> span -> document, by the words of PROV-O and of Web Annotation alone."""
     found = graph.query(
         """SELECT ?said ?exact ?start ?end ?document WHERE {
@@ -67,14 +67,14 @@ def test_every_sentence_leads_to_the_span_it_was_quoted_from(graph: Graph, answe
     }
 
 
-def test_what_stands_around_a_quotation_finds_it_again(graph: Graph, answer: Answer) -> None:
+def test_quotation_context_locates_the_span(graph: Graph, answer: Answer) -> None:
     text = answer.passages[answer.sentences[0].citations[0].passage].text
     for quote in graph.subjects(RDF.type, OA.TextQuoteSelector):
         prefix, exact, suffix = (str(graph.value(quote, OA[name])) for name in ("prefix", "exact", "suffix"))
         assert any(prefix + exact + suffix in passage.text for passage in answer.passages), text
 
 
-def test_documents_nodes_receipts_and_transactions_are_named(graph: Graph, net: Network, answer: Answer) -> None:
+def test_prov_names_documents_nodes_receipts_and_transactions(graph: Graph, net: Network, answer: Answer) -> None:
     for passage in answer.passages:
         where = passage.provenance
         document, manifest = URIRef(f"ipfs://{where.document}"), URIRef(f"ipfs://{where.manifest}")
@@ -89,7 +89,7 @@ def test_documents_nodes_receipts_and_transactions_are_named(graph: Graph, net: 
     assert len(agents) == 1 + len({evidence.signed.receipt.node for evidence in answer.receipts})
 
 
-def test_nothing_is_referred_to_that_is_not_described(graph: Graph) -> None:
+def test_ro_crate_describes_every_referenced_entity(graph: Graph) -> None:
     """And everything described is one of PROV's three kinds, or a selector of an annotation."""
     described = set(graph.subjects(RDF.type, None))
     kinds = (PROV.Entity, PROV.Activity, PROV.Agent, OA.TextQuoteSelector, OA.TextPositionSelector)
@@ -101,13 +101,13 @@ def test_nothing_is_referred_to_that_is_not_described(graph: Graph) -> None:
     assert all(o.value is not None for o in times), "each is a well-formed date"
 
 
-def test_without_a_chain_only_the_transactions_are_missing(answer: Answer, graph: Graph) -> None:
+def test_prov_without_a_chain_lacks_only_transactions(answer: Answer, graph: Graph) -> None:
     alone = graph_of(answer)
     assert not list(alone.objects(None, TERMS.transaction))
     assert set(alone.objects(None, TERMS.signature)) == set(graph.objects(None, TERMS.signature))
 
 
-def test_a_model_s_sentences_derive_from_passages_and_quote_nothing(answer: Answer) -> None:
+def test_chat_model_sentences_are_derived_and_not_quoted(answer: Answer) -> None:
     written = graph_of(replace(answer, writer="some model"))
     for sentence in written.objects(None, PROV.hadMember):
         if "#sentence-" in str(sentence):
@@ -115,7 +115,7 @@ def test_a_model_s_sentences_derive_from_passages_and_quote_nothing(answer: Answ
             assert list(written.objects(sentence, PROV.wasDerivedFrom))
 
 
-def test_words_of_strangers_stay_literals(answer: Answer) -> None:
+def test_foreign_text_stays_a_literal(answer: Answer) -> None:
     evil = replace(answer.passages[0], uri=HOSTILE, title=EVIL_TITLE, licence=HOSTILE)
     changed = replace(answer, passages=[evil, *answer.passages[1:]], contract=HOSTILE, time=10**18)
     graph = graph_of(changed)
@@ -134,7 +134,7 @@ def unpacked(archive: bytes) -> Path:
     return folder
 
 
-def test_the_archive_is_an_ro_crate_of_version_1_2(answer: Answer, net: Network, tmp_path: Path) -> None:
+def test_crate_is_a_valid_ro_crate_1_2(answer: Answer, net: Network, tmp_path: Path) -> None:
     path = tmp_path / "answer.zip"
     path.write_bytes(ro_crate(answer, heads=net.chain.heads))
     crate = ROCrate(path)
@@ -152,7 +152,7 @@ def test_the_archive_is_an_ro_crate_of_version_1_2(answer: Answer, net: Network,
     assert action["result"].id == "answer.json"
 
 
-def test_every_word_of_its_metadata_is_one_that_ro_crate_defines(answer: Answer, tmp_path: Path) -> None:
+def test_ro_crate_metadata_uses_only_defined_terms(answer: Answer, tmp_path: Path) -> None:
     archive = zipfile.ZipFile(io.BytesIO(ro_crate(answer)))
     metadata = json.loads(archive.read("ro-crate-metadata.json"))
     bundled = Path(rocrate.__file__).parent / "data" / "ro-crate.jsonld"
@@ -164,7 +164,7 @@ def test_every_word_of_its_metadata_is_one_that_ro_crate_defines(answer: Answer,
     assert len(names) == len(set(names))
 
 
-def test_the_answer_in_the_archive_can_be_verified_again(answer: Answer, net: Network) -> None:
+def test_answer_in_the_crate_is_verified(answer: Answer, net: Network) -> None:
     archive = zipfile.ZipFile(io.BytesIO(ro_crate(answer)))
     inside = from_json(archive.read("answer.json"), Answer)
     assert inside == answer
@@ -174,7 +174,7 @@ def test_the_answer_in_the_archive_can_be_verified_again(answer: Answer, net: Ne
     Graph().parse(data=archive.read("provenance.jsonld"), format="json-ld")
 
 
-def test_the_same_answer_gives_the_same_bytes(answer: Answer) -> None:
+def test_same_answer_gives_the_same_crate_bytes(answer: Answer) -> None:
     assert ro_crate(answer) == ro_crate(from_json(json.dumps(json.loads(archived(answer))), Answer))
 
 

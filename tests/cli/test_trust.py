@@ -46,11 +46,11 @@ def test_bond_status_and_unbond(joined: Profile) -> None:
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "much", "nan", "1e-19"])
-def test_what_is_no_amount_is_refused(joined: Profile, amount: str) -> None:
+def test_invalid_amount_is_refused(joined: Profile, amount: str) -> None:
     assert "no amount of ether" in trust("bond", "--", amount, fails=1).stderr
 
 
-def test_audit_finds_a_cheat_and_takes_its_bond(
+def test_audit_of_a_false_batch_slashes_its_bond(
     joined: Profile, chain: EvmChain, new_account: Callable[[], Signer]
 ) -> None:
     owner, cheat = new_account(), new_account()
@@ -66,7 +66,7 @@ def test_audit_finds_a_cheat_and_takes_its_bond(
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
 
 
-def test_what_is_withheld_is_demanded_and_revealed(
+def test_withheld_batch_is_challenged_and_revealed(
     joined: Profile, chain: EvmChain, new_account: Callable[[], Signer]
 ) -> None:
     owner, auditor, me = new_account(), new_account(), load_or_create_key(joined.path("key"))

@@ -35,7 +35,7 @@ COMMAND = [sys.executable, "-m", "tests.mcp.serve_small_network", "mcp"]
 TOKEN = "a-secret-of-twenty-two"
 
 
-def test_it_is_the_wanted_version_of_the_sdk_that_is_tried() -> None:
+def test_installed_sdk_major_is_the_requested_one() -> None:
     assert str(MAJOR) == os.environ.get("MCP_MAJOR", "2")
 
 
@@ -75,7 +75,7 @@ async def started(transport: str, environment: dict[str, str], *options: str) ->
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
-async def test_an_assistant_searches_reads_asks_verifies_and_rates(
+async def test_assistant_searches_fetches_asks_verifies_and_rates(
     transport: str, environment: dict[str, str], nodes: list[RunningNode]
 ) -> None:
     async with started(transport, environment) as client:
@@ -114,7 +114,7 @@ async def test_an_assistant_searches_reads_asks_verifies_and_rates(
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
-async def test_what_fails_is_a_tool_error_that_says_what_to_do(transport: str, environment: dict[str, str]) -> None:
+async def test_tool_failure_is_a_tool_error_with_a_hint(transport: str, environment: dict[str, str]) -> None:
     async with started(transport, environment) as client:
         for call, said in (
             (client.call("verify", answer="bafy"), "Ask the question again"),
@@ -131,7 +131,7 @@ async def test_what_fails_is_a_tool_error_that_says_what_to_do(transport: str, e
         assert (await client.call("search", query=QUESTION)).data["results"], "and it still serves"
 
 
-async def test_the_tools_say_what_they_take_give_and_do(environment: dict[str, str]) -> None:
+async def test_tools_describe_parameters_results_and_effects(environment: dict[str, str]) -> None:
     async with over_stdio(COMMAND, environment) as client:
         tools = await client.tools()
     assert list(tools) == ["search", "fetch", "ask", "verify", "rate"]
@@ -145,7 +145,7 @@ async def test_the_tools_say_what_they_take_give_and_do(environment: dict[str, s
     assert set(tools["fetch"]["outputSchema"]["required"]) == {"id", "title", "text", "url", "metadata"}
 
 
-async def test_a_server_for_reading_offers_nothing_that_writes(environment: dict[str, str]) -> None:
+async def test_server_without_rating_has_no_writing_tool(environment: dict[str, str]) -> None:
     async with over_stdio([*COMMAND, "--read-only"], environment) as client:
         assert "rate" not in await client.tools()
         asked = (await client.call("ask", question="zygomorphic quasars xylophone", k=1)).data
@@ -153,7 +153,7 @@ async def test_a_server_for_reading_offers_nothing_that_writes(environment: dict
     assert asked["text"] == UNKNOWN
 
 
-async def test_only_who_has_the_token_gets_in(environment: dict[str, str]) -> None:
+async def test_request_without_the_token_is_refused(environment: dict[str, str]) -> None:
     with serving({**environment, "KNET_MCP_TOKEN": TOKEN}) as url:
         async with over_http(url, TOKEN) as client:
             assert "ask" in await client.tools()
@@ -182,7 +182,9 @@ def _status(url: str, **headers: str) -> int:
         (("--host", "203.0.113.1", "--token", TOKEN), "Cannot serve on 203.0.113.1"),
     ],
 )
-def test_serving_others_takes_a_secret(options: tuple[str, ...], said: str, environment: dict[str, str]) -> None:
+def test_serving_a_public_address_requires_a_token(
+    options: tuple[str, ...], said: str, environment: dict[str, str]
+) -> None:
     done = CliRunner().invoke(app, ["mcp", "--http", *options])
     assert done.exit_code == 1
     assert said in done.stderr
@@ -193,14 +195,14 @@ class _Quiet:
     async def report_progress(self, done: float, total: float | None, message: str) -> None: ...
 
 
-async def test_another_session_verifies_and_rates_what_this_one_asked(net: Network) -> None:
+async def test_answer_of_an_earlier_session_is_verified_and_rated(net: Network) -> None:
     name = (await Tools(net).search(QUESTION, _Quiet(), k=1)).answer  # type: ignore[arg-type]
     later = Tools(net)
     assert (await later.verify(name)).ok
     assert (await later.rate(name, helpful=True)).rated
 
 
-async def test_only_the_last_answers_are_kept_and_none_that_was_changed(net: Network, tmp_path: Path) -> None:
+async def test_answer_store_keeps_the_latest_and_refuses_changed_files(net: Network, tmp_path: Path) -> None:
     kept = KeptAnswers(tmp_path / "answers", most=2)
     records = [net.ask(QUESTION, k=1).record for _ in range(3)]
     names = [kept.add(record) for record in records]
@@ -218,7 +220,7 @@ async def test_only_the_last_answers_are_kept_and_none_that_was_changed(net: Net
 @pytest.mark.parametrize(
     ("start", "end", "length"), [(0, 5, 10), (0, 9, 10**6), (500_000, 500_900, 10**6), (10**6 - 4, 10**6, 10**6)]
 )
-def test_a_long_document_is_read_around_the_passage(start: int, end: int, length: int) -> None:
+def test_long_document_is_cut_around_the_passage(start: int, end: int, length: int) -> None:
     first, last = _window(start, end, length)
     assert 0 <= first <= start < end <= last <= length
     assert last - first == min(length, MAX_TEXT)

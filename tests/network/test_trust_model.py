@@ -96,7 +96,7 @@ def test_ratings_reach_the_history_with_their_batch(nodes: list[RunningNode], tm
         people = net.people()
         assert [person.owns for person in people] == [[right]]
         assert "you trust the owner of" in net.trusted(right).why
-        assert "nobody you trust has rated" in net.trusted(nodes[2].identity).why
+        assert "no account that you trust has rated" in net.trusted(nodes[2].identity).why
 
 
 def test_a_probe_tells_who_was_right(nodes: list[RunningNode], tmp_path: Path) -> None:

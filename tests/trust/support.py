@@ -1,4 +1,4 @@
-"""Passages and sources for stories about trust."""
+"""Passages and reputations for tests of trust."""
 
 from __future__ import annotations
 

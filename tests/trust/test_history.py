@@ -1,4 +1,4 @@
-"""Reliability over time: by the contract's own rule, each point with its batch, and drawn without trusting anybody."""
+"""Reliability over time: the contract's rule, one point for each batch, and charts that escape foreign text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.chain.support import rating, submit
 
 
 @pytest.mark.chain
-def test_the_last_point_is_what_the_contract_says(chain: EvmChain, new_account: Callable[[], Signer]) -> None:
+def test_last_point_equals_the_contract_score(chain: EvmChain, new_account: Callable[[], Signer]) -> None:
     owner, first, second = new_account(), new_account(), new_account()
     node = chain.register(owner, "http://127.0.0.1:1")
     for rater in (first, second):
@@ -32,12 +32,12 @@ def test_the_last_point_is_what_the_contract_says(chain: EvmChain, new_account: 
     assert chain.taken_back().isdisjoint({(each.rater, each.number) for each in own})
 
 
-def test_one_point_a_second_and_the_last_one_wins() -> None:
+def test_history_keeps_the_last_point_of_each_second() -> None:
     known = [(5, Reputation(positive=1)), (5, Reputation(positive=2)), (6, Reputation(positive=3))]
     assert [(point.time, point.mean) for point in points_of(known)] == [(5, 0.75), (6, 0.8)]
 
 
-def test_a_page_is_well_formed_and_no_node_gets_a_word_in() -> None:
+def test_history_page_is_well_formed_and_escapes_titles() -> None:
     points = points_of([(1_000, Reputation(positive=1)), (90_000, Reputation(negative=4))])
     evil = '<script>alert(1)</script>"&'
     drawn = page(evil, [History(node=7, title=evil, reliability=points, usefulness=points)], now=100_000)
@@ -47,11 +47,11 @@ def test_a_page_is_well_formed_and_no_node_gets_a_word_in() -> None:
     links = [each.get("href", "") for each in tree.iter("a")]
     rows = {each.get("id") for each in tree.iter("tr")}
     assert len(links) == 2
-    assert all(link[1:] in rows for link in links), "every point leads to its batch"
+    assert all(link[1:] in rows for link in links), "every point links to its batch"
     assert not {"src", "onload", "onclick"} & {name for each in tree.iter() for name in each.attrib}
 
 
-def test_a_sparkline_falls_with_the_mean() -> None:
+def test_sparkline_follows_the_mean() -> None:
     points = points_of([(n, Reputation(positive=10 - n, negative=n)) for n in range(10)])
     line = sparkline(points)
     assert len(line) == 10

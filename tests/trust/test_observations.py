@@ -1,4 +1,4 @@
-"""What a client finds by itself is kept, fades, and is not lost to a crash."""
+"""The observation log: persistence, histories, bounds and damaged files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def used(node: int, outcome: float) -> Outcome:
     return Outcome(node=node, kind="usefulness", outcome=outcome)
 
 
-def test_outcomes_survive_a_restart_and_keep_their_kind(tmp_path: Path) -> None:
+def test_outcomes_survive_a_restart_with_their_kind(tmp_path: Path) -> None:
     first = ObservationLog(tmp_path / "learnt" / "net.db")
     first.add([used(1, 1.0), used(2, -1.0), Outcome(node=1, kind="reliability", outcome=-1.0, weight=0.5)])
     again = ObservationLog(tmp_path / "learnt" / "net.db").known
@@ -27,13 +27,13 @@ def test_outcomes_survive_a_restart_and_keep_their_kind(tmp_path: Path) -> None:
     assert again[1].reliability.negative == pytest.approx(0.5)
 
 
-def test_a_node_of_any_size_of_number_is_remembered(tmp_path: Path) -> None:
-    """ERC-721 ids are 256 bits wide, and SQLite's integers 64."""
+def test_node_number_of_256_bits_is_stored(tmp_path: Path) -> None:
+    """ERC-721 ids have 256 bits, and SQLite's integers 64."""
     ObservationLog(tmp_path / "net.db").add([used(2**200, 1.0)])
     assert set(ObservationLog(tmp_path / "net.db").known) == {2**200}
 
 
-def test_the_history_ends_with_what_is_known(tmp_path: Path) -> None:
+def test_history_ends_with_the_current_belief(tmp_path: Path) -> None:
     kept = ObservationLog(tmp_path / "net.db")
     kept.add([used(1, 1.0), used(1, -1.0), used(1, 1.0), used(2, 1.0)])
     points = kept.over_time("usefulness")
@@ -42,7 +42,7 @@ def test_the_history_ends_with_what_is_known(tmp_path: Path) -> None:
     assert kept.over_time("reliability") == {}
 
 
-def test_the_file_stays_bounded_and_the_belief_hardly_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pruned_log_stays_bounded_with_the_same_belief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PRUNE_EVERY", 1)
     kept = ObservationLog(tmp_path / "net.db")
     for _ in range(3):
@@ -54,9 +54,7 @@ def test_the_file_stays_bounded_and_the_belief_hardly_moves(tmp_path: Path, monk
     assert again.known[1].usefulness.mean == pytest.approx(kept.known[1].usefulness.mean, abs=0.01)
 
 
-def test_questions_are_remembered_by_space_and_the_oldest_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_are_stored_by_space_and_the_oldest_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LATEST", 3)
     kept, space, other = ObservationLog(tmp_path / "net.db"), Cid.of(b"space"), Cid.of(b"other space")
     for number in range(5):
@@ -69,7 +67,7 @@ def test_questions_are_remembered_by_space_and_the_oldest_forgotten(
     assert len(kept.questions(Cid.of(b"nothing"))[0]) == 0
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_damaged_database_is_named_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "net.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
     with pytest.raises(StoreError, match=r"net\.db.*move the file away"):
         ObservationLog(tmp_path / "net.db")

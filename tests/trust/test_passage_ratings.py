@@ -1,4 +1,4 @@
-"""What a user said of a passage is remembered."""
+"""The store of the user's own passage ratings: persistence and damaged files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from knet.trust.reliability import passage_key
 WRONG = "The tower is 630 metres tall."
 
 
-def test_verdicts_add_up_and_survive_a_restart(tmp_path: Path) -> None:
-    path = tmp_path / "verdicts" / "net.json"
+def test_ratings_add_up_and_survive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "ratings" / "net.json"
     first, second = PassageRatings(path), PassageRatings(path)
     first.add(WRONG, -1)
     second.add(WRONG, -1)
@@ -22,11 +22,11 @@ def test_verdicts_add_up_and_survive_a_restart(tmp_path: Path) -> None:
     assert known[passage_key(tokens("boats leave HOURLY"))].positive == 1
 
 
-def test_a_damaged_file_counts_as_empty(tmp_path: Path) -> None:
+def test_damaged_file_of_ratings_counts_as_empty(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
-    for damage in (b"{", b'{"verdicts":{"no hex":{}}}'):
+    for damage in (b"{", b'{"ratings":{"no hex":{}}}'):
         path.write_bytes(damage)
-        verdicts = PassageRatings(path)
-        assert verdicts.known == {}
-        verdicts.add(WRONG, 1)
+        ratings = PassageRatings(path)
+        assert ratings.known == {}
+        ratings.add(WRONG, 1)
         assert len(PassageRatings(path).known) == 1

@@ -1,4 +1,4 @@
-"""Probes judge what was sent, and only where it can be judged."""
+"""Probes: outcomes of right and wrong passages, and invalid probe files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from knet.errors import ConfigError
-from knet.trust.probes import Probe, judge, load_probes
+from knet.trust.probes import Probe, evaluate_probe, load_probes
 
 PROBE = Probe(question="How tall is the tower?", answers=["330 metres"], wrong=["hollow"])
 RIGHT = "The tower of iron in Paris is 330 metres tall, antennas included, says its keeper."
@@ -15,21 +15,21 @@ CHANGED = "The tower of iron in Paris is 630 metres tall, antennas included, say
 OTHER = "The museum opens at nine and closes at six except on Mondays."
 
 
-def test_right_wrong_and_nothing_to_say() -> None:
+def test_probe_rates_right_and_wrong_passages() -> None:
     sent = [(1, RIGHT), (2, CHANGED), (3, OTHER), (4, "The tower is hollow, some say.")]
-    assert judge(PROBE, sent).outcomes == {1: 1.0, 2: -1.0, 4: -1.0}
+    assert evaluate_probe(PROBE, sent).outcomes == {1: 1.0, 2: -1.0, 4: -1.0}
 
 
-def test_a_changed_text_alone_cannot_be_told_from_another_text() -> None:
-    assert judge(PROBE, [(2, CHANGED), (3, OTHER)]).outcomes == {}
+def test_changed_text_without_the_right_one_gets_no_outcome() -> None:
+    assert evaluate_probe(PROBE, [(2, CHANGED), (3, OTHER)]).outcomes == {}
 
 
-def test_an_answer_is_found_in_whole_words_only() -> None:
-    assert judge(Probe(question="q", answers=["30 metres"]), [(1, RIGHT)]).outcomes == {}
+def test_probe_answer_matches_whole_words_only() -> None:
+    assert evaluate_probe(Probe(question="q", answers=["30 metres"]), [(1, RIGHT)]).outcomes == {}
 
 
-def test_a_source_that_sends_both_is_judged_by_the_mean() -> None:
-    assert judge(PROBE, [(1, RIGHT), (1, CHANGED)]).outcomes == {1: 0.0}
+def test_source_with_right_and_wrong_passages_gets_the_mean() -> None:
+    assert evaluate_probe(PROBE, [(1, RIGHT), (1, CHANGED)]).outcomes == {1: 0.0}
 
 
 def test_probes_are_read_from_json_lines(tmp_path: Path) -> None:
@@ -42,19 +42,19 @@ def test_probes_are_read_from_json_lines(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("", "0 probes"),
-        ("{", "line 1 .* is no probe"),
-        ('{"question": "q", "answers": []}', "at least one answer"),
-        ('{"question": "?", "answers": ["a"]}', "in words"),
-        ('{"question": "q", "answers": ["!"]}', "in words"),
+        ("{", "line 1: not a valid probe"),
+        ('{"question": "q", "answers": []}', "an answer has no words"),
+        ('{"question": "?", "answers": ["a"]}', "has no words"),
+        ('{"question": "q", "answers": ["!"]}', "has no words"),
     ],
 )
-def test_a_file_that_holds_no_probes_is_refused(tmp_path: Path, line: str, message: str) -> None:
+def test_file_without_valid_probes_is_refused(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "probes.jsonl"
     file.write_text(line)
     with pytest.raises(ConfigError, match=message):
         load_probes(file)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_probe_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         load_probes(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""Names are earned, lost and regained; relevance comes first."""
+"""Beliefs about sources and their effect on ranking and exploration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from knet.trust.reliability import (
     SourceBelief,
     bonus,
     faded,
+    learning_weight,
     observed,
-    open_weight,
     optimistic_reliability,
     passage_key,
     pooled,
@@ -27,13 +27,13 @@ from knet.trust.reliability import (
 
 from .support import rated
 
-NOBODY = Reputation()
+UNKNOWN = Reputation()
 outcomes = st.lists(st.floats(-1, 1), max_size=300)
 
 
 @given(outcomes)
-def test_a_belief_stays_a_belief(seen: list[float]) -> None:
-    known = NOBODY
+def test_any_outcomes_keep_the_posterior_within_bounds(seen: list[float]) -> None:
+    known = UNKNOWN
     for outcome in seen:
         known = observed(known, outcome)
     assert 0 < known.mean < 1
@@ -41,8 +41,8 @@ def test_a_belief_stays_a_belief(seen: list[float]) -> None:
     assert known.count == len(seen)
 
 
-def test_an_old_name_does_not_protect_who_turns() -> None:
-    known = NOBODY
+def test_reliable_source_that_turns_malicious_loses_its_reliability() -> None:
+    known = UNKNOWN
     for _ in range(10_000):
         known = observed(known, 1.0)
     for _ in range(100):
@@ -50,85 +50,87 @@ def test_an_old_name_does_not_protect_who_turns() -> None:
     assert known.mean < 0.5
 
 
-def test_nobody_known_changes_nothing() -> None:
+def test_unknown_sources_leave_relevance_unchanged() -> None:
     relevance = np.array([2.0, 1.0, -1.0])
-    hopes = np.array([optimistic_reliability(NOBODY, NOBODY)] * 3)
-    assert reliability_gate(relevance, hopes).tolist() == relevance.tolist()
+    bounds = np.array([optimistic_reliability(UNKNOWN, UNKNOWN)] * 3)
+    assert reliability_gate(relevance, bounds).tolist() == relevance.tolist()
     assert bonus(SourceBelief()) == 0
-    assert weight(NOBODY) == 0
+    assert weight(UNKNOWN) == 0
 
 
 @given(st.floats(-3, 3), st.integers(0, 100), st.integers(0, 100))
-def test_no_name_lifts_what_is_not_about_the_question(best: float, right: int, wrong: int) -> None:
-    """A trusted source's text a gate below the best never wins over an unknown source's best."""
-    hopes = np.array([optimistic_reliability(NOBODY, NOBODY), optimistic_reliability(rated(right, wrong), rated(5, 0))])
-    final = reliability_gate(np.array([best, best - 1.0]), hopes)
+def test_reliability_never_lifts_an_irrelevant_passage(best: float, right: int, wrong: int) -> None:
+    """A trusted source's text `GATE` below the best never outranks an unknown source's best text."""
+    bounds = np.array(
+        [optimistic_reliability(UNKNOWN, UNKNOWN), optimistic_reliability(rated(right, wrong), rated(5, 0))]
+    )
+    final = reliability_gate(np.array([best, best - 1.0]), bounds)
     assert final[0] > final[1]
 
 
-def test_among_passages_that_compete_the_reliable_one_wins() -> None:
-    hopes = np.array([optimistic_reliability(rated(2, 20), NOBODY), optimistic_reliability(rated(20, 0), NOBODY)])
-    final = reliability_gate(np.array([1.0, 0.8]), hopes)
+def test_reliable_passage_outranks_a_close_unreliable_one() -> None:
+    bounds = np.array([optimistic_reliability(rated(2, 20), UNKNOWN), optimistic_reliability(rated(20, 0), UNKNOWN)])
+    final = reliability_gate(np.array([1.0, 0.8]), bounds)
     assert final[1] > final[0]
 
 
-def test_doubt_does_not_hide_the_one_passage_that_answers() -> None:
-    """A source that is right twice in five is still more use than whatever comes next, which hardly answers at all."""
-    hopes = np.array([optimistic_reliability(rated(40, 60), NOBODY), optimistic_reliability(rated(50, 0), NOBODY)])
-    final = reliability_gate(np.array([2.0, 0.5]), hopes)
+def test_unreliable_but_relevant_passage_stays_first() -> None:
+    """A relevant passage of a source with reliability 0.4 outranks a hardly relevant one of a reliable source."""
+    bounds = np.array([optimistic_reliability(rated(40, 60), UNKNOWN), optimistic_reliability(rated(50, 0), UNKNOWN)])
+    final = reliability_gate(np.array([2.0, 0.5]), bounds)
     assert final[0] > final[1]
 
 
-def test_what_is_less_likely_right_than_what_comes_next_sinks_below_it() -> None:
-    """However closely it answers: a source that was never right, or a passage that one found wrong oneself."""
-    for wrong in (optimistic_reliability(rated(0, 80), NOBODY), optimistic_reliability(rated(20, 2), rated(0, 1))):
+def test_passage_below_the_fallback_probability_sinks() -> None:
+    """Relevance does not help a source that was never right, or a passage that the user rated as wrong."""
+    for wrong in (optimistic_reliability(rated(0, 80), UNKNOWN), optimistic_reliability(rated(20, 2), rated(0, 1))):
         assert wrong < FALLBACK_PROBABILITY
-        final = reliability_gate(np.array([3.0, -1.5]), np.array([wrong, optimistic_reliability(NOBODY, NOBODY)]))
+        final = reliability_gate(np.array([3.0, -1.5]), np.array([wrong, optimistic_reliability(UNKNOWN, UNKNOWN)]))
         assert final[0] < final[1]
 
 
 @given(st.floats(0.001, 1), st.floats(0.001, 1))
-def test_more_hope_never_ranks_lower(one: float, other: float) -> None:
+def test_higher_reliability_never_ranks_lower(one: float, other: float) -> None:
     low, high = sorted((one, other))
     final = reliability_gate(np.zeros(2), np.array([low, high]))
     assert final[0] <= final[1]
 
 
-def test_a_verdict_on_the_very_passage_says_more_than_its_source() -> None:
+def test_rating_of_the_passage_outweighs_its_source() -> None:
     assert optimistic_reliability(rated(50, 0), rated(0, 1)) < 0.2
     assert optimistic_reliability(rated(0, 50), rated(1, 0)) > 0.8
     assert passage_key(["a", "b"]) != passage_key(["ab"])
 
 
-def test_little_evidence_against_weighs_less_than_much() -> None:
-    assert optimistic_reliability(rated(0, 2), NOBODY) > optimistic_reliability(rated(0, 40), NOBODY)
+def test_few_bad_ratings_weigh_less_than_many() -> None:
+    assert optimistic_reliability(rated(0, 2), UNKNOWN) > optimistic_reliability(rated(0, 40), UNKNOWN)
 
 
-def test_evidence_pools_and_fades() -> None:
+def test_evidence_is_pooled_and_faded() -> None:
     assert pooled(rated(3, 1), rated(2, 2)) == rated(5, 3)
     old = faded(rated(0, 40), 0.01)
     assert old.mean == pytest.approx(0.5, abs=0.1)
     assert old.deviation > rated(0, 40).deviation
-    assert open_weight(rated(20, 0)) > open_weight(NOBODY) > open_weight(rated(0, 20)) > 0
+    assert learning_weight(rated(20, 0)) > learning_weight(UNKNOWN) > learning_weight(rated(0, 20)) > 0
 
 
-def test_a_source_with_a_bad_name_is_still_asked_now_and_then_and_recovers() -> None:
-    """The negative spiral of Reliable-dRAG: a source that fell is never asked again. Six sources, five are asked."""
-    standing = {node: rated(20, 1) for node in range(5)} | {5: rated(0, 30)}
+def test_source_with_low_reliability_is_explored_and_recovers() -> None:
+    """Five of six sources are asked. In Reliable-dRAG a source whose score fell is never asked again."""
+    known = {node: rated(20, 1) for node in range(5)} | {5: rated(0, 30)}
     asked_it = 0
     for number in range(3000):
-        order = sorted(standing, key=lambda node: (-bonus(SourceBelief(reliability=standing[node])), node))
+        order = sorted(known, key=lambda node: (-bonus(SourceBelief(reliability=known[node])), node))
         if 5 in with_exploration(order, [5, 0, 1, 2, 3, 4], 5, f"question {number}")[:5]:
             asked_it += 1
-            standing[5] = observed(standing[5], 1.0)  # it is right now, and found right
-        if standing[5].mean > 0.9:
+            known[5] = observed(known[5], 1.0)  # its passages are right now
+        if known[5].mean > 0.9:
             break
-    assert standing[5].mean > 0.9
+    assert known[5].mean > 0.9
     assert 0.5 * EXPLORE * number < asked_it
 
 
 @given(st.permutations(range(8)), st.permutations(range(8)), st.integers(1, 8), st.text(max_size=20))
-def test_exploration_changes_one_place_at_most(
+def test_exploration_changes_at_most_one_place(
     order: list[int], relevant: list[int], asked: int, question: str
 ) -> None:
     found = with_exploration(order, relevant, asked, question)
@@ -137,6 +139,6 @@ def test_exploration_changes_one_place_at_most(
     assert found == with_exploration(order, relevant, asked, question)
 
 
-def test_where_standing_keeps_nobody_out_nothing_is_explored() -> None:
+def test_equal_orders_are_not_explored() -> None:
     for number in range(100):
         assert with_exploration([3, 1, 2], [3, 1, 2], 2, str(number)) == [3, 1, 2]

@@ -1,4 +1,4 @@
-"""Sources are of use on some subjects; that is learnt from few verdicts, and one verdict decides nothing."""
+"""Per-question usefulness: subjects, missing outcomes, descriptions and shrinkage."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ SUBJECTS = np.linalg.qr(np.random.default_rng(2).normal(size=(32, 3)))[0].T.asty
 
 
 def questions(count: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors near three subjects, and which subject each is about."""
+    """Return unit vectors near three subjects, and the subject of each."""
     about = np.arange(count) % 3
     rows = SUBJECTS[about] + 0.1 * np.random.default_rng(seed).normal(size=(count, 32)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True), about
 
 
-def test_each_subject_has_its_source() -> None:
+def test_prediction_finds_the_source_of_each_subject() -> None:
     known, about = questions(30)
     asked, expected = questions(30, seed=4)
     learnt = Usefulness.fit(known, np.eye(3)[about])
     assert learnt.predict(asked).argmax(1).tolist() == expected.tolist()
 
 
-def test_verdicts_may_be_missing() -> None:
+def test_missing_outcomes_are_ignored() -> None:
     known, about = questions(60)
     outcomes = np.eye(3)[about]
     outcomes[np.random.default_rng(5).random(outcomes.shape) < 0.5] = np.nan
@@ -32,7 +32,7 @@ def test_verdicts_may_be_missing() -> None:
     assert (found == expected).mean() > 0.9
 
 
-def test_a_question_unlike_any_before_goes_by_what_sources_say_of_themselves() -> None:
+def test_new_kind_of_question_is_predicted_from_descriptions() -> None:
     known, about = questions(40)
     only_first = about == 0
     outcomes = np.tile([0.5, 0.45, 0.45], (int(only_first.sum()), 1))
@@ -41,7 +41,7 @@ def test_a_question_unlike_any_before_goes_by_what_sources_say_of_themselves() -
     assert scores[1] > scores[2]
 
 
-def test_one_verdict_on_a_newcomer_moves_it_less_than_many() -> None:
+def test_one_rating_of_a_new_source_counts_less_than_many() -> None:
     known, _ = questions(20)
     outcomes = np.full((20, 2), np.nan)
     outcomes[:, 0] = 0.5
@@ -51,6 +51,6 @@ def test_one_verdict_on_a_newcomer_moves_it_less_than_many() -> None:
     assert few < Usefulness.fit(known, outcomes).prior[1]
 
 
-def test_nothing_known_is_no_opinion() -> None:
+def test_usefulness_without_data_predicts_zero() -> None:
     empty = Usefulness.fit(np.zeros((0, 32), np.float32), np.zeros((0, 3)), SUBJECTS)
     assert empty.predict(SUBJECTS).tolist() == [[0.0] * 3] * 3
