@@ -118,6 +118,51 @@ def test_every_block_is_executed_or_says_what_it_is(page: str) -> None:
         assert not {kind for kind, _ in blocks(page)} & set(EXECUTED), "only the tutorial and how-to pages are executed"
 
 
+def named(pattern: str) -> set[tuple[str, str]]:
+    """Return page and name of everything in backticks on a page that the whole pattern matches."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    return {
+        (str(page.relative_to(ROOT)), name)
+        for page in pages
+        for name in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
+        if re.fullmatch(pattern, name)
+    }
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    folders = "knet|knet_indexer|knet_jupyter|indexers|jupyter_ext|contracts|tests|benchmarks|tools|docs|binder"
+    record_tags = re.compile(r"knet/[\w-]+/\d")
+    paths = {pair for pair in named(rf"(?:{folders})/[\w./-]+") if not record_tags.fullmatch(pair[1])}
+    roots = (ROOT, ROOT / "indexers", ROOT / "jupyter_ext")
+    assert {pair for pair in paths if not any((root / pair[1]).exists() for root in roots)} == set()
+
+
+def test_every_module_that_a_page_names_exists() -> None:
+    roots = {"knet": ROOT, "knet_indexer": ROOT / "indexers", "knet_jupyter": ROOT / "jupyter_ext"}
+    packages = "answer|chain|client|content|dsi|embed|index|rating|routing|search|trust|cli|mcp"
+    missing = set()
+    for page, name in named(rf"knet\.(?:{packages})(?:\.\w+)*|knet_(?:indexer|jupyter)(?:\.\w+)+"):
+        path = roots[name.split(".")[0]]
+        for part in name.split("."):
+            if path.is_dir():
+                path = path / part if (path / part).is_dir() else path / f"{part}.py"
+            elif not (path.is_file() and re.search(rf"\b(?:def|class) {part}\b|^{part}\b", path.read_text(), re.M)):
+                missing.add((page, name))
+                break
+        if not path.exists():
+            missing.add((page, name))
+    assert missing == set()
+
+
+def test_every_package_has_its_row_and_its_box_in_the_architecture() -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    picture = (DOCS / "images" / "architecture.svg").read_text(encoding="utf-8")
+    parts = {path.stem for path in (ROOT / "knet").iterdir() if path.suffix == ".py" or list(path.glob("*.py"))}
+    parts -= {"__init__"}
+    assert {part for part in parts if f"`knet.{part}`" not in page} == set()
+    assert {part for part in parts if f">{part}</text>" not in picture} == set()
+
+
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'knetwork[docs]'")
     pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed: pip install 'knetwork[docs]'")
