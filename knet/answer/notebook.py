@@ -1,8 +1,8 @@
-"""Checking the answers that a notebook holds, on another machine: the records, and that they are what the reader sees.
+"""Verification of the answers in a notebook: their records, and the output that the reader sees.
 
-An answer in a notebook is three things at once: the record (`MEDIA_TYPE`), and the HTML and the text beside it, which
-people read. The record is verified like any other; what is shown must be exactly what knet shows of that record. The
-notebook is a stranger's file, and nothing in it is executed.
+An answer in a notebook has three parts: the record (`MEDIA_TYPE`), and the HTML and the text beside it. The record is
+verified like any other. The HTML and the text must equal the rendering of that record. The notebook is untrusted, and
+nothing in it is executed.
 
 Source: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
@@ -25,13 +25,13 @@ from .report import Check, CheckKind, VerificationReport
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 MARKUP = ("text/html", "text/markdown", "image/svg+xml")
-MARK = re.compile(  # the class that the HTML of every answer carries, however it is written
+MARK = re.compile(  # the class of every answer's HTML, in any valid notation
     r"""\bclass\s*=\s*(?:"[^"]{0,999}?|'[^']{0,999}?|)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
 )
 
 
 class NotebookReport(VerificationReport, frozen=True):
-    """What became of the answer in one output. ``cell`` is the index of its cell, from 0."""
+    """Checks of the answer in one output. ``cell`` is the index of its cell, from 0."""
 
     cell: int
     question: str
@@ -40,35 +40,38 @@ class NotebookReport(VerificationReport, frozen=True):
 def verify_notebook(
     notebook: Mapping[str, Any] | str | Path, verify: Callable[[Answer], VerificationReport]
 ) -> list[NotebookReport]:
-    """One report for each answer in a notebook (parsed, or its path), in order; `Network.verify` is a ``verify``.
+    """Return one report for each answer in a notebook (parsed, or its path), in order; `Network.verify` is a
+    ``verify``.
 
-    Raises ConfigError for what is no notebook of format 4.
+    Raises ConfigError unless it is a notebook of format 4.
     """
     content = notebook if isinstance(notebook, Mapping) else read_notebook(Path(notebook))
     cells = content.get("cells")
     if content.get("nbformat") != 4 or not isinstance(cells, list):
-        raise ConfigError("This is no notebook of format 4.", hint="Open it in Jupyter and save it again.")
+        name = "The notebook" if isinstance(notebook, Mapping) else notebook
+        raise ConfigError(f"{name} is not a notebook of format 4.", hint="Open it in Jupyter and save it again.")
     widgets = _widgets(content)
-    found = (_report(number, data, widgets, verify) for number, cell in enumerate(cells) for data in _bundles(cell))
-    return [report for report in found if report]
+    reports = (_report(number, data, widgets, verify) for number, cell in enumerate(cells) for data in _bundles(cell))
+    return [report for report in reports if report]
 
 
 def read_notebook(path: Path) -> Mapping[str, Any]:
-    """The JSON of a notebook. Raises ConfigError."""
+    """Return the JSON of a notebook. Raises ConfigError."""
     try:
         content = read_json(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the file's path.") from error
     except CodecError as error:
-        raise ConfigError(f"{path} is no notebook: {error}") from error
+        raise ConfigError(f"{path} is not a notebook: {error}", hint="Name a file that ends in .ipynb.") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no notebook.")
+        raise ConfigError(f"{path} is not a notebook.", hint="Name a file that ends in .ipynb.")
     return content
 
 
 def _bundles(cell: Any) -> Iterator[Mapping[str, Any]]:
-    """The MIME bundle of each output."""
-    for output in _list(field(cell, "outputs")):
+    """Yield the MIME bundle of each output."""
+    outputs = field(cell, "outputs")
+    for output in outputs if isinstance(outputs, list) else []:
         data = field(output, "data")
         if isinstance(data, dict):
             yield data
@@ -80,7 +83,7 @@ def _report(
     widgets: Mapping[str, Any],
     verify: Callable[[Answer], VerificationReport],
 ) -> NotebookReport | None:
-    """None for an output that shows no answer."""
+    """Return None for an output without an answer."""
     if MEDIA_TYPE in bundle:
         return _checked(cell, bundle[MEDIA_TYPE], verify, partial(shown_as_recorded, bundle))
     if WIDGET_VIEW in bundle and (report := _form_report(cell, bundle, widgets, verify)):
@@ -96,13 +99,13 @@ def _form_report(
     widgets: Mapping[str, Any],
     verify: Callable[[Answer], VerificationReport],
 ) -> NotebookReport | None:
-    """None for a widget that is no form, and for a form that shows no answer."""
+    """Return None for a widget that is not a form, and for a form without an answer."""
     model: Any = widgets.get(str(field(bundle[WIDGET_VIEW], "model_id")))
     state, text = field(model, "state"), text_of(bundle.get("text/plain"))
     if not (text.startswith(FORM_MARK) or is_form(state)):
         return None
     if not isinstance(state, dict):
-        detail = "the notebook was saved without what its widgets show (Settings > Save Widget State Automatically)."
+        detail = "the notebook was saved without the state of its widgets (Settings > Save Widget State Automatically)."
         lost = Check(kind=CheckKind.RECORD, claim="record", subject="widget", ok=None, detail=detail)
         return NotebookReport(cell=cell, question="", checks=[lost])
     if state.get("answer") is not None:
@@ -131,15 +134,11 @@ def _checked(
 
 
 def _answer(value: Any) -> Answer:
-    """A record as JSON object, or as the text (whole, or in lines) that early versions wrote. Raises CodecError."""
+    """Read a record from a JSON object, or from the text (whole, or in lines) of early versions. Raises CodecError."""
     return from_json(to_json(value) if isinstance(value, dict) else text_of(value), Answer)
 
 
 def _widgets(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What is saved of each widget, by model id."""
+    """Return the saved widgets by model id."""
     saved = field(field(field(field(content, "metadata"), "widgets"), WIDGET_STATE), "state")
     return saved if isinstance(saved, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

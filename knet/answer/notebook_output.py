@@ -1,7 +1,7 @@
-"""Whether what an output of a notebook shows is what its answer's record says: HTML and text, or a saved form.
+"""Comparison of a notebook's output with its answer's record: HTML and text, or a saved form.
 
-A form (`AskWidget`) is drawn by the script in its widget's saved state, from that state. Everything of it is a
-stranger's, so each part is held against what knet's own form is.
+A form (`AskWidget`) is drawn by the script in its widget's saved state, from that state. All of it is untrusted, so
+each part is compared with the form of the installed package.
 
 Sources: https://ipywidgets.readthedocs.io/en/stable/embedding.html, https://anywidget.dev/en/afm/
 """
@@ -21,76 +21,78 @@ from .report import Check, CheckKind
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SHOWN: dict[str, Callable[[Answer], str]] = {"text/html": answer_html, "text/plain": answer_text}
-WRITTEN = re.compile(r'<div class="knet-answer"(?: data-knet="(?P<version>[0-9]{1,9})")?>')  # how `answer_html` begins
-AROUND = 24  # characters of a difference to quote
+HTML_START = re.compile(  # of `answer_html`
+    r'<div class="knet-answer"(?: data-knet="(?P<version>[0-9]{1,9})")?>'
+)
+CONTEXT = 24  # characters to quote on each side of a difference
 
 FORM_PACKAGE = "knet_jupyter"
 FORM_ID = f"{FORM_PACKAGE}.widget.AskWidget"
 PROGRAM = {"_esm": "widget.js", "_css": "widget.css"}  # the form's script and style, and their files in the package
-FORM_SHOWS = ("question", "passages", "nodes")
-FORM_WORDS = ("message", "error", "tooltip")  # what the form says besides
-SAID = re.compile(  # by a form whose buttons were pressed: of ratings, or of claims, which are checked here anew
+FORM_RECORD_FIELDS = ("question", "passages", "nodes")
+FORM_TEXT_FIELDS = ("message", "error", "tooltip")  # texts of the form that are not in the record
+BUTTON_MESSAGE = re.compile(  # of the form's buttons, about ratings, or about claims, which are checked here again
     r"\d+ rated; not on chain yet|there are no ratings to put on chain|on chain in 0x[0-9a-f]{64}(?:, 0x[0-9a-f]{64})*"
     r"|\d+ claims hold, \d+ fail, \d+ could not be checked"
 )
 FORM_FIELDS = {
-    *PROGRAM, *FORM_SHOWS, *FORM_WORDS, "answer", "k", "ask_nodes", "private", "busy", "layout", "tabbable",
-    "_anywidget_id", "_dom_classes", "_view_count", "_model_module", "_model_module_version", "_model_name",
+    *PROGRAM, *FORM_RECORD_FIELDS, *FORM_TEXT_FIELDS, "answer", "k", "ask_nodes", "private", "busy", "layout",
+    "tabbable", "_anywidget_id", "_dom_classes", "_view_count", "_model_module", "_model_module_version", "_model_name",
     "_view_module", "_view_module_version", "_view_name",
 }  # fmt: skip
-VERSION = re.compile(r"[~^]?[0-9][0-9A-Za-z.*+-]*")  # no path: front ends put it into the address of a script
+VERSION = re.compile(r"[~^]?[0-9][0-9A-Za-z.*+-]*")  # without a path: front ends use it in the address of a script
 
 
 def shown_as_recorded(bundle: Mapping[str, Any], answer: Answer) -> Iterator[Check]:
-    """One claim for each thing in an output beside its record."""
-    written = WRITTEN.match(text_of(bundle.get("text/html")))
-    is_ours = written is None or written["version"] == str(RENDERING)
-    for media_type, show in SHOWN.items():
+    """Yield one check for each part of an output beside its record."""
+    start = HTML_START.match(text_of(bundle.get("text/html")))
+    is_ours = start is None or start["version"] == str(RENDERING)
+    for media_type, render in SHOWN.items():
         if media_type in bundle:
-            yield _same(media_type, text_of(bundle[media_type]), show(answer), is_ours)
+            yield _same(media_type, text_of(bundle[media_type]), render(answer), is_ours)
     yield from _nothing_else(bundle, {MEDIA_TYPE, *SHOWN})
 
 
 def form_as_recorded(
     bundle: Mapping[str, Any], model: Mapping[str, Any], widgets: Mapping[str, Any], answer: Answer
 ) -> Iterator[Check]:
-    """One claim for each thing that a saved form shows. ``model`` is its entry among the saved ``widgets``."""
+    """Yield one check for each part of a saved form. ``model`` is its entry among the saved ``widgets``."""
     state, program = model["state"], _program()
     layout = widgets.get(str(state.get("layout")).removeprefix("IPY_MODEL_"))
     is_form = _is_of(model, "anywidget", "Any") and (
         layout is None or _is_of(layout, "@jupyter-widgets/base", "Layout")
     )
-    yield _claim("widget kind", is_form, "the widget is of another kind than knet's form, and may show anything.")
+    yield _claim("widget kind", is_form, "the widget is not knet's form, and may show anything.")
     others = ", ".join(sorted(state.keys() - FORM_FIELDS))
-    yield _claim("widget state", not others, f"no form of knet's has {_quoted(others)}.")
-    for name in FORM_SHOWS:
+    yield _claim("widget state", not others, f"knet's form does not have the fields {_quoted(others)}.")
+    for name in FORM_RECORD_FIELDS:
         if name in state:
             same = state[name] == field(state["answer"], name)
-            yield _claim(f"widget {name}", same, "the widget shows something else than its record.")
+            yield _claim(f"widget {name}", same, "the widget does not show its record.")
     is_ours = bool(program) and all(state.get(name) == known for name, known in program.items())
-    unknown = "it is shown by a program that this knet does not know."
-    missing = f"what shows it cannot be compared: {FORM_PACKAGE} is not installed here."
+    unknown = "the widget's program is not the one of the installed package."
+    missing = f"the widget's program cannot be compared: {FORM_PACKAGE} is not installed here."
     yield _claim("widget program", is_ours or None, unknown if program else missing)
-    for name in FORM_WORDS:
-        if state.get(name) and not (name == "message" and SAID.fullmatch(str(state[name]))):
-            yield _claim(f"widget {name}", None, f"the form also says {_quoted(state[name])}, which nothing proves.")
+    for name in FORM_TEXT_FIELDS:
+        if state.get(name) and not (name == "message" and BUTTON_MESSAGE.fullmatch(str(state[name]))):
+            yield _claim(f"widget {name}", None, f"the form shows {_quoted(state[name])}, which is not in the record.")
     if "text/plain" in bundle:
-        text = text_of(bundle["text/plain"])  # of when the form was put up, perhaps before anything was asked
+        text = text_of(bundle["text/plain"])  # of the time when the form was created, perhaps before any question
         yield _same("text/plain", text, form_text(None if text == form_text(None) else answer), is_ours)
     yield from _nothing_else(bundle, {WIDGET_VIEW, "text/plain"})
 
 
 def is_form(state: Any) -> bool:
-    """Whether a widget's saved state is that of a form, or is drawn as one."""
+    """Return True if a widget's saved state is that of a form, or is drawn as a form."""
     script = _program().get("_esm")
     is_drawn = field(state, "_anywidget_id") == FORM_ID or (script and field(state, "_esm") == script)
     return bool(is_drawn) or field(field(state, "answer"), "type") == Answer.__struct_config__.tag
 
 
 def _is_of(model: Any, module: str, kind: str) -> bool:
-    """Whether a saved widget is of that kind of model and view; names that are left out are the front end's own."""
+    """Return True if a saved widget has this kind of model and view; for missing names the front end uses its own."""
     state = field(model, "state")
-    if not isinstance(state, dict) or model.get("buffers"):  # which are laid over the state on loading
+    if not isinstance(state, dict) or model.get("buffers"):  # on loading, they overwrite parts of the state
         return False
     for given, prefix, part in ((model, "model", "Model"), (state, "_model", "Model"), (state, "_view", "View")):
         named = given.get(f"{prefix}_module", module), given.get(f"{prefix}_name", kind + part)
@@ -101,8 +103,8 @@ def _is_of(model: Any, module: str, kind: str) -> bool:
 
 
 def _program() -> dict[str, str]:
-    """Script and style of the form of the installed package, by their names in a widget's state; empty without one."""
-    found = find_spec(FORM_PACKAGE)  # which imports nothing
+    """Return script and style of the installed package's form, by their names in a widget's state; or an empty dict."""
+    found = find_spec(FORM_PACKAGE)  # without an import
     if found is None or found.origin is None:
         return {}
     static = Path(found.origin).parent / "static"
@@ -115,18 +117,18 @@ def _program() -> dict[str, str]:
 def _nothing_else(bundle: Mapping[str, Any], known: Set[str]) -> Iterator[Check]:
     for media_type in bundle:
         if media_type not in known:
-            yield _claim(media_type, False, "the output holds this too, and it may be shown in the answer's place.")
+            yield _claim(media_type, False, "the output has this type too, and may show it in place of the answer.")
 
 
 def _same(subject: str, shown: str, recorded: str, is_ours: bool) -> Check:
-    """``is_ours``: whether this version of knet wrote what is shown; another's words may be others."""
+    """Compare a shown text with its record; ``is_ours``: this version of knet wrote the text."""
     if shown == recorded:
         return _claim(subject, True)
     if not is_ours:
-        return _claim(subject, None, "it was written by another version of knet and cannot be compared.")
+        return _claim(subject, None, "another version of knet wrote it, so it cannot be compared.")
     at = next((n for n, (a, b) in enumerate(zip(shown, recorded, strict=False)) if a != b), len(recorded))
-    around = slice(max(0, at - AROUND), at + AROUND)
-    return _claim(subject, False, f"shows {shown[around]!r} where the record says {recorded[around]!r}.")
+    part = slice(max(0, at - CONTEXT), at + CONTEXT)
+    return _claim(subject, False, f"shows {shown[part]!r} where the record has {recorded[part]!r}.")
 
 
 def _claim(subject: str, ok: bool | None, detail: str = "") -> Check:
@@ -134,16 +136,16 @@ def _claim(subject: str, ok: bool | None, detail: str = "") -> Check:
 
 
 def _quoted(value: Any) -> str:
-    return repr(str(value)[: 2 * AROUND])
+    return repr(str(value)[: 2 * CONTEXT])
 
 
 def field(value: Any, name: str) -> Any:
-    """A field of what may be an object; a stranger's file may hold anything anywhere."""
+    """Return a field of an object; None for any other value, since untrusted JSON may have any shape."""
     return value.get(name) if isinstance(value, dict) else None
 
 
 def text_of(value: Any) -> str:
-    """A text, which notebooks may keep as a list of lines."""
+    """Return a text, which notebooks may store as a list of lines."""
     if isinstance(value, list):
         return "".join(part for part in value if isinstance(part, str))
     return value if isinstance(value, str) else ""

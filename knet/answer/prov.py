@@ -1,7 +1,7 @@
-"""An answer's lineage as W3C PROV-O in JSON-LD: which span of which document each sentence rests on, and who said so.
+"""Provenance of an answer as W3C PROV-O in JSON-LD: the document span behind each sentence, and the node that sent it.
 
-Quoted spans carry Web Annotation selectors. Everything content-addressed is named by its ``ipfs://`` CID; what a node
-chose freely (titles, addresses of documents) only ever appears as a literal.
+Quoted spans carry Web Annotation selectors. Content-addressed entities are named by their ``ipfs://`` CID. Text that a
+node chose freely (titles, addresses of documents) appears only as a literal.
 
 Sources: https://www.w3.org/TR/prov-o/, https://www.w3.org/TR/annotation-model/#selectors,
 https://chainagnostic.org/CAIPs/caip-10 (accounts and contracts on chains).
@@ -18,9 +18,9 @@ from ..codec import cid_of
 from ..records import Answer, Citation, Evidence, Head, Passage, Sentence
 
 Thing = dict[str, Any]  # one JSON-LD node object
-Heads = Callable[[int], Sequence[Head]]  # every manifest a node published, as `Chain.heads` has it
+Heads = Callable[[int], Sequence[Head]]  # every manifest that a node published, as `Chain.heads` returns them
 
-CONTEXT_LENGTH = 32  # characters before and after a quotation, for finding it again in an edited document
+CONTEXT_LENGTH = 32  # characters before and after a quotation, to find it again in an edited document
 VOCABULARY = "urn:knet:terms:"
 CONTEXT: Thing = {
     "prov": "http://www.w3.org/ns/prov#",
@@ -33,10 +33,10 @@ CONTEXT: Thing = {
 
 
 def prov_jsonld(answer: Answer, *, heads: Heads | None = None) -> Thing:
-    """The provenance of an answer: a JSON-LD document with its context inside, so that no reader fetches anything.
+    """Return the provenance of an answer as a JSON-LD document with an inline context, so that readers fetch nothing.
 
     ``heads(node)`` (as `Chain.heads`) adds the transaction that put each manifest on chain, which the answer itself
-    does not name. Raises what ``heads`` raises.
+    does not contain. Raises what ``heads`` raises.
     """
     me = answer_id(answer)
     graph = [
@@ -47,11 +47,11 @@ def prov_jsonld(answer: Answer, *, heads: Heads | None = None) -> Thing:
         *_publications(answer, heads),
         *(_agent(answer, node) for node in sorted(_nodes(answer))),
     ]
-    return {"@context": CONTEXT, "@graph": _once(graph)}
+    return {"@context": CONTEXT, "@graph": _merged(graph)}
 
 
 def answer_id(answer: Answer) -> str:
-    """The name of an answer: the CID of its canonical dag-cbor."""
+    """Return the name of an answer: the CID of its canonical dag-cbor."""
     return f"ipfs://{cid_of(answer)}"
 
 
@@ -91,7 +91,7 @@ def _sentence(me: str, answer: Answer, number: int, sentence: Sentence) -> Itera
 
 
 def _span(me: str, answer: Answer, name: str, citation: Citation) -> Iterator[Thing]:
-    """An exact span of a document, and its place in the passage that a node returned."""
+    """Yield an exact span of a document, with its place in the passage that a node returned."""
     if not 0 <= citation.passage < len(answer.passages):
         return
     passage = answer.passages[citation.passage]
@@ -141,7 +141,7 @@ def _passage(me: str, answer: Answer, number: int, passage: Passage) -> Iterator
     if where.receipt is not None:
         found["prov:wasGeneratedBy"] = _ref(f"{me}#reply-{where.receipt + 1}")
     yield found
-    described: Thing = {
+    source: Thing = {
         "@id": document,
         "@type": "prov:Entity",
         "dcterms:title": passage.title,
@@ -149,8 +149,8 @@ def _passage(me: str, answer: Answer, number: int, passage: Passage) -> Iterator
         "prov:wasAttributedTo": _ref(node),
     }
     if passage.licence:
-        described["dcterms:rights"] = passage.licence
-    yield described
+        source["dcterms:rights"] = passage.licence
+    yield source
     yield {
         "@id": manifest,
         "@type": ["prov:Entity", "prov:Collection"],
@@ -188,7 +188,7 @@ def _receipt(me: str, answer: Answer, number: int, evidence: Evidence) -> Iterat
 
 
 def _publications(answer: Answer, heads: Heads | None) -> Iterator[Thing]:
-    """The transactions that put the manifests on chain."""
+    """Yield the transactions that put the manifests on chain."""
     wanted = {(passage.provenance.node, passage.provenance.manifest) for passage in answer.passages}
     for node, manifest in sorted(wanted):
         for head in heads(node) if heads else ():
@@ -221,12 +221,13 @@ def _agent(answer: Answer, node: int) -> Thing:
 
 
 def _nodes(answer: Answer) -> set[int]:
-    said = {passage.provenance.node for passage in answer.passages}
-    return said | {evidence.signed.receipt.node for evidence in answer.receipts}
+    return {passage.provenance.node for passage in answer.passages} | {
+        evidence.signed.receipt.node for evidence in answer.receipts
+    }
 
 
 def _node_id(answer: Answer, node: int) -> str:
-    """A node is a number on one chain, beside the contract that its reliability lives in."""
+    """Return a node's name: its number, qualified by the chain and the reliability contract."""
     return f"urn:knet:eip155:{answer.chain_id}:{quote(answer.contract.lower())}:node:{node}"
 
 
@@ -235,7 +236,7 @@ def _ref(name: str) -> Thing:
 
 
 def moment(seconds: float) -> datetime:
-    """Unix seconds as a date; the epoch for numbers that are none, which a stranger's file may hold."""
+    """Return unix seconds as a date; the epoch for numbers out of range, which an untrusted record may have."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
@@ -246,13 +247,13 @@ def _time(seconds: float) -> Thing:
     return {"@type": "xsd:dateTime", "@value": moment(seconds).isoformat(timespec="milliseconds")}
 
 
-def _once(graph: Sequence[Thing]) -> list[Thing]:
-    """One object a name: what several passages say of one document or manifest comes together."""
+def _merged(graph: Sequence[Thing]) -> list[Thing]:
+    """Merge the objects of one name, such as one document's from several passages."""
     merged: dict[str, Thing] = {}
-    for node in graph:
-        kept = merged.setdefault(node["@id"], {})
-        for key, value in node.items():
-            kept[key] = _union(kept[key], value) if key in kept else value
+    for thing in graph:
+        target = merged.setdefault(thing["@id"], {})
+        for key, value in thing.items():
+            target[key] = _union(target[key], value) if key in target else value
     return list(merged.values())
 
 

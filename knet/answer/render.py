@@ -1,4 +1,4 @@
-"""Answers for people: plain text and HTML. What the network says is hostile input and is escaped everywhere."""
+"""Rendering of answers as plain text and HTML. All text of the network is untrusted and is escaped."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 
 from ..records import Answer, NodeStatus, Passage
 
-FORM_MARK = "AskWidget: "  # what the text beside every form begins with
+FORM_MARK = "AskWidget: "  # the start of the text beside every form
 SAFE_SCHEMES = ("http", "https")
-RENDERING = 1  # how answers are written; raise it with every change to what `answer_html` or `answer_text` write
-SHOWN_TEXT = 600  # characters of a passage on display; the record keeps all of it
+RENDERING = 1  # version of the rendering; raise it with every change to the output of `answer_html` or `answer_text`
+SHOWN_TEXT = 600  # characters of a passage on display; the record has all of it
 
-UNASSIGNED = "Cn"  # characters that this Python does not know, and a later one does: answers look the same in both
+UNASSIGNED = "Cn"  # characters that a later Python may know are kept, so that renderings do not depend on its version
 
 
 def answer_text(answer: Answer) -> str:
-    """The answer, its sources and what happened at each node, as plain text; see `RENDERING`."""
+    """Return the answer, its sources and each node's status as plain text; see `RENDERING`."""
     lines = [plain(answer.text), "", *([f"note: {plain(answer.problem)}"] if answer.problem else [])]
     for number, passage in enumerate(answer.passages, 1):
         lines.append(
@@ -33,16 +33,16 @@ def answer_text(answer: Answer) -> str:
 
 
 def form_text(answer: Answer | None) -> str:
-    """What stands for a form where widgets are not shown: on paper, in a diff, on a page without a kernel."""
+    """Return the text of a form where widgets are not shown: on paper, in a diff, on a page without a kernel."""
     if answer is None:
         return f"{FORM_MARK}nothing was asked yet. Open the notebook where Jupyter widgets are shown."
     return f"{FORM_MARK}{plain(answer.question)}\n{plain(answer.text)}"
 
 
 def answer_html(answer: Answer) -> str:
-    """The same as one self-contained HTML fragment: no scripts, no remote resources, every foreign word escaped.
+    """Return the same as one self-contained HTML fragment, without scripts or remote resources, with text escaped.
 
-    It names the version of the way it is written, `RENDERING`.
+    The fragment names its version, `RENDERING`.
     """
     sentences = " ".join(
         safe(s.text) + "".join(f" <sup>[{c.passage + 1}]</sup>" for c in s.citations) for s in answer.sentences
@@ -81,7 +81,7 @@ def _source_html(passage: Passage) -> str:
 def _is_link(uri: str) -> bool:
     try:
         return urlsplit(uri).scheme in SAFE_SCHEMES and plain(uri) == uri
-    except ValueError:  # no URL at all
+    except ValueError:  # not a URL
         return False
 
 
@@ -110,10 +110,10 @@ def _troubles(answer: Answer) -> list[NodeStatus]:
 
 
 def safe(text: str) -> str:
-    """Escaped for HTML, without control and formatting characters."""
+    """Return text escaped for HTML, without control and formatting characters."""
     return escape(plain(text))
 
 
 def plain(text: str) -> str:
-    """Without control and formatting characters, so that no foreign word drives the terminal or turns its direction."""
+    """Replace control and formatting characters by blanks, so that text cannot control a terminal or its direction."""
     return "".join(c if c.isprintable() or category(c) == UNASSIGNED else " " for c in text)

@@ -1,4 +1,4 @@
-"""Answers as other tools read them: provenance (PROV-O) and research objects (RO-Crate 1.2).
+"""Export of answers as research objects (RO-Crate 1.2) with their provenance (PROV-O).
 
 Source: https://www.researchobject.org/ro-crate/specification/1.2/
 """
@@ -25,7 +25,7 @@ LATEST_YEAR = 2107
 
 
 def ro_crate(answer: Answer, *, heads: Heads | None = None) -> bytes:
-    """An answer as a ZIP archive: the record it can be verified from, its provenance and each passage as a text.
+    """Return an answer as a ZIP archive: its record, from which it can be verified, its provenance and its passages.
 
     The same answer gives the same bytes. ``heads`` as for `prov_jsonld`. Raises what ``heads`` raises.
     """

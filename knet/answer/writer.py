@@ -1,7 +1,7 @@
-"""The answer text: whole sentences of the passages by default, or a chat model's, each with its exact source.
+"""Writers of the answer text: quoted sentences of the passages by default, or a chat model's, each with its source.
 
-Passages are data. The extractive answer only ever repeats spans of them; a chat model gets them delimited by a random
-mark that no document can know, and its sentences count only with citations that exist.
+Passages are untrusted data. The extractive answer only quotes spans of them. A chat model gets them delimited by a
+random mark that no document can know, and its sentences count only with citations that exist.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ..records import Citation, Passage, Sentence
 
 MAX_SENTENCES = 3
 RUNNER_UP = 0.6  # a further sentence must cover this share of what the best one covers
-LEAD_WEIGHT = 0.35  # how much the passage's own rank counts beside the words its sentence covers
+LEAD_WEIGHT = 0.35  # weight of the passage's rank beside the question words that its sentence covers
 MIN_WORDS = 4  # shorter "sentences" are headings and signatures
 FOUND_COSINE = 0.45  # all-MiniLM-L6-v2: passages that answer lie above, unrelated ones below 0.35 (docs/papers.md)
 MAYBE_COSINE = 0.30
-FOUND_COVERAGE = 0.6  # between the two, the words must speak for it
-EXTRACTIVE = "extractive"  # an answer's writer, where no chat model wrote it
+FOUND_COVERAGE = 0.6  # share of the question's words that a passage between the two must have
+EXTRACTIVE = "extractive"  # the writer of answers without a chat model
 UNKNOWN = "The network does not know."
 
 Writer = Callable[[str], str]  # a prompt in, the model's text out
@@ -31,7 +31,7 @@ _CITE = re.compile(r"\[(\d{1,4})\]")
 
 
 def is_found(question: str, passages: Sequence[Passage], statistics: Statistics) -> bool:
-    """Whether the best passages are good enough to answer from."""
+    """Return True if a passage is relevant enough to answer from."""
     weights = _weights(question, statistics)
     for passage in passages:
         cosine = passage.scores.get("dense", 0.0)
@@ -43,9 +43,9 @@ def is_found(question: str, passages: Sequence[Passage], statistics: Statistics)
 
 
 def extract(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
-    """Up to three sentences that cover most of the question, each citing the span it is.
+    """Return up to `MAX_SENTENCES` sentences that cover most of the question, each with its span as a citation.
 
-    Sources that have proven unreliable are quoted only where no other has a passage.
+    Passages of distrusted nodes are quoted only where there is no other passage.
     """
     weights = _weights(question, statistics)
     candidates: list[tuple[float, float, list[str], int, Span]] = []
@@ -81,7 +81,7 @@ def _weights(question: str, statistics: Statistics) -> dict[str, float]:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether a reader would take this for a sentence, and not for a heading, a signature or a line of code."""
+    """Return True for a sentence, and False for a heading, a signature or a line of code."""
     return len(text.split()) >= MIN_WORDS and not _CODE.match(text)
 
 
@@ -91,7 +91,7 @@ def _coverage(weights: Mapping[str, float], words: Iterable[str]) -> float:
 
 
 def prompt(question: str, passages: Sequence[Passage]) -> str:
-    """What a chat model is asked. The mark is random, so no passage can close its own frame."""
+    """Return the prompt for a chat model. The mark is random, so that no passage can close its own frame."""
     mark = secrets.token_hex(8)
     framed = "\n".join(f"<{mark} n={n}>\n{passage.text}\n</{mark}>" for n, passage in enumerate(passages, 1))
     return (
@@ -102,7 +102,7 @@ def prompt(question: str, passages: Sequence[Passage]) -> str:
 
 
 def generate(question: str, passages: Sequence[Passage], writer: Writer) -> list[Sentence]:
-    """A model's sentences that cite passages which exist; sentences without a valid citation are dropped."""
+    """Return the sentences of a model that cite existing passages; sentences without a valid citation are dropped."""
     text = writer(prompt(question, passages)).strip()
     if text.startswith(UNKNOWN.rstrip(".")):
         return []
@@ -119,7 +119,7 @@ def generate(question: str, passages: Sequence[Passage], writer: Writer) -> list
 
 
 def _move_citations(text: str) -> str:
-    """``Fact. [1]`` -> ``Fact [1].``, so that a sentence keeps the citation written after its full stop."""
+    """Rewrite ``Fact. [1]`` as ``Fact [1].``, so that a sentence keeps the citation after its full stop."""
     return re.sub(r"([.!?])((?:\s*\[\d+\])+)", r" \2\1", text)
 
 
@@ -128,6 +128,6 @@ def _whole(number: int, passage: Passage) -> Citation:
 
 
 def numbered(found: Sequence[Sentence]) -> str:
-    """The answer as text, with citation numbers that count passages from 1."""
+    """Return the answer as text, with citation numbers that count passages from 1."""
     parts = [s.text + "".join(f" [{c.passage + 1}]" for c in s.citations) for s in found]
     return " ".join(parts) if parts else UNKNOWN

@@ -1,4 +1,4 @@
-"""Notebooks that hold answers, on another reader's machine: what was changed is found, what was not is not blamed."""
+"""Verification of answers in notebooks: changed records and outputs fail, unchanged ones pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def answer(net: Network) -> LiveAnswer:
 
 @pytest.fixture
 def notebook(answer: LiveAnswer, tmp_path: Path) -> Notebook:
-    """One cell of prose and one with an answer, saved and read by nbformat as Jupyter does."""
+    """Return a notebook with a cell of text and a cell with an answer, saved and read by nbformat."""
     output = nbformat.v4.new_output("execute_result", data=answer._repr_mimebundle_())
     cells = [nbformat.v4.new_markdown_cell("# Beavers"), nbformat.v4.new_code_cell("knet.ask(...)", outputs=[output])]
     path = tmp_path / "beavers.ipynb"
@@ -152,18 +152,18 @@ def test_other_html_is_skipped(net: Network, html: str) -> None:
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_record_saved_as_text_is_read(net: Network, notebook: Notebook, answer: LiveAnswer, lines: bool) -> None:
-    """Early versions put it there as a text, which Jupyter splits into lines."""
+    """Early versions saved the record as text, which Jupyter splits into lines."""
     text = json.dumps(bundle(notebook)[MEDIA_TYPE], indent=1)
     bundle(notebook)[MEDIA_TYPE] = text.splitlines(keepends=True) if lines else text
     assert checked(net, notebook).ok
 
 
 def test_unreachable_claims_are_undecided(net: Network, notebook: Notebook) -> None:
-    def away(record: Answer) -> VerificationReport:
+    def unreachable(record: Answer) -> VerificationReport:
         found = net.verify(record)
         return VerificationReport(checks=[*found.checks, Check(kind=CheckKind.RECORD, claim="x", subject="y", ok=None)])
 
-    (report,) = verify_notebook(notebook, away)
+    (report,) = verify_notebook(notebook, unreachable)
     assert not report.ok
     assert report.failed == []
     assert [check.claim for check in report.unchecked] == ["x"]
@@ -176,7 +176,7 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 @pytest.fixture
 def form(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The form's package as it is in this checkout, installed or not."""
+    """Make the form's package of this checkout importable, whether or not it is installed."""
     monkeypatch.syspath_prepend(str(FORM.parents[1]))
 
 
@@ -190,7 +190,7 @@ def saved_widget(module: str, kind: str, **state: object) -> dict[str, Any]:
 
 
 def widget_notebook(answer: LiveAnswer) -> Notebook:
-    """A saved `AskWidget`: the output names a model, whose state lies in the notebook's metadata."""
+    """Return a notebook with a saved `AskWidget`: its output names a model, whose state is in the metadata."""
     record = to_plain(answer.record)
     form = saved_widget(
         "anywidget", "Any", _anywidget_id="knet_jupyter.widget.AskWidget", _dom_classes=[], _view_count=None,
@@ -230,10 +230,10 @@ def test_widget_without_saved_state_is_reported_as_undecided(net: Network, answe
     assert [(check.ok, check.subject) for check in report.checks] == [(None, "widget")]
 
 
-@pytest.mark.parametrize("said", ["31 claims hold, 0 fail, 0 could not be checked", f"on chain in 0x{'ab' * 32}"])
-def test_form_button_messages_do_not_fail_the_check(net: Network, answer: LiveAnswer, said: str) -> None:
+@pytest.mark.parametrize("message", ["31 claims hold, 0 fail, 0 could not be checked", f"on chain in 0x{'ab' * 32}"])
+def test_form_button_messages_do_not_fail_the_check(net: Network, answer: LiveAnswer, message: str) -> None:
     notebook = widget_notebook(answer)
-    models_of(notebook)["m1"]["state"]["message"] = said
+    models_of(notebook)["m1"]["state"]["message"] = message
     assert checked(net, notebook).ok
 
 
@@ -241,7 +241,7 @@ def test_form_without_a_question_has_no_report(net: Network, answer: LiveAnswer)
     notebook = widget_notebook(answer)
     models_of(notebook)["m1"]["state"]["answer"] = None
     (failed,) = checked(net, notebook).failed
-    assert (failed.claim, failed.subject) == ("record", "widget"), "its text tells an answer"
+    assert (failed.claim, failed.subject) == ("record", "widget"), "its text has an answer"
     output_of(notebook)["text/plain"] = NOTHING_ASKED
     assert verify_notebook(notebook, net.verify) == []
 
@@ -252,11 +252,11 @@ def test_answer_in_a_saved_widget_is_verified(net: Network, answer: LiveAnswer) 
     report = checked(net, notebook)
     assert report.ok, [check for check in report.checks if not check.ok]
     output_of(notebook)["text/plain"] = NOTHING_ASKED
-    assert checked(net, notebook).ok, "the form was put up before the question was asked in it"
+    assert checked(net, notebook).ok, "the form was displayed before the question was asked in it"
     for name in [name for name in models_of(notebook)["m1"]["state"] if name.startswith("_view")]:
         del models_of(notebook)["m1"]["state"][name]
     del models_of(notebook)["layout"]
-    assert checked(net, notebook).ok, "front ends leave out what they take by themselves"
+    assert checked(net, notebook).ok, "front ends leave out their default values"
 
 
 def in_state(**changes: object) -> Change:
@@ -276,7 +276,7 @@ def evil_layout(notebook: Notebook) -> None:
 
 
 def record_without_its_type(notebook: Notebook) -> None:
-    """The form draws it all the same, so it is not passed over."""
+    """Remove the record's type, without which the form still draws it."""
     state = models_of(notebook)["m1"]["state"]
     del state["answer"]["type"]
     state["passages"] = []
@@ -342,7 +342,7 @@ NO_NOTEBOOKS: list[Any] = [
 
 @pytest.mark.parametrize("content", NO_NOTEBOOKS)
 def test_invalid_notebook_is_refused(net: Network, content: Any) -> None:
-    with pytest.raises(ConfigError, match="no notebook"):
+    with pytest.raises(ConfigError, match="not a notebook of format 4"):
         verify_notebook(content, net.verify)
 
 
@@ -350,7 +350,7 @@ def test_invalid_notebook_is_refused(net: Network, content: Any) -> None:
 def test_file_that_is_not_a_notebook_is_refused(net: Network, tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.ipynb"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(ConfigError, match=r"x\.ipynb is no notebook"):
+    with pytest.raises(ConfigError, match=r"x\.ipynb is not a notebook"):
         verify_notebook(path, net.verify)
 
 

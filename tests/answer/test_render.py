@@ -1,4 +1,4 @@
-"""What people see of an answer: nothing that strangers wrote acts on the page or the terminal."""
+"""Rendering of answers and reports: untrusted text is escaped on the page and in the terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer(net: Network) -> Answer:
 
 
 class Strict(HTMLParser):
-    """Fails on any tag or attribute that the display does not write itself."""
+    """A parser that fails on any tag or attribute outside of the rendering's own."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in ALLOWED, tag
@@ -39,7 +39,7 @@ class Strict(HTMLParser):
                 assert value.startswith(("http://", "https://"))
 
 
-def test_crate_page_escapes_foreign_markup(answer: Answer) -> None:
+def test_answer_page_escapes_foreign_markup(answer: Answer) -> None:
     html = answer_html(answer)
     Strict(convert_charrefs=True).feed(html)
     assert "&lt;img src=x" in html
@@ -66,7 +66,7 @@ def test_report_html_escapes_foreign_markup(net: Network, answer: Answer) -> Non
     assert html.count("<td>holds</td>") == len(report.checks) - 1
     assert "<td>not checked</td>" in html
     assert "&lt;script&gt;" in html
-    assert html.isprintable(), "nothing turns the direction of what is said"
+    assert html.isprintable(), "there are no bidirectional controls"
 
 
 @pytest.mark.parametrize("turn", ["\u202e", "\u2066", "\u200f", "\x1b"])
@@ -79,7 +79,7 @@ def test_bidirectional_controls_are_removed_from_html(answer: Answer, turn: str)
     html = answer_html(changed)
     assert "<blockquote>one a b \ntwo a b\n\nend</blockquote>" in html, "lines stay lines"
     assert html.replace("\n", "").isprintable()
-    assert "href" not in html, "an address that shows as another is no link"
+    assert "href" not in html, "an address with hidden characters is not a link"
     assert answer_html(replace(changed, sentences=[])).replace("\n", "").isprintable()
 
 

@@ -1,4 +1,4 @@
-"""How answers are shown is part of every notebook that was ever saved: it changes with its version, or not at all."""
+"""Golden files of the rendering: saved notebooks are compared with it, so it changes only with its version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from knet.codec import Cid
 from knet.records import Answer, Citation, NodeStatus, Passage, Provenance, Reputation, SearchRequest, Sentence
 from tests.search.support import SPACE
 
-RENDERED = Path(__file__).parent / "rendered"  # as version `RENDERING` shows the answers below
+RENDERED = Path(__file__).parent / "rendered"  # the answers below in each version of the rendering
 HEAD = Cid.from_digest(b"\7" * 32)
 DAMS = "A beaver builds a dam of branches & mud.\r\nIt raises the water\u202e.\n\n"
 
@@ -54,6 +54,6 @@ def test_rendering_of_each_version_equals_its_golden_file(name: str, kind: str, 
     shown = show({"found": FOUND, "nothing": NOTHING}[name])
     path = RENDERED / f"{name}-{RENDERING}.{kind}"
     assert shown + "\n" == (path.read_bytes().decode() if path.exists() else ""), (
-        "Answers are shown otherwise than before, so saved notebooks would look tampered with. Raise RENDERING in "
-        f"knet/answer/render.py, and put what is shown now into {path.name}."
+        "The rendering of answers has changed, so that saved notebooks would fail verification. Raise RENDERING in "
+        f"knet/answer/render.py, and write the new rendering to {path.name}."
     )

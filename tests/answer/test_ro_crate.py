@@ -1,10 +1,11 @@
-"""Exported answers are read by other people's libraries: provenance as RDF, the archive as an RO-Crate."""
+"""Exported answers, read by other libraries: provenance as RDF, the archive as an RO-Crate."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -43,11 +44,11 @@ def graph_of(answer: Answer, net: Network | None = None) -> Graph:
 
 
 def test_prov_links_every_sentence_to_its_quoted_span(graph: Graph, answer: Answer) -> None:
-    """Sentence -> span -> document, by the words of PROV-O and of Web Annotation alone."""
+    """Sentence -> span -> document, by the terms of PROV-O and of Web Annotation alone."""
     found = graph.query(
-        """SELECT ?said ?exact ?start ?end ?document WHERE {
+        """SELECT ?value ?exact ?start ?end ?document WHERE {
             ?answer prov:hadMember ?sentence . ?answer prov:wasGeneratedBy ?asking .
-            ?sentence prov:value ?said ; prov:wasQuotedFrom ?span .
+            ?sentence prov:value ?value ; prov:wasQuotedFrom ?span .
             ?span prov:wasQuotedFrom ?document ; oa:hasSelector ?quote, ?position .
             ?quote a oa:TextQuoteSelector ; oa:exact ?exact .
             ?position a oa:TextPositionSelector ; oa:start ?start ; oa:end ?end }""",
@@ -90,7 +91,7 @@ def test_prov_names_documents_nodes_receipts_and_transactions(graph: Graph, net:
 
 
 def test_ro_crate_describes_every_referenced_entity(graph: Graph) -> None:
-    """And everything described is one of PROV's three kinds, or a selector of an annotation."""
+    """Every entity is of one of PROV's three kinds, or a selector of an annotation."""
     described = set(graph.subjects(RDF.type, None))
     kinds = (PROV.Entity, PROV.Activity, PROV.Agent, OA.TextQuoteSelector, OA.TextPositionSelector)
     assert all(any((thing, RDF.type, kind) in graph for kind in kinds) for thing in described)
@@ -127,8 +128,6 @@ def test_foreign_text_stays_a_literal(answer: Answer) -> None:
 
 
 def unpacked(archive: bytes) -> Path:
-    import tempfile
-
     folder = Path(tempfile.mkdtemp())
     zipfile.ZipFile(io.BytesIO(archive)).extractall(folder)
     return folder

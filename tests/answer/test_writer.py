@@ -1,4 +1,4 @@
-"""Answers say only what their passages say, and name the place."""
+"""Answer writers: exact quotations, citations of chat models, and the prompt."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def test_code_and_headings_are_not_quoted() -> None:
 
 
 def test_unreliable_source_is_quoted_only_without_alternative() -> None:
-    liar = Reputation(negative=3, count=3)
-    lie = msgspec.structs.replace(passage("The capital of France is Lyon."), reliability=liar)
-    assert [s.citations[0].passage for s in extract(QUESTION, [lie, *PASSAGES], STATISTICS)] == [1]
-    assert extract(QUESTION, [lie], STATISTICS)[0].text == "The capital of France is Lyon."
+    distrusted = Reputation(negative=3, count=3)
+    wrong = msgspec.structs.replace(passage("The capital of France is Lyon."), reliability=distrusted)
+    assert [s.citations[0].passage for s in extract(QUESTION, [wrong, *PASSAGES], STATISTICS)] == [1]
+    assert extract(QUESTION, [wrong], STATISTICS)[0].text == "The capital of France is Lyon."
 
 
 def test_weak_passages_give_no_answer() -> None:
@@ -74,8 +74,8 @@ def test_weak_passages_give_no_answer() -> None:
 
 
 def test_chat_model_sentences_keep_only_valid_citations() -> None:
-    said = "The capital is Paris. [1] Berlin is bigger [2]. The moon is cheese [9]. No source here."
-    sentences = generate(QUESTION, PASSAGES, lambda _: said)
+    reply = "The capital is Paris. [1] Berlin is bigger [2]. The moon is cheese [9]. No source here."
+    sentences = generate(QUESTION, PASSAGES, lambda _: reply)
     assert [s.text for s in sentences] == ["The capital is Paris.", "Berlin is bigger."]
     assert [[c.passage for c in s.citations] for s in sentences] == [[0], [1]]
 
@@ -107,5 +107,5 @@ def test_answer_html_escapes_foreign_markup() -> None:
 
 
 def test_answer_text_has_no_terminal_escapes() -> None:
-    text = answer_text(answer([passage("The capital of France is Paris.", title="\x1b[2Jgone")]))
+    text = answer_text(answer([passage("The capital of France is Paris.", title="\x1b[2Jtitle")]))
     assert "\x1b" not in text

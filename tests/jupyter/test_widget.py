@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from knet.answer.live import LiveAnswer
 from knet.answer.notebook import verify_notebook
-from knet.answer.notebook_output import SAID
+from knet.answer.notebook_output import BUTTON_MESSAGE
 from knet.codec import to_plain
 from knet.config import Profile
 from tests.network.clients import PATIENT, open_client
@@ -96,7 +96,7 @@ def test_a_click_rates_verifies_and_puts_on_chain(user: Kernel, comm: str) -> No
         user.click(comm, asked)
         message = until_idle(user, comm)["message"]
         assert said in message
-        assert SAID.fullmatch(message), "saved, it makes nobody doubt the answer"
+        assert BUTTON_MESSAGE.fullmatch(message), "saved, it makes nobody doubt the answer"
     assert user.value(f"w.ask({QUESTION!r}); w.rate(+1); w.message").endswith(" rated; not on chain yet'")
 
 
