@@ -32,6 +32,7 @@ HELD: tuple[str, ...] = (
     "contracts/slither.md",
     "contracts/snapshots/",
     "docs/architecture.md",
+    "docs/decisions/",
     "docs/glossary.md",
     "docs/how-to/",
     "docs/images/",

@@ -1,7 +1,7 @@
 """Reading the best candidates closer: columns that cost too much to compute for all of them.
 
 Both are computed here, from texts that were proven to be published, so that nothing a node claims is ranked by
-(docs/decisions/0030-sentences-are-read-by-the-client.md).
+(docs/decisions/0030-client-computes-sentence-vectors.md).
 """
 
 from __future__ import annotations
