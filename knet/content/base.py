@@ -1,4 +1,4 @@
-"""The protocol every store of content-addressed blocks follows."""
+"""Protocols of content-addressed block sources and stores."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ T = TypeVar("T")
 
 
 class BlockSource(Protocol):
-    """Where blocks can be read from: a local store, a daemon, a gateway, a CAR file."""
+    """Readable source of blocks: a local store, a daemon, a gateway, a CAR file."""
 
     def get(self, cid: Cid) -> bytes:
-        """The block's bytes, checked against the CID.
+        """Return the block's bytes, checked against the CID.
 
         Raises BlockNotFound, BlockTampered, StoreError or a TransportError.
         """
         ...
 
     def has(self, cid: Cid) -> bool:
-        """Whether `get` would find the block without asking another machine for it."""
+        """Tell if `get` would find the block without a request to another machine."""
         ...
 
 
 class BlockStore(BlockSource, Protocol):
-    """A place that also keeps blocks. `put` is durable when it returns."""
+    """Readable and writable block store. `put` is durable when it returns."""
 
     def put(self, data: bytes, codec: int = RAW) -> Cid:
-        """Keep one block of at most 1 MiB; writing it again changes nothing. Raises StoreError."""
+        """Store one block of at most 1 MiB; writing it again changes nothing. Raises StoreError."""
         ...
 
     def delete(self, cid: Cid) -> None:
-        """Forget a block; unknown CIDs are fine."""
+        """Delete a block; unknown CIDs are ignored."""
         ...
 
     def __iter__(self) -> Iterator[Cid]:
-        """Every block that is kept."""
+        """Iterate over the CIDs of all stored blocks."""
         ...
 
 
 @runtime_checkable
 class PinningStore(Protocol):
-    """A store that forgets what nobody pins."""
+    """Store whose garbage collection removes unpinned blocks."""
 
     def pin(self, root: Cid) -> None:
-        """Keep everything under ``root``. Raises BlockNotFound, StoreError."""
+        """Protect everything under ``root`` from garbage collection. Raises BlockNotFound, StoreError."""
         ...
 
 
 def put_record(store: BlockStore, record: msgspec.Struct) -> Cid:
-    """Keep a record as a dag-cbor block."""
+    """Store a record as a dag-cbor block. Raises StoreError."""
     cid, data = block_of(record)
     return store.put(data, cid.codec)
 
 
 def get_record(source: BlockSource, cid: Cid, kind: type[T]) -> T:
-    """The record in a block. Raises as `BlockSource.get`, and CodecError."""
+    """Return the record in a block. Raises as `BlockSource.get`, and CodecError."""
     return decode(source.get(cid), kind)

@@ -1,4 +1,4 @@
-"""Blocks on disk that can all be had again, in no more room than they are given."""
+"""Disk cache of blocks with a size limit and least-recently-used eviction."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .store import FileStore
 
 
 class BoundedStore:
-    """A `FileStore` that forgets what was least recently used beyond ``max_bytes``.
+    """`FileStore` that evicts the least recently used blocks beyond ``max_bytes``.
 
-    Several processes may share the folder: each keeps to the bound by what it found there and wrote itself.
+    Several processes may share the folder. Each counts the blocks that it found there and those that it wrote itself.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._files = FileStore(path)
         self._lock = threading.Lock()
-        self._sizes: OrderedDict[Cid, int] | None = None  # oldest first; read when first needed
+        self._sizes: OrderedDict[Cid, int] | None = None  # least recently used first; read on first use
         self._total = 0
 
     def get(self, cid: Cid) -> bytes:
-        """Raises as `FileStore.get`."""
+        """Return a block, checked. Raises as `FileStore.get`."""
         data = self._files.get(cid)
         with self._lock:
             if self._sizes is not None and cid in self._sizes:
@@ -36,10 +36,10 @@ class BoundedStore:
         return self._files.has(cid)
 
     def put(self, data: bytes, codec: int = RAW) -> Cid:
-        """Keep a block, for a while. Raises as `FileStore.put`."""
+        """Store a block until it is evicted. Raises as `FileStore.put`."""
         cid = self._files.put(data, codec)
         with self._lock:
-            sizes = self._known()
+            sizes = self._block_sizes()
             self._total += len(data) - sizes.get(cid, 0)
             sizes[cid] = len(data)
             sizes.move_to_end(cid)
@@ -51,13 +51,13 @@ class BoundedStore:
 
     def delete(self, cid: Cid) -> None:
         with self._lock:
-            self._total -= self._known().pop(cid, 0)
+            self._total -= self._block_sizes().pop(cid, 0)
         self._files.delete(cid)
 
     def __iter__(self) -> Iterator[Cid]:
         return iter(self._files)
 
-    def _known(self) -> OrderedDict[Cid, int]:
+    def _block_sizes(self) -> OrderedDict[Cid, int]:
         if self._sizes is None:
             self._sizes = OrderedDict(self._files.sizes())
             self._total = sum(self._sizes.values())

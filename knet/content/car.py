@@ -1,6 +1,7 @@
-"""CARv1, the archive format of IPFS (https://ipld.io/specs/transport/car/carv1/), every block checked when read.
+"""Reader and writer of CARv1, the archive format of IPFS (https://ipld.io/specs/transport/car/carv1/).
 
 A CAR is a header (dag-cbor: roots, version 1) and then the blocks, each as CID and bytes; lengths are unsigned varints.
+The reader checks every block against its CID.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _Header(Record, frozen=True):
 
 
 def write_car(roots: Sequence[Cid], blocks: Iterable[tuple[Cid, bytes]]) -> Iterator[bytes]:
-    """The bytes of a CAR, one piece a block, as the blocks come."""
+    """Yield the bytes of a CAR: the header, then each block as ``blocks`` yields it."""
     header = encode(_Header(roots=list(roots), version=1))
     yield _varint(len(header)) + header
     for cid, data in blocks:
@@ -32,19 +33,19 @@ def write_car(roots: Sequence[Cid], blocks: Iterable[tuple[Cid, bytes]]) -> Iter
 
 
 def read_car(file: BinaryIO) -> tuple[list[Cid], Iterator[tuple[Cid, bytes]]]:
-    """The roots, and an iterator over the checked blocks that reads the file as it goes.
+    """Return the roots, and an iterator that reads and checks one block at a time.
 
-    Raises CodecError (from the iterator too) for anything but a whole CARv1 of blocks that knet can read, and
+    Raises CodecError (also from the iterator) unless the file is a complete CARv1 of blocks that knet can read, and
     BlockTampered.
     """
     header = decode(_section(file, 1, MAX_HEADER) or b"", _Header)
     if header.version != 1:
-        raise CodecError(f"a CAR of version {header.version}; only version 1 can be read.")
+        raise CodecError(f"The CAR has version {header.version}; knet reads version 1 only.")
     return header.roots, _blocks(file)
 
 
 def import_car(file: BinaryIO, store: BlockStore) -> list[Cid]:
-    """Keep every block of a CAR: its roots. Raises as `read_car`, and StoreError."""
+    """Store every block of a CAR and return its roots. Raises as `read_car`, and StoreError."""
     roots, blocks = read_car(file)
     for cid, data in blocks:
         store.put(data, cid.codec)
@@ -58,15 +59,15 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[Cid, bytes]]:
 
 
 def _section(file: BinaryIO, least: int, most: int) -> bytes | None:
-    """The next length-prefixed piece; None at the end of the file."""
+    """Return the next length-prefixed section; None at the end of the file."""
     length = _read_varint(file)
     if length is None:
         return None
     if not least <= length <= most:
-        raise CodecError(f"a CAR section of {length} bytes; {least} to {most} are allowed.")
+        raise CodecError(f"A CAR section has {length} bytes; {least} to {most} are allowed.")
     data = file.read(length)
     if len(data) != length:
-        raise CodecError(f"the CAR is cut short: {length - len(data)} bytes are missing.")
+        raise CodecError(f"The CAR is cut short: {length - len(data)} bytes are missing.")
     return data
 
 
@@ -84,11 +85,11 @@ def _read_varint(file: BinaryIO) -> int | None:
         byte = file.read(1)
         if not byte:
             if position:
-                raise CodecError("the CAR is cut short inside a length.")
+                raise CodecError("The CAR is cut short inside a length.")
             return None
         value |= (byte[0] & 0x7F) << 7 * position
         if byte[0] < 0x80:
             if position and not byte[0]:
-                raise CodecError("a length in the CAR is not minimal.")
+                raise CodecError("A length in the CAR is not minimal.")
             return value
-    raise CodecError("a length in the CAR has too many bytes.")
+    raise CodecError("A length in the CAR has too many bytes.")

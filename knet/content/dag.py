@@ -1,4 +1,4 @@
-"""Everything a block leads to: manifest -> card, space, shards -> documents -> texts, vectors, lexical statistics."""
+"""Traversal of block links: manifest -> card, space, shards -> documents -> texts, vectors, lexical statistics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..records import Manifest
 from .base import BlockSource, BlockStore
 from .layered import LayeredStore
 
-MAX_DAG_BLOCKS = 10_000_000  # a million documents take 2 million; keeps a hostile DAG from growing for ever
-PARALLEL = 8  # blocks asked for at once: hides the round trip, stays polite to a gateway
+MAX_DAG_BLOCKS = 10_000_000  # a million documents take 2 million; bounds the work that a hostile DAG can cause
+PARALLEL = 8  # requests at once: hides the round trip without overloading a gateway
 _MANIFEST = Manifest.__struct_config__.tag
 
 
 def walk(
     source: BlockSource, root: Cid, *, history: bool = False, max_blocks: int = MAX_DAG_BLOCKS
 ) -> Iterator[tuple[Cid, bytes]]:
-    """Every block under ``root``, itself first, each once, depth first in the order of the links.
+    """Yield every block under ``root``, the root first, each once, depth first in the order of the links.
 
-    ``history`` also follows a manifest to its predecessors. Raises as `BlockSource.get`, CodecError for a block that
-    is not dag-cbor though its CID says so, TooLarge above ``max_blocks``.
+    With ``history``, a manifest's predecessors count too. Raises as `BlockSource.get`, CodecError for a block that is
+    not dag-cbor though its CID says so, and TooLarge above ``max_blocks``.
     """
     return _walk(root, lambda cids: map(source.get, cids), 1, history, max_blocks)
 
@@ -31,31 +31,33 @@ def walk(
 def reachable(
     source: BlockSource, root: Cid, *, history: bool = False, max_blocks: int = MAX_DAG_BLOCKS
 ) -> Iterator[Cid]:
-    """The CIDs of `walk`, without reading raw blocks, which lead nowhere."""
-    found = _walk(root, lambda cids: (_inner(source, cid) for cid in cids), 1, history, max_blocks)
-    return (cid for cid, _ in found)
+    """Yield the CIDs of `walk` without reading raw blocks, which hold no links."""
+    blocks = _walk(
+        root, lambda cids: (b"" if cid.codec == RAW else source.get(cid) for cid in cids), 1, history, max_blocks
+    )
+    return (cid for cid, _ in blocks)
 
 
 def fetch_dag(
     source: BlockSource, root: Cid, store: BlockStore, *, history: bool = False, max_blocks: int = MAX_DAG_BLOCKS
 ) -> int:
-    """Bring everything under ``root`` into ``store``: how many blocks it leads to. Raises as `walk`, and StoreError.
+    """Copy everything under ``root`` into ``store``; return the number of blocks. Raises as `walk`, and StoreError.
 
-    What the store has is not fetched again, so following a node from manifest to manifest costs the difference.
+    Blocks that the store has are not fetched again, so an update to a newer manifest fetches the difference alone.
     """
     both = LayeredStore(store, source)
 
-    def bring(cid: Cid) -> bytes:
+    def fetch(cid: Cid) -> bytes:
         return b"" if cid.codec == RAW and store.has(cid) else both.get(cid)
 
     with ThreadPoolExecutor(PARALLEL, "knet-fetch") as pool:
-        return sum(1 for _ in _walk(root, lambda cids: pool.map(bring, cids), PARALLEL, history, max_blocks))
+        return sum(1 for _ in _walk(root, lambda cids: pool.map(fetch, cids), PARALLEL, history, max_blocks))
 
 
 def links(cid: Cid, block: bytes, *, history: bool = False) -> list[Cid]:
-    """The CIDs in a block, in order; without ``history``, not a manifest's predecessor. Raises CodecError.
+    """Return the CIDs in a block, in order; a manifest's predecessor only with ``history``. Raises CodecError.
 
-    The decoder hands links out as bytes, so 36 bytes that spell a CID count as one too: at worst a block too many.
+    The decoder returns links as bytes, so a byte string of 36 bytes that is a valid CID counts as a link too.
     """
     if cid.codec == RAW:
         return []
@@ -76,10 +78,6 @@ def _links(value: Any) -> Iterator[Cid]:
             yield from _links(item)
 
 
-def _inner(source: BlockSource, cid: Cid) -> bytes:
-    return b"" if cid.codec == RAW else source.get(cid)
-
-
 def _walk(
     root: Cid, get_all: Callable[[list[Cid]], Iterable[bytes]], width: int, history: bool, max_blocks: int
 ) -> Iterator[tuple[Cid, bytes]]:
@@ -95,4 +93,4 @@ def _walk(
             yield cid, block
             todo += [link for link in reversed(links(cid, block, history=history)) if link not in seen]
         if len(seen) + len(todo) > max_blocks:
-            raise TooLarge(f"{root} leads to more than {max_blocks} blocks.")
+            raise TooLarge(f"The DAG under {root} has more than {max_blocks} blocks.")

@@ -1,4 +1,4 @@
-"""Blocks from IPFS trustless gateways (https://specs.ipfs.tech/http-gateways/trustless-gateway/)."""
+"""Block source over IPFS trustless gateways (https://specs.ipfs.tech/http-gateways/trustless-gateway/)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..http import HttpClient
 from .layered import first_found
 
 RAW_TYPE = "application/vnd.ipld.raw"
-DEADLINE = 10.0  # seconds a gateway; 1 MiB at 1 Mbit/s takes 8
+DEADLINE = 10.0  # seconds for each gateway; 1 MiB at 1 Mbit/s takes 8
 
 
 class GatewaySource:
-    """Asks each gateway in turn, or some ``at_once``; nothing they say is believed.
+    """Block source that queries gateways in turn, or ``at_once`` in parallel, and checks every block.
 
     ``urls`` are their roots, without ``/ipfs``.
     """
@@ -28,17 +28,17 @@ class GatewaySource:
         self.at_once = at_once
 
     def get(self, cid: Cid) -> bytes:
-        """The block, checked. Raises BlockNotFound, BlockTampered or a TransportError."""
+        """Return the block, checked. Raises BlockNotFound, BlockTampered or a TransportError."""
         if self.at_once == 1:
             return first_found(cid, self.gateways)
         last = max(self.gateways, key=lambda gateway: gateway.served, default=None)
-        if last is not None and last.served:  # who had the block before has most likely this one
+        if last is not None and last.served:  # it most likely has this block too
             with suppress(ContentError, TransportError):
                 return last.get(cid)
         return first_found(cid, self.gateways, self.at_once)
 
     def has(self, cid: Cid) -> bool:
-        """Never: another machine has to be asked."""
+        """Return False: a gateway is another machine."""
         return False
 
 
@@ -47,7 +47,7 @@ class _Gateway:
         self.client = client
         self.url = url
         self.deadline = deadline
-        self.served = 0.0  # when it last had a block; 0 for never
+        self.served = 0.0  # time of the last block from here; 0 for never
 
     def get(self, cid: Cid) -> bytes:
         url = f"{self.url}/ipfs/{cid}?format=raw"

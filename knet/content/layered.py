@@ -1,4 +1,4 @@
-"""A local store in front of other sources: what was fetched once, and checked, is read here from then on."""
+"""Combinations of block sources: a local store as a cache in front of others, and sources with fallbacks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .base import BlockSource, BlockStore
 
 
 class LayeredStore:
-    """Reads from ``local``, then from each source in order, keeping what it finds. Writes go to ``local``."""
+    """Store that reads from ``local``, then from each source in order, and stores in ``local`` what it fetched."""
 
     def __init__(self, local: BlockStore, *sources: BlockSource) -> None:
         self.local = local
         self.sources = sources
 
     def get(self, cid: Cid) -> bytes:
-        """Raises what `first_found` does, and StoreError when the local store cannot keep the block."""
+        """Return the block. Raises as `first_found`, and StoreError when the local store cannot write it."""
         try:
             return self.local.get(cid)
         except (BlockNotFound, BlockTampered):
@@ -42,13 +42,13 @@ class LayeredStore:
 
 
 class FallbackSource:
-    """Reads from each source in order, and keeps nothing."""
+    """Source that reads from each of its sources in order, and stores nothing."""
 
     def __init__(self, *sources: BlockSource) -> None:
         self.sources = sources
 
     def get(self, cid: Cid) -> bytes:
-        """Raises what `first_found` does."""
+        """Return the block. Raises as `first_found`."""
         return first_found(cid, self.sources)
 
     def has(self, cid: Cid) -> bool:
@@ -56,9 +56,9 @@ class FallbackSource:
 
 
 def first_found(cid: Cid, sources: Iterable[BlockSource], at_once: int = 1) -> bytes:
-    """The block from the first source that has it, of which ``at_once`` are asked at the same time.
+    """Return the block from the first source that has it; ``at_once`` sources are queried in parallel.
 
-    Raises BlockNotFound when none has it; else BlockTampered if one lied, or why the first of the others failed.
+    Raises BlockTampered if a source returned wrong bytes; else the first failure of a source; else BlockNotFound.
     """
     errors: list[KnetError] = []
 
@@ -72,13 +72,13 @@ def first_found(cid: Cid, sources: Iterable[BlockSource], at_once: int = 1) -> b
     for block in _results(get, sources, at_once):
         if block is not None:
             return block
-    raise max(errors, key=_weight, default=BlockNotFound(f"there is no source to ask for block {cid}."))
+    raise max(errors, key=_severity, default=BlockNotFound(f"Block {cid} cannot be fetched: no source is configured."))
 
 
 def _results(
     get: Callable[[BlockSource], bytes | None], sources: Iterable[BlockSource], at_once: int
 ) -> Iterator[bytes | None]:
-    """What each source gives, as it comes."""
+    """Yield the result of each source as it arrives."""
     if at_once == 1:
         yield from map(get, sources)
         return
@@ -89,5 +89,5 @@ def _results(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _weight(error: KnetError) -> int:
+def _severity(error: KnetError) -> int:
     return 0 if isinstance(error, BlockNotFound) else 2 if isinstance(error, BlockTampered) else 1

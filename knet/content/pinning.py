@@ -1,4 +1,4 @@
-"""Remote pinning: asking a service to keep what a node published (https://ipfs.github.io/pinning-services-api-spec/)."""
+"""Client of remote pinning services (https://ipfs.github.io/pinning-services-api-spec/)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..http import HttpClient, quoted
 
 T = TypeVar("T")
 
-DEADLINE = 30.0  # seconds a request
-WAIT_SECONDS = 600.0  # seconds until a service that is still fetching is left to it
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two looks at how far it is
+DEADLINE = 30.0  # seconds for each request
+WAIT_SECONDS = 600.0  # seconds after which `pin` returns though the service is still fetching
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two status requests
 MAX_REPLY = 1 << 20
 MAX_NAME = 255  # characters, by the specification
-UNDER_WAY = ("queued", "pinning")
+IN_PROGRESS = ("queued", "pinning")
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 class PinStatus(msgspec.Struct, frozen=True):
-    """What a service says of one pin: ``status`` is queued, pinning, pinned or failed."""
+    """Status of one pin at a service: ``status`` is queued, pinning, pinned or failed."""
 
     requestid: str
     status: str
@@ -43,14 +43,15 @@ class _Pins(msgspec.Struct, frozen=True):
 
 
 class PinningService:
-    """One account at a service; ``endpoint`` is the API's base URL, as the service gives it beside the token."""
+    """Client of one account at a service; ``endpoint`` is the API's base URL, which the service lists with the
+    token."""
 
     def __init__(
         self, http: HttpClient, endpoint: str, token: str, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         if not endpoint.startswith(("https://", "http://")) or not token:
             raise ConfigError(
-                "a pinning service takes its URL and a token.",
+                "The pinning service is not configured: its URL or its token is missing or not valid.",
                 hint="Set KNET_PINNING_SERVICE and KNET_PINNING_TOKEN.",
             )
         self._http = http
@@ -67,33 +68,37 @@ class PinningService:
         timeout: float = WAIT_SECONDS,
         on_status: Callable[[str], None] = lambda status: None,
     ) -> PinStatus:
-        """Have everything under ``root`` kept, in the place of what this name stood for before.
+        """Pin everything under ``root``, in place of the earlier pin of this name.
 
-        ``origins`` are multiaddrs of who has the blocks. Returns when it is pinned, or after ``timeout`` seconds of
-        the service's fetching. Raises StoreError when the service says it failed, and TransportErrors.
+        ``origins`` are multiaddrs of nodes that have the blocks. Returns once it is pinned, or after ``timeout``
+        seconds while the service still fetches. Raises StoreError when the service reports a failure, and
+        TransportErrors.
         """
         name = name[:MAX_NAME]
         body = msgspec.json.encode({"cid": str(root), "name": name, "origins": list(origins)})
-        before = self._known(name)
+        before = self._find(name)
         path = f"/pins/{quote(before.requestid, safe='')}" if before else "/pins"
         if before and before.pin.cid == str(root) and before.status != "failed":
             status = before
         else:
             status = self._call("POST", path, PinStatus, body)
         until, pause = time.monotonic() + timeout, FIRST_PAUSE
-        while status.status in UNDER_WAY and time.monotonic() < until:
+        while status.status in IN_PROGRESS and time.monotonic() < until:
             on_status(status.status)
             self._sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             status = self._call("GET", f"/pins/{quote(status.requestid, safe='')}", PinStatus)
-        if status.status not in (*UNDER_WAY, "pinned"):
-            reason = quoted(str(status.info.get("status_details") or status.info or "it gives no reason"))
-            raise StoreError(f"{self._endpoint} could not pin {root}: {reason}.", hint="Is the node reachable?")
+        if status.status not in (*IN_PROGRESS, "pinned"):
+            reason = quoted(str(status.info.get("status_details") or status.info or "no reason given"))
+            raise StoreError(
+                f"{self._endpoint} could not pin {root}: {reason}.",
+                hint="Check that others can reach the node.",
+            )
         on_status(status.status)
         return status
 
-    def _known(self, name: str) -> PinStatus | None:
-        """What the account holds under a name, the newest."""
+    def _find(self, name: str) -> PinStatus | None:
+        """Return the account's newest pin of a name."""
         query = urlencode({"name": name, "match": "exact", "status": "queued,pinning,pinned,failed", "limit": 1})
         return next(iter(self._call("GET", f"/pins?{query}", _Pins).results), None)
 
@@ -111,11 +116,11 @@ class PinningService:
         try:
             return msgspec.json.decode(self._http.run(work), type=kind)
         except msgspec.MsgspecError as error:
-            raise BadReply(f"{self._endpoint}{path} is not what the pinning API says: {error}.") from error
+            raise BadReply(f"The reply of {self._endpoint}{path} does not follow the pinning API: {error}.") from error
 
 
 def gateway_multiaddr(endpoint: str) -> str:
-    """An HTTP gateway's base URL as a multiaddr, or nothing where it has no such form."""
+    """Return an HTTP gateway's base URL as a multiaddr; empty where it has no such form."""
     try:
         url = urlsplit(endpoint)
         port = url.port or (443 if url.scheme == "https" else 80)

@@ -14,7 +14,7 @@ from ..codec import DAG_CBOR, Cid, decode, from_json
 from ..content.store import FileStore
 from ..errors import CodecError, ConfigError
 from ..index.collection import read_head
-from ..index.shard import read_shard
+from ..index.shard import live_mask, read_shard
 from ..records import Manifest, Space
 from .corpus import Passages
 from .pairs import SignedPair, WeightedPair
@@ -55,7 +55,7 @@ def read_node(folder: Path) -> tuple[Passages, Space]:
     rows = [np.zeros((0, space.dimension), np.float16)]
     for ref in manifest.shards:
         shard = read_shard(store, ref)
-        live = np.flatnonzero(shard.alive())
+        live = np.flatnonzero(live_mask(ref))
         for chunk in live.tolist():
             document, start, end = shard.spans[chunk].tolist()
             ids.append(passage_id(shard.document_blocks[document][0], start, end))

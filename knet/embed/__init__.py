@@ -1,4 +1,4 @@
-"""Text to vectors: `load_embedder` opens a model, `Embedder` is what it gives."""
+"""Embedding of text: `load_embedder` opens a model and returns an `Embedder`."""
 
 from .base import MIN_BACKEND_COSINE, Embedder, Part, PartEmbedder, Progress, Vectors
 from .load import Backend, backend_of, is_bulk, load_embedder, load_embedder_for, open_backend

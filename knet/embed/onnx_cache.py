@@ -1,4 +1,4 @@
-"""Where a space's ONNX graph comes from: made once, checked, and kept beside a record of the check."""
+"""Cache of verified ONNX graphs, one for each space, with a record of how each was verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..files import write_atomically
 from ..records import Record, Space
 from .models import fetch_graph
 
-LOCK_SECONDS = 600  # an export takes 20 s on two cores; another process's may be under way
+LOCK_SECONDS = 600  # an export takes 20 s on two cores; another process may be running one
 
 PINNED_GRAPHS = {
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db": (
@@ -27,11 +27,11 @@ PINNED_GRAPHS = {
 }
 """Weights digest -> sha2-256 of the ``onnx/model.onnx`` published with them, used where torch is absent."""
 
-Notify = Callable[[str], None]  # tells a person what takes so long
+Notify = Callable[[str], None]  # shows the user a message before slow work
 
 
 class GraphRecord(Record, frozen=True):
-    """The record beside a graph. ``cosine``: the least agreement with torch over the probes, if it was exported."""
+    """Record beside a graph. ``cosine`` of an export is the lowest one to torch over the probes."""
 
     source: str  # "export" | "hub"
     sha256: str
@@ -39,12 +39,12 @@ class GraphRecord(Record, frozen=True):
 
 
 def model_home(space: Space) -> Path:
-    """The folder of everything derived from one set of weights."""
+    """Return the folder of all files derived from one set of weights."""
     return home() / "models" / space.weights.hex()
 
 
 def onnx_graph(folder: Path, space: Space, notify: Notify | None = None) -> Path:
-    """The verified ``model.onnx`` of a space, made on first use by one process at a time.
+    """Return the verified ``model.onnx`` of a space; the first use creates it, in one process at a time.
 
     Raises MissingExtra, ModelNotFound, SpaceMismatch, StoreError.
     """
@@ -54,16 +54,18 @@ def onnx_graph(folder: Path, space: Space, notify: Notify | None = None) -> Path
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(target.with_suffix(".lock"), timeout=LOCK_SECONDS):
                 if read_graph_record(target) is None:
-                    _provide(folder, space, target, notify or (lambda _: None))
+                    _create(folder, space, target, notify or (lambda _: None))
         except Timeout as error:
-            raise StoreError(f"{target} has been locked by another process for {LOCK_SECONDS} s.") from error
+            raise StoreError(
+                f"{target} has been locked by another process for {LOCK_SECONDS} s.", hint="End that process."
+            ) from error
         except OSError as error:
             raise StoreError(f"{target} cannot be written: {error}.", hint="Point KNET_HOME elsewhere.") from error
     return target
 
 
 def read_graph_record(target: Path) -> GraphRecord | None:
-    """The record of a finished graph; None when there is none."""
+    """Return the record of a finished graph; None when there is none."""
     try:
         record = from_json(target.with_suffix(".json").read_bytes(), GraphRecord)
     except (OSError, CodecError):
@@ -71,11 +73,11 @@ def read_graph_record(target: Path) -> GraphRecord | None:
     return record if target.is_file() else None
 
 
-def _provide(folder: Path, space: Space, target: Path, notify: Notify) -> None:
+def _create(folder: Path, space: Space, target: Path, notify: Notify) -> None:
     partial = target.with_name(f".model.{os.getpid()}.onnx")
     try:
         if importlib.util.find_spec("sentence_transformers"):
-            notify(f"Exporting {space.model} to ONNX. This happens once and takes some seconds.")
+            notify(f"Exporting {space.model} to ONNX. This happens once and takes about 20 seconds.")
             from .onnx_export import export_onnx
 
             cosine = export_onnx(folder, space, partial)

@@ -1,4 +1,4 @@
-"""Export a model to ONNX, and check the graph against the model itself before anything uses it."""
+"""Export of a model to ONNX, with a check of the graph against the model itself."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .onnx_backend import OnnxEmbedder
 from .probes import PROBES, min_cosine
 from .torch_backend import TorchEmbedder
 
-MIN_EXPORT_COSINE = 0.9999  # both sides compute in float32: less means another function, not rounding
+MIN_EXPORT_COSINE = 0.9999  # both sides compute in float32: a lower cosine is more than rounding
 OPSET = 17  # the first with LayerNormalization as one operator, which onnxruntime fuses best
 
 
 class _TokenVectors(torch.nn.Module):
-    """The transformer with one tensor as its output, as tracing needs it."""
+    """Transformer with one tensor as its output, as tracing requires."""
 
     def __init__(self, transformer: Any) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class _TokenVectors(torch.nn.Module):
 
 
 def export_onnx(folder: Path, space: Space, target: Path) -> float:
-    """Write the token vectors' graph to ``target``; the least cosine to torch over `PROBES`.
+    """Write the graph of token vectors to ``target``; return the lowest cosine to torch over `PROBES`.
 
     Raises ModelNotFound, and SpaceMismatch below `MIN_EXPORT_COSINE`.
     """
@@ -40,20 +40,20 @@ def export_onnx(folder: Path, space: Space, target: Path) -> float:
     cosine = min_cosine(reference.encode(PROBES), OnnxEmbedder(folder, space, target).encode(PROBES))
     if not cosine >= MIN_EXPORT_COSINE:
         raise SpaceMismatch(
-            f"the ONNX export of {space.model} disagrees with torch (least cosine {cosine:.5f}).",
+            f"The ONNX export of {space.model} disagrees with torch (lowest cosine {cosine:.5f}).",
             hint="Use another model, or another version of torch.",
         )
     return cosine
 
 
 def trace(transformer: torch.nn.Module, target: Path) -> None:
-    """Trace a transformer over a padded batch, with batch size and length left open."""
+    """Trace a transformer over a padded batch, with dynamic batch size and length."""
     ids = torch.ones((2, 16), dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, 10:] = 0  # a mask of ones could be traced away
     names = ["input_ids", "attention_mask", "token_vectors"]
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's notes about tracing; the probes settle what they doubt
+        warnings.simplefilter("ignore")  # the exporter's warnings about tracing; the probes check the result
         torch.onnx.export(
             _TokenVectors(transformer).eval(),  # else the exporter leaves the transformer in training mode
             (ids, mask),

@@ -1,4 +1,4 @@
-"""What every backend shares: tokenise, sort by length, batch, run, and give unit vectors back in order."""
+"""Shared pipeline of all backends: tokenise, sort by length, batch, run, normalise, restore the order."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .models import load_tokenizer
 
 Tokens = npt.NDArray[np.int64]
 
-WINDOW = 8192  # texts tokenised and sorted together: bounds memory, and leaves hardly any padding
+WINDOW = 8192  # texts tokenised and sorted together: bounds memory, with little padding
 
 
 class BatchedEmbedder(ABC):
-    """An `Embedder` over a backend that runs one padded batch at a time."""
+    """`Embedder` over a backend that runs one padded batch at a time."""
 
     def __init__(self, folder: Path, space: Space, *, batch_tokens: int) -> None:
-        """``batch_tokens`` bounds the padded size of a batch, which is what time and memory go by."""
+        """Load the tokenizer. ``batch_tokens`` bounds the padded size of a batch, which determines time and memory."""
         self._space = space
         self._batch_tokens = batch_tokens
         self._tokenizer = load_tokenizer(folder, space.max_tokens)
@@ -33,10 +33,11 @@ class BatchedEmbedder(ABC):
 
     @abstractmethod
     def _tokens(self, ids: Tokens, mask: Tokens) -> Vectors:
-        """Token vectors ``(batch, length, dimension)`` of token ids and attention mask, both ``(batch, length)``."""
+        """Return token vectors ``(batch, length, dimension)`` for token ids and attention mask, ``(batch, length)``
+        each."""
 
     def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
-        """Pooled vectors ``(batch, dimension)``, not normalised."""
+        """Return pooled vectors ``(batch, dimension)``, not normalised."""
         return pool(self._tokens(ids, mask), mask, self._space.pooling)
 
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
@@ -72,10 +73,11 @@ class BatchedEmbedder(ABC):
 
 
 def pool_parts(tokens: Vectors, offsets: Tokens, parts: Sequence[Part]) -> Vectors:
-    """``(len(parts), dimension)``: the mean of the token vectors ``(length, dimension)`` in each part, unit length.
+    """Return ``(len(parts), dimension)``: the mean of the token vectors ``(length, dimension)`` in each part, unit
+    length.
 
-    ``offsets`` is ``(length, 2)``: start and end of each token, equal for the model's own marks. A part without a token
-    (the text was cut off before it) is 0.
+    ``offsets`` is ``(length, 2)``: start and end of each token, equal for the model's special tokens. A part without a
+    token (the text was truncated before it) has the vector 0.
     """
     sums = np.concatenate([np.zeros_like(tokens[:1]), np.cumsum(tokens, 0)])
     words = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
@@ -87,7 +89,7 @@ def pool_parts(tokens: Vectors, offsets: Tokens, parts: Sequence[Part]) -> Vecto
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Row numbers in batches of like length, longest first, each of at most ``batch_tokens`` padded tokens."""
+    """Yield row numbers in batches of similar length, longest first, each of at most ``batch_tokens`` padded tokens."""
     order = np.argsort(-np.asarray(lengths), kind="stable")
     start = 0
     while start < len(order):
@@ -97,7 +99,7 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[npt.NDArray[n
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
-    """Token ids and attention mask, ``(len(rows), longest)`` each. Masked, so the id of padding does not matter."""
+    """Return token ids and attention mask, ``(len(rows), longest)`` each. The mask hides the padding, whose id is 0."""
     longest = max(map(len, rows))
     ids = np.zeros((len(rows), longest), np.int64)
     mask = np.zeros_like(ids)
@@ -108,7 +110,7 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
 
 
 def pool(hidden: Vectors, mask: Tokens, pooling: str) -> Vectors:
-    """One vector a text from its token vectors ``(batch, length, dimension)``: the first, or the mean."""
+    """Return one vector for each text from its token vectors ``(batch, length, dimension)``: the first, or the mean."""
     if pooling == "cls":
         return hidden[:, 0]
     weights = mask.astype(np.float32)
@@ -118,6 +120,6 @@ def pool(hidden: Vectors, mask: Tokens, pooling: str) -> Vectors:
 
 
 def normalize(vectors: Vectors) -> Vectors:
-    """Rows scaled to unit length."""
+    """Return the rows scaled to unit length."""
     unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return unit

@@ -1,4 +1,4 @@
-"""The texts on which two backends of one space must agree."""
+"""Test texts on which two backends of one space must agree."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PROBES = (
     "The committee met twice. It found no reason to change the rules, and published its minutes a week later. " * 4,
     " ".join(f"This is sentence {number} of a passage longer than most models read." for number in range(60)),
 )
-"""Texts of unlike length, script and content: short, empty, code, numbers, a passage, and more than most limits."""
+"""Texts of different length, script and content: short, empty, code, numbers, a passage, and above most limits."""
 
 
 def min_cosine(one: Vectors, other: Vectors) -> float:
-    """The worst agreement between two sets of unit vectors, row by row."""
+    """Return the lowest cosine between two sets of unit vectors, row by row."""
     return float((one * other).sum(axis=1).min())

@@ -1,4 +1,4 @@
-"""sentence-transformers backend: for thousands of texts at a time, on a GPU or in bfloat16 where that is faster."""
+"""sentence-transformers backend for thousands of texts at a time, on a GPU or in bfloat16 where that is faster."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ GPU_BATCH_TOKENS = 1 << 17
 
 
 class TorchEmbedder(BatchedEmbedder):
-    """Runs the model's own pipeline. ``bf16`` multiplies matrices in bfloat16 and keeps everything else float32."""
+    """Embedder that runs the model's own pipeline. ``bf16`` multiplies matrices in bfloat16; all else stays float32."""
 
     def __init__(self, folder: Path, space: Space, *, precision: Precision = "fp32", device: str = "") -> None:
-        """``device`` defaults to `best_device`. Raises ModelNotFound."""
+        """Load the model; ``device`` defaults to `best_device`. Raises ModelNotFound."""
         device = device or best_device()
         super().__init__(folder, space, batch_tokens=CPU_BATCH_TOKENS if device == "cpu" else GPU_BATCH_TOKENS)
         self._device = device
@@ -36,7 +36,7 @@ class TorchEmbedder(BatchedEmbedder):
 
     @property
     def transformer(self) -> torch.nn.Module:
-        """The transformers model that gives token vectors."""
+        """Transformers model that computes token vectors."""
         return cast(torch.nn.Module, self._model[0].model)
 
     def _run(self, ids: Tokens, mask: Tokens) -> Vectors:
@@ -50,25 +50,27 @@ class TorchEmbedder(BatchedEmbedder):
             "input_ids": torch.from_numpy(ids).to(self._device),
             "attention_mask": torch.from_numpy(mask).to(self._device),
         }
-        low = self.precision == "bf16"
-        with torch.inference_mode(), torch.autocast(self._device, dtype=torch.bfloat16, enabled=low):
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device, dtype=torch.bfloat16, enabled=self.precision == "bf16"),
+        ):
             vectors: Vectors = self._model(features)[name].float().cpu().numpy()
         return vectors
 
 
 def best_device() -> str:
-    """``cuda`` where there is one, else ``cpu``."""
+    """Return ``cuda`` if available, else ``cpu``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def hardware_id() -> str:
-    """What the speed of a precision depends on: processor or GPU, threads, torch."""
+    """Return the facts that determine the speed of a precision: processor or GPU, threads, torch version."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
     return f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def _load(folder: Path, device: str) -> SentenceTransformer:
-    """The model in evaluation mode, silent, never reaching for the hub."""
+    """Load the model in evaluation mode, without a progress bar and without the hub."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

@@ -1,4 +1,4 @@
-"""Finding the chunks whose words fit a question best, in memory."""
+"""BM25 index of a collection: its protocol, and an implementation in memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .lexical import K1, B, tokens
 
 
 class LexicalIndex(Protocol):
-    """The words of one collection, findable. Statistics are those of its live chunks."""
+    """BM25 index of one collection. Its statistics are those of the live chunks."""
 
     def score(self, question: str, k: int, others: Callable[[], Iterable[int]]) -> dict[int, float]:
-        """BM25 by row: of the best ``k`` rows that hold a word of the question, and of ``others`` whatever they hold.
+        """Return BM25 by row: of the best ``k`` rows with a word of the question, and of all ``others``.
 
-        ``others`` is called late, so that what it waits for may be found meanwhile; what it raises is raised.
+        ``others`` is called last, so its work may run in parallel; its errors are raised here.
         Raises StoreError when an index on disk is damaged.
         """
         ...
 
 
 class MemoryLexical:
-    """Every chunk scored, in memory: nothing is missed."""
+    """Exact BM25 index in memory, which scores every chunk."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         corpus = [tokens(text) for text in texts]

@@ -1,4 +1,4 @@
-"""Search inside one collection: the live chunks of one manifest, dense and BM25, with a proof for each hit."""
+"""Search in one collection: the live chunks of one manifest, dense and BM25, with an inclusion proof for each hit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..merkle import Tree
 from ..records import Card, Hit, Manifest, Record, ShardRef, Space
 from .bm25 import LexicalIndex, MemoryLexical
 from .dense import DenseIndex, DenseIndexFactory, ExactIndex
-from .shard import LoadedShard, ShardView, Vectors, check_space, live_mask, read_shard
+from .shard import LoadedShard, ShardView, Vectors, live_mask, read_shard
 
 
 class ScoredChunk(Record, frozen=True):
-    """One chunk and what each retriever gave it."""
+    """Chunk with the score of each retriever."""
 
     shard: int
     chunk: int
@@ -28,7 +28,7 @@ class ScoredChunk(Record, frozen=True):
 
 
 class LiveChunks:
-    """The live chunks of a manifest, numbered in its order: what retrievers speak of."""
+    """Row numbers of a manifest's live chunks, in the manifest's order; retrievers return these rows."""
 
     def __init__(self, refs: Sequence[ShardRef]) -> None:
         chunks = [np.flatnonzero(live_mask(ref)).astype(np.uint32) for ref in refs]
@@ -39,16 +39,16 @@ class LiveChunks:
         return len(self._chunks)
 
     def place(self, row: int) -> tuple[int, int]:
-        """The shard and chunk of a row."""
+        """Return the shard and chunk of a row."""
         return int(np.searchsorted(self.first, row, "right")) - 1, int(self._chunks[row])
 
     def of(self, shard: int) -> npt.NDArray[np.uint32]:
-        """The live chunks of one shard."""
+        """Return the live chunks of one shard."""
         return self._chunks[self.first[shard] : self.first[shard + 1]]
 
 
 class Collection:
-    """The chunks of one manifest, ready to be searched. Immutable; a new manifest is a new collection."""
+    """Searchable chunks of one manifest. Immutable; a new manifest is a new collection."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Collection:
         shards: Sequence[ShardView],
         dense: DenseIndex,
         lexical: LexicalIndex,
-        beside: Executor | None = None,
+        executor: Executor | None = None,
     ) -> None:
-        """``dense`` and ``lexical`` find `LiveChunks` of the manifest, at once where ``beside`` runs one of them."""
+        """Take indexes whose rows are the manifest's `LiveChunks`; with an ``executor`` they run in parallel."""
         self.cid = cid
         self.manifest = manifest
         self.space = space
@@ -70,7 +70,7 @@ class Collection:
         self._rows = LiveChunks(manifest.shards)
         self._dense = dense
         self._lexical = lexical
-        self._beside = beside
+        self._executor = executor
 
     @classmethod
     def load(
@@ -81,15 +81,16 @@ class Collection:
         progress: Callable[[int], None] | None = None,
         index: DenseIndexFactory = ExactIndex,
     ) -> Collection:
-        """Fetch and check everything a manifest names, into memory; ``index`` finds candidates by vector.
+        """Fetch and check everything that a manifest names, into memory; ``index`` builds the vector index.
 
-        Raises what `read_shard` raises, SpaceMismatch, and StoreError when the index cannot be made.
+        Raises as `read_shard`, SpaceMismatch, and StoreError when the index cannot be built.
         """
         manifest, space, card = read_head(source, cid)
         shards = [read_shard(source, ref, progress=progress) for ref in manifest.shards]
         for ref, shard in zip(manifest.shards, shards, strict=True):
             if shard.vectors.shape[1] != space.dimension:
-                raise SpaceMismatch(f"shard {ref.shard} has {shard.vectors.shape[1]} dimensions, its space another.")
+                found = shard.vectors.shape[1]
+                raise SpaceMismatch(f"Shard {ref.shard} has {found} dimensions, its space {space.dimension}.")
         return cls.in_memory(cid, manifest, space, card, shards, index)
 
     @classmethod
@@ -102,10 +103,10 @@ class Collection:
         shards: Sequence[LoadedShard],
         index: DenseIndexFactory = ExactIndex,
     ) -> Collection:
-        """A collection of shards that were read. Raises StoreError when the index cannot be made."""
+        """Return the collection of loaded shards. Raises StoreError when the index cannot be built."""
         vectors, keys, texts = [np.zeros((0, space.dimension), np.float16)], [], []
         for shard in shards:
-            chunks = np.flatnonzero(shard.alive())
+            chunks = np.flatnonzero(live_mask(shard.ref))
             vectors.append(shard.vectors[chunks])
             keys += [shard.leaves[chunk] for chunk in chunks]
             texts += [shard.texts[chunk] for chunk in chunks]
@@ -116,21 +117,21 @@ class Collection:
         return len(self._rows)
 
     def search(self, question: str, vector: Vectors, k: int) -> list[ScoredChunk]:
-        """The union of the best ``k`` by each retriever, every score for each, best cosine first.
+        """Return the union of the best ``k`` of each retriever, with every score for each, best cosine first.
 
         ``vector`` is ``(dimension,)`` float32 in this collection's space. Raises SpaceMismatch on another shape.
         """
         if vector.shape != (self.space.dimension,):
             raise SpaceMismatch(
-                f"the query vector has shape {vector.shape}; space {cid_of(self.space)} has {self.space.dimension}."
+                f"The query vector has shape {vector.shape}; space {cid_of(self.space)} has {self.space.dimension}."
             )
         if not len(self):
             return []
         find = partial(self._dense.nearest, vector, min(k, len(self)))
-        nearest = self._beside.submit(find).result if self._beside else find
+        nearest = self._executor.submit(find).result if self._executor else find
         lexical = self._lexical.score(question, k, lambda: nearest().tolist())
         rows = sorted(lexical)
-        if not rows:  # an engine may find nothing
+        if not rows:  # a vector index may find nothing
             return []
         places = [self._rows.place(row) for row in rows]
         cosine = np.stack([self.shards[shard].vectors[chunk] for shard, chunk in places]).astype(np.float32) @ vector
@@ -144,19 +145,19 @@ class Collection:
         ]
 
     def find(self, document: Cid, start: int, end: int) -> tuple[int, int] | None:
-        """Shard and chunk of a live passage, or None."""
+        """Return shard and chunk of a live passage, or None."""
         for number, shard in enumerate(self.shards):
             chunk = shard.find(document, start, end)
             if chunk is not None and live_mask(shard.ref)[chunk]:
                 return number, chunk
         return None
 
-    def prove(self, found: list[ScoredChunk]) -> tuple[list[bytes], list[Hit], list[bytes]]:
-        """Hits with inclusion proofs: the Document blocks they point to, the hits, and their leaves (for a receipt)."""
+    def prove(self, chunks: list[ScoredChunk]) -> tuple[list[bytes], list[Hit], list[bytes]]:
+        """Return the Document blocks of some chunks, hits with inclusion proofs, and the leaves for a receipt."""
         blocks: dict[Cid, int] = {}
         documents: list[bytes] = []
         hits, leaves = [], []
-        for item in found:
+        for item in chunks:
             shard = self.shards[item.shard]
             _, start, end = shard.spans[item.chunk].tolist()
             cid, block = shard.document(item.chunk)
@@ -182,14 +183,15 @@ class Collection:
 
 
 def read_head(source: BlockSource, cid: Cid) -> tuple[Manifest, Space, Card]:
-    """A manifest with its space and card. Raises as `BlockSource.get`, CodecError and SpaceMismatch."""
+    """Return a manifest with its space and card. Raises as `BlockSource.get`, CodecError and SpaceMismatch."""
     manifest = get_record(source, cid, Manifest)
     space = get_record(source, manifest.space, Space)
     card = get_record(source, manifest.card, Card)
-    check_space(manifest.space, card.space, f"card {manifest.card}")
+    if manifest.space != card.space:
+        raise SpaceMismatch(f"Card {manifest.card} is of space {card.space}, its manifest of {manifest.space}.")
     return manifest, space, card
 
 
 def results_root(leaves: list[bytes]) -> bytes:
-    """What a receipt commits to: the Merkle root over the leaves of the hits, in order."""
+    """Return the Merkle root over the leaves of the hits, in order, which a receipt commits to."""
     return Tree(leaves).root

@@ -1,6 +1,6 @@
-"""Finding the vectors nearest to a query: exactly in process by default, or by whatever engine an owner runs.
+"""Vector indexes of a collection: their protocol, and the default, an exact search in this process.
 
-An engine only proposes candidates. What a node answers, scores and proves comes from the committed chunks.
+A vector index only proposes candidates. A node's replies, scores and proofs come from the committed chunks.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ Rows = npt.NDArray[np.int64]
 
 
 class DenseIndex(Protocol):
-    """The vectors of one collection, findable."""
+    """Vector index of one collection."""
 
     def nearest(self, vector: Vectors, k: int) -> Rows:
-        """At most ``k`` rows whose vectors have the largest dot product with ``(dimension,)`` float32, or nearly.
+        """Return at most ``k`` rows with the (approximately) largest dot products with ``(dimension,)`` float32.
 
-        Raises StoreError when an engine outside this process fails.
+        Raises StoreError when an index outside this process fails.
         """
         ...
 
 
 class DenseIndexFactory(Protocol):
-    """Makes the index of a collection."""
+    """Factory of the vector index of a collection."""
 
     def __call__(self, vectors: Vectors, keys: Sequence[bytes]) -> DenseIndex:
-        """``vectors`` is ``(chunks, dimension)`` float32; ``keys`` are the chunks' leaf hashes, 32 bytes each.
+        """Return an index of ``vectors``, ``(chunks, dimension)`` float32. ``keys`` are leaf hashes of 32 bytes.
 
         Equal keys are equal chunks, in every version of a collection. Raises StoreError.
         """
@@ -40,14 +40,14 @@ class DenseIndexFactory(Protocol):
 
 
 class ExactIndex:
-    """Every vector compared, in memory: nothing is missed."""
+    """Exact vector index in memory, which compares every vector."""
 
     def __init__(self, vectors: Vectors, keys: Sequence[bytes] = ()) -> None:
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
 
     def nearest(self, vector: Vectors, k: int) -> Rows:
-        faiss.omp_set_num_threads(1)  # of this thread: a node answers many at once, and threads would wait by spinning
+        faiss.omp_set_num_threads(1)  # per thread: a node answers many requests at once, and idle OpenMP threads spin
         _, rows = self._index.search(vector[None, :], min(k, self._index.ntotal))
         found: Rows = rows[0]
         return found

@@ -1,4 +1,4 @@
-"""Tokens, term statistics and BM25 scores. The same tokens on both sides, so that a client can score again.
+"""Tokens, term statistics and BM25 scores. Node and client use the same tokens, so a client can recompute a score.
 
 BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with Lucene's non-negative idf.
 """
@@ -24,16 +24,16 @@ _GAP = re.compile(r"[\W_]+")
 _LOWER = bytes(
     byte if byte > 127 else ord(chr(byte).lower()) if chr(byte).isalnum() else ord(" ") for byte in range(256)
 )
-_FOREIGN = 1 / 8  # bytes beyond one a character, from which on `_fold` would be called for most words
+_FOREIGN = 1 / 8  # share of bytes beyond one for each character above which most words would need `_fold`
 
 Counts = npt.NDArray[np.uint32]
 
 
 def tokens(text: str) -> list[str]:
-    """Runs of letters and digits, case folded.
+    """Return the runs of letters and digits, case folded.
 
-    Every passage of every reply is read this way, so what is mostly ASCII goes byte by byte, which is 2 to 3 times as
-    fast, and only the characters beyond it through `_fold`.
+    Every passage of every reply is tokenised, so mostly ASCII text is translated byte by byte, which is 2 to 3 times as
+    fast. Only its other characters go through `_fold`.
     """
     if len(text.encode(errors="replace")) > (1 + _FOREIGN) * len(text):
         return _TOKEN.findall(text.casefold())
@@ -50,12 +50,12 @@ codecs.register_error("knet-fold", _fold)
 
 
 def term_hash(term: str) -> int:
-    """What stands for a term in a routing card: CRC-32 of its UTF-8."""
+    """Return the CRC-32 of a term's UTF-8, which represents it in a routing card."""
     return crc32(term.encode())
 
 
 def document_frequency(texts: Iterable[Sequence[str]]) -> Counter[str]:
-    """In how many token lists each term occurs."""
+    """Count the token lists that each term occurs in."""
     counts: Counter[str] = Counter()
     for words in texts:
         counts.update(set(words))
@@ -63,7 +63,7 @@ def document_frequency(texts: Iterable[Sequence[str]]) -> Counter[str]:
 
 
 def term_statistics(texts: Sequence[str]) -> Lexical:
-    """Term statistics of the chunks of one shard."""
+    """Return the term statistics of one shard's chunks."""
     words = [tokens(text) for text in texts]
     counts = document_frequency(words)
     terms = sorted(counts)
@@ -75,7 +75,7 @@ def term_statistics(texts: Sequence[str]) -> Lexical:
 
 
 class Statistics:
-    """Collection-wide statistics a BM25 score depends on: chunks, their mean length, document frequencies."""
+    """Collection-wide statistics for BM25: number of chunks, their mean length, document frequencies."""
 
     def __init__(self, chunks: int, average_length: float, df: Mapping[str, int]) -> None:
         self.chunks = chunks
@@ -83,13 +83,15 @@ class Statistics:
         self._df = df
 
     def idf(self, term: str) -> float:
-        """ln(1 + (N - df + 0.5) / (df + 0.5)); a term nobody has counts as one that a single chunk has."""
+        """Return ln(1 + (N - df + 0.5) / (df + 0.5)), with a df of at least 1."""
         df = max(self._df.get(term, 0), 1)
         return math.log1p((max(self.chunks - df, 0) + 0.5) / (df + 0.5))
 
     def score(self, weights: Mapping[str, float], words: Sequence[str], length: int | None = None) -> float:
-        """BM25 of one text's tokens; ``weights`` holds the idf of each of the question's tokens. ``length`` is what the
-        text counts as long, if that is not all of ``words``."""
+        """Return the BM25 score of one text's tokens.
+
+        ``weights`` holds the idf of each of the question's tokens; ``length`` is the text's, if not ``len(words)``.
+        """
         counts: dict[str, int] = {}
         for word in words:
             if word in weights:

@@ -1,8 +1,8 @@
-"""Cut canonical text into blocks and sentences, as exact spans.
+"""Rule-based segmentation of canonical text into blocks and sentences, as exact spans.
 
-Written for what owners have: prose, Markdown, docstrings, code. A block is what the layout sets apart (a heading, a
-paragraph, a list item, table rows, a code fence); a sentence never crosses blocks. Rules instead of a model: megabytes
-a second, the same spans on every machine, and no language assumed beyond its punctuation.
+Its input is prose, Markdown, docstrings and code. A block is a layout unit: a heading, a paragraph, a list item, table
+rows, a code fence. A sentence never crosses blocks. Rules instead of a model process megabytes per second, give the
+same spans on every machine, and depend on no language beyond its punctuation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-MAX_CODE = 400  # code points: longer runs of code are cut into lines, shorter ones read better whole
+MAX_CODE = 400  # code points: longer runs of code are split into lines
 
 Kind = Literal["heading", "prose", "code"]
 
@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What the layout sets apart; neither end touches white space."""
+    """Layout unit of a text, without white space at either end."""
 
     start: int
     end: int
@@ -32,15 +32,15 @@ class Block(NamedTuple):
 
 
 def sentences(text: str) -> list[Span]:
-    """Every sentence, heading and run of code of a canonical text, in order and without surrounding white space.
+    """Return every sentence, heading and run of code of a canonical text, in order, without surrounding white space.
 
-    Together they hold everything but white space; none overlap.
+    The spans cover everything but white space and do not overlap.
     """
     return [span for block in blocks(text) for span in sentences_in(text, block)]
 
 
 def sentences_in(text: str, block: Block) -> Iterator[Span]:
-    """The sentences of one block; a long run of code by lines."""
+    """Yield the sentences of one block; for a long run of code, its lines."""
     start = block.start
     if block.kind == "prose":
         for end in _ends(text, block):
@@ -54,7 +54,7 @@ def sentences_in(text: str, block: Block) -> Iterator[Span]:
 
 
 def trimmed(text: str, start: int, end: int) -> Iterator[Span]:
-    """The span without white space around it; none if nothing is left."""
+    """Yield the span without white space around it, unless it is empty then."""
     part = text[start:end]
     left = len(part) - len(part.lstrip())
     if left < len(part):
@@ -63,7 +63,7 @@ def trimmed(text: str, start: int, end: int) -> Iterator[Span]:
 
 # --- layout ------------------------------------------------------------------------------------------------------
 
-STRAY = 1  # spaces that a first line may be indented by more than its paragraph; some docstrings begin with one
+STRAY = 1  # extra spaces that a paragraph's first line may have; some docstrings begin with one
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _HEADING = re.compile(r"#{1,6} ")
@@ -73,7 +73,7 @@ _ITEM = re.compile(r"(?:[-*+•‣]|\(?\d{1,3}[.)]|\(?[a-z]\)|:\w[^:\n]*:|@\w+|\
 
 
 def blocks(text: str) -> list[Block]:
-    """The blocks of a canonical text, in order; they hold everything but white space."""
+    """Return the blocks of a canonical text, in order; they cover everything but white space."""
     found: list[Block] = []
     for start, end, kind, joins in _lines(text):
         if joins:
@@ -83,11 +83,11 @@ def blocks(text: str) -> list[Block]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, int, Kind, bool]]:
-    """Start, end and kind of each line that is not blank, and whether it belongs to the block before."""
+    """Yield start, end and kind of each line that is not blank, and True if it continues the block before."""
     lines = list(_LINE.finditer(text))
     fence = ""
-    last: Kind | None = None  # kind of the block that may still grow
-    indent = below = 0  # of that block; a list item's own lines may be indented further
+    last: Kind | None = None  # kind of the block that the next line may continue
+    indent = below = 0  # its indentation range; later lines of a list item may be indented further
     previous = -1
     for number, line in enumerate(lines):
         content = line.group().rstrip()
@@ -125,7 +125,7 @@ def _lines(text: str) -> Iterator[tuple[int, int, Kind, bool]]:
 
 
 def _underlined(lines: list[re.Match[str]], number: int, title: str) -> bool:
-    """Whether the next line underlines this one, as headings of reStructuredText and Markdown are."""
+    """Tell if the next line underlines this one, as in headings of reStructuredText and Markdown."""
     if number + 1 == len(lines) or lines[number + 1].start() != lines[number].end() + 1:
         return False
     below = lines[number + 1].group().strip()
@@ -137,7 +137,7 @@ def _underlined(lines: list[re.Match[str]], number: int, title: str) -> bool:
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_`]*(?=\s)|[。！？]+[」』”’）]*|[؟।]+(?=\s)")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘«]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # the J of J. K., the e.g of e.g.
-_LONGEST_ABBREVIATION = 24  # code points looked back
+_LONGEST_ABBREVIATION = 24  # code points before the full stop to search
 _OPENING = " \n\"'“‘«([*_`"
 
 
@@ -158,12 +158,13 @@ def _ends(text: str, block: Block) -> Iterator[int]:
     for found in _END.finditer(text, block.start, block.end):
         after = text[found.end() : found.end() + 8].lstrip(_OPENING)[:1]
         mark = text[found.start()]
-        if mark in "。！？؟।" or not (after.islower() or (mark == "." and _abbreviates(text, found.start(), after))):
+        goes_on = after.islower() or (mark == "." and _is_abbreviation(text, found.start(), after))
+        if mark in "。！？؟।" or not goes_on:
             yield found.end()
 
 
-def _abbreviates(text: str, stop: int, after: str) -> bool:
-    """Whether the full stop at ``stop`` belongs to an abbreviation; ``after`` is what follows it, if anything."""
+def _is_abbreviation(text: str, stop: int, after: str) -> bool:
+    """Tell if the full stop at ``stop`` ends an abbreviation; ``after`` is the next character, or empty."""
     before = _WORD_BEFORE.search(text[max(0, stop - _LONGEST_ABBREVIATION) : stop])
     if before is None:
         return False

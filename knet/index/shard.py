@@ -1,4 +1,4 @@
-"""Shards: chunks written as blocks, and read back with everything checked against the manifest's roots."""
+"""Shards: chunks written as blocks, and read back with checks against the manifest's Merkle roots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..codec import MAX_BLOCK, Cid, block_of, encode
 from ..content.base import BlockSource, BlockStore, get_record, put_record
-from ..errors import CodecError, NotIncluded, SpaceMismatch
+from ..errors import CodecError, NotIncluded
 from ..merkle import Tree
 from ..records import VECTOR_DTYPE, Document, Lexical, Record, Shard, ShardRef, Space, chunk_leaf
 from .lexical import term_statistics
@@ -22,7 +22,7 @@ Spans = npt.NDArray[np.uint32]
 
 
 class Chunk(Record, frozen=True):
-    """One chunk on its way into a shard. ``vector`` is in the stored encoding (float16)."""
+    """Chunk to be written into a shard. ``vector`` is in the stored encoding (float16)."""
 
     document: Document
     start: int
@@ -32,24 +32,24 @@ class Chunk(Record, frozen=True):
 
 
 def encode_vector(vector: npt.NDArray[np.float32]) -> bytes:
-    """A vector in the encoding shards keep (little-endian float16)."""
+    """Return a vector in the encoding of shards (little-endian float16)."""
     return vector.astype(VECTOR_DTYPE).tobytes()
 
 
 def decode_vector(data: bytes) -> Vectors:
-    """``(dimension,)`` float32 from its stored encoding."""
+    """Return ``(dimension,)`` float32 from its stored encoding."""
     return np.frombuffer(data, VECTOR_DTYPE).astype(np.float32)
 
 
 def write_shards(store: BlockStore, space: Space, chunks: Iterable[Chunk]) -> list[ShardRef]:
-    """Write chunks, in order, as as few shards as blocks of 1 MiB allow; it holds one shard's chunks at a time.
+    """Write chunks, in order, into as few shards as blocks of 1 MiB allow. Raises StoreError.
 
-    Chunks of one document must be neighbours.
+    Chunks of one document must be consecutive. Memory holds one shard's chunks at a time.
     """
     per_shard = MAX_BLOCK // (space.dimension * np.dtype(VECTOR_DTYPE).itemsize)
-    coming = iter(chunks)
+    remaining = iter(chunks)
     refs = []
-    while run := list(islice(coming, per_shard)):
+    while run := list(islice(remaining, per_shard)):
         refs += _write_run(store, space, run)
     return refs
 
@@ -96,20 +96,20 @@ class ShardView(Protocol):
     def text(self, chunk: int) -> str: ...
 
     def document(self, chunk: int) -> tuple[Cid, bytes]:
-        """The Document block that a chunk is of."""
+        """Return the CID and bytes of a chunk's Document block."""
         ...
 
     def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
-        """A chunk's leaf hash, and its inclusion proof."""
+        """Return a chunk's leaf hash and its inclusion proof."""
         ...
 
     def find(self, document: Cid, start: int, end: int) -> int | None:
-        """The chunk of these offsets, live or not."""
+        """Return the chunk with these offsets, live or removed; None if there is none."""
         ...
 
 
 class LoadedShard:
-    """One shard in memory; ``texts``, ``spans`` (document index, start, end) and ``vectors`` have one row a chunk."""
+    """One shard in memory; ``texts``, ``spans`` (document index, start, end) and ``vectors`` have one row per chunk."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class LoadedShard:
 
     @cached_property
     def leaves(self) -> list[bytes]:
-        """The leaf hash of each chunk."""
+        """Leaf hash of each chunk."""
         return [
             chunk_leaf(self.document_blocks[document][0], start, end, text, vector.tobytes())
             for (document, start, end), text, vector in zip(self.spans.tolist(), self.texts, self.vectors, strict=True)
@@ -139,10 +139,6 @@ class LoadedShard:
     @cached_property
     def tree(self) -> Tree:
         return Tree(self.leaves)
-
-    def alive(self) -> npt.NDArray[np.bool_]:
-        """``(count,)``: which chunks no tombstone covers."""
-        return live_mask(self.ref)
 
     def text(self, chunk: int) -> str:
         return self.texts[chunk]
@@ -165,63 +161,54 @@ class LoadedShard:
 
 
 def live_mask(ref: ShardRef) -> npt.NDArray[np.bool_]:
-    """``(count,)``: which chunks of a shard no tombstone covers."""
+    """Return ``(count,)`` bool: True for each chunk of a shard without a tombstone."""
     mask = np.ones(ref.count, np.bool_)
-    for gone in ref.removed:
-        mask[gone.start : gone.stop] = False
+    for removed in ref.removed:
+        mask[removed.start : removed.stop] = False
     return mask
 
 
 def read_shard(source: BlockSource, ref: ShardRef, *, progress: Callable[[int], None] | None = None) -> LoadedShard:
     """Fetch a shard and check it: blocks against CIDs, chunks against the Merkle root the manifest names.
 
-    Raises NotIncluded when the chunks do not give that root, CodecError on impossible shapes, and what
-    `BlockSource.get` raises. ``progress`` is told the bytes of each block.
+    Raises NotIncluded when the chunks do not give that root, CodecError on impossible shapes, and as
+    `BlockSource.get`. ``progress`` receives the number of bytes of each block.
     """
-    tell = progress or (lambda _: None)
+    report = progress or (lambda _: None)
     shard = get_record(source, ref.shard, Shard)
     if shard.count != ref.count or shard.encoding != "f2" or not 0 < shard.dimension <= MAX_BLOCK:
-        raise CodecError(f"shard {ref.shard} is not what its manifest says (count, encoding or dimension).")
+        raise CodecError(f"Shard {ref.shard} differs from its manifest in count, encoding or dimension.")
     lexical = get_record(source, shard.lexical, Lexical)
     blocks = [source.get(shard.chunks), source.get(shard.vectors)]
-    tell(sum(map(len, blocks)))
+    report(sum(map(len, blocks)))
     try:
         spans = np.frombuffer(blocks[0], "<u4").reshape(shard.count, 3)
         vectors = np.frombuffer(blocks[1], VECTOR_DTYPE).reshape(shard.count, shard.dimension)
     except ValueError as error:
-        raise CodecError(f"shard {ref.shard}: its blocks do not hold {shard.count} chunks.") from error
+        raise CodecError(f"Shard {ref.shard}: its blocks do not hold {shard.count} chunks.") from error
     documents = [get_record(source, cid, Document) for cid in shard.documents]
-    texts = list(_texts(source, ref, documents, spans, tell))
+    texts = list(_texts(source, ref, documents, spans, report))
     loaded = LoadedShard(ref, documents, texts, spans, vectors, lexical)
     if loaded.tree.root != ref.root:
-        raise NotIncluded(f"shard {ref.shard}: its chunks do not give the Merkle root in the manifest.")
+        raise NotIncluded(f"Shard {ref.shard}: its chunks do not give the Merkle root in the manifest.")
     return loaded
 
 
 def _texts(
-    source: BlockSource, ref: ShardRef, documents: list[Document], spans: Spans, tell: Callable[[int], None]
+    source: BlockSource, ref: ShardRef, documents: list[Document], spans: Spans, report: Callable[[int], None]
 ) -> Iterator[str]:
     current, text = -1, ""
     for index, start, end in spans.tolist():
         if index >= len(documents):
-            raise CodecError(f"shard {ref.shard}: a chunk names document {index} of {len(documents)}.")
+            raise CodecError(f"Shard {ref.shard}: a chunk names document {index} of {len(documents)}.")
         if index != current:
             block = source.get(documents[index].text)
-            tell(len(block))
-            current, text = index, _canonical_text(block, documents[index])
+            report(len(block))
+            try:
+                current, text = index, block.decode()
+            except UnicodeDecodeError as error:
+                document = documents[index]
+                raise CodecError(f"The text {document.text} of {document.uri} is not UTF-8.") from error
         if not start < end <= len(text):
-            raise CodecError(f"shard {ref.shard}: a chunk lies outside its document ({start}:{end}).")
+            raise CodecError(f"Shard {ref.shard}: a chunk lies outside its document ({start}:{end}).")
         yield text[start:end]
-
-
-def _canonical_text(block: bytes, document: Document) -> str:
-    try:
-        return block.decode()
-    except UnicodeDecodeError as error:
-        raise CodecError(f"the text {document.text} of {document.uri} is not UTF-8.") from error
-
-
-def check_space(expected: Cid, found: Cid, where: str) -> None:
-    """Raises SpaceMismatch unless both are one space."""
-    if expected != found:
-        raise SpaceMismatch(f"{where}: vectors of space {found} cannot be compared with space {expected}.")

@@ -1,12 +1,13 @@
-"""Any LangChain vector store as the engine that finds a node's candidates.
+"""Vector index of a node in any LangChain vector store.
 
-The store is given each chunk's committed vector under the chunk's leaf hash, and neither text nor metadata: what it
-says is looked up among the committed chunks, so a store that lies or lags costs recall and nothing else.
+The store receives each chunk's committed vector under the chunk's leaf hash, without text and metadata. Its results are
+looked up among the committed chunks, so a wrong or outdated store costs recall and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -19,16 +20,16 @@ from ..files import write_atomically
 from .dense import Rows
 from .shard import Vectors
 
-BATCH = 500  # entries a call: what hosted stores take in one request
+BATCH = 500  # entries per call: the limit of hosted stores
 KEY_BYTES = 32
 
 OpenStore = Callable[[Embeddings], VectorStore]
 
 
 class CommittedVectors(Embeddings):
-    """What a store embeds with: it looks the committed vectors up by key. Other texts get some unit vector.
+    """Embeddings for a store, which return committed vectors by key.
 
-    Stores embed a text of their own to learn the dimension.
+    Other texts get an arbitrary unit vector: stores embed a text of their own to determine the dimension.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -43,10 +44,10 @@ class CommittedVectors(Embeddings):
 
 
 class VectorStoreIndexFactory:
-    """Keeps one vector store in step with the versions of a node's collection, and makes their indexes.
+    """Factory of indexes in one vector store, which it updates to each version of a node's collection.
 
-    ``open_store`` is called once; ``journal`` is the file that remembers which chunks the store was given, for stores
-    that outlive this process but cannot list what they hold.
+    ``open_store`` is called once. The file ``journal`` lists the chunks that the store was given, for stores that
+    outlive this process but cannot list their entries.
     """
 
     def __init__(self, open_store: OpenStore, journal: Path) -> None:
@@ -55,15 +56,17 @@ class VectorStoreIndexFactory:
         self._opened: tuple[CommittedVectors, VectorStore] | None = None
 
     def __call__(self, vectors: Vectors, keys: Sequence[bytes]) -> VectorStoreIndex:
-        """Bring the store up to a version: what is new is added, what is gone deleted. Raises StoreError."""
+        """Update the store to a version: add new chunks, delete removed ones. Raises StoreError."""
         rows = {key: row for row, key in enumerate(keys)}
         try:
             committed, store = self._store(vectors.shape[1])
-            known = self._held(store)
-            self._add(committed, store, vectors, [(key, row) for key, row in rows.items() if key not in known])
-            gone = [_id(key) for key in known - rows.keys()]
-            for first in range(0, len(gone), BATCH):
-                store.delete(gone[first : first + BATCH])
+            known = self._known(store)
+            for batch in _batched([key for key in rows if key not in known]):
+                committed.known = {key.hex(): vectors[rows[key]].tolist() for key in batch}
+                store.add_texts([key.hex() for key in batch], ids=[_id(key) for key in batch])
+            committed.known = {}
+            for batch in _batched(known - rows.keys()):
+                store.delete([_id(key) for key in batch])
             write_atomically(self._journal, b"".join(rows))
         except KnetError:
             raise
@@ -77,38 +80,29 @@ class VectorStoreIndexFactory:
             self._opened = (committed, self._open(committed))
         return self._opened
 
-    def _held(self, store: VectorStore) -> set[bytes]:
-        """The chunks the store holds: those it was given, less those it says it lost."""
+    def _known(self, store: VectorStore) -> set[bytes]:
+        """Return the chunks in the store: those it was given, less those that it does not find."""
         data = self._journal.read_bytes() if self._journal.exists() else b""
         given = [data[first : first + KEY_BYTES] for first in range(0, len(data), KEY_BYTES)]
         held: set[bytes] = set()
         try:
-            for first in range(0, len(given), BATCH):
-                found = store.get_by_ids([_id(key) for key in given[first : first + BATCH]])
+            for batch in _batched(given):
+                found = store.get_by_ids([_id(key) for key in batch])
                 held.update(bytes.fromhex(document.page_content) for document in found)
         except NotImplementedError:
             return set(given)
         return held
 
-    def _add(
-        self, committed: CommittedVectors, store: VectorStore, vectors: Vectors, new: list[tuple[bytes, int]]
-    ) -> None:
-        for first in range(0, len(new), BATCH):
-            some = new[first : first + BATCH]
-            committed.known = {key.hex(): vectors[row].tolist() for key, row in some}
-            store.add_texts([key.hex() for key, _ in some], ids=[_id(key) for key, _ in some])
-            committed.known = {}
-
 
 class VectorStoreIndex:
-    """One version of a collection in a store."""
+    """Index of one version of a collection in a store."""
 
     def __init__(self, store: VectorStore, rows: dict[bytes, int]) -> None:
         self._store = store
         self._rows = rows
 
     def nearest(self, vector: Vectors, k: int) -> Rows:
-        """Rows the store proposes; what it holds beyond this version is left out. Raises StoreError."""
+        """Return the rows that the store proposes, without those of other versions. Raises StoreError."""
         try:
             found = self._store.similarity_search_by_vector(vector.tolist(), k=k)
             keys = [bytes.fromhex(document.page_content) for document in found]
@@ -117,12 +111,19 @@ class VectorStoreIndex:
         return np.array([self._rows[key] for key in keys if key in self._rows], np.int64)
 
 
+def _batched(keys: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """Yield the keys in tuples of `BATCH`."""
+    remaining = iter(keys)
+    return iter(lambda: tuple(islice(remaining, BATCH)), ())
+
+
 def _id(key: bytes) -> str:
-    """A UUID, which every store takes as an id and some insist on."""
+    """Return a UUID for a key; some stores accept no other ids."""
     return str(UUID(bytes=key[:16]))
 
 
-def _failed(what: str, error: Exception) -> StoreError:
+def _failed(problem: str, error: Exception) -> StoreError:
     return StoreError(
-        f"the vector store {what}: {type(error).__name__}: {error}", hint="Check it, or run without `index`."
+        f"The vector store {problem}: {type(error).__name__}: {error}.",
+        hint="Check the store, or remove `index` from the node's configuration.",
     )

@@ -13,6 +13,7 @@ from knet.client.network import Network
 from knet.config import Profile
 from knet.embed import Progress, Vectors
 from knet.index.collection import Collection, ScoredChunk
+from knet.index.shard import live_mask
 from knet.records import SearchReply, SearchRequest
 from knet.routing import node_view as view
 from tests.network.clients import PATIENT, open_client, own_network, status_of, wait_for
@@ -109,7 +110,7 @@ def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
     stage.hostile.update()
     collection = head_of(stage.hostile)
     shard = collection.shards[0]
-    gone = next(chunk for chunk, alive in enumerate(shard.alive()) if not alive)
+    gone = next(chunk for chunk, alive in enumerate(live_mask(shard.ref)) if not alive)
 
     def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
         found = [ScoredChunk(shard=0, chunk=gone, scores={})]

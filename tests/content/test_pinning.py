@@ -89,7 +89,7 @@ def test_what_goes_wrong_is_told(
     account: Account, service: PinningService, http: HttpClient, owner: MemoryStore
 ) -> None:
     root = put_bundle(owner, publish(owner))
-    with pytest.raises(StoreError, match="there is no source"):
+    with pytest.raises(StoreError, match="no source is configured"):
         service.pin(root, "birds")  # it was told of nobody who has the blocks
     with gateway(MemoryStore(), account.app()) as url, pytest.raises(BadReply, match="401"):
         PinningService(http, url, "another token").pin(root, "birds")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from knet.codec import MAX_BLOCK, Cid
-from knet.content.store import FileStore, MemoryStore
+from knet.content.store import FileStore
 from knet.errors import BlockTampered, StoreError
 
 
@@ -107,14 +107,3 @@ def test_many_threads_put_the_same_blocks(tmp_path: Path) -> None:
         thread.join()
     assert failures == []
     assert len(list(store)) == len(blocks)
-
-
-def test_a_bounded_cache_drops_what_was_least_recently_used() -> None:
-    cache = MemoryStore(max_bytes=30)
-    first, second, third = (cache.put(bytes([n]) * 10) for n in range(3))
-    cache.get(first)
-    fourth = cache.put(bytes([3]) * 10)
-    assert [cache.has(cid) for cid in (first, second, third, fourth)] == [True, False, True, True]
-    cache.delete(third)
-    cache.put(bytes([3]) * 10)
-    assert cache.has(first)

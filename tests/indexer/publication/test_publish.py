@@ -17,6 +17,7 @@ from knet.errors import IndexerError, TransactionFailed
 from knet.index.card_format import read_df
 from knet.index.collection import Collection
 from knet.index.lexical import term_hash
+from knet.index.shard import live_mask
 from knet.records import Card, Manifest
 from knet_indexer import disk_index as stored
 from knet_indexer.ingest.sync import sync
@@ -48,7 +49,7 @@ def published(node: Node, cid: Cid) -> tuple[Manifest, Counter[str]]:
     collection = Collection.load(node.store, cid)
     texts: Counter[str] = Counter()
     for shard in collection.shards:
-        texts.update(text for text, alive in zip(shard.texts, shard.alive(), strict=True) if alive)
+        texts.update(text for text, alive in zip(shard.texts, live_mask(shard.ref), strict=True) if alive)
     assert len(collection) == collection.manifest.chunks == collection.card.chunks == texts.total()
     return collection.manifest, texts
 
