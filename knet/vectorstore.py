@@ -60,7 +60,7 @@ class KnetVectorStore(VectorStore):
         Raises NotRegistered for a node without a publication, SpaceError for a model the profile does not allow, and
         what fetching raises.
         """
-        heads = network.chain.heads(node)
+        heads = network.chain.manifests.heads(node)
         if not heads:
             raise NotRegistered(f"node {node} has published nothing.")
         collection = Collection.load(network.source_of(node), heads[-1].manifest)

@@ -89,9 +89,9 @@ def folded(
     fund(profile.rpc, key.address)
     nodes: dict[str, FoldedNode] = {}
     for number, (texts, vectors) in enumerate(collections):
-        identity = chain.register(key, f"http://127.0.0.1:{port}/n/{number}")
+        identity = chain.identity.register(key, f"http://127.0.0.1:{port}/n/{number}")
         nodes[str(number)] = node = FoldedNode(identity, profile, key, space, store)
-        chain.publish(key, identity, 1, node.index(texts, vectors))
+        chain.manifests.publish(key, identity, 1, node.index(texts, vectors))
         if number % 100 == 99:
             print(f"{number + 1} of {len(collections)} nodes published", flush=True)
     with _serving(port, nodes, store):

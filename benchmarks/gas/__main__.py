@@ -27,7 +27,7 @@ class Ours:
     def __init__(self, chain: EvmChain) -> None:
         self._chain, self._signer, self._round = chain, new_key(), 0
         fund(chain.rpc.web3.provider.endpoint_uri, self._signer.address)  # type: ignore[attr-defined]
-        chain.bond(self._signer, STAKE)
+        chain.reliability.bond(self._signer, STAKE)
         for _ in range(2):
             self.submit(max(SIZES), 1)
 
@@ -40,7 +40,7 @@ class Ours:
             Delta(node=FIRST_NODE + number, positive=70 * ratings, negative=30 * ratings, count=ratings)
             for number in range(nodes)
         ]
-        transaction = self._chain.submit(self._signer, root, content, deltas, FAR)
+        transaction = self._chain.reliability.submit(self._signer, root, content, deltas, FAR)
         return int(self._chain.rpc.web3.eth.get_transaction_receipt(transaction)["gasUsed"])  # type: ignore[arg-type]
 
 

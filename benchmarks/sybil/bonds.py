@@ -16,13 +16,13 @@ def moved(chain: EvmChain, rpc: str, accounts: int) -> float:
     """Verdicts on a fresh node from ``accounts`` that share one bond."""
     owner = new_key()
     fund(rpc, owner.address)
-    node = chain.register(owner, "http://127.0.0.1:1")
+    node = chain.identity.register(owner, "http://127.0.0.1:1")
     for _ in range(accounts):
         rater = new_key()
         fund(rpc, rater.address)
-        chain.bond(rater, BOND // accounts)
-        influence = chain.standing(rater.address).influence
+        chain.reliability.bond(rater, BOND // accounts)
+        influence = chain.reliability.stake(rater.address).influence
         delta = Delta(node=node, positive=influence, negative=0, count=-(-influence // 100))
-        chain.submit(rater, bytes(32), Cid.from_digest(bytes(32)), [delta], chain.time() + DEADLINE_SECONDS)
-        assert chain.standing(rater.address).influence == 0
-    return chain.reputations([node])[node].positive
+        chain.reliability.submit(rater, bytes(32), Cid.from_digest(bytes(32)), [delta], chain.time() + DEADLINE_SECONDS)
+        assert chain.reliability.stake(rater.address).influence == 0
+    return chain.reliability.scores([node])[node].positive

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from knet.chain.base import Chain
 from knet.chain.keys import Signer, load_or_create_key
 from knet.config import Profile, load_profile
 from knet.content.store import FileStore
@@ -25,6 +24,9 @@ from knet.records import Space
 from .chunking import Chunker, chunker_for
 from .config import NodeConfig, load_config, node_home, save_config
 from .state import State
+
+if TYPE_CHECKING:
+    from knet.chain.evm import EvmChain
 
 # What a long step tells: the phase, how much is done, and of how much (0 while that is not known).
 Progress = Callable[[str, int, int], None]
@@ -38,7 +40,7 @@ def _model_chunker(model: str, space: Space) -> Chunker:
     return chunker_for(find_model(model), space)
 
 
-def _evm_chain(profile: Profile) -> Chain:
+def _evm_chain(profile: Profile) -> EvmChain:
     from knet.chain.evm import open_chain  # importing web3 takes a second, and a sync needs no chain
 
     return open_chain(profile)
@@ -71,7 +73,7 @@ class Node:
         *,
         load: LoadEmbedder = load_embedder,
         cut: Callable[[str, Space], Chunker] = _model_chunker,
-        connect: Callable[[Profile], Chain] = _evm_chain,
+        connect: Callable[[Profile], EvmChain] = _evm_chain,
         profile: Profile | None = None,
     ) -> None:
         self.folder = folder
@@ -101,7 +103,7 @@ class Node:
         return self._profile or load_profile(self.config.profile or None)
 
     @cached_property
-    def chain(self) -> Chain:
+    def chain(self) -> EvmChain:
         return self._connect(self.profile)
 
     @cached_property

@@ -18,7 +18,7 @@ from ..codec import cid_of
 from ..records import Answer, Citation, Evidence, Head, Passage, Sentence
 
 Thing = dict[str, Any]  # one JSON-LD node object
-Heads = Callable[[int], Sequence[Head]]  # every manifest that a node published, as `Chain.heads` returns them
+Heads = Callable[[int], Sequence[Head]]  # every manifest that a node published, as `EvmChain.manifests.heads` returns
 
 CONTEXT_LENGTH = 32  # characters before and after a quotation, to find it again in an edited document
 VOCABULARY = "urn:knet:terms:"
@@ -35,8 +35,8 @@ CONTEXT: Thing = {
 def prov_jsonld(answer: Answer, *, heads: Heads | None = None) -> Thing:
     """Return the provenance of an answer as a JSON-LD document with an inline context, so that readers fetch nothing.
 
-    ``heads(node)`` (as `Chain.heads`) adds the transaction that put each manifest on chain, which the answer itself
-    does not contain. Raises what ``heads`` raises.
+    ``heads(node)`` (as `EvmChain.manifests.heads`) adds the transaction that put each manifest on chain, which the
+    answer itself does not contain. Raises what ``heads`` raises.
     """
     me = answer_id(answer)
     graph = [

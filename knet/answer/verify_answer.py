@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..chain.base import Chain
 from ..chain.receipts import recover
 from ..codec import Cid, cid_of, encode
 from ..content.base import BlockSource, get_record
@@ -31,13 +31,16 @@ from ..search.verify_reply import cosine_of, query_digest
 from .report import Check, CheckKind, VerificationReport
 from .writer import EXTRACTIVE, numbered
 
+if TYPE_CHECKING:
+    from ..chain.evm import EvmChain
+
 TEXT_COSINE = 0.995  # backends of one space agree to 0.9995; other text falls far below
 SCORE_TOLERANCE = 2e-3
 
 
 def verify_answer(
     answer: Answer,
-    chain: Chain,
+    chain: EvmChain,
     source_for: Callable[[int], BlockSource],
     embedder_for: Callable[[Space], Embedder] | None = None,
 ) -> VerificationReport:
@@ -51,7 +54,7 @@ def verify_answer(
 
 def _checks(
     answer: Answer,
-    chain: Chain,
+    chain: EvmChain,
     source_for: Callable[[int], BlockSource],
     embedder_for: Callable[[Space], Embedder] | None,
 ) -> Iterator[Check]:
@@ -85,7 +88,7 @@ def _checks(
 def _passage_claims(
     answer: Answer,
     passage: Passage,
-    chain: Chain,
+    chain: EvmChain,
     source: BlockSource,
     embedder_for: Callable[[Space], Embedder] | None,
 ) -> Iterator[tuple[CheckKind, Callable[[], None]]]:
@@ -139,7 +142,7 @@ def _question_vector(answer: Answer, request: SearchRequest, embedder_for: Calla
     )
 
 
-def _receipt(answer: Answer, evidence: Evidence, chain: Chain) -> None:
+def _receipt(answer: Answer, evidence: Evidence, chain: EvmChain) -> None:
     receipt = evidence.signed.receipt
     signer = recover(evidence.signed, answer.chain_id, answer.contract)
     request = next((r for r in answer.requests if query_digest(encode(r)) == receipt.query), None)
@@ -147,11 +150,12 @@ def _receipt(answer: Answer, evidence: Evidence, chain: Chain) -> None:
     _require(results_root(evidence.leaves) == receipt.results, "its leaves do not give the signed root.")
     _same_network(answer, chain)
     _require(
-        signer == chain.signer_of(receipt.node), f"signed by {signer}, which does not sign for node {receipt.node}."
+        signer == chain.identity.signer_of(receipt.node),
+        f"signed by {signer}, which does not sign for node {receipt.node}.",
     )
 
 
-def _same_network(answer: Answer, chain: Chain) -> None:
+def _same_network(answer: Answer, chain: EvmChain) -> None:
     """Raise ChainError for an answer of another network, about which this chain holds no evidence."""
     here = (chain.deployment.chain_id, chain.deployment.reliability.lower())
     if (answer.chain_id, answer.contract.lower()) != here:
@@ -175,10 +179,10 @@ def _covered(answer: Answer, passage: Passage) -> None:
     _require(_leaf(passage) in evidence.leaves, "the signed receipt does not cover this passage.")
 
 
-def _on_chain(answer: Answer, passage: Passage, chain: Chain) -> None:
+def _on_chain(answer: Answer, passage: Passage, chain: EvmChain) -> None:
     _same_network(answer, chain)
     where = passage.provenance
-    published = {head.manifest for head in chain.heads(where.node)}
+    published = {head.manifest for head in chain.manifests.heads(where.node)}
     _require(where.manifest in published, f"node {where.node} never published manifest {where.manifest}.")
 
 

@@ -110,7 +110,7 @@ class Reward(Record, frozen=True):
     free_at: int
 
 
-class KeyHistory(Record, frozen=True):
+class KeyPeriods(Record, frozen=True):
     """What was witnessed of an account at a node; unix seconds, 0 for never, `LASTING` for still."""
 
     wallet_since: int
@@ -119,12 +119,12 @@ class KeyHistory(Record, frozen=True):
     owner_until: int
 
 
-class Demand(Record, frozen=True):
+class AvailabilityChallenge(Record, frozen=True):
     """Somebody asked for a leaf of a batch; unless it is revealed by ``deadline`` the rater loses its bond."""
 
     rater: str
     number: int
-    by: str
+    challenger: str
     index: int
     deadline: int
 
@@ -167,7 +167,7 @@ def proof_words(proof: LeafProof) -> tuple[Any, ...]:
     return proof.index, leaf_words(proof.leaf), proof.path
 
 
-def proof_of(words: dict[str, Any]) -> LeafProof:
+def decode_proof(words: dict[str, Any]) -> LeafProof:
     """A struct ``Proof`` of the contract, as web3 decodes it."""
     rating, receipt = words["rating"], words["rating"]["receipt"]
     signed = SignedReceipt(
@@ -186,7 +186,7 @@ def proof_of(words: dict[str, Any]) -> LeafProof:
     return LeafProof(index=words["index"], leaf=leaf, path=list(words["path"]))
 
 
-def batch_of(log: dict[str, Any], submitted_at: int) -> Batch:
+def decode_batch(log: dict[str, Any], submitted_at: int) -> Batch:
     """The batch that a ``Submitted`` log tells of."""
     root, content, words = abi_decode(["bytes32", "bytes32", "uint256[]"], bytes.fromhex(log["data"][2:]))
     rater, number = rater_and_number(log)

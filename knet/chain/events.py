@@ -8,7 +8,7 @@ and must never stop a reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
@@ -18,8 +18,10 @@ from msgspec.structs import replace
 
 from ..codec import Cid
 from ..errors import ChainError
-from ..records import Head, NodeEntry
-from .rpc import Rpc
+from ..records import Head, NodeEntry, Record
+
+if TYPE_CHECKING:
+    from .rpc import Rpc
 
 ENDPOINT_KEY = "knet.endpoint"  # ERC-8004 metadata: the node's base URL in UTF-8
 MAX_ENDPOINT = 2048  # bytes of a URL that anything will still take
@@ -34,6 +36,21 @@ _WALLET = "0x" + keccak(text="agentWallet").hex()
 
 Log = dict[str, Any]
 BlockTime = Callable[[Log], int]
+
+
+class RegistrySnapshot(Record, frozen=True):
+    """Every node that the registries' events name, as of ``block``. Rebuildable from nothing; extended by pages."""
+
+    block: int
+    nodes: dict[int, NodeEntry]
+    hash: str = ""  # of the block: on a chain that has another one there, this snapshot is not true
+
+
+OnPage = Callable[[RegistrySnapshot], None]
+
+
+def ignore_page(snapshot: RegistrySnapshot) -> None:
+    """Do nothing: the callback of a caller that waits for the last page."""
 
 
 def fetch_logs(rpc: Rpc, addresses: list[str], topics: list[Any], start: int, stop: int) -> Iterator[Log]:
@@ -76,7 +93,7 @@ def block_times(rpc: Rpc) -> BlockTime:
     return of
 
 
-def head_of(log: Log, time_of: BlockTime) -> Head:
+def decode_head(log: Log, time_of: BlockTime) -> Head:
     """The head that a ``ManifestPublished`` log records."""
     data = bytes.fromhex(log["data"][2:])
     return Head(
@@ -108,9 +125,9 @@ def fold(
         if kind == TRANSFER:
             entry = replace(entry, owner=to_checksum_address("0x" + topics[2][-40:]))
         elif kind == MANIFEST_PUBLISHED:
-            entry = replace(entry, head=head_of(log, time_of))
+            entry = replace(entry, head=decode_head(log, time_of))
         elif topics[2] == _ENDPOINT:
-            entry = replace(entry, endpoint=endpoint_of(_value(log)))
+            entry = replace(entry, endpoint=decode_endpoint(_value(log)))
         elif topics[2] == _WALLET:
             entry = replace(entry, wallet=_wallet(_value(log)))
         nodes[node] = entry
@@ -135,7 +152,7 @@ def _value(log: Log) -> bytes:
         return b""
 
 
-def endpoint_of(value: bytes) -> str:
+def decode_endpoint(value: bytes) -> str:
     """The URL in a node's metadata; empty for what is none."""
     try:
         return value.decode() if len(value) <= MAX_ENDPOINT else ""

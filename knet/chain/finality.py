@@ -7,10 +7,8 @@ from typing import Any, Literal
 from web3 import Web3
 from web3.types import BlockData
 
-Confirmations = int | Literal["safe", "finalized"]  # blocks above it, or the tag up to which an RPC vouches
 
-
-def settled_block(web3: Web3, confirmations: Confirmations) -> BlockData:
+def confirmed_block(web3: Web3, confirmations: int | Literal["safe", "finalized"]) -> BlockData:
     """The newest block that is deep enough; on a chain that is not yet that long, its first.
 
     Raises what web3 and requests raise, a Web3RPCError where the RPC does not know the tag.

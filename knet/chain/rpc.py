@@ -24,7 +24,7 @@ from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
 from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
 from .abi import artifact, describe_revert
-from .finality import Confirmations, settled_block
+from .finality import confirmed_block
 from .keys import Signer
 from .sender import Sender
 
@@ -77,7 +77,9 @@ class Rpc:
     ``confirmations`` says when one has arrived, and which block is settled.
     """
 
-    def __init__(self, url: str, journals: Path | None = None, confirmations: Confirmations = 0) -> None:
+    def __init__(
+        self, url: str, journals: Path | None = None, confirmations: int | Literal["safe", "finalized"] = 0
+    ) -> None:
         try:
             self.origin = rpc_origin(url)
         except ValueError as error:
@@ -151,10 +153,10 @@ class Rpc:
         with self.errors("Asking for the newest block"):
             return int(self.request("eth_blockNumber", []), 16)
 
-    def settled(self) -> tuple[int, str]:
+    def confirmed_block(self) -> tuple[int, str]:
         """Number and hash of the newest block that is deep enough."""
         with self.errors("Asking for the newest settled block"):
-            block = settled_block(self.web3, self.confirmations)
+            block = confirmed_block(self.web3, self.confirmations)
             return int(block["number"]), block["hash"].to_0x_hex()
 
     def block_hash(self, number: int) -> str:
@@ -173,6 +175,10 @@ class Rpc:
         """
         with self.errors(doing, TransactionFailed):
             return self._sender.transact(signer, call, doing, value)
+
+    def send(self, signer: Signer, call: ContractFunction, doing: str, *, value: int = 0) -> str:
+        """`transact`, and return the transaction hash."""
+        return self.transact(signer, call, doing, value=value)["transactionHash"].to_0x_hex()
 
 
 def _advice(reason: str) -> str:

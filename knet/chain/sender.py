@@ -10,7 +10,7 @@ import time
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import requests
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -22,7 +22,7 @@ from web3.exceptions import BadResponseFormat, BlockNotFound, TransactionNotFoun
 from web3.types import TxParams, TxReceipt, Wei
 
 from ..errors import TransactionFailed, TransactionPending
-from .finality import Confirmations, settled_block
+from .finality import confirmed_block
 from .journal import Journal, PendingTransaction, hold, release, this_process
 from .keys import Signer
 
@@ -51,7 +51,9 @@ class Sender:
     ``confirmations`` is how deep a transaction must lie before its sender is told that it arrived.
     """
 
-    def __init__(self, web3: Web3, journals: Path | None = None, confirmations: Confirmations = 0) -> None:
+    def __init__(
+        self, web3: Web3, journals: Path | None = None, confirmations: int | Literal["safe", "finalized"] = 0
+    ) -> None:
         self._web3 = web3
         self._confirmations = confirmations
         self._journals = journals
@@ -198,7 +200,7 @@ class Sender:
                     gone.append(sent)
                 else:
                     taken = sent.taken or newest
-                    if settled_block(self._web3, self._confirmations)["number"] >= taken:
+                    if confirmed_block(self._web3, self._confirmations)["number"] >= taken:
                         continue  # another took its nonce for good
                 block = receipt["blockNumber"] if receipt else 0
                 since = int(time.time()) if block and not sent.block else sent.time
@@ -279,7 +281,7 @@ class Sender:
         """Whether enough blocks lie above it. What reverted can be told at once: nothing of it counts."""
         if not self._confirmations or receipt["status"] != 1:
             return True
-        return settled_block(self._web3, self._confirmations)["number"] >= receipt["blockNumber"]
+        return confirmed_block(self._web3, self._confirmations)["number"] >= receipt["blockNumber"]
 
     def _done(self, journal: Journal, sent: PendingTransaction, receipt: TxReceipt) -> None:
         """It is told to the caller now; kept are those that a reorganisation could still take back."""

@@ -157,7 +157,7 @@ def sources(profile: Profile | None, gateways: Sequence[str] = (), nodes: Sequen
 def _endpoints(profile: Profile, nodes: Sequence[int]) -> list[str]:
     """Where nodes with a publication answer, as far as the chain can be asked."""
     try:
-        known = open_chain(profile).directory().nodes
+        known = open_chain(profile).registry_snapshot().nodes
     except ChainError:  # a gateway may have the block all the same
         return []
     return [entry.endpoint for entry in known.values() if entry.head and (not nodes or entry.node in nodes)]

@@ -211,7 +211,7 @@ def export(
     if format is Format.RO_CRATE and output is None:
         raise typer.BadParameter("an RO-Crate is an archive: name a file", param_hint="--output")
     with ExitStack() as stack:
-        heads = stack.enter_context(_connect(profile)).chain.heads if chain else None
+        heads = stack.enter_context(_connect(profile)).chain.manifests.heads if chain else None
         if format is Format.PROV:
             data = to_json(prov_jsonld(record, heads=heads), indent=2).encode() + b"\n"
         else:

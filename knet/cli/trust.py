@@ -47,8 +47,11 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
     from ..rating.stake import ether
 
     chain, signer = _chain(load_profile(profile))
-    standing, demands = chain.standing(signer.address), chain.demands(signer.address)
-    reward = chain.reward(signer.address)
+    standing, demands = (
+        chain.reliability.stake(signer.address),
+        chain.reliability.open_challenges(signer.address),
+    )
+    reward = chain.reliability.reward(signer.address)
     if as_json:
         print_json(
             {
@@ -80,7 +83,7 @@ def bond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) ->
     """Put ether at stake: 1 ether buys 1,000 full verdicts a week. It is yours again, unless you cheat."""
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
-    _told(chain.bond(signer, _wei(amount)), f"{amount} ether bonded", as_json)
+    _told(chain.reliability.bond(signer, _wei(amount)), f"{amount} ether bonded", as_json)
 
 
 @app.command()
@@ -88,7 +91,7 @@ def bond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) ->
 def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Take ether back, once your last batch can no longer be challenged."""
     chain, signer = _chain(load_profile(profile))
-    _told(chain.unbond(signer, _wei(amount)), f"{amount} ether taken back", as_json)
+    _told(chain.reliability.unbond(signer, _wei(amount)), f"{amount} ether taken back", as_json)
 
 
 @app.command()
@@ -96,19 +99,19 @@ def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) 
 def claim(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Take what you earned by challenges, in the week after the last one."""
     chain, signer = _chain(load_profile(profile))
-    _told(chain.claim(signer), "claimed", as_json)
+    _told(chain.reliability.claim(signer), "claimed", as_json)
 
 
 @app.command()
 @command
 def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Reveal the leaves of your batches that somebody demanded."""
-    from ..rating.disputes import reveal_demanded
+    from ..rating.disputes import respond_to_challenges
 
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
     with _source(loaded) as source:
-        sent = reveal_demanded(chain, signer, signer.address, source, chain.time())
+        sent = respond_to_challenges(chain, signer, signer.address, source, chain.time())
     if as_json:
         print_json(sent)
     else:
@@ -134,7 +137,11 @@ def audit(
     with _source(loaded) as source, console.status("checking every rating ..."):
         checked, findings = _audited(chain, source, rater)
     closed = follow_up(chain, signer, chain.time()) if demand else []
-    asked = {(each.rater, each.number) for each in chain.demands(by=signer.address)} if demand else set()
+    asked = (
+        {(each.rater, each.number) for each in chain.reliability.open_challenges(challenger=signer.address)}
+        if demand
+        else set()
+    )
     transactions = [
         _act(chain, signer, found, challenge, demand and (found.batch.rater, found.batch.number) not in asked)
         for found in findings
@@ -155,10 +162,12 @@ def audit(
 
 
 def _audited(chain: EvmChain, source: BlockSource, rater: str) -> tuple[int, list[Finding]]:
-    from ..chain.rating_contract import WINDOW_SECONDS
+    from ..chain.reliability import WINDOW_SECONDS
     from ..rating.audit import audit_batch
 
-    standing: list[Batch] = [batch for batch in chain.batches(rater or None) if chain.stands(batch)]
+    standing: list[Batch] = [
+        batch for batch in chain.reliability.batches(rater or None) if chain.reliability.is_active(batch)
+    ]
     closed = max(int(time.time()), chain.time()) - WINDOW_SECONDS
     recent = [batch for batch in standing if batch.submitted_at >= closed]
     findings = [audit_batch(chain, source, batch, standing) for batch in recent]

@@ -19,9 +19,8 @@ from ..answer.live import LiveAnswer
 from ..answer.report import VerificationReport
 from ..answer.verify_answer import verify_answer
 from ..answer.writer import EXTRACTIVE, Writer
-from ..chain.base import Chain
 from ..chain.devchain import fund
-from ..chain.evm import open_chain
+from ..chain.evm import EvmChain, open_chain
 from ..chain.keys import Signer, load_or_create_key
 from ..codec import Cid
 from ..config import Profile, default_name, home, load_profile
@@ -68,7 +67,7 @@ class Network:
         self,
         profile: Profile,
         *,
-        chain: Chain,
+        chain: EvmChain,
         signer: Signer,
         http: HttpClient,
         store: FileStore,
@@ -180,7 +179,7 @@ class Network:
             further=[*choice.missing, *unavailable_statuses(self._view.unusable)],
         )
         self._standings.learn(inquiry, answer)
-        self._promises.keep_soon()
+        self._promises.respond_in_background()
         return LiveAnswer(answer, self)
 
     async def aask(self, question: str, **options: Any) -> LiveAnswer:
@@ -221,7 +220,7 @@ class Network:
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
         queued = self._ratings.rate(record, value, passage=passage, writer=_writer(model))
-        self._promises.keep_soon()
+        self._promises.respond_in_background()
         if passage is not None:
             self._verdicts.add(record.passages[passage - 1].text, value)
             self._answered.add(record.question, record.passages[passage - 1].text, value)
@@ -247,7 +246,7 @@ class Network:
         development = self.profile.addresses == "loopback"
         if self._ratings.pending() and development:
             fund(self.profile.rpc, self.address)
-        self._promises.try_to_keep()
+        self._promises.try_respond()
         sent = self._ratings.flush(
             self.chain, self._signer, *self._sources.stores, bond=ANY_WEI if development else bond
         )

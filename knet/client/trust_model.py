@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from heapq import nlargest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..chain.base import Chain
 from ..chain.batches import Batch
 from ..codec import Cid
 from ..errors import ChainError, StoreError
@@ -34,6 +34,9 @@ from ..trust.probes import ProbeResult
 from ..trust.rater_weights import PersonalTrust, TrustedAccount
 from ..trust.reliability import SourceBelief, bonus, pooled
 from ..trust.usefulness import Usefulness
+
+if TYPE_CHECKING:
+    from ..chain.evm import EvmChain
 
 FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
@@ -63,7 +66,7 @@ class NodeTrust(Record, frozen=True):
 class TrustModel:
     """One for the life of a client; close it."""
 
-    def __init__(self, chain: Chain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
+    def __init__(self, chain: EvmChain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
         """``owners`` tells who owns each node now."""
         self._chain = chain
         self._owners = owners
@@ -189,9 +192,9 @@ class TrustModel:
     def refresh(self) -> None:
         """Read the batches that came since. Raises ChainUnreachable."""
         with self._lock:
-            taken_back = self._chain.taken_back()
-            newest = self._chain.settled()
-            recent = [batch for batch in self._chain.batches(since=self._block) if batch.block <= newest]
+            taken_back = self._chain.reliability.slashed()
+            newest = self._chain.confirmed_block()
+            recent = [batch for batch in self._chain.reliability.batches(since=self._block) if batch.block <= newest]
             settled = [batch for batch in self._batches if batch.block < self._block]
             standing = [b for b in (*settled, *recent) if (b.rater, b.number) not in taken_back]
             if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:

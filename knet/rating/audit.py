@@ -6,10 +6,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from ..chain.base import Chain
 from ..chain.batches import Batch, Leaf, LeafProof, first_wrong_step, follows
+from ..chain.evm import EvmChain
 from ..chain.keys import Signer
-from ..chain.rating_contract import BondedRatings
 from ..codec import Cid, cid_of
 from ..content.base import BlockSource
 from ..errors import BadReceipt, CodecError, ContentError, TransportError
@@ -35,7 +34,7 @@ class Finding(Record, frozen=True):
     other: Batch | None = None
 
 
-def audit_batch(chain: Chain, source: BlockSource, batch: Batch, earlier: Sequence[Batch] = ()) -> Finding | None:
+def audit_batch(chain: EvmChain, source: BlockSource, batch: Batch, earlier: Sequence[Batch] = ()) -> Finding | None:
     """Fetch the ratings behind a batch and check each: the first fault that the contract will believe, or None.
 
     ``earlier`` are batches of the same rater that may have used the same receipts; those that took place more than a
@@ -53,19 +52,19 @@ def audit_batch(chain: Chain, source: BlockSource, batch: Batch, earlier: Sequen
     return found or _duplicate(batch, leaves, tree, _readable(batch, earlier, source))
 
 
-def challenge(chain: BondedRatings, signer: Signer, finding: Finding) -> str:
+def challenge(chain: EvmChain, signer: Signer, finding: Finding) -> str:
     """Put the proof of a finding on chain, or demand the leaf that is withheld: the transaction hash.
 
     Raises TransactionFailed when the contract does not agree, the window is over, or somebody was faster.
     """
     batch, proofs = finding.batch, finding.proofs
     if finding.kind == "withheld":
-        return chain.demand(signer, batch, finding.index)
+        return chain.reliability.challenge_availability(signer, batch, finding.index)
     if finding.kind == "leaf":
-        return chain.challenge_leaf(signer, batch, proofs[0])
+        return chain.reliability.challenge_leaf(signer, batch, proofs[0])
     if finding.kind == "sum":
-        return chain.challenge_sum(signer, batch, proofs[0], proofs[1])
-    return chain.challenge_duplicate(signer, batch, proofs[0], finding.other or batch, proofs[1])
+        return chain.reliability.challenge_sum(signer, batch, proofs[0], proofs[1])
+    return chain.reliability.challenge_duplicate(signer, batch, proofs[0], finding.other or batch, proofs[1])
 
 
 def _wrong_sum(batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
@@ -89,7 +88,7 @@ def _wrong_sum(batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
 
 def _wrong_leaf(rules: RatingRules, batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
     for index, leaf in enumerate(leaves):
-        reason = rules.leaf_fault(leaf, batch.rater, batch.submitted_at)
+        reason = rules.leaf_violation(leaf, batch.rater, batch.submitted_at)
         if reason:
             return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, index)])
     return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ..chain.base import Chain
 from ..chain.batches import LASTING, MAX_NODES
+from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..errors import BadReceipt, NotRegistered
 from ..records import Rating, Record
@@ -23,12 +23,12 @@ class Admission(Record, frozen=True):
     refused: list[str]
 
 
-def chain_time(chain: Chain) -> int:
+def chain_time(chain: EvmChain) -> int:
     """What the next block's time will be, at least (unix seconds)."""
     return max(int(time.time()), chain.time())
 
 
-def prevalidate(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadline: int) -> Admission:
+def prevalidate(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], deadline: int) -> Admission:
     """Sort ratings out, after having the present wallets of their nodes witnessed where that is missing.
 
     A rating passes only if it is right from the chain's next block to ``deadline``, whenever the batch is included: by
@@ -44,7 +44,7 @@ def prevalidate(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadlin
         if now + CLOCK_SKEW_SECONDS - MARGIN_SECONDS < receipt.issued_at <= now + 86_400:
             waiting.append(rating)
             continue
-        fault = rules.fault(rating.receipt, rating.value, signer.address, deadline)
+        fault = rules.violation(rating.receipt, rating.value, signer.address, deadline)
         fault = fault or _owned(chain, receipt.node, signer.address)
         if fault and receipt.node in new:
             waiting.append(rating)  # the RPC may not have seen yet what was witnessed just now
@@ -55,26 +55,26 @@ def prevalidate(chain: Chain, signer: Signer, ratings: Sequence[Rating], deadlin
     return Admission(ratings=kept, waiting=waiting, refused=refused)
 
 
-def _witness(chain: Chain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
+def _witness(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
     """Have wallets noted that signed receipts and are not known to, before the node can change them: their nodes."""
     rules, new = RatingRules(chain), set[int]()
     for rating in ratings:
         node = rating.receipt.receipt.node
         try:
             wallet = rules.signer(rating.receipt)
-            if node not in new and rules.tenure(node, wallet).wallet_until != LASTING:
-                new.update({node} if chain.signer_of(node) == wallet else ())
+            if node not in new and rules.key_history(node, wallet).wallet_until != LASTING:
+                new.update({node} if chain.identity.signer_of(node) == wallet else ())
         except (BadReceipt, NotRegistered):
             continue
     nodes = sorted(new)
     for start in range(0, len(nodes), MAX_NODES):
-        chain.witness(signer, nodes[start : start + MAX_NODES])
+        chain.reliability.checkpoint(signer, nodes[start : start + MAX_NODES])
     return new
 
 
-def _owned(chain: Chain, node: int, rater: str) -> str:
+def _owned(chain: EvmChain, node: int, rater: str) -> str:
     """An owner whom nobody witnessed yet would be one by the time of an audit."""
     try:
-        return f"{rater} owns node {node}, and would rate itself" if chain.owner_of(node) == rater else ""
+        return f"{rater} owns node {node}, and would rate itself" if chain.identity.owner_of(node) == rater else ""
     except NotRegistered as error:
         return str(error)

@@ -10,7 +10,7 @@ from filelock import FileLock
 from msgspec.structs import replace
 
 from ..answer.writer import Writer
-from ..chain.base import Chain
+from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of, from_json, to_json
 from ..content.base import BlockSource, BlockStore
@@ -111,7 +111,9 @@ class RatingQueue:
                 raise ConfigError("no such rating waits.")
             self._write(replace(journal, ratings=left))
 
-    def flush(self, chain: Chain, signer: Signer, store: BlockStore, *stores: BlockStore, bond: int = 0) -> list[str]:
+    def flush(
+        self, chain: EvmChain, signer: Signer, store: BlockStore, *stores: BlockStore, bond: int = 0
+    ) -> list[str]:
         """Fold everything into batches, keep what is behind them in the stores, and submit: the transaction hashes.
 
         ``bond`` is the most wei to put up where stake is missing; nothing is where more is. What was not submitted
@@ -152,7 +154,7 @@ class RatingQueue:
         return transactions
 
     def _send(
-        self, chain: Chain, signer: Signer, ratings: list[Rating], deadline: int, stores: tuple[BlockStore, ...]
+        self, chain: EvmChain, signer: Signer, ratings: list[Rating], deadline: int, stores: tuple[BlockStore, ...]
     ) -> str:
         folded = build_batch(ratings)
         for store in stores:
@@ -170,14 +172,16 @@ class RatingQueue:
         self._arrived(sent)
         return transaction
 
-    def _settle(self, chain: Chain, rater: str) -> None:
+    def _settle(self, chain: EvmChain, rater: str) -> None:
         """Find out what became of a batch that was sent before a crash or a broken connection."""
         sent = self._read().sent
         if sent is None:
             return
-        settled = chain.settled()  # before the batches are read: none that is in by then is missing from them
+        settled = chain.confirmed_block()  # before the batches are read: none that is in by then is missing from them
         now = chain.time(settled)
-        found = [b for b in chain.batches(rater, since=max(0, sent.block - REORG_BLOCKS)) if b.root == sent.root]
+        found = [
+            b for b in chain.reliability.batches(rater, since=max(0, sent.block - REORG_BLOCKS)) if b.root == sent.root
+        ]
         if any(batch.block <= settled for batch in found):
             self._arrived(sent)
         elif not found and (now > sent.deadline or time.time() > sent.deadline + CLOCK_ERROR_SECONDS):
@@ -188,7 +192,7 @@ class RatingQueue:
                 hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent anew.",
             )
 
-    def _recall(self, chain: Chain, rater: str, source: BlockSource) -> int:
+    def _recall(self, chain: EvmChain, rater: str, source: BlockSource) -> int:
         """Learn which receipts were carried by batches that this queue does not know: sent from another machine, or
         since the backup that it was restored from. Rating with one of them again would cost the bond.
 
@@ -196,7 +200,7 @@ class RatingQueue:
         """
         journal = self._read()
         since = chain.time() - VALIDITY_SECONDS - CLOCK_ERROR_SECONDS
-        recent = [batch for batch in chain.batches(rater) if batch.submitted_at >= since]
+        recent = [batch for batch in chain.reliability.batches(rater) if batch.submitted_at >= since]
         used: dict[str, int] = {}
         unseen = 0
         known = set(journal.batches)
@@ -231,8 +235,8 @@ class RatingQueue:
         write_atomically(self._path, to_json(journal).encode())
 
 
-def _submit(chain: Chain, signer: Signer, folded: RatingBatch, deadline: int) -> str:
-    return chain.submit(signer, folded.root, folded.content, folded.deltas, deadline)
+def _submit(chain: EvmChain, signer: Signer, folded: RatingBatch, deadline: int) -> str:
+    return chain.reliability.submit(signer, folded.root, folded.content, folded.deltas, deadline)
 
 
 def _carried(journal: _Journal) -> set[str]:

@@ -10,11 +10,11 @@ import logging
 import threading
 import time
 
-from ..chain.base import Chain
+from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..content.base import BlockSource
 from ..errors import KnetError
-from .disputes import reveal_demanded
+from .disputes import respond_to_challenges
 
 LOOK_SECONDS = 3600.0  # between two looks; a demand leaves four days
 CLOSE_SECONDS = 60.0  # a few blocks
@@ -25,7 +25,7 @@ log = logging.getLogger("knet")
 class DisputeResponder:
     """Of one rater; ``source`` holds the ratings behind its batches. Safe to use from several threads."""
 
-    def __init__(self, chain: Chain, signer: Signer, source: BlockSource) -> None:
+    def __init__(self, chain: EvmChain, signer: Signer, source: BlockSource) -> None:
         self._chain = chain
         self._signer = signer
         self._source = source
@@ -33,20 +33,20 @@ class DisputeResponder:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def keep(self) -> list[str]:
-        """Reveal what was demanded: the transaction hashes. Raises as `reveal_demanded`, and ChainUnreachable."""
+    def respond(self) -> list[str]:
+        """Reveal what was demanded: the transaction hashes. Raises as `respond_to_challenges`, and ChainUnreachable."""
         with self._lock:
             self._looked = time.monotonic()
             address, now = self._signer.address, self._chain.time()
-            if now > self._chain.standing(address).free_at:
+            if now > self._chain.reliability.stake(address).free_at:
                 return []  # no batch can be challenged any more, if there ever was one
-            return reveal_demanded(self._chain, self._signer, address, self._source, now)
+            return respond_to_challenges(self._chain, self._signer, address, self._source, now)
 
-    def keep_soon(self) -> None:
+    def respond_in_background(self) -> None:
         """The same in the background, unless that was done lately; what goes wrong is logged."""
         if not self._looked or time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
-            self._thread = threading.Thread(target=self.try_to_keep, daemon=True, name="knet-promises")
+            self._thread = threading.Thread(target=self.try_respond, daemon=True, name="knet-promises")
             self._thread.start()
 
     def close(self) -> None:
@@ -54,10 +54,10 @@ class DisputeResponder:
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
-    def try_to_keep(self) -> None:
+    def try_respond(self) -> None:
         """`keep`; what goes wrong is logged, and stands in the way of nothing else."""
         try:
-            if revealed := self.keep():
+            if revealed := self.respond():
                 log.info("%d leaves of your batches were demanded, and revealed", len(revealed))
         except KnetError as error:
             log.warning("a leaf of your batches may have been demanded, and could not be revealed: %s", error)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..chain.base import Chain
-from ..chain.batches import LASTING, MAX_NODE, MAX_VALUE, KeyHistory, Leaf
+from ..chain.batches import LASTING, MAX_NODE, MAX_VALUE, KeyPeriods, Leaf
+from ..chain.evm import EvmChain
 from ..chain.receipts import recover
 from ..errors import BadReceipt
 from ..records import Receipt, SignedReceipt
@@ -22,49 +22,49 @@ CLOCK_SKEW_SECONDS = 120  # `Reliability.CLOCK_SKEW`
 class RatingRules:
     """The contract's rules with its memory of wallets and owners, asked for once each."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: EvmChain) -> None:
         self._chain = chain
-        self.tenure = lru_cache(maxsize=None)(chain.tenure)
+        self.key_history = lru_cache(maxsize=None)(chain.reliability.key_history)
 
-    def fault(self, signed: SignedReceipt, value: int, rater: str, submitted_at: int) -> str:
+    def violation(self, signed: SignedReceipt, value: int, rater: str, submitted_at: int) -> str:
         """Why the contract would take a bond for this rating; empty if it would not."""
         receipt = signed.receipt
         return (
-            _fault_of_value(receipt, value)
-            or _fault_of_ticket(receipt, rater, submitted_at)
-            or self._fault_of_signer(signed, rater, submitted_at)
+            _violation_of_value(receipt, value)
+            or _violation_of_ticket(receipt, rater, submitted_at)
+            or self._violation_of_signer(signed, rater, submitted_at)
         )
 
-    def leaf_fault(self, leaf: Leaf, rater: str, submitted_at: int) -> str:
-        return self.fault(leaf.receipt, leaf.value, rater, submitted_at)
+    def leaf_violation(self, leaf: Leaf, rater: str, submitted_at: int) -> str:
+        return self.violation(leaf.receipt, leaf.value, rater, submitted_at)
 
     def signer(self, signed: SignedReceipt) -> str:
         """Who signed a receipt. Raises BadReceipt."""
         return recover(signed, self._chain.deployment.chain_id, self._chain.deployment.reliability)
 
-    def _fault_of_signer(self, signed: SignedReceipt, rater: str, submitted_at: int) -> str:
+    def _violation_of_signer(self, signed: SignedReceipt, rater: str, submitted_at: int) -> str:
         node = signed.receipt.node
         try:
             signer = self.signer(signed)
         except BadReceipt as error:
             return str(error)
-        until = self.tenure(node, signer).wallet_until
+        until = self.key_history(node, signer).wallet_until
         if until == 0:
             return f"the receipt is signed by {signer}, which was never known to sign for node {node}"
         if until != LASTING and submitted_at > until + GRACE_SECONDS:
             return f"the receipt is signed by {signer}, which has not signed for node {node} for too long"
-        if signer == rater or _is_insider(self.tenure(node, rater), submitted_at):
+        if signer == rater or _is_insider(self.key_history(node, rater), submitted_at):
             return f"{rater} owns node {node} or signs for it, and would rate itself"
         return ""
 
 
-def _fault_of_value(receipt: Receipt, value: int) -> str:
+def _violation_of_value(receipt: Receipt, value: int) -> str:
     if value == 0 or abs(value) > MAX_VALUE:
         return f"a verdict lies between -{MAX_VALUE} and {MAX_VALUE} and is not 0: {value}"
     return "" if 0 <= receipt.node <= MAX_NODE else f"no batch can name node {receipt.node}"
 
 
-def _fault_of_ticket(receipt: Receipt, rater: str, submitted_at: int) -> str:
+def _violation_of_ticket(receipt: Receipt, rater: str, submitted_at: int) -> str:
     if "0x" + receipt.client.hex() != rater.lower():
         return f"the receipt was issued to 0x{receipt.client.hex()}, not to {rater}"
     if receipt.issued_at > submitted_at + CLOCK_SKEW_SECONDS:
@@ -72,7 +72,7 @@ def _fault_of_ticket(receipt: Receipt, rater: str, submitted_at: int) -> str:
     return "the receipt has expired" if submitted_at > receipt.issued_at + VALIDITY_SECONDS else ""
 
 
-def _is_insider(own: KeyHistory, submitted_at: int) -> bool:
+def _is_insider(own: KeyPeriods, submitted_at: int) -> bool:
     signed = 0 < own.wallet_since <= submitted_at <= own.wallet_until
     owned = own.owner_since > 0 and own.owner_since + NOTICE_SECONDS <= submitted_at <= own.owner_until
     return signed or owned

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ..chain.base import Chain
 from ..chain.batches import MAX_NODES, WEI_PER_INFLUENCE, StakeStatus
+from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..errors import ConfigError
 from ..records import Rating, Record
@@ -17,16 +17,16 @@ ANY_WEI = 2**256 - 1  # as a bond: whatever it takes
 EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
 
 
-def ensure_stake(chain: Chain, signer: Signer, ratings: Sequence[Rating], *, bond: int) -> tuple[int, int]:
+def ensure_stake(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], *, bond: int) -> tuple[int, int]:
     """The influence (hundredths) there is for ratings, and the wei put up for it: what they lack, unless over ``bond``.
 
     Raises ConfigError, with the command to run, when nothing is at stake.
     """
-    standing = chain.standing(signer.address)
+    standing = chain.reliability.stake(signer.address)
     missing = missing_wei(standing, ratings)
     if 0 < missing <= bond:
-        chain.bond(signer, missing)
-        return chain.standing(signer.address).influence, missing
+        chain.reliability.bond(signer, missing)
+        return chain.reliability.stake(signer.address).influence, missing
     if standing.bond < MIN_BOND:
         raise ConfigError(
             f"{signer.address} has {ether(standing.bond)} ether at stake, and rating needs {ether(MIN_BOND)}; "
@@ -42,9 +42,9 @@ def missing_wei(standing: StakeStatus, ratings: Sequence[Rating]) -> int:
     return max(MIN_BOND - standing.bond, weight * WEI_PER_INFLUENCE - standing.bond, 0)
 
 
-def waiting_for_influence(chain: Chain, rater: str, ratings: Sequence[Rating], sent: int) -> ConfigError:
+def waiting_for_influence(chain: EvmChain, rater: str, ratings: Sequence[Rating], sent: int) -> ConfigError:
     """The error that says why ratings stay queued."""
-    standing = chain.standing(rater)
+    standing = chain.reliability.stake(rater)
     missing = missing_wei(standing, ratings)
     new_epoch = time.strftime("%Y-%m-%d", time.gmtime((int(time.time()) // EPOCH_SECONDS + 1) * EPOCH_SECONDS))
     return ConfigError(
@@ -82,9 +82,9 @@ class Cost(Record, frozen=True):
     bonded: int
 
 
-def cost_of(chain: Chain, rater: str, ratings: Sequence[Rating]) -> Cost:
+def cost_of(chain: EvmChain, rater: str, ratings: Sequence[Rating]) -> Cost:
     """The cost of sending ``ratings`` now. Raises ChainUnreachable."""
-    standing = chain.standing(rater)
+    standing = chain.reliability.stake(rater)
     bond = missing_wei(standing, ratings) if ratings else 0
     nodes = len({rating.receipt.receipt.node for rating in ratings})
     gas = -(-nodes // MAX_NODES) * ROUND_GAS + nodes * NODE_GAS + (BOND_GAS if bond else 0)

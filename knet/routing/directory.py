@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..chain.base import Chain, Directory
+from ..chain.events import RegistrySnapshot
 from ..codec import Cid, from_json, to_json
 from ..errors import ChainUnreachable, CodecError, KnetError
 from ..files import write_atomically
@@ -21,6 +22,9 @@ from .large.large_directory import Crowd, Favoured, SourceFor
 from .large.two_stage import WHOLE
 from .node_info import NodeInfo, info_of, unusable_info
 from .node_view import NodeView, behind, in_grace, load_view
+
+if TYPE_CHECKING:
+    from ..chain.evm import EvmChain
 
 REFRESH_SECONDS = 5.0  # how old the chain's word may be before it is asked again in the background
 FETCHERS = 64  # manifests and cards are fetched side by side; nodes that hang must not queue the others up
@@ -37,7 +41,7 @@ class NetworkView:
     """
 
     def __init__(
-        self, chain: Chain, source_for: SourceFor, glance_for: SourceFor, cache: Path, favoured: Favoured
+        self, chain: EvmChain, source_for: SourceFor, glance_for: SourceFor, cache: Path, favoured: Favoured
     ) -> None:
         self._chain = chain
         self._source_for = source_for
@@ -56,9 +60,9 @@ class NetworkView:
         self.nodes: Mapping[int, NodeView] = {}
         self.unusable: Mapping[int, str] = {}  # node -> why it cannot be asked
 
-    def _read_cache(self) -> Directory | None:
+    def _read_cache(self) -> RegistrySnapshot | None:
         try:
-            return from_json(self._cache.read_bytes(), Directory)
+            return from_json(self._cache.read_bytes(), RegistrySnapshot)
         except (OSError, CodecError):
             return None
 
@@ -138,20 +142,20 @@ class NetworkView:
     def refresh(self) -> None:
         """Read the chain's events and reliabilities, and fetch what changed. Raises ChainUnreachable."""
         with self._lock:
-            directory = self._chain.directory(self._directory, on_page=self._keep)
+            directory = self._chain.registry_snapshot(self._directory, on_page=self._keep)
             if directory != self._directory or not self._saved:
                 self._directory = directory
                 self._keep(directory)
             self._load(_published(directory))
             if self.crowd is not None:
-                self.crowd.rate(self._chain.reputations)
+                self.crowd.rate(self._chain.reliability.scores)
             else:
-                reputations = self._chain.reputations(list(self.nodes))
+                reputations = self._chain.reliability.scores(list(self.nodes))
                 for node, view in self.nodes.items():
                     view.reputation = reputations.get(node, Reputation())
             self._refreshed = time.monotonic()
 
-    def _keep(self, directory: Directory) -> None:
+    def _keep(self, directory: RegistrySnapshot) -> None:
         """Write it down: a short one always, a long one now and then."""
         if len(directory.nodes) <= WHOLE or time.monotonic() - self._saved > SAVED_SECONDS:
             write_atomically(self._cache, to_json(directory).encode())
@@ -199,5 +203,5 @@ class NetworkView:
         return when
 
 
-def _published(directory: Directory | None) -> list[NodeEntry]:
+def _published(directory: RegistrySnapshot | None) -> list[NodeEntry]:
     return [entry for entry in directory.nodes.values() if entry.head is not None] if directory else []

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..chain.batches import Batch
-from ..chain.rating_contract import EPOCH_SECONDS, KEPT
+from ..chain.reliability import EPOCH_SECONDS, KEPT
 from ..records import Record, Reputation
 from .reliability import faded
 

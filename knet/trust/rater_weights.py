@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..chain.batches import Batch
-from ..chain.rating_contract import EPOCH_SECONDS, KEPT
+from ..chain.reliability import EPOCH_SECONDS, KEPT
 from ..records import Record, Reputation
 from .meritrank import Trust, TrustWalks
 from .reliability import faded, pooled

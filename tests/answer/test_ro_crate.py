@@ -39,7 +39,7 @@ def graph(net: Network, answer: Answer) -> Graph:
 
 
 def graph_of(answer: Answer, net: Network | None = None) -> Graph:
-    document = prov_jsonld(answer, heads=net.chain.heads if net else None)
+    document = prov_jsonld(answer, heads=net.chain.manifests.heads if net else None)
     return Graph().parse(data=json.dumps(document), format="json-ld")
 
 
@@ -82,7 +82,7 @@ def test_prov_names_documents_nodes_receipts_and_transactions(graph: Graph, net:
         assert (document, DCTERMS.source, Literal(passage.uri)) in graph
         assert (manifest, PROV.hadMember, document) in graph
         (transaction,) = graph.objects(manifest, PROV.wasGeneratedBy)
-        sent = {head.transaction for head in net.chain.heads(where.node)}
+        sent = {head.transaction for head in net.chain.manifests.heads(where.node)}
         assert {str(value) for value in graph.objects(transaction, TERMS.transaction)} <= sent
     signatures = {str(value) for value in graph.objects(None, TERMS.signature)}
     assert signatures == {evidence.signed.signature.hex() for evidence in answer.receipts}
@@ -135,7 +135,7 @@ def unpacked(archive: bytes) -> Path:
 
 def test_crate_is_a_valid_ro_crate_1_2(answer: Answer, net: Network, tmp_path: Path) -> None:
     path = tmp_path / "answer.zip"
-    path.write_bytes(ro_crate(answer, heads=net.chain.heads))
+    path.write_bytes(ro_crate(answer, heads=net.chain.manifests.heads))
     crate = ROCrate(path)
     assert crate.version == "1.2"
     assert {"name", "description", "datePublished", "license"} <= set(crate.root_dataset.properties())

@@ -61,7 +61,7 @@ def running_stage(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> 
     with start_nodes(tmp_path_factory.mktemp("attacks"), profile, [*HONEST, HOSTILE]) as nodes:
         *good, bad = nodes
         with impostor(bad.endpoint) as mouth:
-            EvmChain(profile.rpc, profile.deployment).set_endpoint(bad.node.signer, bad.identity, mouth.url)
+            EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, mouth.url)
             yield Stage(profile, good, bad, mouth, Liar(bad.node.signer, profile.deployment))
 
 

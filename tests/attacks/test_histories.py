@@ -37,7 +37,7 @@ def network(devnet: Profile, tmp_path: Path) -> Iterator[tuple[Stage, Network]]:
     """An honest node, one that will lie, and a client: a network of its own, since the story changes it."""
     profile = own_network(devnet, "histories")
     with start_nodes(tmp_path, profile, [HONEST[0], HOSTILE]) as (good, bad), impostor(bad.endpoint) as mouth:
-        EvmChain(profile.rpc, profile.deployment).set_endpoint(bad.node.signer, bad.identity, mouth.url)
+        EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, mouth.url)
         with open_client(profile, tmp_path / "client") as net:
             net.nodes()
             yield Stage(profile, [good], bad, mouth, Liar(bad.node.signer, profile.deployment)), net
@@ -57,7 +57,7 @@ def answering_from(stage: Stage, collection: Collection, mouth: Impostor) -> Non
 
 
 def head_of(node: RunningNode) -> Collection:
-    return Collection.load(node.node.store, node.node.chain.heads(node.identity)[-1].manifest)
+    return Collection.load(node.node.store, node.node.chain.manifests.heads(node.identity)[-1].manifest)
 
 
 def rewrite(stage: Stage, text: str) -> None:

@@ -220,15 +220,15 @@ class Story:
         self.chain.rpc.transact(self.key, call, f"Announcing {endpoint}")
 
     def add(self, name: str, endpoint: str, lie: Lie) -> None:
-        node = self.chain.register(self.key, UNREACHABLE)
+        node = self.chain.identity.register(self.key, UNREACHABLE)
         self._announce(node, endpoint)
         source = self.honest[0].node.store
-        head = self.chain.heads(self.honest[0].identity)[-1].manifest
+        head = self.chain.manifests.heads(self.honest[0].identity)[-1].manifest
         manifest = get_record(source, head, Manifest)
         space, card = get_record(source, manifest.space, Space), get_record(source, manifest.card, Card)
         put_record(self.store, space)
         draft = Draft(self.store, node, manifest, card, space)
-        self.chain.publish(self.key, node, 1, lie(draft))
+        self.chain.manifests.publish(self.key, node, 1, lie(draft))
         self.liars[name] = node
 
 

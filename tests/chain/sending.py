@@ -18,7 +18,7 @@ NewAccount = Callable[[], Signer]
 
 
 def nodes_of(chain: EvmChain, owner: Signer) -> list[int]:
-    return [node for node, entry in chain.directory().nodes.items() if entry.owner == owner.address]
+    return [node for node, entry in chain.registry_snapshot().nodes.items() if entry.owner == owner.address]
 
 
 def another(devnet: Profile, rpc: str, journals: Path, owner: Signer, doing: str) -> subprocess.Popen[bytes]:
@@ -28,9 +28,9 @@ import sys
 from pathlib import Path
 from eth_account import Account
 from knet.chain import sender
-from knet.chain.base import Deployment
 from knet.chain.evm import EvmChain
 from knet.codec import from_json
+from knet.config import Deployment
 from knet.errors import ChainUnreachable
 sender.SEND_PAUSES = sender.NONCE_PAUSES = (0.01, 0.01, 0.01)
 chain = EvmChain({rpc!r}, from_json(sys.argv[1], Deployment), journals=Path({str(journals)!r}))

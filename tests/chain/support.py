@@ -41,8 +41,8 @@ def rating(signer: Signer, node: int, client: Signer, deployment: Deployment, va
 
 
 def stake(chain: EvmChain, rater: Signer, wei: int = STAKE) -> None:
-    if chain.standing(rater.address).bond < wei:
-        chain.bond(rater, wei)
+    if chain.reliability.stake(rater.address).bond < wei:
+        chain.reliability.bond(rater, wei)
 
 
 def send(chain: EvmChain, rater: Signer, folded: RatingBatch, store: BlockStore | None = None) -> Batch:
@@ -50,13 +50,13 @@ def send(chain: EvmChain, rater: Signer, folded: RatingBatch, store: BlockStore 
     stake(chain, rater)
     publish_batch(folded, store if store is not None else MemoryStore())
     deadline = int(time.time()) + 600
-    transaction = chain.submit(rater, folded.root, folded.content, folded.deltas, deadline)
-    return next(batch for batch in chain.batches(rater.address) if batch.transaction == transaction)
+    transaction = chain.reliability.submit(rater, folded.root, folded.content, folded.deltas, deadline)
+    return next(batch for batch in chain.reliability.batches(rater.address) if batch.transaction == transaction)
 
 
 def submit(chain: EvmChain, rater: Signer, ratings: Sequence[Rating], store: BlockStore | None = None) -> Batch:
     """Submit ratings as an honest rater would fold them."""
-    chain.witness(rater, sorted({item.receipt.receipt.node for item in ratings}))
+    chain.reliability.checkpoint(rater, sorted({item.receipt.receipt.node for item in ratings}))
     return send(chain, rater, build_batch(ratings), store)
 
 

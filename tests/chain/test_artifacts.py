@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from knet.chain import batches, evm
-from knet.chain import rating_contract as bonded
+from knet.chain import reliability as bonded
 from knet.chain.abi import CONTRACTS, describe_revert
 from knet.chain.evm import EvmChain
 from knet.rating import queue as ratings
@@ -37,12 +37,12 @@ def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> 
 def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
     functions = chain.rpc.contract("Reliability", chain.deployment.reliability).functions
     limits = {
-        "MAX_QUESTION": evm.MAX_QUESTION,
+        "MAX_QUESTION": bonded.MAX_NODES_PER_CALL,
         "MAX_NODES": batches.MAX_NODES,
         "MAX_RATINGS": batches.MAX_RATINGS,
         "MAX_VALUE": batches.MAX_VALUE,
         "WINDOW": bonded.WINDOW_SECONDS,
-        "DEMAND_FEE": bonded.DEMAND_FEE,
+        "DEMAND_FEE": bonded.AVAILABILITY_FEE,
         "VALIDITY": faults.VALIDITY_SECONDS,
         "GRACE": faults.GRACE_SECONDS,
         "NOTICE": faults.NOTICE_SECONDS,

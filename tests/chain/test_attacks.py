@@ -14,15 +14,15 @@ from knet.chain.batches import Batch
 from knet.chain.deploy import deploy
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
-from knet.chain.rating_contract import WINDOW_SECONDS
 from knet.chain.receipts import sign_receipt
+from knet.chain.reliability import WINDOW_SECONDS, Reliability
 from knet.codec import DAG_CBOR, Cid
 from knet.config import Deployment, Profile
 from knet.content.store import MemoryStore
 from knet.errors import BlockNotFound, TransactionFailed
 from knet.rating.audit import audit_batch, challenge
 from knet.rating.batch import RatingBatch, build_batch, fetch_leaves, prove, publish_batch, tree_of
-from knet.rating.disputes import follow_up, reveal_demanded
+from knet.rating.disputes import follow_up, respond_to_challenges
 from knet.records import Rating, Reputation
 
 from .support import STAKE, issue, new_receipt, rating, rebuilt, send, stake, submit
@@ -45,30 +45,34 @@ class World(NamedTuple):
     node: int
     store: MemoryStore
 
+    @property
+    def reliability(self) -> Reliability:
+        return self.chain.reliability
+
     def rating(self, value: int = 100) -> Rating:
         return rating(self.owner, self.node, self.client, self.deployment, value)
 
     def cheats(self, rater: Signer, folded: RatingBatch, kind: str, reason: str) -> None:
         """A batch is taken on trust, found out by an auditor, taken back, and its rater's bond with it."""
-        self.chain.witness(self.auditor, [self.node])
+        self.reliability.checkpoint(self.auditor, [self.node])
         nodes = [delta.node for delta in folded.deltas]
-        before = self.chain.reputations(nodes)
+        before = self.reliability.scores(nodes)
         batch = send(self.chain, rater, folded, self.store)
-        assert self.chain.reputations(nodes) != before
+        assert self.reliability.scores(nodes) != before
         self.is_caught(batch, kind, reason)
-        assert self.chain.reputations(nodes) == before
+        assert self.reliability.scores(nodes) == before
 
     def is_caught(self, batch: Batch, kind: str, reason: str) -> None:
-        stake, earned = self.chain.standing(batch.rater).bond, self.chain.reward(self.auditor.address).amount
+        stake, earned = self.reliability.stake(batch.rater).bond, self.reliability.reward(self.auditor.address).amount
         assert stake > 0
-        finding = audit_batch(self.chain, self.store, batch, self.chain.batches(batch.rater))
+        finding = audit_batch(self.chain, self.store, batch, self.reliability.batches(batch.rater))
         assert finding is not None, "the auditor sees nothing wrong"
         assert finding.kind == kind
         assert re.search(reason, finding.reason)
         challenge(self.chain, self.auditor, finding)
-        assert not self.chain.stands(batch)
-        assert self.chain.standing(batch.rater).bond == 0
-        assert self.chain.reward(self.auditor.address).amount - earned >= stake // 2, "half of it is the auditor's"
+        assert not self.reliability.is_active(batch)
+        assert self.reliability.stake(batch.rater).bond == 0
+        assert self.reliability.reward(self.auditor.address).amount - earned >= stake // 2
         with pytest.raises(TransactionFailed, match="UnknownBatch"):
             challenge(self.chain, self.auditor, finding)
 
@@ -76,13 +80,13 @@ class World(NamedTuple):
 @pytest.fixture
 def world(chain: EvmChain, new_account: NewAccount) -> World:
     owner, client, stranger, auditor = (new_account() for _ in range(4))
-    node = chain.register(owner, ENDPOINT)
+    node = chain.identity.register(owner, ENDPOINT)
     return World(chain, chain.deployment, owner, client, stranger, auditor, node, MemoryStore())
 
 
 def test_honest_batches_are_blameless(world: World) -> None:
     """Whatever an auditor tries to prove of it, the contract disagrees."""
-    other = world.chain.register(world.stranger, ENDPOINT)
+    other = world.chain.identity.register(world.stranger, ENDPOINT)
     ratings = [world.rating(value) for value in (100, -100, 1)]
     ratings += [rating(world.stranger, other, world.client, world.deployment, -7)]
     batch = submit(world.chain, world.client, ratings, world.store)
@@ -93,30 +97,30 @@ def test_honest_batches_are_blameless(world: World) -> None:
     proofs = [prove(leaves, tree_of(leaves), index) for index in range(4)]
     for proof in proofs:
         with pytest.raises(TransactionFailed, match="Blameless"):
-            world.chain.challenge_leaf(world.auditor, batch, proof)
+            world.reliability.challenge_leaf(world.auditor, batch, proof)
     with pytest.raises(TransactionFailed, match="Blameless"):
-        world.chain.challenge_sum(world.auditor, batch, proofs[0], proofs[1])
+        world.reliability.challenge_sum(world.auditor, batch, proofs[0], proofs[1])
     with pytest.raises(TransactionFailed, match="NotNeighbours"):
-        world.chain.challenge_sum(world.auditor, batch, proofs[2], proofs[3])
+        world.reliability.challenge_sum(world.auditor, batch, proofs[2], proofs[3])
     with pytest.raises(TransactionFailed, match="Blameless"):
-        world.chain.challenge_duplicate(world.auditor, batch, proofs[0], batch, proofs[0])
+        world.reliability.challenge_duplicate(world.auditor, batch, proofs[0], batch, proofs[0])
     with pytest.raises(TransactionFailed, match="NotInBatch"):
-        world.chain.challenge_leaf(world.auditor, batch, replace(proofs[0], index=1))
+        world.reliability.challenge_leaf(world.auditor, batch, replace(proofs[0], index=1))
     with pytest.raises(TransactionFailed, match="UnknownBatch"):
-        world.chain.challenge_leaf(world.auditor, replace(batch, number=1), proofs[0])
+        world.reliability.challenge_leaf(world.auditor, replace(batch, number=1), proofs[0])
 
 
 def test_rater_without_a_bond_has_no_influence(world: World) -> None:
     folded = build_batch([world.rating()])
     with pytest.raises(TransactionFailed, match="BondTooSmall"):
-        world.chain.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
+        world.reliability.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
 
 
 def test_rater_spends_more_than_its_bond_buys(world: World) -> None:
     stake(world.chain, world.client, 10**16)  # ten full verdicts
     folded = build_batch([world.rating() for _ in range(11)])
     with pytest.raises(TransactionFailed, match="OverBudget"):
-        world.chain.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
+        world.reliability.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
 
 
 @pytest.mark.parametrize("identities", [1, 10, 100])
@@ -125,8 +129,8 @@ def test_rater_splits_its_bond_over_many_identities(chain: EvmChain, new_account
     influence = 0
     for _ in range(identities):
         account = new_account()
-        chain.bond(account, STAKE // identities)
-        influence += chain.standing(account.address).influence
+        chain.reliability.bond(account, STAKE // identities)
+        influence += chain.reliability.stake(account.address).influence
     assert influence == 100_000
 
 
@@ -136,7 +140,7 @@ def test_rater_who_was_not_asked_signs_the_receipt_itself(world: World) -> None:
 
 
 def test_rater_uses_a_receipt_that_another_node_signed(world: World) -> None:
-    other = world.chain.register(world.stranger, ENDPOINT)
+    other = world.chain.identity.register(world.stranger, ENDPOINT)
     theirs = issue(world.stranger, new_receipt(other, world.client.address), world.deployment)
     moved = replace(theirs, receipt=replace(theirs.receipt, node=world.node))
     world.cheats(world.client, build_batch([Rating(receipt=moved, value=-100)]), "leaf", "never known to sign for")
@@ -154,7 +158,7 @@ def test_rater_replays_a_receipt_in_a_second_batch(world: World) -> None:
     first = world.rating()
     kept = submit(world.chain, world.client, [world.rating(), first], world.store)
     world.cheats(world.client, build_batch([replace(first, value=-100)]), "duplicate", "rated with twice")
-    assert world.chain.stands(kept), "the honest batch stays"
+    assert world.reliability.is_active(kept), "the honest batch stays"
 
 
 def test_rater_doubles_a_receipt_in_one_batch(world: World) -> None:
@@ -175,7 +179,7 @@ def test_rater_copies_the_batch_of_another_account(world: World) -> None:
     folded = build_batch([world.rating()])
     original = send(world.chain, world.client, folded, world.store)
     world.cheats(world.stranger, folded, "leaf", "issued to")
-    assert world.chain.stands(original)
+    assert world.reliability.is_active(original)
 
 
 @pytest.mark.parametrize("other", ["contract", "chain"])
@@ -204,13 +208,13 @@ def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> Non
     identity = world.chain.rpc.contract("IdentityRegistry", world.deployment.identity)
     give = identity.functions.transferFrom(world.owner.address, world.client.address, world.node)
     world.chain.rpc.transact(world.owner, give, "Giving the node away")
-    world.chain.witness(world.owner, [world.node])
+    world.reliability.checkpoint(world.owner, [world.node])
     under_way = send(world.chain, world.client, build_batch([world.rating(-100)]), world.store)
     for sent in (batch, under_way):
         assert audit_batch(world.chain, world.store, sent) is None
         leaves = fetch_leaves(sent, world.store)
         with pytest.raises(TransactionFailed, match="Blameless"):
-            world.chain.challenge_leaf(world.owner, sent, prove(leaves, tree_of(leaves), 0))
+            world.reliability.challenge_leaf(world.owner, sent, prove(leaves, tree_of(leaves), 0))
 
 
 def test_node_has_its_critic_punished_by_changing_its_key(world: World, new_account: NewAccount) -> None:
@@ -218,7 +222,7 @@ def test_node_has_its_critic_punished_by_changing_its_key(world: World, new_acco
     critical, wallet = world.rating(-100), new_account()
     batch = submit(world.chain, world.client, [critical], world.store)
     world.chain.set_wallet(world.owner, world.node, wallet)
-    world.chain.witness(world.owner, [world.node])
+    world.reliability.checkpoint(world.owner, [world.node])
     late = send(world.chain, world.client, build_batch([world.rating(-100)]), world.store)
     new = rating(wallet, world.node, world.client, world.deployment)
     for sent in (batch, late, send(world.chain, world.client, build_batch([new]), world.store)):
@@ -237,7 +241,7 @@ def test_raters_do_not_overwrite_each_other(world: World) -> None:
     submit(world.chain, world.client, [world.rating(-100)] * 1)
     theirs = rating(world.owner, world.node, world.stranger, world.deployment)
     submit(world.chain, world.stranger, [theirs])
-    assert world.chain.reputations([world.node])[world.node] == Reputation(positive=1, negative=1, count=2)
+    assert world.reliability.scores([world.node])[world.node] == Reputation(positive=1, negative=1, count=2)
 
 
 def changed(folded: RatingBatch, index: int, **changes: object) -> RatingBatch:
@@ -260,7 +264,7 @@ def test_rater_says_more_in_the_batch_than_its_ratings_do(world: World) -> None:
 
 
 def test_rater_books_ratings_to_another_node(world: World) -> None:
-    other = world.chain.register(world.stranger, ENDPOINT)
+    other = world.chain.identity.register(world.stranger, ENDPOINT)
     folded = build_batch([world.rating()])
     moved = replace(folded, deltas=[replace(folded.deltas[0], node=other)])
     world.cheats(world.client, moved, "leaf", f"is about node {world.node}, not node {other}")
@@ -286,16 +290,16 @@ def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -
     assert finding is not None
     assert finding.kind == "withheld"
     challenge(world.chain, world.auditor, finding)
-    (demand,) = world.chain.demands(world.client.address)
-    assert (demand.number, demand.index, demand.by) == (0, finding.index, world.auditor.address)
+    (demand,) = world.reliability.open_challenges(world.client.address)
+    assert (demand.number, demand.index, demand.challenger) == (0, finding.index, world.auditor.address)
     with pytest.raises(TransactionFailed, match="StillTime"):
-        world.chain.challenge_silence(world.auditor, batch, finding.index)
+        world.reliability.challenge_no_response(world.auditor, batch, finding.index)
     with pytest.raises(TransactionFailed, match="AlreadyDemanded"):
         challenge(world.chain, world.auditor, finding)
-    assert len(reveal_demanded(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
-    assert world.chain.demands(world.client.address) == []
+    assert len(respond_to_challenges(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
+    assert world.reliability.open_challenges(world.client.address) == []
     with pytest.raises(TransactionFailed, match="NotDemanded"):
-        world.chain.challenge_silence(world.auditor, batch, finding.index)
+        world.reliability.challenge_no_response(world.auditor, batch, finding.index)
     assert follow_up(world.chain, world.auditor, world.chain.time()) == [], "what was shown is right"
 
 
@@ -315,10 +319,10 @@ def test_rater_reveals_a_leaf_that_is_wrong(world: World) -> None:
     finding = audit_batch(world.chain, world.store, batch)
     assert finding is not None
     challenge(world.chain, world.auditor, finding)
-    assert len(reveal_demanded(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
+    assert len(respond_to_challenges(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
     assert len(follow_up(world.chain, world.auditor, world.chain.time())) == 1
-    assert not world.chain.stands(batch)
-    assert world.chain.standing(world.client.address).bond == 0
+    assert not world.reliability.is_active(batch)
+    assert world.reliability.stake(world.client.address).bond == 0
 
 
 def test_one_demand_that_fails_does_not_keep_the_others_from_an_answer(world: World) -> None:
@@ -326,16 +330,14 @@ def test_one_demand_that_fails_does_not_keep_the_others_from_an_answer(world: Wo
     kept, lost = MemoryStore(), MemoryStore()
     unreadable = submit(world.chain, world.client, [world.rating()], lost)
     batch = submit(world.chain, world.client, [world.rating(), world.rating()], kept)
-    world.chain.demand(world.auditor, unreadable, 0)
+    world.reliability.challenge_availability(world.auditor, unreadable, 0)
     for index in (0, 1):
-        world.chain.demand(world.auditor, batch, index)
+        world.reliability.challenge_availability(world.auditor, batch, index)
     with pytest.raises(BlockNotFound):
-        reveal_demanded(world.chain, world.client, world.client.address, kept, world.chain.time())
-    assert [demand.number for demand in world.chain.demands(world.client.address)] == [unreadable.number]
+        respond_to_challenges(world.chain, world.client, world.client.address, kept, world.chain.time())
+    assert [each.number for each in world.reliability.open_challenges(world.client.address)] == [unreadable.number]
     later = world.chain.time() + WINDOW_SECONDS + 1
-    assert reveal_demanded(world.chain, world.client, world.client.address, kept, later) == [], (
-        "nobody can ask any more"
-    )
+    assert respond_to_challenges(world.chain, world.client, world.client.address, kept, later) == []
 
 
 def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> None:
@@ -360,31 +362,31 @@ def test_wallet_cannot_be_set_without_its_consent_or_by_a_stranger(world: World,
 
 def test_stranger_publishes_for_a_node(world: World) -> None:
     with pytest.raises(TransactionFailed, match="NotPublisher"):
-        world.chain.publish(world.stranger, world.node, 1, MANIFEST)
-    assert world.chain.heads(world.node) == []
+        world.chain.manifests.publish(world.stranger, world.node, 1, MANIFEST)
+    assert world.chain.manifests.heads(world.node) == []
 
 
 def test_node_skips_repeats_or_rolls_back_a_version(world: World) -> None:
     for sequence in (1, 2):
-        world.chain.publish(world.owner, world.node, sequence, MANIFEST)
+        world.chain.manifests.publish(world.owner, world.node, sequence, MANIFEST)
     for sequence in (0, 1, 2, 4):
         with pytest.raises(TransactionFailed, match=rf"given={sequence}, expected=3"):
-            world.chain.publish(world.owner, world.node, sequence, MANIFEST)
+            world.chain.manifests.publish(world.owner, world.node, sequence, MANIFEST)
 
 
 def test_stranger_moves_a_node_to_its_own_endpoint(world: World) -> None:
     with pytest.raises(TransactionFailed, match="NotAuthorized"):
-        world.chain.set_endpoint(world.stranger, world.node, "http://evil.example")
-    assert world.chain.directory().nodes[world.node].endpoint == ENDPOINT
+        world.chain.identity.set_endpoint(world.stranger, world.node, "http://evil.example")
+    assert world.chain.registry_snapshot().nodes[world.node].endpoint == ENDPOINT
 
 
 def test_events_of_a_look_alike_registry_are_not_read(world: World, devnet: Profile) -> None:
     """The stranger owns the same node id in a registry of its own, and says there what it likes."""
     fake = EvmChain(devnet.rpc, deploy(devnet.rpc, world.stranger))
-    while (theirs := fake.register(world.stranger, "http://evil.example")) < world.node:
+    while (theirs := fake.identity.register(world.stranger, "http://evil.example")) < world.node:
         pass
-    fake.publish(world.stranger, theirs, 1, MANIFEST)
-    entry = world.chain.directory().nodes[world.node]
+    fake.manifests.publish(world.stranger, theirs, 1, MANIFEST)
+    entry = world.chain.registry_snapshot().nodes[world.node]
     assert (entry.owner, entry.endpoint, entry.head) == (world.owner.address, ENDPOINT, None)
 
 
@@ -394,5 +396,5 @@ def test_garbage_in_metadata_does_not_stop_readers(world: World, garbage: bytes)
     for key in ("knet.endpoint", "unrelated"):
         call = identity.functions.setMetadata(world.node, key, garbage)
         world.chain.rpc.transact(world.owner, call, "Writing garbage")
-    entry = world.chain.directory().nodes[world.node]
+    entry = world.chain.registry_snapshot().nodes[world.node]
     assert (entry.endpoint, entry.owner) == ("", world.owner.address)

@@ -38,7 +38,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def register_one(profile: Profile) -> int:
     key = new_key()
     fund(profile.rpc, key.address)
-    return EvmChain(profile.rpc, profile.deployment).register(key, "http://127.0.0.1:1")
+    return EvmChain(profile.rpc, profile.deployment).identity.register(key, "http://127.0.0.1:1")
 
 
 def folder() -> Path:
@@ -84,7 +84,7 @@ def test_nodes_are_still_there_after_a_restart_at_the_same_place() -> None:
     node = register_one(profile)
     stop_network()
     assert start_network() == profile
-    assert node in EvmChain(profile.rpc, profile.deployment).directory().nodes
+    assert node in EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
 
 
 def test_settings_of_the_user_survive_a_restart() -> None:
@@ -112,7 +112,7 @@ def test_a_killed_network_starts_again_without_losing_saved_blocks() -> None:
         time.sleep(0.1)
     os.kill(registered.pid, signal.SIGKILL)
     assert start_network() == profile
-    assert node in EvmChain(profile.rpc, profile.deployment).directory().nodes
+    assert node in EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
 
 
 def test_a_network_killed_before_it_saved_anything_is_deployed_again_at_the_same_addresses() -> None:
@@ -166,7 +166,7 @@ def test_a_damaged_state_is_named_and_the_backup_mends_it() -> None:
         start_network()
     (folder() / "chain.backup.json").rename(folder() / "chain.json")
     profile = start_network()
-    assert node in EvmChain(profile.rpc, profile.deployment).directory().nodes
+    assert node in EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])

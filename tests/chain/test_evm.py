@@ -7,13 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from msgspec.structs import replace
 
 from knet.chain import events
-from knet.chain.base import Directory
-from knet.chain.evm import MAX_QUESTION, EvmChain
+from knet.chain.events import RegistrySnapshot
+from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
-from knet.chain.rating_contract import WINDOW_SECONDS
+from knet.chain.reliability import MAX_NODES_PER_CALL, WINDOW_SECONDS
 from knet.codec import DAG_CBOR, Cid
 from knet.config import Deployment, Profile
 from knet.errors import ChainError, ConfigError, NotRegistered, TransactionFailed
@@ -31,40 +30,40 @@ def manifest(text: str) -> Cid:
 
 def test_a_node_registers_and_everyone_finds_it(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
-    node = chain.register(owner, ENDPOINT + "/")
-    entry = chain.directory().nodes[node]
+    node = chain.identity.register(owner, ENDPOINT + "/")
+    entry = chain.registry_snapshot().nodes[node]
     assert (entry.owner, entry.wallet, entry.endpoint, entry.head) == (owner.address, owner.address, ENDPOINT, None)
-    assert chain.signer_of(node) == owner.address
+    assert chain.identity.signer_of(node) == owner.address
     identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity)
     assert identity.functions.tokenURI(node).call() == ENDPOINT + "/.well-known/agent-registration.json"
 
 
 def test_a_node_publishes_versions_and_its_head_moves(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
-    node = chain.register(owner, ENDPOINT)
-    assert chain.heads(node) == []
-    transactions = [chain.publish(owner, node, n, manifest(f"v{n}")) for n in (1, 2, 3)]
-    heads = chain.heads(node)
+    node = chain.identity.register(owner, ENDPOINT)
+    assert chain.manifests.heads(node) == []
+    transactions = [chain.manifests.publish(owner, node, n, manifest(f"v{n}")) for n in (1, 2, 3)]
+    heads = chain.manifests.heads(node)
     assert [head.sequence for head in heads] == [1, 2, 3]
     assert [head.manifest for head in heads] == [manifest("v1"), manifest("v2"), manifest("v3")]
     assert [head.transaction for head in heads] == transactions
     assert abs(heads[-1].time - time.time()) < 3600
-    assert chain.directory().nodes[node].head == heads[-1]
+    assert chain.registry_snapshot().nodes[node].head == heads[-1]
 
 
 def test_followers_read_only_what_is_new(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
-    node = chain.register(owner, ENDPOINT)
-    before = chain.directory()
-    chain.set_endpoint(owner, node, "https://moved.example/knet")
-    chain.publish(owner, node, 1, manifest("v1"))
-    newcomer = chain.register(owner, ENDPOINT)
-    after = chain.directory(before)
+    node = chain.identity.register(owner, ENDPOINT)
+    before = chain.registry_snapshot()
+    chain.identity.set_endpoint(owner, node, "https://moved.example/knet")
+    chain.manifests.publish(owner, node, 1, manifest("v1"))
+    newcomer = chain.identity.register(owner, ENDPOINT)
+    after = chain.registry_snapshot(before)
     assert before.nodes[node].endpoint == ENDPOINT
     assert after.nodes[node].endpoint == "https://moved.example/knet"
     assert after.nodes[node].head is not None
     assert newcomer in after.nodes
-    assert after == chain.directory()
+    assert after == chain.registry_snapshot()
 
 
 def test_identities_without_a_publication_take_no_room(
@@ -72,59 +71,59 @@ def test_identities_without_a_publication_take_no_room(
 ) -> None:
     """A registry is shared by agents of all kinds, and anybody may fill it."""
     owner = new_account()
-    first, second, third = (chain.register(owner, f"http://127.0.0.1:{port}") for port in (8081, 8082, 8083))
-    chain.publish(owner, third, 1, Cid.of(b"third", DAG_CBOR))
+    first, second, third = (chain.identity.register(owner, f"http://127.0.0.1:{port}") for port in (8081, 8082, 8083))
+    chain.manifests.publish(owner, third, 1, Cid.of(b"third", DAG_CBOR))
     with monkeypatch.context() as patch:
         patch.setattr(events, "MAX_SILENT", 1)
-        crowd = [chain.register(owner, "http://127.0.0.1:8084") for _ in range(2)]
-        before = chain.directory()
+        crowd = [chain.identity.register(owner, "http://127.0.0.1:8084") for _ in range(2)]
+        before = chain.registry_snapshot()
         mine = {first, second, third, *crowd}
         assert mine & before.nodes.keys() == {third, crowd[1]}
-        chain.publish(owner, first, 1, Cid.of(b"first", DAG_CBOR))
-        after = chain.directory(before)
+        chain.manifests.publish(owner, first, 1, Cid.of(b"first", DAG_CBOR))
+        after = chain.registry_snapshot(before)
         assert mine & after.nodes.keys() == {first, third, crowd[1]}
-        assert chain.directory().nodes[first] == after.nodes[first]
-    assert chain.directory().nodes[first] == after.nodes[first], "as if it had never been forgotten"
+        assert chain.registry_snapshot().nodes[first] == after.nodes[first]
+    assert chain.registry_snapshot().nodes[first] == after.nodes[first], "as if it had never been forgotten"
 
 
 def test_a_directory_of_a_longer_chain_is_forgotten(chain: EvmChain) -> None:
     """A development chain that was reset has fewer blocks than a follower remembers."""
     gone = NodeEntry(node=10**9, owner="", wallet="", endpoint="")
-    stale = Directory(block=chain.rpc.block_number() + 1000, nodes={gone.node: gone})
-    assert chain.directory(stale) == chain.directory()
+    stale = RegistrySnapshot(block=chain.rpc.block_number() + 1000, nodes={gone.node: gone})
+    assert chain.registry_snapshot(stale) == chain.registry_snapshot()
 
 
 def test_another_key_can_sign_for_a_node(chain: EvmChain, new_account: NewAccount) -> None:
     owner, wallet = new_account(), new_account()
-    node = chain.register(owner, ENDPOINT)
+    node = chain.identity.register(owner, ENDPOINT)
     chain.set_wallet(owner, node, wallet)
-    assert chain.signer_of(node) == chain.directory().nodes[node].wallet == wallet.address
-    chain.publish(wallet, node, 1, manifest("by the wallet"))
-    chain.publish(owner, node, 2, manifest("by the owner"))
+    assert chain.identity.signer_of(node) == chain.registry_snapshot().nodes[node].wallet == wallet.address
+    chain.manifests.publish(wallet, node, 1, manifest("by the wallet"))
+    chain.manifests.publish(owner, node, 2, manifest("by the owner"))
 
 
 def test_a_transferred_node_has_no_wallet_until_its_new_owner_sets_one(
     chain: EvmChain, new_account: NewAccount
 ) -> None:
     seller, buyer = new_account(), new_account()
-    node = chain.register(seller, ENDPOINT)
+    node = chain.identity.register(seller, ENDPOINT)
     identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity)
     chain.rpc.transact(seller, identity.functions.transferFrom(seller.address, buyer.address, node), "Selling")
-    entry = chain.directory().nodes[node]
+    entry = chain.registry_snapshot().nodes[node]
     assert (entry.owner, entry.wallet) == (buyer.address, "")
     with pytest.raises(NotRegistered, match="no signing wallet"):
-        chain.signer_of(node)
+        chain.identity.signer_of(node)
     chain.set_wallet(buyer, node, buyer)
-    assert chain.signer_of(node) == buyer.address
+    assert chain.identity.signer_of(node) == buyer.address
 
 
 def test_ratings_add_up(chain: EvmChain, new_account: NewAccount) -> None:
     owner, first, second = new_account(), new_account(), new_account()
-    node, other = chain.register(owner, ENDPOINT), chain.register(owner, ENDPOINT)
+    node, other = chain.identity.register(owner, ENDPOINT), chain.identity.register(owner, ENDPOINT)
     verdicts = [rating(owner, node, first, chain.deployment, value) for value in (100, -40)]
     submit(chain, first, [*verdicts, rating(owner, other, first, chain.deployment, -1)])
     submit(chain, second, [rating(owner, node, second, chain.deployment, 50)])
-    assert chain.reputations([node, other, 10**6, node]) == {
+    assert chain.reliability.scores([node, other, 10**6, node]) == {
         node: Reputation(positive=1.5, negative=0.4, count=3),
         other: Reputation(negative=0.01, count=1),
         10**6: Reputation(),
@@ -133,76 +132,63 @@ def test_ratings_add_up(chain: EvmChain, new_account: NewAccount) -> None:
 
 def test_batches_are_told_as_they_were_submitted(chain: EvmChain, new_account: NewAccount) -> None:
     owner, rater = new_account(), new_account()
-    node = chain.register(owner, ENDPOINT)
-    before = chain.standing(rater.address)
+    node = chain.identity.register(owner, ENDPOINT)
+    before = chain.reliability.stake(rater.address)
     assert (before.bond, before.influence, before.batches, before.free_at) == (0, 0, 0, 0)
     sent = [submit(chain, rater, [rating(owner, node, rater, chain.deployment, value)]) for value in (100, -100)]
-    assert chain.batches(rater.address) == sent
-    assert chain.batches(rater.address, since=sent[1].block) == sent[1:]
+    assert chain.reliability.batches(rater.address) == sent
+    assert chain.reliability.batches(rater.address, since=sent[1].block) == sent[1:]
     assert [batch.number for batch in sent] == [0, 1]
-    assert [batch.deltas[0].node for batch in chain.batches()][-2:] == [node, node]
-    standing = chain.standing(rater.address)
+    assert [batch.deltas[0].node for batch in chain.reliability.batches()][-2:] == [node, node]
+    standing = chain.reliability.stake(rater.address)
     assert (standing.bond, standing.influence, standing.batches) == (STAKE, 100_000 - 200, 2)
     assert standing.free_at == sent[1].submitted_at + WINDOW_SECONDS
     with pytest.raises(TransactionFailed, match="BondLocked"):
-        chain.unbond(rater, 1)
+        chain.reliability.unbond(rater, 1)
 
 
 def test_a_bond_without_batches_comes_back(chain: EvmChain, new_account: NewAccount) -> None:
     rater = new_account()
-    chain.bond(rater, STAKE)
-    chain.unbond(rater, STAKE)
-    assert chain.standing(rater.address).bond == 0
-
-
-def test_feedback_is_given_where_other_tools_read_it(chain: EvmChain, new_account: NewAccount) -> None:
-    owner, client = new_account(), new_account()
-    node = chain.register(owner, ENDPOINT)
-    chain.give_feedback(client, node, 9950, decimals=2, tags=("quality", "knet"), uri="ipfs://x", digest=b"d" * 32)
-    registry = chain.rpc.contract("ReputationRegistry", chain.deployment.reputation)
-    assert registry.functions.getSummary(node, [client.address], "", "").call() == [1, 9950, 2]
-    with pytest.raises(TransactionFailed, match="SelfFeedback"):
-        chain.give_feedback(owner, node, 100)
-    without = EvmChain(chain.rpc.web3.provider.endpoint_uri, replace(chain.deployment, reputation=""))  # type: ignore[attr-defined]
-    with pytest.raises(ConfigError, match="no ERC-8004 reputation registry"):
-        without.give_feedback(client, node, 1)
+    chain.reliability.bond(rater, STAKE)
+    chain.reliability.unbond(rater, STAKE)
+    assert chain.reliability.stake(rater.address).bond == 0
 
 
 def test_many_nodes_are_asked_about_at_once(chain: EvmChain) -> None:
-    nodes = range(10**6, 10**6 + MAX_QUESTION + 5)
-    assert chain.reputations(nodes) == dict.fromkeys(nodes, Reputation())
-    assert chain.reputations([]) == {}
+    nodes = range(10**6, 10**6 + MAX_NODES_PER_CALL + 5)
+    assert chain.reliability.scores(nodes) == dict.fromkeys(nodes, Reputation())
+    assert chain.reliability.scores([]) == {}
 
 
 def test_an_unknown_node_is_not_registered(chain: EvmChain) -> None:
-    for ask in (chain.signer_of, chain.heads):
+    for ask in (chain.identity.signer_of, chain.manifests.heads):
         with pytest.raises(NotRegistered, match=str(10**9)):
             ask(10**9)
 
 
 def test_a_revert_is_told_with_its_arguments(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
-    node = chain.register(owner, ENDPOINT)
+    node = chain.identity.register(owner, ENDPOINT)
     with pytest.raises(TransactionFailed, match=rf"WrongSequence\(nodeId={node}, given=5, expected=1\)"):
-        chain.publish(owner, node, 5, manifest("v5"))
+        chain.manifests.publish(owner, node, 5, manifest("v5"))
 
 
 def test_one_key_can_send_from_many_threads(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     with ThreadPoolExecutor(8) as pool:
-        nodes = list(pool.map(lambda _: chain.register(owner, ENDPOINT), range(24)))
+        nodes = list(pool.map(lambda _: chain.identity.register(owner, ENDPOINT), range(24)))
     assert len(set(nodes)) == 24
 
 
 def test_an_account_without_money_is_told_so(chain: EvmChain) -> None:
     with pytest.raises(TransactionFailed, match=r"Send the account some ether"):
-        chain.register(new_key(), ENDPOINT)
+        chain.identity.register(new_key(), ENDPOINT)
 
 
 def test_an_endpoint_must_be_a_url(chain: EvmChain) -> None:
     for endpoint in ("", "ftp://host", "127.0.0.1:80", "http://" + "a" * 3000):
         with pytest.raises(ConfigError, match="endpoint"):
-            chain.register(new_key(), endpoint)
+            chain.identity.register(new_key(), endpoint)
 
 
 def test_a_profile_of_another_chain_is_told_apart(devnet: Profile) -> None:
@@ -210,7 +196,7 @@ def test_a_profile_of_another_chain_is_told_apart(devnet: Profile) -> None:
         chain_id=31337, identity="0x" + "11" * 20, manifests="0x" + "22" * 20, reliability="0x" + "33" * 20
     )
     chain = EvmChain(devnet.rpc, nowhere)
-    for ask in (chain.signer_of, chain.heads, lambda node: chain.reputations([node])):
+    for ask in (chain.identity.signer_of, chain.manifests.heads, lambda node: chain.reliability.scores([node])):
         with pytest.raises(ChainError, match="no such contract") as caught:
             ask(1)
         assert not isinstance(caught.value, NotRegistered)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -20,7 +21,6 @@ from knet.chain.anvil import find_anvil
 from knet.chain.deploy import deploy
 from knet.chain.devchain import fund
 from knet.chain.evm import EvmChain, open_chain
-from knet.chain.finality import Confirmations
 from knet.chain.keys import Signer, new_key
 from knet.codec import DAG_CBOR, Cid
 from knet.config import CONFIRMATIONS, Profile
@@ -76,7 +76,7 @@ def hasty(quiet: Profile, rpc: FaultyRpc) -> EvmChain:
     return EvmChain(rpc.url, quiet.deployment)
 
 
-def careful(rpc: FaultyRpc, profile: Profile, confirmations: Confirmations) -> EvmChain:
+def careful(rpc: FaultyRpc, profile: Profile, confirmations: int | Literal["safe", "finalized"]) -> EvmChain:
     return EvmChain(rpc.url, profile.deployment, confirmations=confirmations)
 
 
@@ -89,16 +89,16 @@ def mine(rpc: FaultyRpc, blocks: int) -> None:
 
 
 def head_in(chain: EvmChain, node: int, known: object = None) -> Cid | None:
-    entry = chain.directory(known).nodes.get(node)  # type: ignore[arg-type]
+    entry = chain.registry_snapshot(known).nodes.get(node)  # type: ignore[arg-type]
     return entry.head.manifest if entry and entry.head else None
 
 
 def test_a_head_that_was_taken_back_is_forgotten(hasty: EvmChain, rpc: FaultyRpc, owner: Signer) -> None:
-    node = hasty.register(owner, ENDPOINT)
-    hasty.publish(owner, node, 1, manifest(1))
+    node = hasty.identity.register(owner, ENDPOINT)
+    hasty.manifests.publish(owner, node, 1, manifest(1))
     before = rpc.ask("evm_snapshot")
-    hasty.publish(owner, node, 2, manifest(2))
-    seen = hasty.directory()
+    hasty.manifests.publish(owner, node, 2, manifest(2))
+    seen = hasty.registry_snapshot()
     assert seen.nodes[node].head is not None
     assert seen.nodes[node].head.manifest == manifest(2)
     assert rpc.ask("evm_revert", before)
@@ -107,8 +107,8 @@ def test_a_head_that_was_taken_back_is_forgotten(hasty: EvmChain, rpc: FaultyRpc
 
 
 def test_what_is_known_is_extended_and_not_read_again(hasty: EvmChain, rpc: FaultyRpc, owner: Signer) -> None:
-    node = hasty.register(owner, ENDPOINT)
-    known = hasty.directory()
+    node = hasty.identity.register(owner, ENDPOINT)
+    known = hasty.registry_snapshot()
     starts: list[int] = []
 
     def noted(request: Json, forward: Callable[[], Json]) -> Json:
@@ -116,8 +116,8 @@ def test_what_is_known_is_extended_and_not_read_again(hasty: EvmChain, rpc: Faul
         return forward()
 
     rpc.faults["eth_getLogs"] = noted
-    assert hasty.directory(known) is known, "no block came"
-    hasty.publish(owner, node, 1, manifest(1))
+    assert hasty.registry_snapshot(known) is known, "no block came"
+    hasty.manifests.publish(owner, node, 1, manifest(1))
     assert head_in(hasty, node, known) == manifest(1)
     assert starts == [known.block + 1]
 
@@ -126,30 +126,32 @@ def test_a_careful_reader_waits_for_blocks_above(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
 ) -> None:
     reader = careful(rpc, quiet, 3)
-    node = hasty.register(owner, ENDPOINT)
+    node = hasty.identity.register(owner, ENDPOINT)
     mine(rpc, 3)
-    hasty.publish(owner, node, 1, manifest(1))
+    hasty.manifests.publish(owner, node, 1, manifest(1))
     for _ in range(3):
         assert head_in(reader, node) is None
-        assert reader.heads(node) == []
-        assert [head.manifest for head in reader.heads(node, newest=True)] == [manifest(1)]
+        assert reader.manifests.heads(node) == []
+        assert [head.manifest for head in reader.manifests.heads(node, unconfirmed=True)] == [manifest(1)]
         mine(rpc, 1)
     assert head_in(reader, node) == manifest(1)
-    assert [head.manifest for head in reader.heads(node)] == [manifest(1)]
+    assert [head.manifest for head in reader.manifests.heads(node)] == [manifest(1)]
 
 
 def test_a_careful_reader_never_sees_what_was_taken_back(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
 ) -> None:
     reader = careful(rpc, quiet, 3)
-    node = hasty.register(owner, ENDPOINT)
+    node = hasty.identity.register(owner, ENDPOINT)
     mine(rpc, 3)
     before = rpc.ask("evm_snapshot")
-    hasty.publish(owner, node, 1, manifest(1))
+    hasty.manifests.publish(owner, node, 1, manifest(1))
     mine(rpc, 2)
-    known = reader.directory()
+    known = reader.registry_snapshot()
     assert rpc.ask("evm_revert", before)
-    EvmChain(rpc.url, quiet.deployment).publish(owner, node, 1, manifest(7))  # one that does not send the first again
+    EvmChain(rpc.url, quiet.deployment).manifests.publish(
+        owner, node, 1, manifest(7)
+    )  # one that does not send the first again
     mine(rpc, 3)
     assert head_in(reader, node, known) == manifest(7)
 
@@ -157,21 +159,21 @@ def test_a_careful_reader_never_sees_what_was_taken_back(
 def test_ratings_count_once_they_are_settled(hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer) -> None:
     reader, rater = careful(rpc, quiet, 2), new_key()
     fund(quiet.rpc, rater.address)
-    node = hasty.register(owner, ENDPOINT)
+    node = hasty.identity.register(owner, ENDPOINT)
     submit(hasty, rater, [rating(owner, node, rater, quiet.deployment)])
-    assert hasty.reputations([node])[node].positive > 0
-    assert reader.reputations([node])[node].positive == 0
+    assert hasty.reliability.scores([node])[node].positive > 0
+    assert reader.reliability.scores([node])[node].positive == 0
     mine(rpc, 2)
-    assert reader.reputations([node]) == hasty.reputations([node])
+    assert reader.reliability.scores([node]) == hasty.reliability.scores([node])
 
 
 @pytest.mark.parametrize("tag", ["safe", "finalized"])
 def test_the_chain_itself_may_say_what_is_settled(
-    tag: Confirmations, hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
+    tag: Literal["safe", "finalized"], hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
 ) -> None:
     reader = careful(rpc, quiet, tag)
-    node = hasty.register(owner, ENDPOINT)
-    hasty.publish(owner, node, 1, manifest(1))
+    node = hasty.identity.register(owner, ENDPOINT)
+    hasty.manifests.publish(owner, node, 1, manifest(1))
     assert head_in(reader, node) is None
     mine(rpc, 100)  # Anvil calls what lies 32 blocks deep safe, and twice that finalized
     assert head_in(reader, node) == manifest(1)
@@ -184,14 +186,14 @@ def test_an_rpc_that_does_not_know_the_tag_is_told_apart(rpc: FaultyRpc, quiet: 
 
     rpc.faults[BLOCK] = refuse
     with pytest.raises(ChainError, match="set the profile's `confirmations` to a number"):
-        careful(rpc, quiet, "finalized").directory()
+        careful(rpc, quiet, "finalized").registry_snapshot()
 
 
 def test_a_transaction_that_is_taken_back_while_it_settles_is_sent_again(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "REVIVE_SECONDS", 0.05)
-    node = hasty.register(owner, ENDPOINT)
+    node = hasty.identity.register(owner, ENDPOINT)
     before, seen = rpc.ask("evm_snapshot"), threading.Event()
 
     def watched(request: Json, forward: Callable[[], Json]) -> Json:
@@ -202,19 +204,19 @@ def test_a_transaction_that_is_taken_back_while_it_settles_is_sent_again(
 
     rpc.faults[RECEIPT] = watched
     with ThreadPoolExecutor(1) as pool:
-        publishing = pool.submit(careful(rpc, quiet, 2).publish, owner, node, 1, manifest(1))
+        publishing = pool.submit(careful(rpc, quiet, 2).manifests.publish, owner, node, 1, manifest(1))
         try:
             assert seen.wait(60)
             assert not publishing.done(), "it is in a block, with none above"
             assert rpc.ask("evm_revert", before)
-            assert hasty.heads(node) == []
+            assert hasty.manifests.heads(node) == []
             seen.clear()
             assert seen.wait(60), "it is in a block again"
         finally:
             rpc.faults.clear()
             mine(rpc, 2)
         publishing.result(60)
-    assert [head.manifest for head in hasty.heads(node)] == [manifest(1)]
+    assert [head.manifest for head in hasty.manifests.heads(node)] == [manifest(1)]
 
 
 def test_what_does_not_settle_is_pending_and_taken_up_again(
@@ -224,10 +226,10 @@ def test_what_does_not_settle_is_pending_and_taken_up_again(
     with monkeypatch.context() as patch:
         patch.setattr(sender, "SETTLED_SECONDS", 0.2)
         with pytest.raises(TransactionPending, match="not settled in"):
-            through.register(owner, ENDPOINT)
-    (node,) = [node for node, entry in hasty.directory().nodes.items() if entry.owner == owner.address]
+            through.identity.register(owner, ENDPOINT)
+    (node,) = [node for node, entry in hasty.registry_snapshot().nodes.items() if entry.owner == owner.address]
     mine(rpc, 2)
-    assert through.register(owner, ENDPOINT) == node, "no second one"
+    assert through.identity.register(owner, ENDPOINT) == node, "no second one"
 
 
 @contextmanager
@@ -263,7 +265,7 @@ def test_nodes_and_clients_that_wait_understand_each_other(quiet: Profile, rpc: 
             assert {status.status for status in answer.nodes} == {"success"}, answer.nodes
             (node.documents / "more.md").write_text(text)
             node.update()
-            head = node.node.chain.heads(node.identity)[-1]
+            head = node.node.chain.manifests.heads(node.identity)[-1]
             wait_for(lambda head=head: serves(node.endpoint, head.manifest), "the settled head is served")
         with closing(open_client(patient, tmp_path / "client")) as network:
             answer = network.ask("What is a forest?", k=8)
@@ -274,4 +276,4 @@ def test_a_profile_waits_where_others_make_the_blocks(devnet: Profile) -> None:
     assert devnet.confirmations_needed == 0
     assert replace(devnet, addresses="public").confirmations_needed == CONFIRMATIONS
     assert replace(devnet, confirmations="finalized").confirmations_needed == "finalized"
-    assert open_chain(replace(devnet, confirmations=5)).settled() <= open_chain(devnet).settled()
+    assert open_chain(replace(devnet, confirmations=5)).confirmed_block() <= open_chain(devnet).confirmed_block()

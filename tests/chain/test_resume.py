@@ -32,12 +32,12 @@ def test_what_a_killed_process_sent_is_taken_up_again(
         arrived[0].kill()
 
     rpc.faults[SEND] = killed
-    with another(devnet, rpc.url, tmp_path, owner, "chain.register(owner, endpoint)") as process:
+    with another(devnet, rpc.url, tmp_path, owner, "chain.identity.register(owner, endpoint)") as process:
         arrived.append(process)
         go(process)
         assert process.wait(120) != 0
     (node,) = nodes_of(later, owner)
-    assert later.register(owner, ENDPOINT) == node
+    assert later.identity.register(owner, ENDPOINT) == node
     assert nodes_of(later, owner) == [node]
 
 
@@ -45,7 +45,7 @@ def test_processes_with_one_key_do_not_draw_one_nonce(
     devnet: Profile, chain: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
-    doing = "for _ in range(3): chain.register(owner, endpoint)"
+    doing = "for _ in range(3): chain.identity.register(owner, endpoint)"
     with ExitStack() as running:
         processes = [running.enter_context(another(devnet, devnet.rpc, tmp_path, owner, doing)) for _ in range(3)]
         for process in processes:
@@ -63,7 +63,7 @@ def test_what_another_process_gave_up_on_is_taken_up_while_that_one_lives(
     owner = new_account()
     rpc.faults[SEND] = dying(rpc)
     doing = """
-try: chain.register(owner, endpoint)
+try: chain.identity.register(owner, endpoint)
 except ChainUnreachable: print("gave up", flush=True)
 sys.stdin.readline()
 """
@@ -72,7 +72,7 @@ sys.stdin.readline()
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == [b"ready\n", b"gave up\n"]
         (node,) = nodes_of(later, owner)
-        assert later.register(owner, ENDPOINT) == node
+        assert later.identity.register(owner, ENDPOINT) == node
         assert process.poll() is None
         go(process)
         assert process.wait(60) == 0
@@ -88,7 +88,7 @@ def test_what_is_not_mined_is_taken_up_however_long_it_took(
         patch.setattr(sender, "RESUMED_SECONDS", 0)
         for chain in (through, later):
             with pytest.raises(TransactionPending):
-                chain.register(owner, ENDPOINT)
+                chain.identity.register(owner, ENDPOINT)
     assert len(nodes_of(later, owner)) == 1
 
 
@@ -119,7 +119,7 @@ def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
 
     rpc.faults["eth_maxPriorityFeePerGas"], rpc.faults[SEND] = dearer, lost
     with unmined(rpc):
-        node = through.register(owner, ENDPOINT)
+        node = through.identity.register(owner, ENDPOINT)
     assert len(versions) >= 2
     assert nodes_of(chain, owner) == [node]
 
@@ -130,12 +130,12 @@ def test_a_receipt_that_the_rpc_has_late_is_not_taken_for_none(
     owner = new_account()
     rpc.faults[SEND] = dying(rpc)
     with pytest.raises(ChainUnreachable):
-        through.register(owner, ENDPOINT)
+        through.identity.register(owner, ENDPOINT)
     rpc.dead = False
     del rpc.faults[SEND]
     rpc.faults[RECEIPT] = first(2, saying(None))
     again = EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
-    assert [again.register(owner, ENDPOINT)] == nodes_of(again, owner)
+    assert [again.identity.register(owner, ENDPOINT)] == nodes_of(again, owner)
 
 
 def test_a_nonce_that_somebody_else_used_up_is_none_of_ours_once_settled(
@@ -149,17 +149,17 @@ def test_a_nonce_that_somebody_else_used_up_is_none_of_ours_once_settled(
     owner = new_account()
     rpc.faults[SEND] = drop_before
     with pytest.raises(ChainUnreachable):
-        through.register(owner, ENDPOINT)
+        through.identity.register(owner, ENDPOINT)
     del rpc.faults[SEND]
-    EvmChain(devnet.rpc, devnet.deployment).bond(owner, 10**15)  # another wallet with this key
+    EvmChain(devnet.rpc, devnet.deployment).reliability.bond(owner, 10**15)  # another wallet with this key
     careful = EvmChain(rpc.url, devnet.deployment, journals=tmp_path, confirmations=3)
     monkeypatch.setattr(sender, "MINED_SECONDS", 0.2)
     with pytest.raises(TransactionPending, match="may still be"):
-        careful.register(owner, ENDPOINT)
+        careful.identity.register(owner, ENDPOINT)
     assert nodes_of(through, owner) == [], "a reorganisation may still give it back"
     rpc.ask("anvil_mine", hex(4))
     with ThreadPoolExecutor(1) as pool:
-        registered = pool.submit(careful.register, owner, ENDPOINT)
+        registered = pool.submit(careful.identity.register, owner, ENDPOINT)
         while not registered.done():
             rpc.ask("anvil_mine", hex(1))
     assert nodes_of(through, owner) == [registered.result()]

@@ -50,17 +50,17 @@ def server(reply: Reply) -> Iterator[str]:
 def everything(chain: EvmChain) -> list[Callable[[], object]]:
     key = new_key()
     return [
-        chain.directory,
-        lambda: chain.heads(1),
-        lambda: chain.signer_of(1),
-        lambda: chain.reputations([1]),
-        lambda: chain.register(key, "http://127.0.0.1:1"),
-        lambda: chain.set_endpoint(key, 1, "http://127.0.0.1:1"),
+        chain.registry_snapshot,
+        lambda: chain.manifests.heads(1),
+        lambda: chain.identity.signer_of(1),
+        lambda: chain.reliability.scores([1]),
+        lambda: chain.identity.register(key, "http://127.0.0.1:1"),
+        lambda: chain.identity.set_endpoint(key, 1, "http://127.0.0.1:1"),
         lambda: chain.set_wallet(key, 1, key),
-        lambda: chain.publish(key, 1, 1, Cid.of(b"", DAG_CBOR)),
-        lambda: chain.submit(key, bytes(32), Cid.of(b"", DAG_CBOR), [], 0),
-        lambda: chain.standing(key.address),
-        lambda: chain.batches(key.address),
+        lambda: chain.manifests.publish(key, 1, 1, Cid.of(b"", DAG_CBOR)),
+        lambda: chain.reliability.submit(key, bytes(32), Cid.of(b"", DAG_CBOR), [], 0),
+        lambda: chain.reliability.stake(key.address),
+        lambda: chain.reliability.batches(key.address),
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_key_in_the_url_is_not_repeated() -> None:
     with server(lambda _: (403, b"")) as url:
         chain = EvmChain(url.replace("//", "//user:hunter2@") + "/v3/c0ffee", SOMEWHERE)
         with pytest.raises(ChainError) as caught:
-            chain.signer_of(1)
+            chain.identity.signer_of(1)
     assert "hunter2" not in str(caught.value)
     assert "c0ffee" not in str(caught.value)
 
@@ -117,9 +117,9 @@ def test_pages_shrink_to_what_the_rpc_grants(
 ) -> None:
     """Public RPCs limit the blocks of one eth_getLogs, each to another number, and say so in words of their own."""
     owner = new_account()
-    node = chain.register(owner, "http://127.0.0.1:1")
+    node = chain.identity.register(owner, "http://127.0.0.1:1")
     for sequence in range(1, 9):
-        chain.publish(owner, node, sequence, Cid.of(b"%d" % sequence, DAG_CBOR))
+        chain.manifests.publish(owner, node, sequence, Cid.of(b"%d" % sequence, DAG_CBOR))
     refused = []
 
     def limited(body: bytes) -> tuple[int, bytes]:
@@ -138,6 +138,6 @@ def test_pages_shrink_to_what_the_rpc_grants(
 
     with server(limited) as url:
         through = EvmChain(url, chain.deployment)
-        assert through.heads(node) == chain.heads(node)
-        assert through.directory() == chain.directory()
+        assert through.manifests.heads(node) == chain.manifests.heads(node)
+        assert through.registry_snapshot() == chain.registry_snapshot()
     assert refused

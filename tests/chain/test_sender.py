@@ -34,7 +34,7 @@ def test_a_connection_that_breaks_costs_nothing(
 ) -> None:
     owner = new_account()
     rpc.faults[method] = first(2, fault)
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     assert nodes_of(chain, owner) == [node]
     assert rpc.seen[method] >= 3
 
@@ -45,11 +45,11 @@ def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
     owner = new_account()
     rpc.faults[SEND] = dying(rpc)
     with pytest.raises(ChainUnreachable):
-        through.register(owner, ENDPOINT)
+        through.identity.register(owner, ENDPOINT)
     (node,) = nodes_of(later, owner)
-    assert later.register(owner, ENDPOINT) == node, "the same command again is no second node"
+    assert later.identity.register(owner, ENDPOINT) == node, "the same command again is no second node"
     assert nodes_of(later, owner) == [node]
-    assert later.register(owner, ENDPOINT) != node, "what was told is done: this is another one"
+    assert later.identity.register(owner, ENDPOINT) != node, "what was told is done: this is another one"
 
 
 def test_no_refusal_after_a_broken_connection_says_that_it_did_not_arrive(
@@ -65,7 +65,7 @@ def test_no_refusal_after_a_broken_connection_says_that_it_did_not_arrive(
         return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32005, "message": "too many requests"}}
 
     rpc.faults[SEND], rpc.faults["eth_getTransactionByHash"] = limited, first(1, saying(None))
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     assert len(sent) > 1
     assert nodes_of(chain, owner) == [node]
 
@@ -79,7 +79,7 @@ def test_an_rpc_that_forgets_is_told_again(
         return {"jsonrpc": "2.0", "id": request["id"], "result": Web3.keccak(hexstr=request["params"][0]).to_0x_hex()}
 
     rpc.faults[SEND] = first(2, swallow)
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     assert nodes_of(chain, owner) == [node]
     assert rpc.seen[SEND] == 3
 
@@ -89,14 +89,14 @@ def test_an_rpc_that_lags_behind_its_chain_is_waited_for(
 ) -> None:
     owner = new_account()
     rpc.faults[RECEIPT] = first(5, saying(None))
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     rpc.faults[COUNT] = saying("0x0")  # it never hears of the first one
-    through.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
-    assert [head.sequence for head in chain.heads(node)] == [1], "who sent it remembers"
+    through.manifests.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
+    assert [head.sequence for head in chain.manifests.heads(node)] == [1], "who sent it remembers"
     rpc.faults[COUNT] = first(2, saying("0x0"))
     forgetful = EvmChain(rpc.url, devnet.deployment)
-    forgetful.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
-    assert [head.sequence for head in chain.heads(node)] == [1, 2], "and who did not send it asks again"
+    forgetful.manifests.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
+    assert [head.sequence for head in chain.manifests.heads(node)] == [1, 2], "and who did not send it asks again"
 
 
 def test_what_pays_too_little_is_replaced_by_what_pays_more(
@@ -119,7 +119,7 @@ def test_what_pays_too_little_is_replaced_by_what_pays_more(
 
     rpc.faults[SEND] = counted
     with unmined(rpc):
-        node = through.register(owner, ENDPOINT)
+        node = through.identity.register(owner, ENDPOINT)
     assert nodes_of(chain, owner) == [node]
     fees = list(dict.fromkeys(sent))
     assert len(fees) >= 3
@@ -133,23 +133,23 @@ def test_what_is_never_mined_is_pending_and_taken_up_again(
     with unmined(rpc), monkeypatch.context() as patch:
         patch.setattr(sender, "MINED_SECONDS", 0.2)
         with pytest.raises(TransactionPending, match="the same command takes it up again"):
-            through.register(owner, ENDPOINT)
+            through.identity.register(owner, ENDPOINT)
     (node,) = nodes_of(later, owner)
-    assert later.register(owner, ENDPOINT) == node
+    assert later.identity.register(owner, ENDPOINT) == node
 
 
 def test_what_a_reorganisation_took_back_is_sent_again(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     before = rpc.ask("evm_snapshot")
-    through.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
-    through.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
+    through.manifests.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
+    through.manifests.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
     assert rpc.ask("evm_revert", before)
-    assert later.heads(node) == []
-    later.publish(owner, node, 3, Cid.of(b"3", DAG_CBOR))
-    assert [head.sequence for head in later.heads(node)] == [1, 2, 3]
+    assert later.manifests.heads(node) == []
+    later.manifests.publish(owner, node, 3, Cid.of(b"3", DAG_CBOR))
+    assert [head.sequence for head in later.manifests.heads(node)] == [1, 2, 3]
 
 
 def test_what_runs_out_of_gas_is_sent_with_more(
@@ -162,13 +162,13 @@ def test_what_runs_out_of_gas_is_sent_with_more(
         return reply | {"result": hex(int(reply["result"], 16) * 6 // 10)}
 
     rpc.faults["eth_estimateGas"] = half
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     assert nodes_of(chain, owner) == [node]
     assert rpc.seen[SEND] == 2
 
     rpc.faults["eth_estimateGas"] = saying(hex(30_000))
     with pytest.raises(TransactionFailed, match="reverted in block"):
-        through.register(owner, ENDPOINT)
+        through.identity.register(owner, ENDPOINT)
     assert rpc.seen[SEND] == 4, "and twice is enough"
 
 
@@ -177,36 +177,36 @@ def test_who_cannot_pay_is_told_and_nothing_is_left(
 ) -> None:
     poor = new_key()
     with pytest.raises(TransactionFailed, match="Send the account some ether"):
-        through.register(poor, ENDPOINT)
+        through.identity.register(poor, ENDPOINT)
     fund(devnet.rpc, poor.address)
-    assert through.register(poor, ENDPOINT) > 0
+    assert through.identity.register(poor, ENDPOINT) > 0
 
 
 def test_equal_calls_are_as_many_as_were_made(chain: EvmChain, through: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
-    assert len({through.register(owner, ENDPOINT) for _ in range(2)}) == 2
+    assert len({through.identity.register(owner, ENDPOINT) for _ in range(2)}) == 2
     with ThreadPoolExecutor(6) as pool:
-        nodes = list(pool.map(lambda _: through.register(owner, ENDPOINT), range(6)))
+        nodes = list(pool.map(lambda _: through.identity.register(owner, ENDPOINT), range(6)))
     assert len(set(nodes)) == 6
     assert len(nodes_of(chain, owner)) == 8
-    before = chain.standing(owner.address).bond
+    before = chain.reliability.stake(owner.address).bond
     for _ in range(2):
-        through.bond(owner, 10**15)
-    assert chain.standing(owner.address).bond == before + 2 * 10**15
+        through.reliability.bond(owner, 10**15)
+    assert chain.reliability.stake(owner.address).bond == before + 2 * 10**15
 
 
 def test_what_is_beyond_doubt_is_forgotten(
     rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
-    node = through.register(owner, ENDPOINT)
+    node = through.identity.register(owner, ENDPOINT)
     for sequence in range(1, 4):
-        through.publish(owner, node, sequence, Cid.of(b"%d" % sequence, DAG_CBOR))
+        through.manifests.publish(owner, node, sequence, Cid.of(b"%d" % sequence, DAG_CBOR))
     (path,) = tmp_path.glob("*.json")
     with Journal(owner.address, path).opened() as entries:
         assert [entry.nonce for entry in entries] == [0, 1, 2, 3]
     rpc.ask("anvil_mine", hex(sender.FINAL_BLOCKS))
-    through.publish(owner, node, 4, Cid.of(b"4", DAG_CBOR))
+    through.manifests.publish(owner, node, 4, Cid.of(b"4", DAG_CBOR))
     with Journal(owner.address, path).opened() as entries:
         assert [entry.nonce for entry in entries] == [4]
 
@@ -215,8 +215,8 @@ def test_a_damaged_record_is_no_reason_to_send_twice(
     through: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
-    through.register(owner, ENDPOINT)
+    through.identity.register(owner, ENDPOINT)
     (path,) = tmp_path.glob("*.json")
     path.write_text("{")
     with pytest.raises(ConfigError, match="Look up what was sent"):
-        through.register(owner, ENDPOINT)
+        through.identity.register(owner, ENDPOINT)

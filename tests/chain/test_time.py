@@ -11,7 +11,7 @@ from knet.chain.anvil import find_anvil
 from knet.chain.devchain import fund, start_network, stop_network
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer, new_key
-from knet.chain.rating_contract import WINDOW_SECONDS
+from knet.chain.reliability import WINDOW_SECONDS
 from knet.content.store import MemoryStore
 from knet.errors import TransactionFailed
 from knet.rating.audit import audit_batch, challenge
@@ -52,49 +52,49 @@ def account(chain: EvmChain) -> Signer:
 
 def test_scores_fade_from_epoch_to_epoch(lone: EvmChain, wait: Wait) -> None:
     owner, rater = account(lone), account(lone)
-    node = lone.register(owner, ENDPOINT)
+    node = lone.identity.register(owner, ENDPOINT)
     submit(lone, rater, [rating(owner, node, rater, lone.deployment, value) for value in (100, 100, -100)])
-    fresh = lone.reputations([node])[node]
+    fresh = lone.reliability.scores([node])[node]
     wait(WEEK)
-    later = lone.reputations([node])[node]
+    later = lone.reliability.scores([node])[node]
     assert (fresh.positive, fresh.negative, fresh.count) == (2.0, 1.0, 3)
     assert (later.positive, later.negative, later.count) == (1.93, 0.96, 3), "3 % less, rounded down"
     wait(22 * WEEK)
-    old = lone.reputations([node])[node]
+    old = lone.reliability.scores([node])[node]
     assert old.positive == pytest.approx(1.0, abs=0.02), "half of it after 23 weeks"
     assert old.deviation > fresh.deviation, "what is long ago says less"
 
 
 def test_a_bond_is_free_after_the_window(lone: EvmChain, wait: Wait) -> None:
     owner, rater = account(lone), account(lone)
-    node = lone.register(owner, ENDPOINT)
+    node = lone.identity.register(owner, ENDPOINT)
     batch = submit(lone, rater, [rating(owner, node, rater, lone.deployment)])
     wait(WINDOW_SECONDS - 60)
     with pytest.raises(TransactionFailed, match="BondLocked"):
-        lone.unbond(rater, STAKE)
+        lone.reliability.unbond(rater, STAKE)
     wait(120)
-    lone.unbond(rater, STAKE)
-    assert lone.standing(rater.address).bond == 0
-    assert lone.stands(batch)
+    lone.reliability.unbond(rater, STAKE)
+    assert lone.reliability.stake(rater.address).bond == 0
+    assert lone.reliability.is_active(batch)
 
 
 def test_a_rater_that_does_not_reveal_loses_its_bond(lone: EvmChain, wait: Wait) -> None:
     owner, rater, auditor = (account(lone) for _ in range(3))
-    node = lone.register(owner, ENDPOINT)
+    node = lone.identity.register(owner, ENDPOINT)
     batch = submit(lone, rater, [rating(owner, node, rater, lone.deployment)])
     finding = audit_batch(lone, MemoryStore(), batch)
     assert finding is not None
     challenge(lone, auditor, finding)
     wait(4 * DAY + 60)
     assert len(follow_up(lone, auditor, lone.time())) == 1
-    reward = lone.reward(auditor.address)
+    reward = lone.reliability.reward(auditor.address)
     assert reward.amount == STAKE // 2
     with pytest.raises(TransactionFailed, match="RewardLocked"):
-        lone.claim(auditor)
+        lone.reliability.claim(auditor)
     wait(reward.free_at - lone.time() + 60)
     before = lone.rpc.web3.eth.get_balance(auditor.address)
-    lone.claim(auditor)
+    lone.reliability.claim(auditor)
     assert lone.rpc.web3.eth.get_balance(auditor.address) - before > STAKE // 2 - 10**16
-    assert not lone.stands(batch)
-    assert lone.reputations([node])[node].count == 0
-    assert lone.standing(rater.address).bond == 0
+    assert not lone.reliability.is_active(batch)
+    assert lone.reliability.scores([node])[node].count == 0
+    assert lone.reliability.stake(rater.address).bond == 0

@@ -54,15 +54,15 @@ def test_audit_of_a_false_batch_slashes_its_bond(
     joined: Profile, chain: EvmChain, new_account: Callable[[], Signer]
 ) -> None:
     owner, cheat = new_account(), new_account()
-    node = chain.register(owner, "http://127.0.0.1:1")
+    node = chain.identity.register(owner, "http://127.0.0.1:1")
     store = FileStore(joined.path("blocks"))
     submit(chain, cheat, [rating(owner, node, cheat, chain.deployment)], store)
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
     forged = send(chain, cheat, build_batch([rating(cheat, node, cheat, chain.deployment)]), store)
     assert "never known to sign" in trust("audit", "--rater", cheat.address, fails=1).stdout
-    assert chain.stands(forged), "nobody asked for a challenge"
+    assert chain.reliability.is_active(forged), "nobody asked for a challenge"
     trust("audit", "--rater", cheat.address, "--challenge", fails=1)
-    assert not chain.stands(forged)
+    assert not chain.reliability.is_active(forged)
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
 
 
@@ -71,7 +71,7 @@ def test_withheld_batch_is_challenged_and_revealed(
 ) -> None:
     owner, auditor, me = new_account(), new_account(), load_or_create_key(joined.path("key"))
     fund(joined.rpc, me.address)
-    node = chain.register(owner, "http://127.0.0.1:1")
+    node = chain.identity.register(owner, "http://127.0.0.1:1")
     batch = submit(chain, me, [rating(owner, node, me, chain.deployment)], FileStore(joined.path("blocks")))
     finding = audit_batch(chain, MemoryStore(), batch)
     assert finding is not None

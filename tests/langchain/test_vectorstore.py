@@ -124,7 +124,7 @@ def test_a_published_collection_is_searched(published: KnetVectorStore, nodes: l
     found = published.similarity_search_with_score(QUESTION, k=2)
     assert found[0][0].page_content == COLLECTIONS[0]["beaver.md"]
     assert found[0][1] > found[1][1]
-    assert found[0][0].metadata["manifest"] == str(nodes[0].node.chain.heads(nodes[0].identity)[-1].manifest)
+    assert found[0][0].metadata["manifest"] == str(nodes[0].node.chain.manifests.heads(nodes[0].identity)[-1].manifest)
     assert published.get_by_ids([found[1][0].id or "", "nonsense", "bafy#1-2"]) == [found[1][0]]
     vector = published.embeddings.embed_query(QUESTION)
     assert published.similarity_search_by_vector(vector, k=2) == [document for document, _ in found]
@@ -151,7 +151,7 @@ def test_what_cannot_be_opened_says_why(
 ) -> None:
     with pytest.raises(NotRegistered):
         KnetVectorStore.open(net, 10**6)
-    new = net.chain.register(funded_key(devnet), "http://127.0.0.1:9")
+    new = net.chain.identity.register(funded_key(devnet), "http://127.0.0.1:9")
     with pytest.raises(NotRegistered, match="published nothing"):
         KnetVectorStore.open(net, new)
     with (

@@ -61,7 +61,7 @@ def test_in_private_models_name_passages_too(nodes: list[RunningNode], tmp_path:
 
 def test_a_model_that_is_too_large_is_not_taken(nodes: list[RunningNode]) -> None:
     store = nodes[0].node.store
-    entry = nodes[0].node.chain.directory().nodes[nodes[0].identity]
+    entry = nodes[0].node.chain.registry_snapshot().nodes[nodes[0].identity]
     assert entry.head is not None
     manifest = get_record(store, entry.head.manifest, Manifest)
     (named,) = manifest.dsi_models

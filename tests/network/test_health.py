@@ -51,7 +51,7 @@ def test_a_node_that_answers_says_how_much_it_was_asked(net: Network, node: Runn
     wait_for(lambda: health_of(net, node).state == "up", "the node answers")
     before = health_of(net, node)
     assert (before.sequence, before.problem, before.advice) == (1, "", "")
-    assert before.published == node.node.chain.heads(node.identity)[-1].time
+    assert before.published == node.node.chain.manifests.heads(node.identity)[-1].time
     assert before.searches is not None
     net.ask(QUESTION, deadline=PATIENT)
     net.ask(QUESTION, deadline=PATIENT)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from knet.chain.base import Directory
+from knet.chain.events import RegistrySnapshot
 from knet.chain.evm import EvmChain
 from knet.cli.main import app
 from knet.client import network as network_module
@@ -198,9 +198,9 @@ def test_the_directory_is_handed_out_page_by_page_and_goes_on_from_any(
 ) -> None:
     monkeypatch.setattr("knet.chain.events.PAGE_BLOCKS", 3)
     chain = EvmChain(profile.rpc, profile.deployment)
-    pages: list[Directory] = []
-    whole = chain.directory(on_page=pages.append)
+    pages: list[RegistrySnapshot] = []
+    whole = chain.registry_snapshot(on_page=pages.append)
     assert len(pages) > 3
     assert len(pages[0].nodes) < len(whole.nodes)
     for page in (pages[0], pages[len(pages) // 2]):
-        assert chain.directory(page).nodes == whole.nodes
+        assert chain.registry_snapshot(page).nodes == whole.nodes

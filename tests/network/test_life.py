@@ -111,7 +111,7 @@ def test_a_private_search_finds_the_same_and_no_node_hears_the_question(
 ) -> None:
     asked = ask(net)
     with impostor(nodes[0].endpoint) as mouth:
-        nodes[0].node.chain.set_endpoint(nodes[0].node.signer, nodes[0].identity, mouth.url)
+        nodes[0].node.chain.identity.set_endpoint(nodes[0].node.signer, nodes[0].identity, mouth.url)
         with open_client(net.profile, tmp_path / "private") as fresh:
             private = ask(fresh, private=True)
             assert spans(private) == spans(asked)

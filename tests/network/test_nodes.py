@@ -50,7 +50,7 @@ def ask(node: RunningNode, question: str) -> SearchReply:
 
 
 def test_the_chain_tells_where_every_node_is_and_what_it_holds(nodes: list[RunningNode], profile: Profile) -> None:
-    directory = EvmChain(profile.rpc, profile.deployment).directory().nodes
+    directory = EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
     assert {number: entry.endpoint for number, entry in directory.items()} == {
         node.identity: node.endpoint for node in nodes
     }
@@ -59,7 +59,7 @@ def test_the_chain_tells_where_every_node_is_and_what_it_holds(nodes: list[Runni
 
 def test_each_node_answers_from_its_own_collection_in_its_own_name(nodes: list[RunningNode], profile: Profile) -> None:
     deployment = profile.deployment
-    directory = EvmChain(profile.rpc, deployment).directory().nodes
+    directory = EvmChain(profile.rpc, deployment).registry_snapshot().nodes
     for node, topic in zip(nodes, TOPICS, strict=True):
         reply = ask(node, f"What is fact 7 about {topic}?")
         assert topic in reply.hits[0].text

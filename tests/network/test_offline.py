@@ -167,7 +167,7 @@ def test_from_a_kubo_daemon(
 
 def wait_for_the_head(node: RunningNode) -> None:
     """The service takes up a publication within a second."""
-    root = put_bundle(node.node.store, node.node.chain.heads(node.identity)[-1].manifest)
+    root = put_bundle(node.node.store, node.node.chain.manifests.heads(node.identity)[-1].manifest)
     with HttpClient(addresses="loopback") as http:
         source = GatewaySource(http, [node.endpoint])
 
@@ -201,7 +201,7 @@ def test_content_is_fetched_by_its_identifier(
         assert done.exit_code == fails, done.output
         return done.stdout_bytes if not fails else done.stderr_bytes
 
-    head = node.node.chain.heads(node.identity)[-1].manifest
+    head = node.node.chain.manifests.heads(node.identity)[-1].manifest
     assert json.loads(fetch(head, "--json"))["node"] == node.identity
     assert fetch(head) == node.node.store.get(head)
     assert json.loads(fetch(head, "--car", "-o", "all.car", "--json"))["path"] == "all.car"

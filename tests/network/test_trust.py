@@ -126,11 +126,13 @@ def test_who_goes_on_asking_keeps_the_promise_behind_its_ratings(
         rate_down(net, WRONG["tower.md"])
         net.flush_ratings()
         chain, doubter = EvmChain(profile.rpc, profile.deployment), funded_key(profile)
-        (batch,) = chain.batches(net.address)
-        chain.demand(doubter, batch, 0)
+        (batch,) = chain.reliability.batches(net.address)
+        chain.reliability.challenge_availability(doubter, batch, 0)
         net.ask(QUESTION, deadline=PATIENT)
-        wait_for(lambda: chain.demands(net.address) == [], "the leaf is revealed")
-        assert [(number, proof.index) for _, number, proof in chain.revealed_to(doubter.address)] == [(batch.number, 0)]
+        wait_for(lambda: chain.reliability.open_challenges(net.address) == [], "the leaf is revealed")
+        assert [(number, proof.index) for _, number, proof in chain.reliability.responses_to(doubter.address)] == [
+            (batch.number, 0)
+        ]
 
 
 def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(

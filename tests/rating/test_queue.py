@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from knet.chain.evm import EvmChain
 from knet.chain.keys import Signer
+from knet.chain.reliability import Reliability
 from knet.codec import cid_of
 from knet.content.store import MemoryStore
 from knet.errors import ChainUnreachable, ConfigError, TransactionPending
@@ -83,28 +84,34 @@ class Party(NamedTuple):
         return answer(signed=signed)
 
     def counts(self) -> list[int]:
-        return [found.count for found in self.chain.reputations(self.owners).values()]
+        return [found.count for found in self.chain.reliability.scores(self.owners).values()]
 
 
-class Broken:
-    """A chain whose connection breaks after it took a batch, or before."""
+class BrokenReliability(Reliability):
+    """The contract over a connection that breaks around the submission of a batch."""
 
-    def __init__(self, chain: EvmChain, *, before: bool) -> None:
-        self._chain, self._before = chain, before
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._chain, name)
+    submits = True
 
     def submit(self, *arguments: Any) -> str:
-        if not self._before:
-            self._chain.submit(*arguments)
+        if self.submits:
+            super().submit(*arguments)
         raise ChainUnreachable("the connection broke.")
+
+
+def broken(chain: EvmChain, *, before: bool) -> EvmChain:
+    """The same chain over a connection that breaks before or after it took a batch."""
+    copied = EvmChain(chain.rpc.web3.provider.endpoint_uri, chain.deployment)  # type: ignore[attr-defined]
+    copied.reliability = BrokenReliability(copied.rpc, chain.deployment)
+    copied.reliability.submits = not before
+    return copied
 
 
 @pytest.fixture
 def party(chain: EvmChain, new_account: Callable[[], Signer]) -> Party:
     owners = [new_account(), new_account()]
-    return Party(chain, new_account(), {chain.register(owner, "http://127.0.0.1:1"): owner for owner in owners})
+    return Party(
+        chain, new_account(), {chain.identity.register(owner, "http://127.0.0.1:1"): owner for owner in owners}
+    )
 
 
 @pytest.fixture
@@ -145,9 +152,9 @@ def test_no_more_is_put_at_stake_than_was_agreed_to(party: Party, queue: RatingQ
     asked = cost_of(party.chain, party.rater.address, queue.pending()).bond
     with pytest.raises(ConfigError, match="knet trust bond"):
         queue.flush(party.chain, party.rater, MemoryStore(), bond=asked - 1)
-    assert party.chain.standing(party.rater.address).bond == 0
+    assert party.chain.reliability.stake(party.rater.address).bond == 0
     assert len(queue.flush(party.chain, party.rater, MemoryStore(), bond=asked)) == 1
-    assert party.chain.standing(party.rater.address).bond == asked
+    assert party.chain.reliability.stake(party.rater.address).bond == asked
 
 
 def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: RatingQueue, tmp_path: Path) -> None:
@@ -158,7 +165,7 @@ def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: Rating
     assert len(again.flush(party.chain, party.rater, store, bond=ANY_WEI)) == 1
     assert again.pending() == []
     assert party.counts() == [5, 5]
-    (batch,) = party.chain.batches(party.rater.address)
+    (batch,) = party.chain.reliability.batches(party.rater.address)
     assert len(fetch_leaves(batch, store)) == 10
     assert audit_batch(party.chain, store, batch) is None
 
@@ -166,7 +173,7 @@ def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: Rating
 def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(Broken(party.chain, before=False), party.rater, MemoryStore(), bond=ANY_WEI)  # type: ignore[arg-type]
+        queue.flush(broken(party.chain, before=False), party.rater, MemoryStore(), bond=ANY_WEI)
     assert len(queue.pending()) == 2, "nothing is lost"
     assert queue.flush(party.chain, party.rater, MemoryStore()) == []
     assert party.counts() == [1, 1]
@@ -178,7 +185,7 @@ def test_a_batch_that_may_still_arrive_is_waited_for(
 ) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
-        queue.flush(Broken(party.chain, before=True), party.rater, MemoryStore(), bond=ANY_WEI)  # type: ignore[arg-type]
+        queue.flush(broken(party.chain, before=True), party.rater, MemoryStore(), bond=ANY_WEI)
     with pytest.raises(TransactionPending, match="2 ratings was sent"):
         queue.flush(party.chain, party.rater, MemoryStore())
     later = time.time() + DEADLINE_SECONDS + CLOCK_ERROR_SECONDS + 60
@@ -222,7 +229,7 @@ def test_after_a_lost_bond_what_is_asked_for_is_enough(party: Party, queue: Rati
     for _ in range(12):  # more than the least bond buys
         queue.rate(party.answer(), 1)
     queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
-    standing = replace(party.chain.standing(party.rater.address), bond=0)
+    standing = replace(party.chain.reliability.stake(party.rater.address), bond=0)
     queue.rate(party.answer(), 1)
     missing = missing_wei(standing, queue.pending())
     assert replace(standing, bond=missing).influence >= sum(abs(rating.value) for rating in queue.pending())
@@ -245,18 +252,18 @@ def test_without_a_bond_ratings_wait_and_the_command_is_told(party: Party, queue
     with pytest.raises(ConfigError, match=r"0 ether at stake.*knet trust bond 0\.01"):
         queue.flush(party.chain, party.rater, MemoryStore())
     assert len(queue.pending()) == 2
-    party.chain.bond(party.rater, 10**16)
+    party.chain.reliability.bond(party.rater, 10**16)
     assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
 
 
 def test_what_a_bond_does_not_buy_waits_for_more(party: Party, queue: RatingQueue) -> None:
     for _ in range(12):
         queue.rate(party.answer(), 1, passage=1)
-    party.chain.bond(party.rater, 10**16)  # ten full verdicts
+    party.chain.reliability.bond(party.rater, 10**16)  # ten full verdicts
     with pytest.raises(ConfigError, match=r"1 batches were sent; 2 ratings wait.*knet trust bond 0\.002"):
         queue.flush(party.chain, party.rater, MemoryStore())
     assert (party.counts(), len(queue.pending())) == ([10, 0], 2)
-    party.chain.bond(party.rater, 2 * 10**15)
+    party.chain.reliability.bond(party.rater, 2 * 10**15)
     assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
     assert party.counts() == [12, 0]
 

@@ -19,17 +19,17 @@ from tests.chain.support import rating, submit
 @pytest.mark.chain
 def test_last_point_equals_the_contract_score(chain: EvmChain, new_account: Callable[[], Signer]) -> None:
     owner, first, second = new_account(), new_account(), new_account()
-    node = chain.register(owner, "http://127.0.0.1:1")
+    node = chain.identity.register(owner, "http://127.0.0.1:1")
     for rater in (first, second):
         submit(chain, rater, [rating(owner, node, rater, chain.deployment)], MemoryStore())
-    own = [each for each in chain.batches() if each.rater in (first.address, second.address)]
+    own = [each for each in chain.reliability.batches() if each.rater in (first.address, second.address)]
     points = on_chain(own)[node]
-    found = chain.reputations([node])[node]
+    found = chain.reliability.scores([node])[node]
     assert points[-1].mean == pytest.approx(found.mean, abs=1e-6)
     assert points[-1].deviation == pytest.approx(found.deviation, abs=1e-6)
     assert [point.rater for point in points] == [first.address, second.address]
     assert [point.transaction for point in points] == [each.transaction for each in own]
-    assert chain.taken_back().isdisjoint({(each.rater, each.number) for each in own})
+    assert chain.reliability.slashed().isdisjoint({(each.rater, each.number) for each in own})
 
 
 def test_history_keeps_the_last_point_of_each_second() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from knet.chain.base import Chain
 from knet.chain.devchain import fund
 from knet.errors import ChainError, ChainUnreachable, NotRegistered, TransactionFailed
 from knet.records import Head
@@ -14,6 +13,9 @@ from knet.records import Head
 from ..node import Node, network_of
 from ..state import State
 from . import manifest_log as ledger
+
+if TYPE_CHECKING:
+    from knet.chain.evm import EvmChain
 
 
 class Identity(NamedTuple):
@@ -30,7 +32,9 @@ def registered(node: Node, state: State) -> int | None:
     if known and _is_ours(node.chain, int(known), node.signer.address):
         return int(known)
     # A first publication may have been cut off after it registered, and a state may have been lost.
-    mine = [entry.node for entry in node.chain.directory().nodes.values() if entry.wallet == node.signer.address]
+    mine = [
+        entry.node for entry in node.chain.registry_snapshot().nodes.values() if entry.wallet == node.signer.address
+    ]
     return max(mine, default=None)
 
 
@@ -41,10 +45,10 @@ def identify(node: Node, state: State) -> Identity:
     if number is None:
         endpoint = node.config.public_endpoint
         with paying(node):
-            number = node.chain.register(node.signer, endpoint)
+            number = node.chain.identity.register(node.signer, endpoint)
         _remember(state, f"endpoint {network}", endpoint)
     _remember(state, f"identity {network}", str(number))
-    return Identity(network, number, next(reversed(node.chain.heads(number, newest=True)), None))
+    return Identity(network, number, next(reversed(node.chain.manifests.heads(number, unconfirmed=True)), None))
 
 
 def stands(node: Node) -> bool:
@@ -57,7 +61,7 @@ def stands(node: Node) -> bool:
     if last is None:
         return False
     try:
-        heads = node.chain.heads(last.node)
+        heads = node.chain.manifests.heads(last.node)
     except NotRegistered:
         return False
     except ChainUnreachable:
@@ -77,7 +81,7 @@ def announce(node: Node, state: State) -> str:
     if state.meta(key) == endpoint.encode():
         return ""
     with paying(node):
-        transaction = node.chain.set_endpoint(node.signer, number, endpoint)
+        transaction = node.chain.identity.set_endpoint(node.signer, number, endpoint)
     _remember(state, key, endpoint)
     return transaction
 
@@ -108,9 +112,9 @@ def _fund(node: Node) -> None:
         return  # a local chain that is not Anvil: its accounts are its owner's business
 
 
-def _is_ours(chain: Chain, number: int, address: str) -> bool:
+def _is_ours(chain: EvmChain, number: int, address: str) -> bool:
     try:
-        return chain.signer_of(number) == address
+        return chain.identity.signer_of(number) == address
     except NotRegistered:
         return False
 

@@ -114,7 +114,7 @@ def _send(
         removed=draft.removed,
     )
     with paying(node):
-        transaction = node.chain.publish(node.signer, identity.node, manifest.sequence, cid)
+        transaction = node.chain.manifests.publish(node.signer, identity.node, manifest.sequence, cid)
     ledger.finish(state, number)
     return manifest, cid, transaction
 

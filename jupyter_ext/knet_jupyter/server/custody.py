@@ -133,7 +133,7 @@ def _span(network: Network, passage: Passage) -> Span:
 
 def _published(network: Network, passage: Passage) -> Published:
     try:
-        heads = network.chain.heads(passage.provenance.node)
+        heads = network.chain.manifests.heads(passage.provenance.node)
     except KnetError as error:
         return Published(problem=str(error))
     found: Head | None = next((head for head in heads if head.manifest == passage.provenance.manifest), None)
@@ -157,7 +157,7 @@ def _signed(network: Network, answer: Answer, passage: Passage) -> Signed:
     signed, deployment = answer.receipts[number].signed, network.chain.deployment
     try:
         signer = recover(signed, deployment.chain_id, deployment.reliability)
-        wallet = network.chain.signer_of(node)
+        wallet = network.chain.identity.signer_of(node)
     except KnetError as error:
         return Signed(problem=str(error))
     if signer != wallet:  # any signature gives some address, and for another network another one

@@ -112,7 +112,7 @@ def test_an_owner_goes_from_a_folder_to_a_published_node(
     assert (synced["added"], synced["skipped"]) == (3, [])
     published = run_json("publish")
     assert (published["sequence"], published["documents"]) == (1, 3)
-    assert str(chain.heads(published["node"])[-1].manifest) == published["manifest"]
+    assert str(chain.manifests.heads(published["node"])[-1].manifest) == published["manifest"]
 
     (documents / "bad.ipynb").write_text("not a notebook")
     (documents / "0.md").unlink()
@@ -143,7 +143,7 @@ def test_up_does_everything_and_stops_on_a_signal(
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         first = results["publish"]["node"]
-    assert chain.directory().nodes[first].endpoint == load_config(home).public_endpoint
+    assert chain.registry_snapshot().nodes[first].endpoint == load_config(home).public_endpoint
 
     port = free_port()
     (documents / "late.md").write_text("# Late\n\nWritten while nobody served.")
@@ -152,7 +152,9 @@ def test_up_does_everything_and_stops_on_a_signal(
         assert process.stdout is not None
         later = json.loads(process.stdout.readline())
         assert (later["phase"], later["node"], later["sequence"]) == ("publish", first, 2)
-        assert chain.directory().nodes[first].endpoint == f"http://127.0.0.1:{port}", "it announced where it is now"
+        assert chain.registry_snapshot().nodes[first].endpoint == f"http://127.0.0.1:{port}", (
+            "it announced where it is now"
+        )
         assert process.stdin is not None
         process.stdin.close()
         process.wait(60)

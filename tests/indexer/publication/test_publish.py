@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from knet.chain.evm import EvmChain
+from knet.chain.manifest_registry import ManifestRegistry
 from knet.codec import Cid
 from knet.config import Profile
 from knet.content.base import get_record
@@ -71,10 +72,10 @@ def sync_and_publish(node: Node) -> PublishReport:
 def test_the_first_publication_registers_the_node(node: Node, chain: EvmChain) -> None:
     report = sync_and_publish(node)
     assert (report.sequence, report.documents, report.added, report.removed) == (1, 6, 6, 0)
-    assert chain.signer_of(report.node) == node.signer.address
-    (head,) = chain.heads(report.node)
+    assert chain.identity.signer_of(report.node) == node.signer.address
+    (head,) = chain.manifests.heads(report.node)
     assert head.manifest == report.manifest
-    assert chain.directory().nodes[report.node].endpoint == node.config.public_endpoint
+    assert chain.registry_snapshot().nodes[report.node].endpoint == node.config.public_endpoint
     manifest, texts = published(node, report.manifest)
     assert (manifest.node, manifest.previous) == (report.node, None)
     assert texts == indexed(node)
@@ -86,7 +87,7 @@ def test_nothing_changed_publishes_nothing(node: Node, chain: EvmChain) -> None:
     assert first.changed
     assert not again.changed
     assert again.manifest == first.manifest
-    assert len(chain.heads(first.node)) == 1
+    assert len(chain.manifests.heads(first.node)) == 1
 
 
 def test_changes_append_shards_and_tombstones(node: Node) -> None:
@@ -192,10 +193,15 @@ class DyingChain(EvmChain):
 
     def __init__(self, profile: Profile, *, sends: bool) -> None:
         super().__init__(profile.rpc, profile.deployment)
-        self._sends = sends
+        self.manifests = DyingRegistry(self.rpc, profile.deployment, self.identity)
+        self.manifests.sends = sends
+
+
+class DyingRegistry(ManifestRegistry):
+    sends = False
 
     def publish(self, *arguments: object) -> str:
-        if self._sends:
+        if self.sends:
             super().publish(*arguments)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
@@ -211,7 +217,7 @@ def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
     with pytest.raises(KeyboardInterrupt):
         publish(dying)
     report = publish(node)
-    heads = chain.heads(first.node)
+    heads = chain.manifests.heads(first.node)
     assert report.changed is not sends, "what was mined is found, not sent again"
     assert [head.sequence for head in heads] == [1, 2]
     assert heads[-1].manifest == report.manifest

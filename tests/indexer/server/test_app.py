@@ -95,7 +95,7 @@ def test_every_passage_is_proven_against_the_manifest_on_chain(
     node: RunningNode, http: httpx.Client, chain: EvmChain
 ) -> None:
     reply = search(http, request())
-    head = chain.heads(node.identity)[-1]
+    head = chain.manifests.heads(node.identity)[-1]
     assert reply.manifest == head.manifest
     manifest = from_json(http.get("/v1/manifest").content, ManifestReply).manifest
     assert cid_of(manifest) == head.manifest
@@ -115,7 +115,9 @@ def test_the_receipt_is_signed_by_the_nodes_wallet_for_this_very_question(
     reply = search(http, asked)
     receipt = reply.receipt.receipt
     deployment = chain.deployment
-    assert recover(reply.receipt, deployment.chain_id, deployment.reliability) == chain.signer_of(node.identity)
+    assert recover(reply.receipt, deployment.chain_id, deployment.reliability) == chain.identity.signer_of(
+        node.identity
+    )
     assert (receipt.node, receipt.client) == (node.identity, asked.client)
     assert receipt.manifest == reply.manifest.digest
     assert receipt.query == sha256(encode(asked)).digest()

@@ -101,7 +101,7 @@ class ExportHandler(KnetHandler):
             return _file("answer.json", "application/json", to_json(body.answer, indent=2).encode())
         if body.format not in ("prov", "ro-crate"):
             raise ConfigError(f"{body.format[:40]!r} is no format.", hint="Ask for prov, ro-crate or json.")
-        heads = self.network_of(body.answer, body.profile).chain.heads
+        heads = self.network_of(body.answer, body.profile).chain.manifests.heads
         if body.format == "prov":
             data = json.dumps(prov_jsonld(body.answer, heads=heads), ensure_ascii=False, indent=2).encode()
             return _file("answer.prov.jsonld", "application/ld+json", data)
