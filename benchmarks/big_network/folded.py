@@ -69,7 +69,7 @@ class FoldedNode:
             node=self.node,
             manifest=self._collection.cid.digest,
             query=sha256(encode(request)).digest(),
-            results=results_root(leaves),
+            results=results_root(leaves, request.salt),
             client=request.client,
             issued_at=int(time.time()),
             nonce=secrets.token_bytes(32),

@@ -147,7 +147,8 @@ def _receipt(answer: Answer, evidence: Evidence, chain: EvmChain) -> None:
     signer = recover(evidence.signed, answer.chain_id, answer.contract)
     request = next((r for r in answer.requests if query_digest(encode(r)) == receipt.query), None)
     _require(request is not None, "for another question.")
-    _require(results_root(evidence.leaves) == receipt.results, "its leaves do not give the signed root.")
+    assert request is not None
+    _require(results_root(evidence.leaves, request.salt) == receipt.results, "its leaves do not give the signed root.")
     _same_network(answer, chain)
     _require(
         signer == chain.identity.signer_of(receipt.node),

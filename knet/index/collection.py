@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from ..records import Card, Hit, Manifest, Record, ShardRef, Space
 from .bm25 import LexicalIndex, MemoryLexical
 from .dense import DenseIndex, DenseIndexFactory, ExactIndex
 from .shard import LoadedShard, ShardView, Vectors, live_mask, read_shard
+
+RESULTS_TAG = b"knet/results/1"
 
 
 class ScoredChunk(Record, frozen=True):
@@ -192,6 +195,10 @@ def read_head(source: BlockSource, cid: Cid) -> tuple[Manifest, Space, Card]:
     return manifest, space, card
 
 
-def results_root(leaves: list[bytes]) -> bytes:
-    """Return the Merkle root over the leaves of the hits, in order, which a receipt commits to."""
-    return Tree(leaves).root
+def results_root(leaves: list[bytes], salt: bytes) -> bytes:
+    """Return a receipt's commitment to the hits: sha2-256 of the request's salt and the Merkle root of their leaves.
+
+    Ratings publish receipts. Leaves come from public passages, so without the salt a reader could tell which of some
+    guessed questions was asked by searching for each.
+    """
+    return sha256(RESULTS_TAG + salt + Tree(leaves).root).digest()

@@ -181,6 +181,7 @@ class Collector:
     def _question(self, request: SearchRequest) -> Question:
         return Question(
             digest=sha256(encode(request)).digest(),
+            salt=request.salt,
             client=request.client,
             k=request.k,
             chain_id=self._deployment.chain_id,

@@ -65,6 +65,7 @@ class Question(Record, frozen=True):
     """What a reply must be a reply to."""
 
     digest: bytes  # sha2-256 of the SearchRequest block
+    salt: bytes
     client: bytes
     k: int
     chain_id: int
@@ -93,7 +94,7 @@ def verify_reply(
     leaves = [check_hit(hit, documents, manifest) for hit in reply.hits]
     if len(set(leaves)) != len(leaves):
         raise NotIncluded("the same passage is returned twice.")
-    if results_root(leaves) != reply.receipt.receipt.results:
+    if results_root(leaves, question.salt) != reply.receipt.receipt.results:
         raise BadReceipt("its receipt covers other passages than it returned.")
     checked = [
         VerifiedHit(

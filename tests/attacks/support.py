@@ -161,14 +161,16 @@ class Liar:
         """The reply with a receipt that has these fields, and is signed as it should be."""
         return replace(reply, receipt=self.sign(replace(reply.receipt.receipt, **changes)))
 
-    def saying(self, reply: SearchReply, hits: Sequence[Hit], documents: Sequence[bytes] = ()) -> SearchReply:
+    def saying(
+        self, request: SearchRequest, reply: SearchReply, hits: Sequence[Hit], documents: Sequence[bytes] = ()
+    ) -> SearchReply:
         """The reply with other hits, and a receipt that covers them."""
         blocks = list(documents or reply.documents)
         leaves = [
             chunk_leaf(Cid.of(blocks[hit.document], DAG_CBOR), hit.start, hit.end, hit.text, hit.vector) for hit in hits
         ]
         changed = replace(reply, hits=list(hits), documents=blocks)
-        return self.resigned(changed, results=results_root(leaves), nonce=token_bytes(32))
+        return self.resigned(changed, results=results_root(leaves, request.salt), nonce=token_bytes(32))
 
 
 Lie = Callable[[Liar, SearchRequest, SearchReply], SearchReply]

@@ -341,7 +341,9 @@ def signed_anew(answer: Answer) -> Answer:
     changed = in_provenance(receipt=0)(other_text(answer))
     first, where = changed.passages[0], changed.passages[0].provenance
     leaves = [chunk_leaf(where.document, first.start, first.end, first.text, where.vector)]
-    named = in_receipt(node=where.node, manifest=where.manifest.digest, results=results_root(leaves))(changed)
+    named = in_receipt(
+        node=where.node, manifest=where.manifest.digest, results=results_root(leaves, answer.requests[0].salt)
+    )(changed)
     signed = sign_receipt(new_key(), named.receipts[0].signed.receipt, answer.chain_id, answer.contract)
     return in_evidence(signed=signed, leaves=leaves)(named)
 

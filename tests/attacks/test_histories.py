@@ -51,7 +51,7 @@ def answering_from(stage: Stage, collection: Collection, mouth: Impostor) -> Non
         documents, hits, _ = collection.prove(collection.search(request.question, vector, request.k))
         said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
         said = liar.resigned(said, manifest=collection.cid.digest)
-        return liar.saying(said, hits)
+        return liar.saying(request, said, hits)
 
     mouth.behave = telling(stage.liar, lie)
 
@@ -116,7 +116,7 @@ def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
         found = [ScoredChunk(shard=0, chunk=gone, scores={})]
         documents, hits, _ = collection.prove(found)
         said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
-        return liar.saying(liar.resigned(said, manifest=collection.cid.digest), hits)
+        return liar.saying(request, liar.resigned(said, manifest=collection.cid.digest), hits)
 
     stage.mouth.behave = telling(stage.liar, lie)
     wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the removal")

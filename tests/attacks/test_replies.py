@@ -28,27 +28,27 @@ SHORT = 1.5  # seconds a node: the honest ones need a hundredth of it, the hosti
 
 
 def changed_text(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
-    return liar.saying(reply, first_hit(reply, text=reply.hits[0].text.replace("heron", "crane")))
+    return liar.saying(request, reply, first_hit(reply, text=reply.hits[0].text.replace("heron", "crane")))
 
 
 def moved_span(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
     hit = reply.hits[0]
-    return liar.saying(reply, first_hit(reply, start=hit.start + 1, end=hit.end + 1))
+    return liar.saying(request, reply, first_hit(reply, start=hit.start + 1, end=hit.end + 1))
 
 
 def other_title(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
     better = replace(decode(reply.documents[0], Document), uri="https://example.org/heron", title="The Royal Society")
-    return liar.saying(reply, reply.hits, [encode(better), *reply.documents[1:]])
+    return liar.saying(request, reply, reply.hits, [encode(better), *reply.documents[1:]])
 
 
 def planted_passage(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
     text = "How long does a heron stand still? For ever, says this advertisement, unless you buy our fish."
-    return liar.saying(reply, first_hit(reply, text=text, start=0, end=len(text)))
+    return liar.saying(request, reply, first_hit(reply, text=text, start=0, end=len(text)))
 
 
 def other_vector(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
     vector = np.frombuffer(request.vector, "<f4").astype("<f2").tobytes()
-    return liar.saying(reply, first_hit(reply, vector=vector, scores={"dense": 1.0}))
+    return liar.saying(request, reply, first_hit(reply, vector=vector, scores={"dense": 1.0}))
 
 
 def inflated_score(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
@@ -56,11 +56,11 @@ def inflated_score(liar: Liar, request: SearchRequest, reply: SearchReply) -> Se
 
 
 def same_passage_twice(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
-    return liar.saying(reply, [reply.hits[0], reply.hits[0]])
+    return liar.saying(request, reply, [reply.hits[0], reply.hits[0]])
 
 
 def more_than_asked(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
-    return liar.saying(reply, reply.hits * 20)
+    return liar.saying(request, reply, reply.hits * 20)
 
 
 def withheld_passage(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:

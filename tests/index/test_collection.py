@@ -96,7 +96,9 @@ def test_search_finds_what_exact_search_finds_and_proves_it() -> None:
         assert included(leaf, hit.chunk, 120, hit.path, root)
         assert decode_vector(hit.vector) @ vectors[5] == pytest.approx(hit.scores["dense"], abs=1e-3)
         assert documents[hit.document]
-    assert len(results_root(leaves)) == 32
+    root = results_root(leaves, b"s" * 16)
+    assert len(root) == 32
+    assert root != results_root(leaves, b"t" * 16), "public passages alone do not give it away"
 
 
 def test_tombstoned_chunks_are_never_found() -> None:

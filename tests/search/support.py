@@ -79,7 +79,7 @@ class Owner:
             "node": self.node,
             "manifest": self.head.digest,
             "query": query_digest(encode(request)),
-            "results": results_root(leaves),
+            "results": results_root(leaves, request.salt),
             "client": request.client,
             "issued_at": int(time.time()),
             "nonce": np.random.default_rng().bytes(32),
@@ -102,5 +102,10 @@ def request_for(question: str, k: int = 4, space: Cid | None = None) -> SearchRe
 
 def question_for(request: SearchRequest) -> Question:
     return Question(
-        digest=query_digest(encode(request)), client=request.client, k=request.k, chain_id=CHAIN, contract=CONTRACT
+        digest=query_digest(encode(request)),
+        salt=request.salt,
+        client=request.client,
+        k=request.k,
+        chain_id=CHAIN,
+        contract=CONTRACT,
     )

@@ -51,7 +51,7 @@ class PublishedSnapshot:
             node=self.entry.node,
             manifest=self.entry.manifest.digest,
             query=sha256(encode(request)).digest(),
-            results=results_root(leaves),
+            results=results_root(leaves, request.salt),
             client=request.client,
             issued_at=int(time.time()),
             nonce=secrets.token_bytes(32),

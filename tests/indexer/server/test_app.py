@@ -126,7 +126,7 @@ def test_the_receipt_is_signed_by_the_nodes_wallet_for_this_very_question(
         chunk_leaf(Cid.of(reply.documents[hit.document], 0x71), hit.start, hit.end, hit.text, hit.vector)
         for hit in reply.hits
     ]
-    assert receipt.results == results_root(leaves)
+    assert receipt.results == results_root(leaves, asked.salt)
     assert search(http, asked).receipt.receipt.nonce != receipt.nonce
 
 
