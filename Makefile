@@ -1,5 +1,5 @@
-# One command for each thing one does with this tree. `make` alone lists them.
-# Needs Python 3.11 or newer with pip; everything else is installed into .venv and node_modules.
+# One command for each task. `make` alone lists them.
+# Needs Python 3.11 or newer with pip; other dependencies are installed into .venv and node_modules.
 
 PYTHON ?= python3
 WORKERS ?= 3
@@ -11,7 +11,7 @@ export KNET_DATA
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
-# The venv's own node (from the `network` extra), so that everybody builds with the same one.
+# The venv's own Node (from the `network` extra), so that every build uses the same version.
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NODE_MODULES := contracts/node_modules/.package-lock.json
 LAB_SOURCES := $(wildcard jupyter_ext/src/*.ts jupyter_ext/src/*/*.ts jupyter_ext/style/*.css jupyter_ext/schema/* jupyter_ext/jupyter-config/* \
@@ -19,7 +19,7 @@ LAB_SOURCES := $(wildcard jupyter_ext/src/*.ts jupyter_ext/src/*/*.ts jupyter_ex
 ARTIFACTS := knet/chain/artifacts
 REBUILT := .cache/artifacts
 REPORT := .cache/tests.xml
-# Of the tests that drive a browser: these keep an event loop running, which no other test in their process could bear.
+# Browser tests keep an event loop running, which breaks other tests in the same process; so they run alone.
 BROWSER_REPORT := .cache/browser.xml
 # Version 1 of the MCP SDK, which cannot be installed beside version 2.
 MCP1 := .cache/mcp1
@@ -30,26 +30,26 @@ MCP1_REPORT := .cache/mcp1.xml
 .PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi docs bench pins clean
 
 help:
-	@echo "make demo         start a small network on this machine, ask it, verify the answer"
-	@echo "make lab          JupyterLab with the panels, on the same network"
-	@echo "make test         everything CI does: lint, contracts, tests"
-	@echo "make test-browser only the tests that drive JupyterLab in Chromium"
-	@echo "make test-binder  build and open what Binder would; memory, and time to the first answer"
-	@echo "make mcp1         only the MCP tests with version 1 of its SDK"
-	@echo "make lint         ruff, mypy, tsc, prettier, forge fmt"
-	@echo "make format       rewrite the sources the way lint wants them"
-	@echo "make contracts    test the contracts, check that the committed artifacts are what they compile to"
-	@echo "make artifacts    compile the contracts for the Python side, take new gas snapshots"
+	@echo "make demo         start a small network on this machine, ask a question, verify the answer"
+	@echo "make lab          start JupyterLab with the panels, on the same network"
+	@echo "make test         run everything that CI runs: lint, contracts, tests"
+	@echo "make test-browser run only the tests that drive JupyterLab in Chromium"
+	@echo "make test-binder  build and open the Binder content; check memory and time to the first answer"
+	@echo "make mcp1         run only the MCP tests, with version 1 of the SDK"
+	@echo "make lint         run ruff, mypy, tsc, prettier, forge fmt"
+	@echo "make format       rewrite the sources as lint wants them"
+	@echo "make contracts    test the contracts, compare the committed artifacts with the compiler's output"
+	@echo "make artifacts    compile the contracts for Python, take new gas snapshots"
 	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
-	@echo "make docs         build the documentation's pages into site/"
+	@echo "make docs         build the documentation into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make typescript   check and test the TypeScript of the JupyterLab extension"
-	@echo "make setup        only install what development needs"
-	@echo "make pins         write constraints.txt from what is installed"
-	@echo "make clean        remove everything that was installed or built here"
+	@echo "make setup        install the dependencies of development"
+	@echo "make pins         write constraints.txt from the installed versions"
+	@echo "make clean        remove everything that was installed or built"
 	@echo
 	@echo "PYTHON=python3.12 picks an interpreter, KNET_DATA=folder the data sets, WORKERS=4 the test processes,"
-	@echo "LAB='--no-browser' what else JupyterLab is told."
+	@echo "LAB='--no-browser' further options for JupyterLab."
 
 # --- installing --------------------------------------------------------------------------------------------------
 
@@ -57,12 +57,12 @@ $(BIN)/python:
 	@$(PYTHON) tools/make_venv.py $(VENV)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "knet: installing what the demo needs (a few minutes the first time)"
+	@echo "knet: installing the dependencies of the demo (a few minutes the first time)"
 	$(PIP) -e '.[all]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "knet: installing what development needs (a few minutes the first time)"
+	@echo "knet: installing the dependencies of development (a few minutes the first time)"
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.runtime
 
@@ -70,7 +70,7 @@ $(NODE_MODULES): contracts/package-lock.json | $(VENV)/.dev
 	cd contracts && $(WITH_NODE) npm ci --no-audit --no-fund
 	@touch $@
 
-# The extension's build fetches its own Node. What an earlier build left would be packed again, so it goes first.
+# The extension's build fetches its own Node. Output of an earlier build would be packed again, so it is removed first.
 $(VENV)/.lab: $(LAB_SOURCES) | $(VENV)/.runtime
 	@echo "knet: building the JupyterLab extension (a minute the first time)"
 	@rm -rf jupyter_ext/knet_jupyter/labextension
@@ -99,18 +99,18 @@ test:
 	echo "knet: lint clean, contracts reproducible, tests done in $$(($$(date +%s) - start)) s" && \
 	$(BIN)/python tools/summary.py $(REPORT) $(BROWSER_REPORT) $(MCP1_REPORT)
 
-# A file stays with one process, so that a daemon, a network or a cluster that all its tests share is started once.
+# A file stays with one process, so that a daemon, network or cluster that its tests share is started once.
 pytest: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	@mkdir -p $(dir $(REPORT))
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/browser --junitxml=$(REPORT)
 	$(BIN)/python -m pytest tests/browser --junitxml=$(BROWSER_REPORT)
 
-# FIRST_ANSWER=180 allows a busy machine more seconds than Binder's visitors have patience for; MODELS=folder saves the
-# build from exporting the embedding model's graph where the model hub is out of reach.
+# FIRST_ANSWER=180 raises the limit in seconds on a busy machine. MODELS=folder provides the embedding model's graph where
+# the model hub is out of reach, so that the build does not export it.
 test-binder: $(VENV)/.runtime
 	$(BIN)/python tools/test_binder.py $(if $(FIRST_ANSWER),--first-answer $(FIRST_ANSWER)) $(if $(MODELS),--models $(MODELS))
 
-# Packages of version 1 that version 2 does without; the others are the same for both.
+# Packages that only version 1 needs; the others are the same for both.
 $(MCP1)/.installed: | $(VENV)/.dev
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade --no-deps --target $(MCP1) \
 		'mcp<2' httpx-sse pydantic-settings python-dotenv
@@ -142,7 +142,7 @@ format: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 contracts: $(NODE_MODULES)
 	@rm -rf $(REBUILT)
 	$(WITH_NODE) python contracts/build.py $(REBUILT)
-	@diff -rq $(REBUILT) $(ARTIFACTS) || { echo "knet: $(ARTIFACTS) is not what contracts/src compiles to; run make artifacts"; exit 1; }
+	@diff -rq $(REBUILT) $(ARTIFACTS) || { echo "knet: $(ARTIFACTS) differs from the compiler's output for contracts/src; run make artifacts"; exit 1; }
 	cd contracts && $(WITH_NODE) npm run --silent test
 
 artifacts: $(NODE_MODULES)

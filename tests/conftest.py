@@ -1,4 +1,4 @@
-"""What every test folder may use."""
+"""Fixtures for every test folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
-    """A running development chain with the contracts on it; one for each test process, so tests share its state."""
+    """Running development chain with the contracts; one for each test process, so tests share its state."""
     if find_anvil() is None:
         pytest.skip(NO_ANVIL)
     home = str(tmp_path_factory.mktemp("devnet"))
@@ -42,15 +42,15 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
 
 @pytest.fixture(scope="session")
 def kubo_rpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The multiaddr of the RPC of an IPFS daemon that talks to nobody.
+    """Multiaddr of the RPC of an IPFS daemon without peers.
 
-    It is js-ipfs, which npm can install and whose RPC is Kubo's; KNET_TEST_KUBO names another, as
+    The daemon is js-ipfs, which npm can install and whose RPC is Kubo's; KNET_TEST_KUBO names another, as
     /ip4/127.0.0.1/tcp/5001.
     """
     if "KNET_TEST_KUBO" in os.environ:
         yield os.environ["KNET_TEST_KUBO"]
         return
-    # not `npm ci`, which trips over what a lock file cannot hold of optional packages from elsewhere than npm
+    # not `npm ci`, which fails on optional packages from elsewhere than npm that a lock file cannot hold
     install(HERE / "daemon", "install", "--no-save", "--omit=optional")
     with js_ipfs(tmp_path_factory.mktemp("ipfs")) as address:
         yield address
@@ -63,7 +63,7 @@ def chain(devnet: Profile) -> EvmChain:
 
 @pytest.fixture(scope="session")
 def new_account(devnet: Profile) -> Callable[[], Signer]:
-    """Makes keys that can pay for gas."""
+    """Function that returns a new key with money for gas."""
 
     def make() -> Signer:
         key = new_key()

@@ -1,8 +1,9 @@
-"""The shape of the tree: which way imports point, how long files get, what never lands in a commit."""
+"""Shape of the tree: direction of imports, length of files, content that must not be committed."""
 
 from __future__ import annotations
 
 import ast
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,11 @@ import pytest
 import knet
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {"knet": ROOT / "knet", "knet_indexer": ROOT / "indexers" / "knet_indexer"}
+PACKAGES = {
+    "knet": ROOT / "knet",
+    "knet_indexer": ROOT / "indexers" / "knet_indexer",
+    "knet_jupyter": ROOT / "jupyter_ext" / "knet_jupyter",
+}
 LAYERS = (  # lowest first: a module imports from its own layer and those below it (the longest matching name counts)
     ("knet",),  # the public names, loaded on first use
     ("knet.errors", "knet.files"),
@@ -36,12 +41,13 @@ LAYERS = (  # lowest first: a module imports from its own layer and those below 
 )
 REGISTRIES = (("pypi", "org"), ("files", "pythonhosted"), ("registry", "npmjs"), ("deb", "debian"))
 HOSTS = tuple(".".join(parts) for parts in REGISTRIES)
-MAX_LINES = 400  # past this a file is two things
+MAX_LINES = 400  # a longer file holds two subjects
+MEDIAN_LINES = 120  # of a product module that has any content
 BULK = (
     "knet.embed.autotune",
     "knet.embed.onnx_export",
     "knet.embed.torch_backend",
-)  # torch, for indexing and exporting alone
+)  # need torch, for indexing and exporting only
 HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "matplotlib", "IPython", "fastapi")
 
 
@@ -54,7 +60,7 @@ MODULES = {module_name(package, path): path for package, folder in PACKAGES.item
 
 
 def imported(name: str) -> Iterator[str]:
-    """Every module that a module imports anywhere in its text, lazily too, except for type checkers alone."""
+    """Yield every module that a module imports, lazily too; imports for type checkers are left out."""
     path = MODULES[name]
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     for node in _executed(ast.parse(path.read_text(encoding="utf-8"))):
@@ -82,11 +88,11 @@ def layer(name: str) -> int:
     package = name
     while package not in prefixes:
         package = package.rpartition(".")[0]
-    assert package != "knet" or name == "knet", f"{name} stands in no layer"
+    assert package != "knet" or name == "knet", f"{name} is not in any layer"
     return prefixes[package]
 
 
-def test_imports_inside_knet_point_one_way() -> None:
+def test_import_inside_knet_points_to_the_same_or_a_lower_layer() -> None:
     upward = [
         f"{name} imports {found}"
         for name, founds in GRAPH.items()
@@ -96,26 +102,27 @@ def test_imports_inside_knet_point_one_way() -> None:
     assert upward == []
 
 
-def test_there_are_no_import_cycles() -> None:
+def test_imports_have_no_cycle() -> None:
     try:
         TopologicalSorter(GRAPH).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 
 
-def test_the_library_never_imports_the_programs_built_on_it() -> None:
-    programs = ("knet_indexer", "knet_jupyter")
-    found = [(name, target) for name in MODULES if not name.startswith("knet_indexer") for target in imported(name)]
-    assert [pair for pair in found if pair[1].startswith(programs)] == []
+def test_library_imports_no_program_and_the_node_no_extension() -> None:
+    library = [(name, target) for name in MODULES if name.split(".")[0] == "knet" for target in imported(name)]
+    node = [(name, target) for name in MODULES if name.startswith("knet_indexer") for target in imported(name)]
+    assert [pair for pair in library if pair[1].startswith(("knet_indexer", "knet_jupyter"))] == []
+    assert [pair for pair in node if pair[1].startswith("knet_jupyter")] == []
 
 
-def test_public_names_of_the_library_load() -> None:
+def test_public_name_of_the_library_loads() -> None:
     for name in (*knet.__all__, "load_ipython_extension"):
         assert getattr(knet, name) is not None
 
 
-def test_asking_imports_nothing_heavy() -> None:
-    """A command that embeds one query starts in a fraction of a second, which rules torch out (4 s, 400 MB)."""
+def test_client_imports_nothing_heavy() -> None:
+    """Hold torch (4 s, 400 MB) out of commands that embed one query, which start in a fraction of a second."""
     used = (
         "knet.routing",
         "knet.search",
@@ -135,7 +142,7 @@ def test_asking_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-# --- what git tracks -----------------------------------------------------------------------------------------------
+# --- tracked files -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -146,10 +153,15 @@ def tracked() -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def test_no_source_file_is_longer_than_one_thing(tracked: list[Path]) -> None:
+def test_source_file_is_at_most_400_lines(tracked: list[Path]) -> None:
     sources = [path for path in tracked if path.suffix in {".py", ".ts", ".tsx", ".sol", ".js"}]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in sources}
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_median_product_module_is_at_most_120_lines() -> None:
+    lengths = [len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES.values()]
+    assert statistics.median(filter(None, lengths)) <= MEDIAN_LINES
 
 
 def test_no_tracked_file_names_a_registry_host_or_a_path_of_this_machine(tracked: list[Path]) -> None:

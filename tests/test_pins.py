@@ -1,4 +1,4 @@
-"""The pins fit every Python that knet promises to run on, and name no place that packages come from."""
+"""Pinned versions: plain, and installable on the oldest supported Python."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ PINS = [
 ]
 
 
-def test_they_are_plain_versions() -> None:
+def test_pin_is_a_plain_version() -> None:
     assert len(PINS) > 100
     assert all(re.fullmatch(r"==[^,]+", str(pin.specifier)) and pin.url is None for pin in PINS)
 
 
-def test_the_oldest_python_that_is_promised_can_install_them() -> None:
-    promised = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
-    oldest = promised.removeprefix(">=") + ".0"
+def test_pin_supports_the_oldest_python() -> None:
+    minimum = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    oldest = minimum.removeprefix(">=") + ".0"
     refused = []
     for pin in PINS:
         try:
             found = distribution(pin.name)
         except PackageNotFoundError:
             continue
-        wants = found.metadata.get("Requires-Python") or ""
-        if pin.specifier.contains(found.version, prereleases=True) and not SpecifierSet(wants).contains(oldest):
-            refused.append(f"{pin.name} {found.version}: {wants}")
+        requires = found.metadata.get("Requires-Python") or ""
+        if pin.specifier.contains(found.version, prereleases=True) and not SpecifierSet(requires).contains(oldest):
+            refused.append(f"{pin.name} {found.version}: {requires}")
     assert refused == []
 
 
 @pytest.mark.parametrize("name", ["torch", "numpy", "web3", "jupyterlab"])
-def test_what_decides_most_is_among_them(name: str) -> None:
+def test_main_dependency_is_pinned(name: str) -> None:
     assert name in {pin.name for pin in PINS}

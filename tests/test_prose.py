@@ -69,6 +69,7 @@ HELD: tuple[str, ...] = (
     "tests/__init__.py",
     "tests/answer/",
     "tests/benchmarks/",
+    "tests/conftest.py",
     "tests/embed/",
     "tests/small_network.py",
     "tests/test_architecture.py",

@@ -1,4 +1,4 @@
-"""The README's commands do what it says: each block is executed, in order, in one fresh home."""
+"""Commands of the README: each block is executed, in order, in one fresh home."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def run(folder: Path, command: str, **more: str) -> str:
     return done.stdout
 
 
-def test_the_blocks_a_data_owner_runs(place: Path) -> None:
+def test_blocks_of_a_data_owner_run(place: Path) -> None:
     block = next(block for block in blocks("bash") if "node init" in block)
     assert "1" in run(place, block)
     assert '"documents":1' in run(place, "knet node status --json").replace(" ", "")
 
 
-def test_the_blocks_a_notebook_user_and_a_developer_run(place: Path) -> None:
-    """The python blocks as one script, and the terminal block while its network is up."""
+def test_blocks_of_a_notebook_user_and_a_developer_run(place: Path) -> None:
+    """Run the python blocks as one script, and the terminal block while its network is up."""
     script = "\n".join(blocks("python"))
     terminal = next(block for block in blocks("bash") if "knet ask" in block)
     script += f"\nimport subprocess\nsubprocess.run(['bash', '-ec', {terminal!r}], check=True)\n"
-    said = run(place, f"{sys.executable} -W error::ResourceWarning - <<'PY'\n{script}\nPY")
-    assert "0 fail, 0 could not be checked" in said
-    assert "of the two middle values is returned" in said
-    assert "python:numpy" in said
+    output = run(place, f"{sys.executable} -W error::ResourceWarning - <<'PY'\n{script}\nPY")
+    assert "0 fail, 0 could not be checked" in output
+    assert "of the two middle values is returned" in output
+    assert "python:numpy" in output

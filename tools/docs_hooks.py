@@ -1,4 +1,4 @@
-"""For mkdocs: the page of commands is written from the commands themselves."""
+"""Hook of mkdocs that writes the page of commands from the command definitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARK = "<!-- commands -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """mkdocs calls this for every page."""
+    """Replace the mark on a page by the reference of all commands; mkdocs calls this for every page."""
     return markdown.replace(MARK, _commands()) if MARK in markdown else markdown
 
 

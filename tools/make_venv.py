@@ -1,6 +1,7 @@
-"""Make a virtual environment: ``python3 make_venv.py FOLDER``. Runs on any Python, to say plainly when it is too old.
+"""Maker of a virtual environment: ``python3 make_venv.py FOLDER``.
 
-Debian ships ``venv`` without ``ensurepip``; there PyPI's virtualenv, in a folder of its own, does the same.
+Runs on any Python, to report a version that is too old. Debian ships ``venv`` without ``ensurepip``; there PyPI's
+virtualenv is used, from a separate folder.
 """
 
 import os
@@ -8,15 +9,15 @@ import shutil
 import subprocess
 import sys
 
-NEEDED = (3, 11)
+MINIMUM = (3, 11)
 
 
 def main(folder):
     version = "{}.{}".format(*sys.version_info[:2])
-    if sys.version_info < NEEDED:
+    if sys.version_info < MINIMUM:
         sys.exit(
             "knet needs Python {}.{} or newer, and {} is Python {}. Run: make PYTHON=/path/to/a/newer/python3".format(
-                *NEEDED, sys.executable, version
+                *MINIMUM, sys.executable, version
             )
         )
     print(f"knet: making {folder} with Python {version}", flush=True)

@@ -1,4 +1,4 @@
-"""Write docs/openapi.json: what every node's `/openapi.json` says, but for the node's own name and description."""
+"""Writer of docs/openapi.json: the `/openapi.json` of every node, but for its name and description."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "openapi.json"
 
 
 def generate() -> dict[str, Any]:
-    """The document of a node called "example"."""
+    """Return the document of a node called "example"."""
     with tempfile.TemporaryDirectory() as folder:
-        save_config(Path(folder), NodeConfig(name="example", description="What the node's owner says it is about."))
+        save_config(Path(folder), NodeConfig(name="example", description="Description by the node's owner."))
         return create_app(Node(Path(folder))).openapi()
 
 
 def text() -> str:
-    """The file's content."""
+    """Return the file's content."""
     return json.dumps(generate(), indent=2, sort_keys=True) + "\n"
 
 

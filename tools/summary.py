@@ -1,4 +1,4 @@
-"""Print what test runs amounted to in one line, from pytest's JUnit files: ``knet: 312 passed, 0 failed``."""
+"""One-line summary of test runs from pytest's JUnit files: ``knet: 312 passed, 0 failed``."""
 
 from __future__ import annotations
 
