@@ -33,7 +33,7 @@ from knet.index.shard import live_mask
 from knet.records import VECTOR_DTYPE, Manifest, SearchReply, SearchRequest, Shard
 from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config
 from knet_indexer.node import Node
-from knet_indexer.publication import manifest_log as ledger
+from knet_indexer.publication import manifest_log
 
 from .corpus import SPACE, Library
 from .work import peak_megabytes, status_megabytes
@@ -185,7 +185,7 @@ async def reply(session: aiohttp.ClientSession, url: str, question: str, vector:
 def exact(node: Node, questions: Vectors) -> list[set[tuple[int, int]]]:
     """Shards and chunks of the committed vectors nearest to each question, every one compared."""
     with node.open_state() as state:
-        entry = ledger.head(state)
+        entry = manifest_log.head(state)
     assert entry is not None
     store = FileStore(node.folder / "blocks")
     best: list[list[tuple[float, int, int]]] = [[] for _ in questions]

@@ -40,7 +40,7 @@ def ray_part(axes: Axes) -> tuple[dict[str, float], dict[str, Any]]:
                 for engine, reports in runs.items():
                     node = _node(Path(folder) / f"{engine}-{round_number}", documents)
                     started = time.perf_counter()
-                    reports.append(sync(node, engine=engine))
+                    reports.append(sync(node, executor=engine))
                     print(f"round {round_number}: {engine} {time.perf_counter() - started:.1f} s", flush=True)
         finally:
             ray.shutdown()

@@ -25,7 +25,7 @@ Chunker = Callable[[str], list[Span]]
 TARGET_TOKENS = 128  # MiniLM was trained on passages of this length; a vector of more says less about each part
 OVERLAP_TOKENS = 24  # a chunk repeats the sentence before it when that is this short: what "it" refers to
 SPECIAL_TOKENS = 2  # what models put around a text
-LEAST_LIMIT = 16  # tokens; below, cutting loses all sense
+MIN_LIMIT = 16  # tokens; below, cutting loses all sense
 PIECE_TOKENS = 16  # an overlong sentence is cut at multiples of this, not at any word: 16 times less to search
 MAX_CHARACTERS = 4000  # a chunk travels whole in replies, and a tokenizer may read a kilobyte of base64 as one token
 
@@ -84,8 +84,8 @@ def chunk(
     space at either end; starts and ends both increase; together the spans hold everything but white space. A chunk may
     begin with up to ``overlap`` tokens of the one before. Raises ValueError for a limit under 16 tokens.
     """
-    if max_tokens < LEAST_LIMIT:
-        raise ValueError(f"a chunk needs at least {LEAST_LIMIT} tokens, not {max_tokens}")
+    if max_tokens < MIN_LIMIT:
+        raise ValueError(f"a chunk needs at least {MIN_LIMIT} tokens, not {max_tokens}")
     limit = max_tokens - SPECIAL_TOKENS
     units = list(_units(text, count_tokens, limit))
     spans: list[Span] = []

@@ -31,7 +31,7 @@ from .chunking import canonical
 from .config import SourceConfig
 from .ingest.sync import sync
 from .node import Node, quiet
-from .publication.manifest import assemble
+from .publication.manifest import draft_manifest
 
 FOLDER = "texts"
 NOTES = ".langchain"  # hidden, so that the folder's source does not take it for documents
@@ -161,7 +161,7 @@ class NodeVectorStore(KnetVectorStore):
         with node.lock("search"), node.open_state() as state:
             if not state.meta("space"):
                 return _nothing(node.embedder.space)
-            draft = assemble(node, state, self._base, compact=False, progress=quiet)
+            draft = draft_manifest(node, state, self._base, compact=False, progress=quiet)
         self._base = _manifest(draft.space, draft.shards, draft.card)
         shards = [read_shard(node.store, ref) for ref in draft.shards]
         return Collection.in_memory(cid_of(self._base), self._base, draft.space, draft.card, shards)

@@ -15,7 +15,7 @@ from knet.errors import ChainError, ConfigError, KnetError
 
 from ..config import NodeConfig, SourceConfig, free_port, node_home
 from .common import Bars, HomeOption, JsonLines, NodeArgument, NodeOption, open_node, stop_with_parent
-from .pin import Car, Kubo, Place, Service, Token, keeper
+from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
 
 if TYPE_CHECKING:
     from ..ingest.sync import SyncReport
@@ -117,12 +117,12 @@ def sync(
     name: NodeArgument = "",
     home: HomeOption = None,
     retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
-    engine: Annotated[str, typer.Option(help="Who reads and embeds: local, ray or ray://HOST:PORT.")] = "local",
+    executor: Annotated[str, typer.Option(help="Who reads and embeds: local, ray or ray://HOST:PORT.")] = "local",
     as_json: AsJson = False,
     lines: Lines = False,
 ) -> None:
     """Index what changed in the sources. Interrupted, it goes on where it stopped."""
-    report = _sync(open_node(name, home), retry, lines, engine=engine)
+    report = _sync(open_node(name, home), retry, lines, executor=executor)
     if as_json:
         print_json(report)
     else:
@@ -135,7 +135,7 @@ def publish(
     name: NodeArgument = "",
     home: HomeOption = None,
     compact: Annotated[bool, typer.Option(help="Write all shards anew, without what was removed.")] = False,
-    pin: Annotated[list[Place] | None, typer.Option(help="Also keep it there (repeatable).")] = None,
+    pin: Annotated[list[PinTarget] | None, typer.Option(help="Also keep it there (repeatable).")] = None,
     kubo: Kubo = "",
     car: Car = None,
     service: Service = "",
@@ -145,7 +145,7 @@ def publish(
 ) -> None:
     """Put what was indexed on IPFS and on the chain; with --pin, also where it stays when this machine is off."""
     node = open_node(name, home)
-    keep = keeper(node, pin or [], kubo=kubo, car=car, service=service, token=token)
+    keep = plan_pins(node, pin or [], kubo=kubo, car=car, service=service, token=token)
     report = _publish(node, compact, lines)
     kept = keep()
     if as_json:
@@ -181,14 +181,14 @@ def up(
 
     A node that has published before answers at once, and syncs while it does.
     """
-    from ..publication.identity import stands
+    from ..publication.identity import is_head_on_chain
 
     if attached:
         stop_with_parent()
     node = open_node(name, home)
     if port:
         node.configure(port=port)
-    if not retry and stands(node):
+    if not retry and is_head_on_chain(node):
         _serve(node, as_json, every, at_once=True)
         return
     synced = _sync(node, retry, as_json)
@@ -255,11 +255,11 @@ def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False
 # --- parts -------------------------------------------------------------------------------------------------------
 
 
-def _sync(node: Node, retry: bool, lines: bool = False, engine: str = "local") -> SyncReport:
+def _sync(node: Node, retry: bool, lines: bool = False, executor: str = "local") -> SyncReport:
     from ..ingest.sync import sync
 
     with JsonLines() if lines else Bars() as progress:
-        return sync(node, progress=progress, retry=retry, engine=engine)
+        return sync(node, progress=progress, retry=retry, executor=executor)
 
 
 def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
@@ -270,9 +270,9 @@ def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
 
 
 def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False) -> None:
-    from ..publication.identity import announce
+    from ..publication.identity import announce_endpoint
     from ..server.run import serve
-    from .watch import watching
+    from .watch import resyncing
 
     def published(report: PublishReport) -> None:
         if as_json:
@@ -291,10 +291,10 @@ def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False
 
     try:
         with node.open_state() as state:
-            announce(node, state)
+            announce_endpoint(node, state)
     except ChainError as error:
         failed(error)
-    with watching(node, every, at_once=at_once, on_publish=published, on_error=failed):
+    with resyncing(node, every, at_once=at_once, on_publish=published, on_error=failed):
         serve(node, ready)
 
 

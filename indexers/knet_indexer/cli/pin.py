@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..publication.pinning import PinReport
 
 
-class Place(StrEnum):
+class PinTarget(StrEnum):
     """What ``--pin`` takes."""
 
     kubo = "kubo"
@@ -36,14 +36,14 @@ Token = Annotated[
 ]
 
 
-def keeper(
-    node: Node, places: Sequence[Place], *, kubo: str, car: Path | None, service: str, token: str
+def plan_pins(
+    node: Node, places: Sequence[PinTarget], *, kubo: str, car: Path | None, service: str, token: str
 ) -> Callable[[], list[PinReport]]:
     """What pins the head in every place. Settings are checked now, before anything is published: ConfigError."""
-    kubo = kubo or (node.profile.kubo if Place.kubo in places else "")
-    if Place.kubo in places and not kubo:
+    kubo = kubo or (node.profile.kubo if PinTarget.kubo in places else "")
+    if PinTarget.kubo in places and not kubo:
         raise ConfigError("No Kubo daemon is known.", hint="Name its RPC with --kubo /ip4/127.0.0.1/tcp/5001.")
-    if Place.service in places and not (service and token):
+    if PinTarget.service in places and not (service and token):
         raise ConfigError(
             "A pinning service takes its URL and a token.", hint="Set KNET_PINNING_SERVICE and KNET_PINNING_TOKEN."
         )
@@ -55,15 +55,17 @@ def keeper(
     return keep
 
 
-def _pin(node: Node, place: Place, kubo: str, car: Path | None, service: str, token: str, progress: Bars) -> PinReport:
+def _pin(
+    node: Node, place: PinTarget, kubo: str, car: Path | None, service: str, token: str, progress: Bars
+) -> PinReport:
     from knet.content.pinning import PinningService
     from knet.http import HttpClient
 
     from ..publication.pinning import export_car, pin_kubo, pin_service
 
-    if place is Place.kubo:
+    if place is PinTarget.kubo:
         return pin_kubo(node, kubo, progress=progress)
-    if place is Place.car:
+    if place is PinTarget.car:
         return export_car(node, car or Path(f"{node.name}.car"), progress=progress)
     with HttpClient(addresses="private") as http:  # the owner's own choice, not a name read from the chain
         return pin_service(node, PinningService(http, service, token), service, progress=progress)

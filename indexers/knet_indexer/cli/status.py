@@ -6,7 +6,7 @@ from knet.codec import Cid
 from knet.records import Record
 
 from ..node import Node
-from ..publication import manifest_log as ledger
+from ..publication import manifest_log
 
 
 class NodeStatus(Record, frozen=True):
@@ -30,7 +30,7 @@ def read_status(node: Node) -> NodeStatus:
     """Read a node's state; another process may be working on it."""
     with node.open_state() as state:
         documents, chunks = state.counts()
-        head = ledger.head(state)
+        head = manifest_log.head(state)
         skipped = sorted((row.uri, row.reason) for row in state.items().values() if row.reason)
     return NodeStatus(
         name=node.name,

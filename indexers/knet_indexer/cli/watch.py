@@ -16,7 +16,7 @@ STOP_SECONDS = 5.0  # for what is under way when the node is stopped; a sync tha
 
 
 @contextmanager
-def watching(
+def resyncing(
     node: Node,
     seconds: float,
     *,

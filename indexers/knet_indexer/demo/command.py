@@ -104,9 +104,9 @@ class _Bars:
 
 
 def _tour(net: Network, started: float) -> dict[str, object]:
-    from .reader import Reader
+    from .reader import DocumentationReader
 
-    reader = Reader()
+    reader = DocumentationReader()
     before = net.nodes()
     _show_nodes("The network", before)
     first_answer, answers, verified, held = 0.0, 0, 0, 0
@@ -121,8 +121,8 @@ def _tour(net: Network, started: float) -> dict[str, object]:
         held += report.ok
         out.print(f"  checked again: {report}")
         if answer.found:
-            misled = misled if reader.is_right(answer) else question
-            for node, value in reader.verdicts(answer).items():
+            misled = misled if reader.is_true(answer) else question
+            for node, value in reader.ratings(answer).items():
                 net.rate(answer, value, passage=node)
     out.print(f"\nRating {len(net.pending_ratings())} receipts, each against the installed documentation ...")
     for transaction in net.flush_ratings():

@@ -33,7 +33,7 @@ STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
 
 # What a node says while it starts: its title, the phase, and how much of it is done.
-Tell = Callable[[str, str, int, int], None]
+OnProgress = Callable[[str, str, int, int], None]
 
 
 class DemoNetwork:
@@ -45,7 +45,7 @@ class DemoNetwork:
         # Not of one thread: a server starts the network in one and stops it in another.
         self._lock = FileLock(home() / "networks" / f"{NAME}.lock", thread_local=False)
 
-    def start(self, tell: Tell, *, fresh: bool = False) -> Profile:
+    def start(self, tell: OnProgress, *, fresh: bool = False) -> Profile:
         """Start everything and wait until every node serves what it published.
 
         ``fresh`` first removes what an earlier demo left. Raises NodeBusy when the demo runs already, IndexerError,
@@ -54,7 +54,7 @@ class DemoNetwork:
         self._take()
         _ready_mark().unlink(missing_ok=True)
         if fresh:
-            forget()
+            remove_demo()
         tell("chain", "starting", 0, 0)
         profile = start_network(NAME, default=False)
         tell("chain", "ready", 1, 1)
@@ -79,7 +79,7 @@ class DemoNetwork:
                 "The demo network runs already.", hint="Ask it with `knet ask --profile demo`, or stop the other one."
             ) from error
 
-    def _spawn(self, owner: Owner, tell: Tell) -> Callable[[], None]:
+    def _spawn(self, owner: Owner, tell: OnProgress) -> Callable[[], None]:
         folder = _folder(owner)
         log = (folder / "node.log").open("w")
         process = subprocess.Popen(
@@ -124,7 +124,7 @@ class DemoNetwork:
             self._lock.release()
 
 
-def forget() -> None:
+def remove_demo() -> None:
     """Remove what an earlier demo left: its nodes, its chain, its ratings."""
     stop_network(NAME)
     for folder in (home() / "networks" / NAME, *(_folder(owner) for owner in OWNERS)):
@@ -154,7 +154,7 @@ def connect() -> Profile:
         return load_profile(NAME)
 
 
-def wait_until_ready(tell: Tell) -> None:
+def wait_until_ready(tell: OnProgress) -> None:
     """Another process has the network: wait until its nodes serve. Raises IndexerError when they are late."""
     until = time.monotonic() + READY_SECONDS
     if not _ready_mark().exists():
@@ -191,7 +191,7 @@ def _write_falsified(owner: Owner, target: Path) -> None:
         (target / f"{item.title}.md").write_text(falsify(item.read().text))
 
 
-def _read(stream: IO[str], title: str, tell: Tell, serving: threading.Event, ended: threading.Event) -> None:
+def _read(stream: IO[str], title: str, tell: OnProgress, serving: threading.Event, ended: threading.Event) -> None:
     """Pass on what a node says; ``ended`` is set when its start is over, ``serving`` before that if it succeeded."""
     for event in _events(stream):
         tell(title, event["phase"], event.get("done", 0), event.get("total", 0))

@@ -11,10 +11,10 @@ from ..chunking import canonical
 from ..sources import parse_source
 from .owners import OWNERS
 
-READ = 4  # passages a reader looks at
+RATED_PASSAGES = 4  # passages a reader looks at
 
 
-class Reader:
+class DocumentationReader:
     """Knows what the installed packages really say."""
 
     @cached_property
@@ -26,21 +26,21 @@ class Reader:
             for item in parse_source(owner.spec, **owner.options).items()
         ]
 
-    def says_so(self, passage: Passage) -> bool:
+    def contains(self, passage: Passage) -> bool:
         """Whether an installed package's documentation contains the passage word for word."""
         return any(passage.text in original for original in self._originals)
 
-    def is_right(self, answer: LiveAnswer) -> bool:
+    def is_true(self, answer: LiveAnswer) -> bool:
         """Whether every passage that the answer quotes is true."""
         quoted = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
-        return all(self.says_so(answer.passages[number]) for number in quoted)
+        return all(self.contains(answer.passages[number]) for number in quoted)
 
-    def verdicts(self, answer: LiveAnswer) -> dict[int, float]:
+    def ratings(self, answer: LiveAnswer) -> dict[int, float]:
         """One passage a node (counted from 1), with 1 if all that was read from that node is true, else -1."""
         verdicts: dict[int, tuple[int, float]] = {}
-        for number, passage in enumerate(answer.passages[:READ], 1):
+        for number, passage in enumerate(answer.passages[:RATED_PASSAGES], 1):
             node = passage.provenance.node
-            value = 1.0 if self.says_so(passage) else -1.0
+            value = 1.0 if self.contains(passage) else -1.0
             if node not in verdicts or value < verdicts[node][1]:
                 verdicts[node] = (number, value)
         return dict(verdicts.values())

@@ -4,9 +4,9 @@ Nothing here is evidence. What is answered comes from the committed blocks, and 
 manifest before it leaves, so that a damaged index costs time or recall and never the truth.
 """
 
-STORED_FROM = 10_000  # chunks: fewer are read into memory in a few seconds, and searched as fast
+DISK_INDEX_CHUNKS = 10_000  # chunks: fewer are read into memory in a few seconds, and searched as fast
 
 
-def is_stored(chunks: int) -> bool:
+def uses_disk_index(chunks: int) -> bool:
     """Whether a collection of so many chunks is searched on disk."""
-    return chunks >= STORED_FROM
+    return chunks >= DISK_INDEX_CHUNKS

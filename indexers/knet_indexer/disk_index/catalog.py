@@ -1,4 +1,4 @@
-"""What the index knows of each shard: one SQLite file, in step with the engines beside it."""
+"""What the index knows of each shard: one SQLite file, in step with the indexes beside it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COMMIT;
 """
 
 
-class Entry(NamedTuple):
+class CatalogEntry(NamedTuple):
     """One shard. Its chunks have the numbers ``first`` and up; ``alive`` says which of them can be found.
 
     A shard that is only kept for the gateway has no numbers, and an empty ``alive``.
@@ -122,11 +122,11 @@ class Catalog:
 
     # --- shards ----------------------------------------------------------------------------------------------------
 
-    def shards(self) -> dict[Cid, Entry]:
+    def shards(self) -> dict[Cid, CatalogEntry]:
         """Every shard by its CID."""
         rows = self._query("SELECT cid, id, first, alive, chunks, vectors FROM shards ORDER BY id")
         return {
-            Cid(cid): Entry(number, first, np.frombuffer(alive, np.bool_), Cid(chunks), Cid(vectors))
+            Cid(cid): CatalogEntry(number, first, np.frombuffer(alive, np.bool_), Cid(chunks), Cid(vectors))
             for cid, number, first, alive, chunks, vectors in rows
         }
 
@@ -180,7 +180,7 @@ class Catalog:
         raw = bytes(rows[0][0]) if rows else b""
         return [raw[at : at + CID_BYTES] for at in range(0, len(raw), PAIR)]
 
-    def holders(self, cid: Cid) -> list[int]:
+    def shards_with(self, cid: Cid) -> list[int]:
         """The shards that lead to a block."""
         return [number for (number,) in self._query("SELECT shard FROM blocks WHERE cid = ?", cid.raw)]
 

@@ -28,20 +28,20 @@ from knet.records import ShardRef
 
 from ..node import Node, Progress
 from .catalog import Catalog
-from .ivf import StoredDense, Tail
+from .ivf import DiskVectorIndex, Tail
 from .postings import Postings
-from .shards import HASH, StoredLexical, StoredShard, Texts, numbered, row_numbers
-from .update import CATALOG, WORDS, in_file, update
+from .shards import HASH, DiskLexicalIndex, DiskShard, TextCache, numbered_vectors, row_numbers
+from .update import CATALOG, WORDS, indexed_mask, update
 
 FOLDER = "index"
-BESIDE = 4  # searches whose vectors are compared while their words are looked up
+VECTOR_THREADS = 4  # searches whose vectors are compared while their words are looked up
 
 T = TypeVar("T")
 
 log = logging.getLogger("knet.node")
 
 
-class Servable:
+class ServableBlocks:
     """The blocks that a gateway may hand out: those of some shards, and a few more."""
 
     def __init__(self, catalog: Catalog, shards: frozenset[int], more: frozenset[Cid]) -> None:
@@ -50,21 +50,23 @@ class Servable:
         self._more = more
 
     def __contains__(self, cid: object) -> bool:
-        return isinstance(cid, Cid) and (cid in self._more or not self._shards.isdisjoint(self._catalog.holders(cid)))
+        return isinstance(cid, Cid) and (
+            cid in self._more or not self._shards.isdisjoint(self._catalog.shards_with(cid))
+        )
 
 
-def index_of(node: Node) -> StoredIndex:
-    """The index of a node. Raises ConfigError when the engine that its settings name is not there."""
-    return StoredIndex(node.folder, node.store, node.index if node.config.index else None)
+def disk_index_of(node: Node) -> DiskIndex:
+    """The index of a node. Raises ConfigError when the vector index that its settings name is not there."""
+    return DiskIndex(node.folder, node.store, node.index if node.config.index else None)
 
 
-class StoredIndex:
-    """The index in a node's home. ``engine`` finds candidates by vector in the place of the file kept here."""
+class DiskIndex:
+    """The index in a node's home. ``make_index`` finds candidates by vector in the place of the file kept here."""
 
-    def __init__(self, home: Path, store: FileStore, engine: DenseIndexFactory | None = None) -> None:
+    def __init__(self, home: Path, store: FileStore, make_index: MakeIndex | None = None) -> None:
         self._root = home / FOLDER
         self._store = store
-        self._engine = engine
+        self._make_index = make_index
 
     def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress) -> None:
         """Make it the index of ``refs``, and of the blocks of the shards ``kept``. Does nothing when it is.
@@ -76,33 +78,36 @@ class StoredIndex:
 
     def open(
         self, cid: Cid, kept: Several[Cid], more: frozenset[Cid], progress: Progress
-    ) -> tuple[Collection, Servable]:
+    ) -> tuple[Collection, ServableBlocks]:
         """A published manifest, and what the gateway may hand out: the blocks of the shards ``kept``, and ``more``.
 
-        Raises as `update`, CodecError, SpaceMismatch, and what another engine raises.
+        Raises as `update`, CodecError, SpaceMismatch, and what another vector index raises.
         """
         manifest, space, card = read_head(self._store, cid)
 
-        def read(folder: Path) -> tuple[Callable[[], Collection], Servable]:
+        def read(folder: Path) -> tuple[Callable[[], Collection], ServableBlocks]:
             catalog = Catalog(folder / CATALOG)
             known = catalog.shards()
-            texts = Texts(self._store)
-            shards = [StoredShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
-            rows = LiveChunks(manifest.shards)
+            texts = TextCache(self._store)
+            shards = [DiskShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
+            rows = Rows(manifest.shards)
             row_of = row_numbers(rows, shards)
-            lexical = StoredLexical(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
-            own = None if self._engine else _own_dense(folder, catalog, rows, shards)
+            lexical = DiskLexicalIndex(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
+            own = None if self._make_index else _own_vectors(folder, catalog, rows, shards)
             ids = frozenset(known[each].id for each in kept)
 
             def collection() -> Collection:
-                dense = self._engine_dense(rows, shards) if own is None else own
-                pool = ThreadPoolExecutor(BESIDE, "knet-nearest")  # its threads end with the collection
+                dense = self._external_vectors(rows, shards) if own is None else own
+                pool = ThreadPoolExecutor(VECTOR_THREADS, "knet-nearest")  # its threads end with the collection
                 return Collection(cid, manifest, space, card, shards, dense, lexical, pool)
 
-            return collection, Servable(catalog, ids, more)
+            return collection, ServableBlocks(catalog, ids, more)
 
         collection, served = self._ready(manifest.shards, kept, progress, read)
-        return collection(), served  # not before now: when another engine is away, what is kept here is still whole
+        return (
+            collection(),
+            served,
+        )  # not before now: when another vector index is away, what is kept here is still whole
 
     def remove(self) -> None:
         """Forget the index: a node that has become small needs none."""
@@ -146,23 +151,23 @@ class StoredIndex:
         self, number: int, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]
     ) -> T:
         folder = self._root / str(number)
-        update(folder, self._store, refs, kept, progress, dense=self._engine is None)
+        update(folder, self._store, refs, kept, progress, dense=self._make_index is None)
         return use(folder)
 
-    def _engine_dense(self, rows: LiveChunks, shards: list[StoredShard]) -> DenseIndex:
-        assert self._engine is not None
+    def _external_vectors(self, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
+        assert self._make_index is not None
         leaves = [shard.leaves() for shard in shards]
         keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
-        return self._engine(np.concatenate([vectors for _, vectors in numbered(rows, shards)]), keys)
+        return self._make_index(np.concatenate([vectors for _, vectors in numbered_vectors(rows, shards)]), keys)
 
 
-def _own_dense(folder: Path, catalog: Catalog, rows: LiveChunks, shards: list[StoredShard]) -> DenseIndex:
+def _own_vectors(folder: Path, catalog: Catalog, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
     """The file of vectors in an index's folder, and what it does not hold. Raises StoreError."""
-    inside = in_file(catalog)
+    inside = indexed_mask(catalog)
     tail = _outside(rows, shards, inside)
     name = catalog.meta("file", "")
     if not name:
-        return StoredDense(None, np.zeros(0, np.int32), tail)
+        return DiskVectorIndex(None, np.zeros(0, np.int32), tail)
     path = folder / name
     if not path.is_file() or path.stat().st_size != catalog.meta("bytes", 0):
         raise StoreError(f"{path} is not what was written.")
@@ -170,10 +175,10 @@ def _own_dense(folder: Path, catalog: Catalog, rows: LiveChunks, shards: list[St
     in_both = np.full(len(inside), -1, np.int32)
     size = min(len(inside), len(row_of))
     in_both[:size] = np.where(inside[:size], row_of[:size], -1)
-    return StoredDense(path, in_both, tail)
+    return DiskVectorIndex(path, in_both, tail)
 
 
-def texts_of(rows: LiveChunks, shards: Sequence[StoredShard]) -> Callable[[int], str]:
+def texts_of(rows: Rows, shards: Sequence[DiskShard]) -> Callable[[int], str]:
     """What reads the text of a row."""
 
     def text(row: int) -> str:
@@ -183,7 +188,7 @@ def texts_of(rows: LiveChunks, shards: Sequence[StoredShard]) -> Callable[[int],
     return text
 
 
-def _outside(rows: LiveChunks, shards: Sequence[StoredShard], inside: npt.NDArray[np.bool_]) -> Tail:
+def _outside(rows: Rows, shards: Sequence[DiskShard], inside: npt.NDArray[np.bool_]) -> Tail:
     """Rows and vectors of the live chunks that the inverted file does not hold."""
     found = [(np.zeros(0, np.int64), np.zeros((0, 1), np.float32))]
     for place, shard in enumerate(shards):

@@ -20,15 +20,15 @@ from knet.errors import StoreError
 from knet.index.dense import ExactIndex, Rows
 from knet.index.shard import Vectors
 
-LISTS = 2.0  # times the square root of the vectors: then finding the lists costs about what reading them does
-TRAINING = 40  # vectors a list: FAISS asks for 39
+LIST_FACTOR = 2.0  # times the square root of the vectors: then finding the lists costs about what reading them does
+TRAINING_PER_LIST = 40  # vectors a list: FAISS asks for 39
 ROUNDS = 10  # of k-means
 PROBES = 256  # vectors whose true neighbours are compared with those found
 NEIGHBOURS = 10
-ENOUGH = 0.99  # of them
-MARGIN = 4  # times the lists that passages need are read for questions, which lie farther out: .97 becomes .99
+MIN_RECALL = 0.99  # of them
+PROBE_FACTOR = 4  # times the lists that passages need are read for questions, which lie farther out: .97 becomes .99
 
-AT_MOST = 1 / 8  # of the lists: at a million diffuse vectors .98 of the neighbours in 9 ms; all would cost 80
+MAX_PROBED_SHARE = 1 / 8  # of the lists: at a million diffuse vectors .98 of the neighbours in 9 ms; all would cost 80
 
 Numbers = npt.NDArray[np.int64]
 Batches = Callable[[], Iterable[tuple[Numbers, Vectors]]]
@@ -39,9 +39,9 @@ def build_ivf(path: Path, dimension: int, count: int, batches: Batches, progress
 
     Raises StoreError.
     """
-    lists = max(1, int(LISTS * math.sqrt(count)))
+    lists = max(1, int(LIST_FACTOR * math.sqrt(count)))
     random = np.random.default_rng(1)
-    training = np.sort(random.permutation(count)[: TRAINING * lists])
+    training = np.sort(random.permutation(count)[: TRAINING_PER_LIST * lists])
     probes = _picked(batches(), random.choice(training, min(PROBES, len(training)), replace=False))
     quantizer = faiss.IndexFlatIP(dimension)
     kind = faiss.ScalarQuantizer.QT_fp16
@@ -106,10 +106,10 @@ def _lists_to_read(index: Any, truth: _Nearest) -> int:
     probe = 1
     while probe < index.nlist:
         index.nprobe = probe
-        if truth.share_of(index.search(truth.probes, NEIGHBOURS + 1)[1]) >= ENOUGH:
+        if truth.share_of(index.search(truth.probes, NEIGHBOURS + 1)[1]) >= MIN_RECALL:
             break
         probe *= 2
-    return min(MARGIN * probe, max(1, int(AT_MOST * index.nlist)))
+    return min(PROBE_FACTOR * probe, max(1, int(MAX_PROBED_SHARE * index.nlist)))
 
 
 class Tail(NamedTuple):
@@ -119,7 +119,7 @@ class Tail(NamedTuple):
     vectors: Vectors
 
 
-class StoredDense:
+class DiskVectorIndex:
     """The file and what came after it, as one `knet.index.dense.DenseIndex`."""
 
     def __init__(self, path: Path | None, row_of: npt.NDArray[np.int32], tail: Tail) -> None:

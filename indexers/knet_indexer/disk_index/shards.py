@@ -23,16 +23,16 @@ from knet.index.shard import LoadedShard, Spans, read_shard
 from knet.merkle import included
 from knet.records import VECTOR_DTYPE, ShardRef, chunk_leaf
 
-from .catalog import Catalog, Entry
+from .catalog import Catalog, CatalogEntry
 from .postings import Postings
 
 KEPT_TEXTS = 64  # documents whose texts stay in memory: a search asks for each of its own several times
 KEPT_BYTES = 32 << 20  # of them together
-MORE = 4  # candidates beyond twice what is wanted: their order is not exact yet
+EXTRA_CANDIDATES = 4  # candidates beyond twice what is wanted: their order is not exact yet
 HASH = 32
 
 
-class Texts:
+class TextCache:
     """The texts of a block store, those read last kept. For any number of threads."""
 
     def __init__(self, source: BlockSource) -> None:
@@ -60,10 +60,12 @@ class Texts:
         return text
 
 
-class StoredShard:
+class DiskShard:
     """One shard whose blocks are read where they lie. A proof that does not hold has the shard checked and mended."""
 
-    def __init__(self, store: FileStore, texts: Texts, catalog: Catalog, ref: ShardRef, entry: Entry) -> None:
+    def __init__(
+        self, store: FileStore, texts: TextCache, catalog: Catalog, ref: ShardRef, entry: CatalogEntry
+    ) -> None:
         self.ref = ref
         self.entry = entry
         self._store = store
@@ -99,11 +101,11 @@ class StoredShard:
 
     def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
         """A chunk's leaf hash, and an inclusion proof that holds. Raises what `read_shard` raises on damaged blocks."""
-        leaf, path = self._leaf(chunk), path_in(self._catalog.levels(self.entry.id), self.ref.count, chunk)
+        leaf, path = self._leaf(chunk), proof_path(self._catalog.levels(self.entry.id), self.ref.count, chunk)
         if not included(leaf, chunk, self.ref.count, path, self.ref.root):
-            levels = levels_of(read_shard(self._store, self.ref))
+            levels = tree_bytes(read_shard(self._store, self.ref))
             self._catalog.put_levels(self.entry.id, levels)
-            path = path_in(levels, self.ref.count, chunk)
+            path = proof_path(levels, self.ref.count, chunk)
         return leaf, path
 
     def _leaf(self, chunk: int) -> bytes:
@@ -115,7 +117,7 @@ class StoredShard:
         return self._catalog.levels(self.entry.id)[: HASH * self.ref.count]
 
     def find(self, document: Cid, start: int, end: int) -> int | None:
-        if self.entry.id not in self._catalog.holders(document):
+        if self.entry.id not in self._catalog.shards_with(document):
             return None
         listed = self._catalog.documents(self.entry.id)
         wanted = (listed.index(document.raw) if document.raw in listed else -1, start, end)
@@ -123,13 +125,13 @@ class StoredShard:
         return int(found[0]) if len(found) else None
 
 
-def levels_of(shard: LoadedShard) -> bytes:
+def tree_bytes(shard: LoadedShard) -> bytes:
     """The Merkle tree of a shard that was read and checked: its levels one after the other, lowest first."""
     return b"".join(b"".join(level) for level in shard.tree.levels)
 
 
-def path_in(levels: bytes, size: int, index: int) -> list[bytes]:
-    """The inclusion proof of one leaf, of a tree of ``size`` leaves as `levels_of` writes it (see `Tree.path`)."""
+def proof_path(levels: bytes, size: int, index: int) -> list[bytes]:
+    """The inclusion proof of one leaf, of a tree of ``size`` leaves as `tree_bytes` writes it (see `Tree.path`)."""
     path, first = [], 0
     while size > 1:
         if (sibling := index ^ 1) < size:
@@ -138,7 +140,7 @@ def path_in(levels: bytes, size: int, index: int) -> list[bytes]:
     return path
 
 
-class StoredLexical:
+class DiskLexicalIndex:
     """Candidates from the word index, scored exactly from their texts: the scores that `MemoryLexical` gives."""
 
     def __init__(
@@ -156,7 +158,7 @@ class StoredLexical:
             return dict.fromkeys(others(), 0.0)
         bm25 = Bm25(found.chunks, found.length / max(found.chunks, 1), found.df)
         weights = {term: bm25.idf(term) for term in found.df}
-        own, given = self._candidates(found.df, 2 * k + MORE), list(others())
+        own, given = self._candidates(found.df, 2 * k + EXTRA_CANDIDATES), list(others())
         scores = {
             row: bm25.score(weights, tokens(self._text(row))) / (K1 + 1)  # the constant factor that BM25S leaves out
             for row in {*given, *own}
@@ -176,7 +178,7 @@ class StoredLexical:
             asked *= 4
 
 
-def row_numbers(rows: LiveChunks, shards: list[StoredShard]) -> npt.NDArray[np.int32]:
+def row_numbers(rows: Rows, shards: list[DiskShard]) -> npt.NDArray[np.int32]:
     """The row of each number of the catalog; -1 for what this manifest has not, or has removed."""
     size = max((shard.entry.first + shard.ref.count for shard in shards), default=0)
     row_of = np.full(size, -1, np.int32)
@@ -186,8 +188,8 @@ def row_numbers(rows: LiveChunks, shards: list[StoredShard]) -> npt.NDArray[np.i
     return row_of
 
 
-def numbered(
-    rows: LiveChunks, shards: list[StoredShard]
+def numbered_vectors(
+    rows: Rows, shards: list[DiskShard]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """The numbers and vectors of all live chunks, a shard at a time."""
     for place, shard in enumerate(shards):

@@ -19,15 +19,15 @@ from knet.index.shard import LoadedShard, live_mask, read_shard
 from knet.records import Document, Shard, ShardRef
 
 from ..node import Progress
-from .catalog import Catalog, Entry, NewShard
+from .catalog import Catalog, CatalogEntry, NewShard
 from .ivf import build_ivf
 from .postings import Postings
-from .shards import HASH, StoredShard, Texts, levels_of, numbered
+from .shards import HASH, DiskShard, TextCache, tree_bytes, numbered_vectors
 
 CATALOG, WORDS = "catalog.db", "words"
-GROUP = 32  # shards committed together, about 40,000 chunks: what being cut off may cost
-EXACT = 20_000  # vectors outside the inverted file: comparing them all takes some milliseconds
-STAYING = 0.5  # of the live chunks: when fewer stay, beginning anew is cheaper than taking the others out
+SHARDS_PER_COMMIT = 32  # shards committed together, about 40,000 chunks: what being cut off may cost
+MAX_UNINDEXED = 20_000  # vectors outside the inverted file: comparing them all takes some milliseconds
+MIN_KEPT_SHARE = 0.5  # of the live chunks: when fewer stay, beginning anew is cheaper than taking the others out
 
 Mask = npt.NDArray[np.bool_]
 
@@ -37,7 +37,7 @@ def update(
 ) -> None:
     """Make the index in ``folder`` that of ``refs``; of the shards ``kept`` it also remembers the blocks.
 
-    ``dense`` False leaves vectors to another engine. Raises StoreError when it is damaged, when it holds mostly
+    ``dense`` False leaves vectors to an external vector index. Raises StoreError when it is damaged, when it holds mostly
     something else, and when the disk is full; and what `read_shard` raises.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,10 +92,10 @@ class _Update:
             return
         with Postings(self.folder / WORDS).writing() as writer:
             done, total = 0, sum(ref.count for ref in new)
-            for first in range(0, len(new), GROUP):
+            for first in range(0, len(new), SHARDS_PER_COMMIT):
                 counts = _Counts()
                 with self.catalog.transaction():
-                    for ref in new[first : first + GROUP]:
+                    for ref in new[first : first + SHARDS_PER_COMMIT]:
                         self.progress("index", done, total)
                         shard = read_shard(self.store, ref)
                         words = [tokens(text) for text in shard.texts]
@@ -112,7 +112,7 @@ class _Update:
             for cid in unknown:
                 self.catalog.add(_kept(self.store, cid))
 
-    def _revive(self, cid: Cid, entry: Entry, mask: Mask) -> None:
+    def _revive(self, cid: Cid, entry: CatalogEntry, mask: Mask) -> None:
         """Chunks of a shard that come or go."""
         root = self.catalog.levels(entry.id)[-HASH:]
         shard = read_shard(self.store, ShardRef(shard=cid, root=root, count=len(mask)))
@@ -127,21 +127,21 @@ class _Update:
     def dense(self, refs: Sequence[ShardRef]) -> None:
         """Write the inverted file anew when too much lies outside of it."""
         known = self.catalog.shards()
-        rows = LiveChunks(refs)
-        texts = Texts(self.store)
-        shards = [StoredShard(self.store, texts, self.catalog, ref, known[ref.shard]) for ref in refs]
-        inside = in_file(self.catalog)
+        rows = Rows(refs)
+        texts = TextCache(self.store)
+        shards = [DiskShard(self.store, texts, self.catalog, ref, known[ref.shard]) for ref in refs]
+        inside = indexed_mask(self.catalog)
         live = np.zeros(max(len(inside), self.catalog.meta("numbers", 0)), np.bool_)
         for place, shard in enumerate(shards):
             live[shard.entry.first + rows.of(place)] = True
         outside = live.copy()
         outside[: len(inside)] &= ~inside
-        if np.count_nonzero(outside) <= EXACT:
+        if np.count_nonzero(outside) <= MAX_UNINDEXED:
             return
         name = f"vectors-{self.catalog.meta('files', 0) + 1}.faiss"
         dimension = shards[0].vectors.shape[1]
         tell = lambda done, total: self.progress("vectors", done, total)  # noqa: E731
-        build_ivf(self.folder / name, dimension, len(rows), lambda: numbered(rows, shards), tell)
+        build_ivf(self.folder / name, dimension, len(rows), lambda: numbered_vectors(rows, shards), tell)
         with self.catalog.transaction():
             self.catalog.put_meta("files", self.catalog.meta("files", 0) + 1)
             self.catalog.put_meta("file", name)
@@ -152,24 +152,24 @@ class _Update:
                 path.unlink()
 
 
-def in_file(catalog: Catalog) -> Mask:
+def indexed_mask(catalog: Catalog) -> Mask:
     """Which numbers the inverted file holds."""
     return np.unpackbits(np.frombuffer(catalog.meta("inside", b""), np.uint8)).astype(np.bool_)
 
 
-def _check_worth(known: dict[Cid, Entry], masks: dict[Cid, Mask]) -> None:
+def _check_worth(known: dict[Cid, CatalogEntry], masks: dict[Cid, Mask]) -> None:
     live = sum(int(entry.alive.sum()) for entry in known.values())
     staying = sum(
         int((entry.alive & masks[cid]).sum()) for cid, entry in known.items() if cid in masks and entry.indexed
     )
-    if staying < STAYING * live:
+    if staying < MIN_KEPT_SHARE * live:
         raise StoreError("the index holds mostly what was removed.")
 
 
 def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
     record = get_record(store, shard.ref.shard, Shard)
     texts = [document.text for document in shard.documents]
-    return _new(shard.ref.shard, record, mask, levels_of(shard), texts)
+    return _new(shard.ref.shard, record, mask, tree_bytes(shard), texts)
 
 
 def _kept(store: FileStore, cid: Cid) -> NewShard:

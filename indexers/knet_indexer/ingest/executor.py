@@ -1,6 +1,6 @@
 """Where a sync does its heavy work, reading, cutting and embedding: in this process, or on the workers of a cluster.
 
-Whatever the engine, the state is written here, batch by batch and in the same order, from the same texts embedded
+Whatever the executor, the state is written here, batch by batch and in the same order, from the same texts embedded
 together: what comes of it does not depend on who did the work.
 """
 
@@ -15,7 +15,7 @@ from knet.embed import Embedder, Progress, Vectors
 from ..chunking import Chunker
 from ..sources.base import Item
 from ..state import DocumentRow, ItemRow
-from .prepare import Prepared, prepare
+from .prepare import PreparedItem, prepare
 
 LOCAL = "local"
 RAY = "ray"
@@ -38,13 +38,13 @@ class Executor(Protocol):
     """Does the work of a sync. Results come in the order in which they were asked for."""
 
     @property
-    def ahead(self) -> int:
+    def max_pending(self) -> int:
         """How many batches may be under way besides the one that is waited for."""
         ...
 
     def prepare(
         self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
-    ) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
+    ) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
         """Read and cut; what is later raised belongs to the one job."""
         ...
 
@@ -60,7 +60,7 @@ class LocalExecutor:
 
     def prepare(
         self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
-    ) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
+    ) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
         for job in jobs:
             yield job, partial(read_here, job, cut)
 
@@ -68,6 +68,6 @@ class LocalExecutor:
         return partial(embedder.encode, texts, progress=progress)
 
 
-def read_here(job: ReadJob, cut: Chunker) -> Prepared:
+def read_here(job: ReadJob, cut: Chunker) -> PreparedItem:
     """Read and cut in this process. Raises as `prepare`."""
     return prepare(job.item, job.row, job.licence, job.known, cut, recut=job.recut)

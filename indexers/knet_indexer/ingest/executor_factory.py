@@ -1,4 +1,4 @@
-"""Open the engine that a spec names."""
+"""Open the executor that a spec names."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from knet.errors import ConfigError
 from .executor import LOCAL, RAY, Executor, LocalExecutor
 
 
-def check_engine(spec: str) -> str:
-    """The spec as given, if it names an engine: ``local``, ``ray`` or ``ray://HOST:PORT``. Raises ConfigError."""
+def check_executor(spec: str) -> str:
+    """The spec as given, if it names an executor: ``local``, ``ray`` or ``ray://HOST:PORT``. Raises ConfigError."""
     if spec in (LOCAL, RAY) or spec.startswith("ray://"):
         return spec
-    raise ConfigError(f"{spec!r} is no engine.", hint="Name local, ray or ray://HOST:PORT.")
+    raise ConfigError(f"{spec!r} is not an executor.", hint="Name local, ray or ray://HOST:PORT.")
 
 
 @contextmanager
-def open_engine(spec: str, model: str) -> Iterator[Executor]:
-    """The engine that ``spec`` names, for a node of this model.
+def open_executor(spec: str, model: str) -> Iterator[Executor]:
+    """The executor that ``spec`` names, for a node of this model.
 
     Raises ConfigError, MissingExtra, Unreachable, and from within what its workers run into.
     """
-    if check_engine(spec) == LOCAL:
+    if check_executor(spec) == LOCAL:
         yield LocalExecutor()
         return
-    from .ray_executor import ray_engine  # imports Ray, which takes seconds and is an extra
+    from .ray_executor import open_ray_executor  # imports Ray, which takes seconds and is an extra
 
-    with ray_engine(spec, model) as engine:
-        yield engine
+    with open_ray_executor(spec, model) as executor:
+        yield executor

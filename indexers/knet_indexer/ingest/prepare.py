@@ -14,7 +14,7 @@ from ..sources.base import Item, Text
 from ..state import ChunkRow, DocumentRow, ItemRow
 
 
-class Prepared(Record, frozen=True):
+class PreparedItem(Record, frozen=True):
     """An item on its way into the state: its documents, the blocks of their texts, the chunks' texts by digest."""
 
     row: ItemRow
@@ -25,7 +25,7 @@ class Prepared(Record, frozen=True):
 
 def prepare(
     item: Item, row: ItemRow, licence: str, known: Sequence[DocumentRow], cut: Chunker, *, recut: bool
-) -> Prepared:
+) -> PreparedItem:
     """Read an item and cut it. Raises what reading raises, and SourceError when it holds no text.
 
     ``known`` are the item's documents as of the last time. One whose text and description are the same is kept as
@@ -46,7 +46,7 @@ def prepare(
         documents.append(entry)
         blocks.append(block)
         passages.update({chunk.digest: part[chunk.start : chunk.end] for chunk in entry.chunks})
-    return Prepared(row=row, documents=documents, blocks=blocks, passages=passages)
+    return PreparedItem(row=row, documents=documents, blocks=blocks, passages=passages)
 
 
 def _document(uri: str, text: Cid, item: Item, read: Text, licence: str) -> Document:

@@ -26,8 +26,8 @@ from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, 
 from ..chunking import Chunker
 from ..sources.base import Item, Text
 from .executor import RAY, ReadJob, Thunk, read_here
-from .prepare import Prepared
-from .ray_worker import Read, Trouble, embed, read, recipe_of
+from .prepare import PreparedItem
+from .ray_worker import ReadResult, WorkerError, embed_texts, read_items, make_recipe
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
 
@@ -40,18 +40,18 @@ except ImportError as error:
 
 CONNECT_SECONDS = 5.0  # a cluster that does not even accept by then is down; Ray itself would try for half a minute
 ATTEMPTS = 3  # to join: a busy head gives what it starts for a client half a minute, and then gives up
-FIRST_SECONDS = 300.0  # for a worker where there is none: an autoscaler may start a machine, and it loads the model
-LOOK_SECONDS = 5.0  # how often it is asked whether there is still one
+WORKER_SECONDS = 300.0  # for a worker where there is none: an autoscaler may start a machine, and it loads the model
+POLL_SECONDS = 5.0  # how often it is asked whether there is still one
 GROUP = 16  # items a task: one takes milliseconds to cut, as many as a call takes
 TASKS_A_CORE = 2  # under way: one that runs, one that waits
-LEAST_AHEAD, MOST_AHEAD = 2, 128  # batches: 512 texts of at most some kilobytes each
+MIN_PENDING, MAX_PENDING = 2, 128  # batches: 512 texts of at most some kilobytes each
 
 R = TypeVar("R")
 
 
 @contextmanager
-def ray_engine(spec: str, model: str) -> Iterator[RayExecutor]:
-    """The engine on a cluster: ``ray://HOST:PORT``, or ``ray`` for the one at ``RAY_ADDRESS`` or on this machine.
+def open_ray_executor(spec: str, model: str) -> Iterator[RayExecutor]:
+    """The executor on a cluster: ``ray://HOST:PORT``, or ``ray`` for the one at ``RAY_ADDRESS`` or on this machine.
 
     Where there is none, ``ray`` starts one on this machine for as long. Raises Unreachable, ConfigError.
     """
@@ -76,18 +76,18 @@ class RayExecutor:
     def __init__(self, model: str, name: str) -> None:
         self._model = model
         self._name = name
-        self._apart: set[str] = set()  # sources of which the workers have no files, or others
+        self._unshared_sources: set[str] = set()  # sources of which the workers have no files, or others
         self._recipes: dict[Backend, Any] = {}
         self._answered = False
         self._gpu = min(1.0, self._has("GPU"))
 
     @property
-    def ahead(self) -> int:
-        return min(MOST_AHEAD, max(LEAST_AHEAD, int(self._has("CPU"))))
+    def max_pending(self) -> int:
+        return min(MAX_PENDING, max(MIN_PENDING, int(self._has("CPU"))))
 
     def prepare(
         self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
-    ) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
+    ) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
         under_way: deque[_Sent] = deque()
         left = iter(jobs)
         while group := list(islice(left, GROUP)):
@@ -98,7 +98,7 @@ class RayExecutor:
             yield from self._received(under_way.popleft(), cut)
 
     def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
-        answer = self._task(embed, self._recipe(embedder), texts, gpu=self._gpu)
+        answer = self._task(embed_texts, self._recipe(embedder), texts, gpu=self._gpu)
 
         def later() -> Vectors:
             vectors: Vectors = self._get(answer)
@@ -112,23 +112,23 @@ class RayExecutor:
     def _send(self, jobs: list[ReadJob], embedder: Embedder) -> _Sent:
         sent, failed = list(jobs), {}
         for place, job in enumerate(jobs):
-            if job.item.tell is None or job.row.source in self._apart:
+            if job.item.current_fingerprint is None or job.row.source in self._unshared_sources:
                 try:
                     sent[place] = job._replace(item=_with(job.item, job.item.read()))
                 except KnetError as error:
                     failed[place] = error
         wanted = [job for place, job in enumerate(sent) if place not in failed]
-        return _Sent(jobs, failed, self._task(read, self._recipe(embedder), wanted))
+        return _Sent(jobs, failed, self._task(read_items, self._recipe(embedder), wanted))
 
-    def _received(self, sent: _Sent, cut: Chunker) -> Iterator[tuple[ReadJob, Thunk[Prepared]]]:
-        answers: Iterator[Read] = iter(self._get(sent.answer))
+    def _received(self, sent: _Sent, cut: Chunker) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
+        answers: Iterator[ReadResult] = iter(self._get(sent.answer))
         for place, job in enumerate(sent.jobs):
             if place in sent.failed:
                 yield job, partial(_fail, sent.failed[place])
                 continue
             answer = next(answers)
-            if not answer.there:
-                self._apart.add(job.row.source)
+            if not answer.available:
+                self._unshared_sources.add(job.row.source)
             yield job, (partial(_same, answer.prepared) if answer.prepared else partial(read_here, job, cut))
 
     # --- tasks -------------------------------------------------------------------------------------------------
@@ -138,10 +138,10 @@ class RayExecutor:
         backend = backend_of(embedder)
         if backend is None:
             raise ConfigError(
-                "This node's embedder is a program's own, which no worker can load.", hint="Sync with --engine local."
+                "This node's embedder is a program's own, which no worker can load.", hint="Sync with --executor local."
             )
         if backend not in self._recipes:
-            recipe = recipe_of(self._model, embedder, backend)
+            recipe = make_recipe(self._model, embedder, backend)
             with self._errors():
                 self._recipes[backend] = ray.put(recipe)
         return self._recipes[backend]
@@ -151,19 +151,19 @@ class RayExecutor:
             return ray.remote(work).options(num_cpus=1, num_gpus=gpu or None).remote(recipe, *values)
 
     def _get(self, answer: Any) -> Any:
-        until = time.monotonic() + FIRST_SECONDS
+        until = time.monotonic() + WORKER_SECONDS
         while True:
             with self._errors():
                 try:
-                    found = ray.get(answer, timeout=LOOK_SECONDS)
+                    found = ray.get(answer, timeout=POLL_SECONDS)
                     break
                 except ray.exceptions.GetTimeoutError:
                     if time.monotonic() > until:
                         raise
             if self._answered and self._has("CPU"):
-                until = time.monotonic() + FIRST_SECONDS  # somebody is at it
+                until = time.monotonic() + WORKER_SECONDS  # somebody is at it
         self._answered = True
-        if isinstance(found, Trouble):
+        if isinstance(found, WorkerError):
             raise _told(found)
         return found
 
@@ -180,7 +180,7 @@ class RayExecutor:
             yield
         except ray.exceptions.GetTimeoutError as error:
             raise DeadlineExceeded(
-                f"No worker of {self._name} took up work within {FIRST_SECONDS:.0f} s.",
+                f"No worker of {self._name} took up work within {WORKER_SECONDS:.0f} s.",
                 hint="`ray status` says what the cluster has and waits for.",
             ) from error
         except (ray.exceptions.RayTaskError, ImportError) as error:  # the latter where the head unpickles
@@ -193,18 +193,18 @@ class RayExecutor:
 
 def _with(item: Item, text: Text) -> Item:
     """The item with what was read of it, for machines that could not read it."""
-    return replace(item, reader=partial(_same, text), tell=None)
+    return replace(item, reader=partial(_same, text), current_fingerprint=None)
 
 
 def _same(value: R) -> R:
     return value
 
 
-def _fail(error: KnetError) -> Prepared:
+def _fail(error: KnetError) -> PreparedItem:
     raise error
 
 
-def _told(trouble: Trouble) -> KnetError:
+def _told(trouble: WorkerError) -> KnetError:
     kind: type[KnetError] = getattr(errors, trouble.kind)
     if issubclass(kind, MissingExtra):  # which says what to install here
         kind = IndexerError
@@ -235,7 +235,7 @@ def _connect(spec: str) -> bool:
     if ray.is_initialized():
         if spec == RAY:
             return False  # whoever holds this process has chosen a cluster
-        raise ConfigError("This process is on a Ray cluster already.", hint="Name the engine ray to use that one.")
+        raise ConfigError("This process is on a Ray cluster already.", hint="Name the executor ray to use that one.")
     if spec != RAY:
         _check_reachable(spec)
     try:

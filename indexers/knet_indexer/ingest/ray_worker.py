@@ -20,12 +20,12 @@ from knet.records import Record, Space
 
 from ..chunking import Chunker, chunker_for
 from .executor import ReadJob, read_here
-from .prepare import Prepared
+from .prepare import PreparedItem
 
 THREADS = 1  # a task has one core; the other cores have other tasks
 
 
-class Recipe(Record, frozen=True):
+class EmbeddingRecipe(Record, frozen=True):
     """How a node embeds, and what that makes of the probes: ``(len(PROBES), dimension)`` float32."""
 
     version: str  # of knet
@@ -35,7 +35,7 @@ class Recipe(Record, frozen=True):
     probes: bytes
 
 
-class Trouble(Record, frozen=True):
+class WorkerError(Record, frozen=True):
     """What stopped a worker: the name of an error in `knet.errors`, and its words."""
 
     kind: str
@@ -43,23 +43,23 @@ class Trouble(Record, frozen=True):
     hint: str
 
 
-class Read(Record, frozen=True):
-    """What became of one job. ``there`` is whether this machine has what the node listed.
+class ReadResult(Record, frozen=True):
+    """What became of one job. ``available`` is whether this machine has what the node listed.
 
     Without ``prepared`` the node reads it itself, and says what is wrong with it.
     """
 
-    there: bool
-    prepared: Prepared | None = None
+    available: bool
+    prepared: PreparedItem | None = None
 
 
-def recipe_of(model: str, embedder: Embedder, backend: Backend) -> Recipe:
+def make_recipe(model: str, embedder: Embedder, backend: Backend) -> EmbeddingRecipe:
     """How this machine embeds, to be followed by others."""
     probes = embedder.encode(PROBES).tobytes()
-    return Recipe(version=__version__, model=model, space=embedder.space, backend=backend, probes=probes)
+    return EmbeddingRecipe(version=__version__, model=model, space=embedder.space, backend=backend, probes=probes)
 
 
-def embed(recipe: Recipe, texts: Sequence[str]) -> Vectors | Trouble:
+def embed_texts(recipe: EmbeddingRecipe, texts: Sequence[str]) -> Vectors | WorkerError:
     """Vectors ``(len(texts), dimension)``, float32."""
     try:
         return _embedder(recipe).encode(texts)
@@ -67,7 +67,7 @@ def embed(recipe: Recipe, texts: Sequence[str]) -> Vectors | Trouble:
         return _trouble(error)
 
 
-def read(recipe: Recipe, jobs: Sequence[ReadJob]) -> list[Read] | Trouble:
+def read_items(recipe: EmbeddingRecipe, jobs: Sequence[ReadJob]) -> list[ReadResult] | WorkerError:
     """Each job read and cut, as far as this machine has the same documents."""
     try:
         _embedder(recipe)
@@ -77,20 +77,20 @@ def read(recipe: Recipe, jobs: Sequence[ReadJob]) -> list[Read] | Trouble:
         return _trouble(error)
 
 
-def _read(job: ReadJob, cut: Chunker) -> Read:
+def _read(job: ReadJob, cut: Chunker) -> ReadResult:
     try:
-        if job.item.tell is not None and job.item.tell() != job.item.fingerprint:
-            return Read(there=False)
+        if job.item.current_fingerprint is not None and job.item.current_fingerprint() != job.item.fingerprint:
+            return ReadResult(available=False)
     except OSError:
-        return Read(there=False)
+        return ReadResult(available=False)
     try:
-        return Read(there=True, prepared=read_here(job, cut))
+        return ReadResult(available=True, prepared=read_here(job, cut))
     except KnetError:
-        return Read(there=True)
+        return ReadResult(available=True)
 
 
 @lru_cache(maxsize=2)
-def _embedder(recipe: Recipe) -> Embedder:
+def _embedder(recipe: EmbeddingRecipe) -> Embedder:
     """Raises ConfigError, SpaceMismatch, ModelNotFound, StoreError, MissingExtra."""
     if recipe.version != __version__:
         raise ConfigError(f"it has knet {__version__}, the node has {recipe.version}.", hint="Install the same there.")
@@ -106,10 +106,10 @@ def _embedder(recipe: Recipe) -> Embedder:
 
 
 @lru_cache(maxsize=2)
-def _chunker(recipe: Recipe) -> Chunker:
+def _chunker(recipe: EmbeddingRecipe) -> Chunker:
     return chunker_for(find_model(recipe.model), recipe.space)
 
 
-def _trouble(error: KnetError) -> Trouble:
+def _trouble(error: KnetError) -> WorkerError:
     where = f"The worker on {socket.gethostname()} cannot work for this node: "
-    return Trouble(kind=type(error).__name__, message=where + error.args[0], hint=error.hint)
+    return WorkerError(kind=type(error).__name__, message=where + error.args[0], hint=error.hint)

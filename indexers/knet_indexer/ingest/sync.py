@@ -24,8 +24,8 @@ from ..node import Node, Progress, quiet
 from ..sources.base import Item, parse_source
 from ..state import ItemRow, State
 from .executor import LOCAL, Executor, ReadJob, Thunk
-from .executor_factory import check_engine, open_engine
-from .prepare import Prepared
+from .executor_factory import check_executor, open_executor
+from .prepare import PreparedItem
 
 BATCH_CHUNKS = 512  # read, embedded and committed together
 EMBED_BATCH = 256  # some seconds of embedding on a CPU: what a crash may cost
@@ -45,16 +45,16 @@ class SyncReport(Record, frozen=True):
     seconds: float
 
 
-def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, engine: str = LOCAL) -> SyncReport:
+def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, executor: str = LOCAL) -> SyncReport:
     """Index what changed. ``retry`` reads skipped items again although they did not change.
 
-    ``engine`` says who does the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster, which is
+    ``executor`` says who does the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster, which is
     not asked while nothing changed. A source that cannot be listed, and an item that cannot be read, are skipped with
-    the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_engine` does.
+    the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_executor` does.
     """
-    check_engine(engine)
+    check_executor(executor)
     with node.lock("sync"), node.open_state() as state:
-        return _Sync(node, state, progress).run(retry, engine)
+        return _Sync(node, state, progress).run(retry, executor)
 
 
 class _Listed(NamedTuple):
@@ -66,7 +66,7 @@ class _Listed(NamedTuple):
 class _Batch(NamedTuple):
     """Items on their way into the state, and the vectors that their texts still lack, part by part."""
 
-    items: list[Prepared]
+    items: list[PreparedItem]
     parts: list[tuple[list[bytes], Thunk[Vectors]]]
     space: Cid
 
@@ -77,14 +77,14 @@ class _Sync:
         self.state = state
         self.progress = progress
         self.known = state.items()
-        self.lost = {item for item, text in state.texts() if not node.store.has(text)}  # somebody deleted blocks
+        self.incomplete = {item for item, text in state.texts() if not node.store.has(text)}  # somebody deleted blocks
         self.skipped: dict[str, str] = {}
         self.complete: set[str] = set()  # sources that were listed to their end
-        self.in_bulk: Embedder | None = None
-        self.under_way: deque[_Batch] = deque()
+        self.bulk_embedder: Embedder | None = None
+        self.pending: deque[_Batch] = deque()
         self.added = self.changed = self.embedded = self.to_embed = 0
 
-    def run(self, retry: bool, engine: str) -> SyncReport:
+    def run(self, retry: bool, executor: str) -> SyncReport:
         started = time.monotonic()
         listed = self._list()
         space = self._remembered_space()
@@ -92,10 +92,10 @@ class _Sync:
         if todo:
             self.progress("model", 0, 0)
             embedder = self.node.embedder_for(len(todo))
-            self.in_bulk = embedder if is_bulk(len(todo)) else None
+            self.bulk_embedder = embedder if is_bulk(len(todo)) else None
             if embedder.space != space:
                 todo = self._todo(listed, self._remember(embedder.space), retry)
-            with open_engine(engine, self.node.config.model) as opened:
+            with open_executor(executor, self.node.config.model) as opened:
                 self._read(todo, embedder, opened)
         return SyncReport(
             removed=self._remove_vanished(listed),
@@ -152,7 +152,7 @@ class _Sync:
         for entry in listed.values():
             known = self.known.get(entry.item.uri)
             same = known is not None and (known.fingerprint, known.space) == (entry.fingerprint, name)
-            if known is None or not same or known.uri in self.lost or (known.reason and retry):
+            if known is None or not same or known.uri in self.incomplete or (known.reason and retry):
                 todo.append(entry)
             elif known.reason:
                 self.skipped[entry.item.uri] = known.reason
@@ -160,18 +160,18 @@ class _Sync:
 
     # --- reading what changed --------------------------------------------------------------------------------------
 
-    def _read(self, todo: list[_Listed], embedder: Embedder, engine: Executor) -> None:
+    def _read(self, todo: list[_Listed], embedder: Embedder, executor: Executor) -> None:
         cut = self.node.chunker(embedder.space)
         jobs = (self._job(entry, embedder.space) for entry in todo)
-        batch: list[Prepared] = []
-        for done, (job, later) in enumerate(engine.prepare(jobs, embedder, cut)):
+        batch: list[PreparedItem] = []
+        for done, (job, later) in enumerate(executor.prepare(jobs, embedder, cut)):
             self.progress("read", done, len(todo))
             if ready := self._prepared(job, later):
                 batch.append(ready)
             if len(batch) >= BATCH_ITEMS or sum(len(ready.passages) for ready in batch) >= BATCH_CHUNKS:
-                self._begin(batch, embedder, engine)
+                self._begin(batch, embedder, executor)
                 batch = []
-        self._begin(batch, embedder, engine)
+        self._begin(batch, embedder, executor)
         self._commit(all_but=0)
         self.progress("read", len(todo), len(todo))
 
@@ -186,23 +186,25 @@ class _Sync:
             recut=known is None or known.space != name,
         )
 
-    def _prepared(self, job: ReadJob, later: Thunk[Prepared]) -> Prepared | None:
+    def _prepared(self, job: ReadJob, later: Thunk[PreparedItem]) -> PreparedItem | None:
         row = job.row
         try:
             ready = later()
         except KnetError as error:
             self.skipped[row.uri] = str(error)
             if not isinstance(error, TransportError):
-                return Prepared(row=replace(row, reason=str(error)))
+                return PreparedItem(row=replace(row, reason=str(error)))
             if job.known and not job.recut:
                 return None  # it is still there, only out of reach: what was read before stands
-            return Prepared(row=replace(row, reason=str(error), fingerprint=""))  # so that the next sync tries again
+            return PreparedItem(
+                row=replace(row, reason=str(error), fingerprint="")
+            )  # so that the next sync tries again
         self.added += not job.known
         self.changed += bool(job.known) and [old.cid for old in job.known] != [new.cid for new in ready.documents]
         return ready
 
-    def _begin(self, items: list[Prepared], embedder: Embedder, engine: Executor) -> None:
-        """Have a batch's texts embedded, and commit what was begun before it as far as the engine is not ahead."""
+    def _begin(self, items: list[PreparedItem], embedder: Embedder, executor: Executor) -> None:
+        """Have a batch's texts embedded, and commit what was begun before it as far as the executor is not ahead."""
         if not items:
             return
         space = cid_of(embedder.space)
@@ -210,23 +212,23 @@ class _Sync:
         known = self.state.vectors(space, list(passages)).keys() | self._being_embedded()
         missing = [digest for digest in passages if digest not in known]
         self.to_embed += len(missing)
-        if is_bulk(len(missing)) and not self.in_bulk:  # one item may be a whole book
-            self.in_bulk = self.node.embedder_for(len(missing))
+        if is_bulk(len(missing)) and not self.bulk_embedder:  # one item may be a whole book
+            self.bulk_embedder = self.node.embedder_for(len(missing))
         parts = []
         for first in range(0, len(missing), EMBED_BATCH):
             some = missing[first : first + EMBED_BATCH]
             texts = [passages[digest] for digest in some]
-            parts.append((some, engine.embed(self.in_bulk or embedder, texts, self._embedded)))
-        self.under_way.append(_Batch(items, parts, space))
-        self._commit(all_but=engine.ahead)
+            parts.append((some, executor.embed(self.bulk_embedder or embedder, texts, self._embedded)))
+        self.pending.append(_Batch(items, parts, space))
+        self._commit(all_but=executor.max_pending)
 
     def _being_embedded(self) -> set[bytes]:
-        return {digest for batch in self.under_way for digests, _ in batch.parts for digest in digests}
+        return {digest for batch in self.pending for digests, _ in batch.parts for digest in digests}
 
     def _commit(self, *, all_but: int) -> None:
         """Wait for the oldest batches and commit them, in order."""
-        while len(self.under_way) > all_but:
-            batch = self.under_way.popleft()
+        while len(self.pending) > all_but:
+            batch = self.pending.popleft()
             for digests, later in batch.parts:
                 self.state.add_vectors(batch.space, zip(digests, map(encode_vector, later()), strict=True))
             with self.node.store.batch():

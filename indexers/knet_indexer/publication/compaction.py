@@ -13,11 +13,11 @@ from knet.codec import MAX_BLOCK, Cid
 from knet.content.base import BlockSource, get_record
 from knet.records import VECTOR_DTYPE, Manifest, Shard, ShardRef, Space, Tombstone
 
-MAX_REMOVED = 0.3  # of all chunks in shards: beyond, fetching the collection costs too much for what it holds
+MAX_REMOVED_SHARE = 0.3  # of all chunks in shards: beyond, fetching the collection costs too much for what it holds
 SPARE_SHARDS = 8  # beyond twice what is needed: each publication leaves one that is not full
 
 
-class Run(NamedTuple):
+class ChunkRange(NamedTuple):
     """Chunks ``start`` to ``stop`` of one shard of a manifest."""
 
     shard: int
@@ -29,10 +29,10 @@ class DocumentPlacement(NamedTuple):
     """A document that a manifest holds: its chunks' offsets in order, and where they are."""
 
     spans: list[tuple[int, int]]
-    runs: list[Run]
+    runs: list[ChunkRange]
 
 
-def standing(source: BlockSource, manifest: Manifest) -> dict[Cid, DocumentPlacement]:
+def document_placements(source: BlockSource, manifest: Manifest) -> dict[Cid, DocumentPlacement]:
     """Every document with live chunks. Raises BlockNotFound when a block was lost, and what `get` raises."""
     found: dict[Cid, DocumentPlacement] = {}
     for number, ref in enumerate(manifest.shards):
@@ -44,11 +44,11 @@ def standing(source: BlockSource, manifest: Manifest) -> dict[Cid, DocumentPlace
             chunks = list(group)
             place = found.setdefault(shard.documents[document], DocumentPlacement([], []))
             place.spans.extend((start, end) for _, (_, start, end) in chunks)
-            place.runs.append(Run(number, chunks[0][0], chunks[-1][0] + 1))
+            place.runs.append(ChunkRange(number, chunks[0][0], chunks[-1][0] + 1))
     return found
 
 
-def bury(refs: list[ShardRef], gone: Iterable[Run]) -> list[ShardRef]:
+def tombstone(refs: list[ShardRef], gone: Iterable[ChunkRange]) -> list[ShardRef]:
     """The shards with more of their chunks removed; a shard with none left is dropped."""
     removed = [list(ref.removed) for ref in refs]
     for run in gone:
@@ -72,10 +72,10 @@ def live_chunks(ref: ShardRef) -> int:
     return ref.count - sum(grave.stop - grave.start for grave in ref.removed)
 
 
-def is_wasteful(refs: list[ShardRef], space: Space) -> bool:
+def needs_compaction(refs: list[ShardRef], space: Space) -> bool:
     """Whether writing all shards anew would save a follower much: many removed chunks, or many small shards."""
     total = sum(ref.count for ref in refs)
     live = sum(map(live_chunks, refs))
     per_shard = MAX_BLOCK // (space.dimension * np.dtype(VECTOR_DTYPE).itemsize)
     needed = -(-live // per_shard)
-    return total - live > MAX_REMOVED * total or len(refs) > 2 * needed + SPARE_SHARDS
+    return total - live > MAX_REMOVED_SHARE * total or len(refs) > 2 * needed + SPARE_SHARDS

@@ -8,8 +8,8 @@ from knet.content.dag import reachable
 from knet.records import Record
 
 from ..node import Node
-from . import manifest_log as ledger
-from .manifest import ready_space
+from . import manifest_log
+from .manifest import indexed_space
 from .manifest_log import GRACE_MANIFESTS
 
 
@@ -27,9 +27,9 @@ def collect_garbage(node: Node) -> GarbageReport:
     Raises NodeBusy, IndexerError while a sync is unfinished, and StoreError.
     """
     with node.lock("gc"), node.open_state() as state:
-        space = ready_space(node, state)
+        space = indexed_space(node, state)
         needed = {text for _, text in state.texts()}
-        for entry in ledger.latest(state, count=GRACE_MANIFESTS):
+        for entry in manifest_log.latest(state, count=GRACE_MANIFESTS):
             needed.update(reachable(node.store, entry.manifest), bundle_blocks(node.store, entry.manifest))
         blocks = size = 0
         for cid in list(node.store):

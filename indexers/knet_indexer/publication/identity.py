@@ -12,7 +12,7 @@ from knet.records import Head
 
 from ..node import Node, network_of
 from ..state import State
-from . import manifest_log as ledger
+from . import manifest_log
 
 if TYPE_CHECKING:
     from knet.chain.evm import EvmChain
@@ -26,7 +26,7 @@ class Identity(NamedTuple):
     head: Head | None
 
 
-def registered(node: Node, state: State) -> int | None:
+def find_identity(node: Node, state: State) -> int | None:
     """The node's id on its network, if it has one that its key still signs for. Raises ChainUnreachable."""
     known = state.meta(f"identity {network_of(node)}")
     if known and _is_ours(node.chain, int(known), node.signer.address):
@@ -38,26 +38,26 @@ def registered(node: Node, state: State) -> int | None:
     return max(mine, default=None)
 
 
-def identify(node: Node, state: State) -> Identity:
+def ensure_registered(node: Node, state: State) -> Identity:
     """The node's identity, registered if need be. Raises TransactionFailed and ChainUnreachable."""
     network = network_of(node)
-    number = registered(node, state)
+    number = find_identity(node, state)
     if number is None:
         endpoint = node.config.public_endpoint
-        with paying(node):
-            number = node.chain.identity.register(node.signer, endpoint)
+        with funded(node):
+            number = node.chain.register(node.signer, endpoint)
         _remember(state, f"endpoint {network}", endpoint)
     _remember(state, f"identity {network}", str(number))
     return Identity(network, number, next(reversed(node.chain.manifests.heads(number, unconfirmed=True)), None))
 
 
-def stands(node: Node) -> bool:
+def is_head_on_chain(node: Node) -> bool:
     """Whether what the node published last is its head on chain, so that it can answer before anything is synced.
 
     A chain that is away is taken at its last word.
     """
     with node.open_state() as state:
-        last = ledger.head(state, network_of(node))
+        last = manifest_log.head(state, network_of(node))
     if last is None:
         return False
     try:
@@ -69,25 +69,25 @@ def stands(node: Node) -> bool:
     return bool(heads) and heads[-1].manifest == last.manifest
 
 
-def announce(node: Node, state: State) -> str:
+def announce_endpoint(node: Node, state: State) -> str:
     """Tell the chain where the node answers, if that changed: the transaction hash, or nothing.
 
     Raises NotRegistered before the first publication, TransactionFailed and ChainUnreachable.
     """
     key, endpoint = f"endpoint {network_of(node)}", node.config.public_endpoint
-    number = registered(node, state)
+    number = find_identity(node, state)
     if number is None:
         raise NotRegistered(f"node {node.name} is not registered.", hint="Run `knet node publish` first.")
     if state.meta(key) == endpoint.encode():
         return ""
-    with paying(node):
-        transaction = node.chain.identity.set_endpoint(node.signer, number, endpoint)
+    with funded(node):
+        transaction = node.chain.set_endpoint(node.signer, number, endpoint)
     _remember(state, key, endpoint)
     return transaction
 
 
 @contextmanager
-def paying(node: Node) -> Iterator[None]:
+def funded(node: Node) -> Iterator[None]:
     """Around a transaction of the node's key: a development chain gives it the gas money, elsewhere its owner does.
 
     Raises TransactionFailed, naming the address to fund when that is what is missing.

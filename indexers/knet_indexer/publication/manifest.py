@@ -16,48 +16,52 @@ from knet.index.card import Batch, make_card, revise_card
 from knet.index.shard import Chunk, read_shard, write_shards
 from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
 
-from ..disk_index import is_stored
+from ..disk_index import uses_disk_index
 from ..node import Node, Progress
 from ..state import DocumentRow, State
-from .compaction import DocumentPlacement, Run, bury, is_wasteful, standing
-from .manifest_log import Described
+from .compaction import DocumentPlacement, ChunkRange, tombstone, needs_compaction, document_placements
+from .manifest_log import DocumentEntry
 
 BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
-REVISED = 0.05  # of a large node's chunks: when so many came and went, its card is made anew, centroids and all
+MAX_REVISED_SHARE = (
+    0.05  # of a large node's chunks: when so many came and went, its card is made anew, centroids and all
+)
 
 
-class Draft(NamedTuple):
+class ManifestDraft(NamedTuple):
     """What a manifest will name, and how that differs from the manifest before it."""
 
     space: Space
     shards: list[ShardRef]
     card: Card
-    documents: list[Described]  # all of them
-    added: list[Described] = []
-    removed: list[Described] = []
+    documents: list[DocumentEntry]  # all of them
+    added: list[DocumentEntry] = []
+    removed: list[DocumentEntry] = []
     compacted: bool = False
     changed: bool = False
 
 
-def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress) -> Draft:
+def draft_manifest(
+    node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress
+) -> ManifestDraft:
     """Write what is new since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
-    space = ready_space(node, state)
+    space = indexed_space(node, state)
     base, card, before = _standing(node, base)
     shards = base.shards if base and base.space == cid_of(space) else []
     wanted: dict[Cid, str] = {}
     kept: set[Cid] = set()
     for row in _indexed(state):
-        progress("assemble", len(wanted), 0)
+        progress("draft_manifest", len(wanted), 0)
         wanted[row.cid] = row.document.uri
         if shards and row.cid in before and before[row.cid].spans == _spans(row):
             kept.add(row.cid)
     documents = [(uri, cid) for cid, uri in wanted.items()]
     same = kept == wanted.keys() == before.keys() and not compact
     if base is not None and card is not None and same and card == replace(card, **_own_terms(node)):
-        return Draft(space, base.shards, card, documents)
+        return ManifestDraft(space, base.shards, card, documents)
     gone = [run for cid in before.keys() - kept for run in before[cid].runs] if shards else []
-    last, shards = shards, bury(shards, gone)
-    compacted = compact or is_wasteful(shards, space)
+    last, shards = shards, tombstone(shards, gone)
+    compacted = compact or needs_compaction(shards, space)
     passages = _Passages(node, state, space, progress, len(wanted))
     with node.store.batch():
         new = (chunk for row in _indexed(state) if compacted or row.cid not in kept for chunk in passages.of(row))
@@ -71,7 +75,7 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
         else:
             card = make_card(space, passages, documents=len(wanted), **_own_terms(node))
         put_record(node.store, card)
-    return Draft(
+    return ManifestDraft(
         space,
         shards,
         card,
@@ -83,7 +87,7 @@ def assemble(node: Node, state: State, base: Manifest | None, *, compact: bool, 
     )
 
 
-def ready_space(node: Node, state: State) -> Space:
+def indexed_space(node: Node, state: State) -> Space:
     """The space everything in the state is embedded in. Raises IndexerError before a sync, or when one was cut off."""
     block = state.meta("space")
     if not block:
@@ -101,7 +105,7 @@ def ready_space(node: Node, state: State) -> Space:
 def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, DocumentPlacement]]:
     try:
         if base is not None:
-            return base, get_record(node.store, base.card, Card), standing(node.store, base)
+            return base, get_record(node.store, base.card, Card), document_placements(node.store, base)
     except (BlockNotFound, BlockTampered):
         pass  # everything is written anew
     return None, None, {}
@@ -183,13 +187,13 @@ def _keeps_card(state: State, card: Card, changed: int) -> bool:
     """Whether a large node's card is still made of most of what it holds when ``changed`` more chunks came and went;
     how many did since it was made is remembered."""
     changed += int(state.meta("revised") or 0)
-    revised = is_stored(card.chunks) and changed <= REVISED * card.chunks
+    revised = uses_disk_index(card.chunks) and changed <= MAX_REVISED_SHARE * card.chunks
     with state.transaction():
         state.put_meta("revised", str(changed if revised else 0).encode())
     return revised
 
 
-def _dead(node: Node, refs: Sequence[ShardRef], runs: Sequence[Run]) -> Iterator[Batch]:
+def _dead(node: Node, refs: Sequence[ShardRef], runs: Sequence[ChunkRange]) -> Iterator[Batch]:
     """Chunks that go, of the shards before."""
     for number, some in groupby(sorted(runs), key=lambda run: run.shard):
         shard = read_shard(node.store, refs[number])

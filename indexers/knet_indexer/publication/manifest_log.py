@@ -13,7 +13,7 @@ from ..state import State
 GRACE_MANIFESTS = 2  # blocks of the head and of the one before it are served: clients may still hold its receipts
 
 
-class Entry(Record, frozen=True):
+class LoggedManifest(Record, frozen=True):
     """One manifest of this node. ``network`` is chain id and identity registry; ``id`` counts up over all networks."""
 
     id: int
@@ -33,42 +33,44 @@ class Change(Record, frozen=True):
     document: Cid
 
 
-Described = tuple[str, Cid]  # uri and document
+DocumentEntry = tuple[str, Cid]  # uri and document
 
 _COLUMNS = "SELECT id, network, node, sequence, cid, published FROM manifests"
 
 
-def _entries(rows: Iterable[tuple[Any, ...]]) -> list[Entry]:
+def _entries(rows: Iterable[tuple[Any, ...]]) -> list[LoggedManifest]:
     return [
-        Entry(id=row[0], network=row[1], node=row[2], sequence=row[3], manifest=Cid(row[4]), published=bool(row[5]))
+        LoggedManifest(
+            id=row[0], network=row[1], node=row[2], sequence=row[3], manifest=Cid(row[4]), published=bool(row[5])
+        )
         for row in rows
     ]
 
 
-def latest(state: State, network: str = "", count: int = 1) -> list[Entry]:
+def latest(state: State, network: str = "", count: int = 1) -> list[LoggedManifest]:
     """The newest manifests published on a network, or on any, newest first."""
     where = "published AND (?1 = '' OR network = ?1) ORDER BY id DESC LIMIT ?2"
     return _entries(state.query(f"{_COLUMNS} WHERE {where}", network, count))
 
 
-def head(state: State, network: str = "") -> Entry | None:
+def head(state: State, network: str = "") -> LoggedManifest | None:
     """The manifest that stands on a network, or the last one published anywhere."""
     return next(iter(latest(state, network)), None)
 
 
-def settle(state: State, manifest: Cid) -> None:
+def confirm(state: State, manifest: Cid) -> None:
     """The chain has this manifest: if it was sent but not seen to arrive, it stands from now on."""
     with state.transaction():
         state.execute("UPDATE manifests SET published = 1 WHERE cid = ?", [(manifest.raw,)])
 
 
-def since(state: State, of: Entry, sequence: int) -> list[Entry]:
+def since(state: State, of: LoggedManifest, sequence: int) -> list[LoggedManifest]:
     """Published manifests of one node with a higher sequence number, oldest first."""
     where = "published AND network = ? AND node = ? AND sequence > ? ORDER BY id"
     return _entries(state.query(f"{_COLUMNS} WHERE {where}", of.network, of.node, sequence))
 
 
-def changes(state: State, of: Entry, sequence: int, skip: int, count: int) -> list[Change]:
+def changes(state: State, of: LoggedManifest, sequence: int, skip: int, count: int) -> list[Change]:
     """What the manifests of one node with a higher sequence number, up to ``of``, changed: oldest first, as written."""
     sql = (
         "SELECT sequence, added, uri, changes.cid FROM changes JOIN manifests ON manifest = id"
@@ -88,8 +90,8 @@ def begin(
     node: int,
     sequence: int,
     manifest: Cid,
-    added: Iterable[Described],
-    removed: Iterable[Described],
+    added: Iterable[DocumentEntry],
+    removed: Iterable[DocumentEntry],
 ) -> int:
     """Note a manifest that is about to be sent: its id."""
     with state.transaction():

@@ -19,8 +19,8 @@ from knet.records import Manifest, Record
 
 from ..node import Node, Progress, network_of, quiet
 from ..state import State
-from . import manifest_log as ledger
-from .manifest_log import Entry
+from . import manifest_log
+from .manifest_log import LoggedManifest
 
 
 class PinReport(Record, frozen=True):
@@ -95,10 +95,10 @@ def pin_service(node: Node, service: PinningService, name: str, *, progress: Pro
     return PinReport(where=name, manifest=head.manifest, root=root, status=status.status)
 
 
-def _published(node: Node) -> Entry:
+def _published(node: Node) -> LoggedManifest:
     """The head on this network."""
     with node.open_state() as state:
-        head = ledger.head(state, network_of(node))
+        head = manifest_log.head(state, network_of(node))
     if head is None:
         raise IndexerError(f"node {node.name} has published nothing.", hint="Run `knet node publish` first.")
     if get_record(node.store, head.manifest, Manifest).access != "public":
@@ -126,7 +126,7 @@ def _remember(state: State, key: str, roots: list[Cid]) -> None:
         state.put_meta(key, " ".join(map(str, roots)).encode())
 
 
-def _blocks(node: Node, head: Entry) -> Iterator[tuple[Cid, bytes]]:
+def _blocks(node: Node, head: LoggedManifest) -> Iterator[tuple[Cid, bytes]]:
     """Every block of the head under its own CIDs, and the bundle that leads to them."""
     yield from walk(node.store, head.manifest)
     for cid in bundle_blocks(node.store, head.manifest):

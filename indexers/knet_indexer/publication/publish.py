@@ -16,14 +16,14 @@ from knet.content.base import get_record, put_record
 from knet.errors import BlockNotFound
 from knet.records import Head, Manifest, Record
 
-from ..disk_index import is_stored
-from ..disk_index.index import index_of
+from ..disk_index import uses_disk_index
+from ..disk_index.index import disk_index_of
 from ..node import Node, Progress, quiet
 from ..state import State
-from . import manifest_log as ledger
+from . import manifest_log
 from .dsi_models import publish_models
-from .identity import Identity, identify, paying
-from .manifest import Draft, assemble
+from .identity import Identity, ensure_registered, funded
+from .manifest import ManifestDraft, draft_manifest
 
 
 class PublishReport(Record, frozen=True):
@@ -55,16 +55,16 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
     started = time.monotonic()
     with node.lock("publish"), node.open_state() as state:
         progress("chain", 0, 0)
-        identity = identify(node, state)
+        identity = ensure_registered(node, state)
         head = identity.head
         if head is not None:
-            ledger.settle(state, head.manifest)
+            manifest_log.confirm(state, head.manifest)
         base = _base(node, state)
-        draft = assemble(node, state, base, compact=compact, progress=progress)
-        if is_stored(draft.card.chunks):  # before the chain says so: who serves can answer from it at once
-            index_of(node).update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
+        draft = draft_manifest(node, state, base, compact=compact, progress=progress)
+        if uses_disk_index(draft.card.chunks):  # before the chain says so: who serves can answer from it at once
+            disk_index_of(node).update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
         else:
-            index_of(node).remove()
+            disk_index_of(node).remove()
         models = publish_models(node, state, draft.space)
         stands = base is not None and head is not None and cid_of(base) == head.manifest
         same = base is not None and not draft.changed and base.dsi_models == models
@@ -79,7 +79,7 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
 
 def _base(node: Node, state: State) -> Manifest | None:
     """The last manifest of this node whose shards can be built upon: shards stay good on any chain."""
-    entry = ledger.head(state)
+    entry = manifest_log.head(state)
     try:
         return get_record(node.store, entry.manifest, Manifest) if entry else None
     except BlockNotFound:
@@ -87,7 +87,7 @@ def _base(node: Node, state: State) -> Manifest | None:
 
 
 def _send(
-    node: Node, state: State, identity: Identity, head: Head | None, draft: Draft, models: list[Cid]
+    node: Node, state: State, identity: Identity, head: Head | None, draft: ManifestDraft, models: list[Cid]
 ) -> tuple[Manifest, Cid, str]:
     manifest = Manifest(
         node=identity.node,
@@ -104,7 +104,7 @@ def _send(
         models=models or UNSET,
     )
     cid = put_record(node.store, manifest)
-    number = ledger.begin(
+    number = manifest_log.begin(
         state,
         network=identity.network,
         node=identity.node,
@@ -113,14 +113,14 @@ def _send(
         added=draft.added,
         removed=draft.removed,
     )
-    with paying(node):
-        transaction = node.chain.manifests.publish(node.signer, identity.node, manifest.sequence, cid)
-    ledger.finish(state, number)
+    with funded(node):
+        transaction = node.chain.publish(node.signer, identity.node, manifest.sequence, cid)
+    manifest_log.finish(state, number)
     return manifest, cid, transaction
 
 
 def _report(
-    identity: Identity, cid: Cid, manifest: Manifest, draft: Draft, transaction: str, started: float
+    identity: Identity, cid: Cid, manifest: Manifest, draft: ManifestDraft, transaction: str, started: float
 ) -> PublishReport:
     return PublishReport(
         node=identity.node,

@@ -18,25 +18,25 @@ from knet.errors import CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
 from knet.records import SearchReply, SearchRequest, ServiceStatus
 
 from ..node import Node
-from . import negotiation as wire
+from . import negotiation
 from . import openapi
 from .agent_card import registration
-from .bandwidth import Paced
+from .bandwidth import BandwidthLimiter
 from .changes import changes_since
 from .gateway import gateway_router
 from .head import HeadWatcher, PublishedSnapshot, check_request
 from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .problems import add_problem_handlers
-from .rate_limit import TokenBuckets, client_of
+from .rate_limit import TokenBuckets, client_key
 from .responses import ManifestReply
 
 POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of SQLite
 SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
-QUICK_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
+INLINE_SEARCH_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
 BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
-FETCHED = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have a limit of their own
-MAX_WAITING = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
+PACED_PATHS = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have a limit of their own
+MAX_QUEUED = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
 
 
 Skipped = Annotated[int, Query(ge=0, le=2**63 - 1, description="Changes of earlier pages.")]
@@ -49,7 +49,7 @@ class Service:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.metrics = Metrics()
-        self.keeper = HeadWatcher(node, self._on_change)
+        self.watcher = HeadWatcher(node, self._on_change)
         self.pool = ThreadPoolExecutor(SEARCH_THREADS, "knet-search")
         self.waiting = 0
         self.metrics.waiting.set_function(lambda: self.waiting)
@@ -63,27 +63,27 @@ class Service:
         self.metrics.chunks.set(manifest.chunks)
 
     @property
-    def served(self) -> PublishedSnapshot:
+    def snapshot(self) -> PublishedSnapshot:
         """The head. Answers 503 while there is none."""
-        if self.keeper.current is None:
+        if self.watcher.current is None:
             raise HTTPException(503, "This node has published nothing yet.", {"Retry-After": "5"})
-        return self.keeper.current
+        return self.watcher.current
 
     @property
-    def public(self) -> PublishedSnapshot:
+    def public_snapshot(self) -> PublishedSnapshot:
         """The head, if anybody may read it. Answers 403 otherwise."""
-        served = self.served
+        served = self.snapshot
         if served.collection.manifest.access != "public":
             raise HTTPException(403, "This node's collection is open only under an agreement with its owner.")
         return served
 
-    def allowed(self, cid: Cid) -> bool:
+    def serves(self, cid: Cid) -> bool:
         """Whether the gateway may hand out a block."""
-        return self.keeper.current is not None and cid in self.keeper.current.blocks
+        return self.watcher.current is not None and cid in self.watcher.current.blocks
 
-    def admit(self, request: Request) -> None:
+    def check_rate(self, request: Request) -> None:
         """Answers 429 to a client address that asks more than its share. This machine's own programs may."""
-        client = client_of(request.client.host if request.client else "")
+        client = client_key(request.client.host if request.client else "")
         if self.buckets is not None and client and (wait := self.buckets.take(client)):
             detail = f"This node answers {self.node.config.rate:g} searches a second for each client."
             raise HTTPException(429, detail, {"Retry-After": str(ceil(wait))})
@@ -103,12 +103,12 @@ class Service:
         )
 
     async def search(self, request: SearchRequest) -> SearchReply:
-        """One search, in a thread unless it is quick; at most `MAX_WAITING` are taken on."""
+        """One search, in a thread unless it is quick; at most `MAX_QUEUED` are taken on."""
         check_request(request)
-        served = self.public
-        if self.waiting >= MAX_WAITING:
+        served = self.public_snapshot
+        if self.waiting >= MAX_QUEUED:
             raise NodeBusy("this node has more searches waiting than it can answer in time.")
-        if request.vector and len(served.collection) < QUICK_CHUNKS and not self.node.config.index:
+        if request.vector and len(served.collection) < INLINE_SEARCH_CHUNKS and not self.node.config.index:
             return served.answer(request)
         self.waiting += 1
         try:
@@ -120,10 +120,10 @@ class Service:
         """Serve what is published from now on."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.keeper.refresh)
+            await asyncio.to_thread(self.watcher.refresh)
 
 
-def outcome_of(error: Exception) -> str:
+def search_outcome(error: Exception) -> str:
     """The metric label of a search that gave no reply."""
     if isinstance(error, NodeBusy):
         return "busy"
@@ -138,7 +138,7 @@ def create_app(node: Node) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(service.keeper.refresh)
+        await asyncio.to_thread(service.watcher.refresh)
         watch = asyncio.create_task(service.watch())
         yield
         watch.cancel()
@@ -157,9 +157,9 @@ def create_app(node: Node) -> FastAPI:
     _add_search(app, service)
     _add_publication(app, service)
     _add_operations(app, service)
-    app.include_router(gateway_router(node.store, service.allowed))
+    app.include_router(gateway_router(node.store, service.serves))
     if node.config.bandwidth:
-        app.add_middleware(Paced, mebibytes=node.config.bandwidth, paths=FETCHED)
+        app.add_middleware(BandwidthLimiter, mebibytes=node.config.bandwidth, paths=PACED_PATHS)
     openapi.describe(app)
     return app
 
@@ -170,14 +170,14 @@ def _add_search(app: FastAPI, service: Service) -> None:
         started = time.perf_counter()
         outcome = "failed"
         try:
-            service.admit(request)
-            encoding = wire.media_type(request)
-            question = wire.parse(await wire.read_body(request), SearchRequest, encoding)
-            response = wire.reply(await service.search(question), wire.wanted(request, encoding))
+            service.check_rate(request)
+            encoding = negotiation.request_encoding(request)
+            question = negotiation.parse(await negotiation.read_body(request), SearchRequest, encoding)
+            response = negotiation.reply(await service.search(question), negotiation.reply_encoding(request, encoding))
             outcome = "ok"
             return response
         except (KnetError, HTTPException) as error:
-            outcome = outcome_of(error)
+            outcome = search_outcome(error)
             raise
         finally:
             service.metrics.count(outcome)
@@ -187,28 +187,32 @@ def _add_search(app: FastAPI, service: Service) -> None:
 def _add_publication(app: FastAPI, service: Service) -> None:
     @app.get("/v1/card", **openapi.CARD)
     async def card(request: Request) -> Response:
-        return wire.reply(service.served.collection.card, wire.wanted(request, wire.JSON))
+        return negotiation.reply(
+            service.snapshot.collection.card, negotiation.reply_encoding(request, negotiation.JSON)
+        )
 
     @app.get("/v1/manifest", **openapi.MANIFEST)
     async def manifest(request: Request) -> Response:
-        head = service.served
+        head = service.snapshot
         tag = f'"{head.entry.manifest}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
         view = ManifestReply(cid=head.entry.manifest, manifest=head.collection.manifest)
-        response = wire.reply(view, wire.wanted(request, wire.JSON))
+        response = negotiation.reply(view, negotiation.reply_encoding(request, negotiation.JSON))
         response.headers["ETag"] = tag
         return response
 
     @app.get("/v1/changes", **openapi.CHANGES)
     async def changes(request: Request, since: Sequence = 0, skip: Skipped = 0) -> Response:
-        encoding = wire.wanted(request, wire.JSON)
-        served = service.public
-        return await asyncio.to_thread(lambda: wire.reply(changes_since(service.node, served, since, skip), encoding))
+        encoding = negotiation.reply_encoding(request, negotiation.JSON)
+        served = service.public_snapshot
+        return await asyncio.to_thread(
+            lambda: negotiation.reply(changes_since(service.node, served, since, skip), encoding)
+        )
 
     @app.get("/.well-known/agent-registration.json", **openapi.REGISTRATION)
     async def agent_registration() -> Response:
-        return Response(registration(service.node, service.served.entry.node), media_type=wire.JSON)
+        return Response(registration(service.node, service.snapshot.entry.node), media_type=negotiation.JSON)
 
 
 def _add_operations(app: FastAPI, service: Service) -> None:
@@ -218,7 +222,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz", **openapi.HEALTH)
     async def readyz() -> Response:
-        return Response(f"serving {service.served.entry.manifest}\n", media_type="text/plain")
+        return Response(f"serving {service.snapshot.entry.manifest}\n", media_type="text/plain")
 
     @app.get("/v1/status", **openapi.STATUS)
     async def status(request: Request) -> Response:

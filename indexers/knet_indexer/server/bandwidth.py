@@ -12,15 +12,15 @@ from math import ceil
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import problem
-from .rate_limit import TokenBuckets, client_of
+from .rate_limit import TokenBuckets, client_key
 
 MEBIBYTE = 1 << 20
 BURST_SECONDS = 8  # of a client's share at once: what routing needs of the largest node, a small collection whole
 REQUEST_BYTES = 4096  # what a request counts for besides what it is sent: looking costs, too, if only to find nothing
-LONGEST_WAIT = 10.0  # seconds; more than that is owed only by who asks for many things at the same time
+MAX_WAIT = 10.0  # seconds; more than that is owed only by who asks for many things at the same time
 
 
-class Paced:
+class BandwidthLimiter:
     """An ASGI application whose replies under ``paths`` share ``mebibytes`` a second for each client address.
 
     This machine's own programs are not counted.
@@ -39,7 +39,7 @@ class Paced:
             await self._app(scope, receive, send)
             return
         owed = self._buckets.borrow(client, 0)
-        if owed > LONGEST_WAIT:
+        if owed > MAX_WAIT:
             detail = f"This node sends {self._rate:g} MiB a second to each client, and this one has more under way."
             await problem(429, detail, {"Retry-After": str(ceil(owed))})(scope, receive, send)
             return
@@ -56,4 +56,4 @@ class Paced:
         """The client whose share a request comes out of, if any."""
         if scope["type"] != "http" or not scope["path"].startswith(self._paths):
             return ""
-        return client_of(scope["client"][0] if scope.get("client") else "")
+        return client_key(scope["client"][0] if scope.get("client") else "")

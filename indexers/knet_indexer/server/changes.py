@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..node import Node
-from ..publication import manifest_log as ledger
+from ..publication import manifest_log
 from .head import PublishedSnapshot
 from .responses import ChangesReply, Version
 
@@ -14,9 +14,9 @@ def changes_since(node: Node, served: PublishedSnapshot, sequence: int, skip: in
     """What the node published after ``sequence`` and up to the head it serves, without the first ``skip`` changes."""
     head = served.entry
     with node.open_state() as state:
-        entries = [entry for entry in ledger.since(state, head, sequence) if entry.id <= head.id]
-        found = ledger.changes(state, head, sequence, skip, MAX_CHANGES + 1)
-        before = ledger.changes(state, head, sequence, skip - 1, 1) if skip else []
+        entries = [entry for entry in manifest_log.since(state, head, sequence) if entry.id <= head.id]
+        found = manifest_log.changes(state, head, sequence, skip, MAX_CHANGES + 1)
+        before = manifest_log.changes(state, head, sequence, skip - 1, 1) if skip else []
     changes, more = found[:MAX_CHANGES], len(found) > MAX_CHANGES
     goes_on = bool(before and changes) and before[0].sequence == changes[0].sequence
     first = before[0].sequence + (not goes_on) if before else sequence

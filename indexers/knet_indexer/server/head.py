@@ -20,15 +20,15 @@ from knet.index.collection import Collection, results_root
 from knet.index.shard import Vectors
 from knet.records import Manifest, Receipt, SearchReply, SearchRequest
 
-from ..disk_index import is_stored
-from ..disk_index.index import index_of
+from ..disk_index import uses_disk_index
+from ..disk_index.index import disk_index_of
 from ..node import Node, network_of
-from ..publication import manifest_log as ledger
-from ..publication.manifest_log import GRACE_MANIFESTS, Entry
+from ..publication import manifest_log
+from ..publication.manifest_log import GRACE_MANIFESTS, LoggedManifest
 
 MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
-TELL_SECONDS = 10.0  # between two messages on long work
+LOG_SECONDS = 10.0  # between two messages on long work
 
 log = logging.getLogger("knet.node")
 
@@ -36,7 +36,7 @@ log = logging.getLogger("knet.node")
 class PublishedSnapshot:
     """One published manifest, ready to answer. Immutable, so that a request under way is not disturbed by the next."""
 
-    def __init__(self, node: Node, entry: Entry, collection: Collection, blocks: Container[Cid]) -> None:
+    def __init__(self, node: Node, entry: LoggedManifest, collection: Collection, blocks: Container[Cid]) -> None:
         self.entry = entry
         self.collection = collection
         self.blocks = blocks  # what the gateway may hand out
@@ -101,36 +101,36 @@ class HeadWatcher:
         self._node = node
         self._on_change = on_change
         self.current: PublishedSnapshot | None = None
-        self._told = float("-inf")
+        self._logged_at = float("-inf")
 
     def refresh(self) -> None:
         """Load the newest published manifest if it is not the one being served. Keeps the old one on any error."""
         try:
             with self._node.open_state() as state:
-                entries = ledger.latest(state, network_of(self._node), GRACE_MANIFESTS)
+                entries = manifest_log.latest(state, network_of(self._node), GRACE_MANIFESTS)
             if entries and (self.current is None or self.current.entry.id != entries[0].id):
                 self.current = self._load(entries)
                 self._on_change(self.current)
         except KnetError as error:
             log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
 
-    def _load(self, entries: list[Entry]) -> PublishedSnapshot:
+    def _load(self, entries: list[LoggedManifest]) -> PublishedSnapshot:
         known = [(entry.manifest, get_record(self._node.store, entry.manifest, Manifest)) for entry in entries]
         shards = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
         few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
         cid, head = known[0]
-        if is_stored(head.chunks):
-            collection, blocks = index_of(self._node).open(cid, shards, few, self._tell)
+        if uses_disk_index(head.chunks):
+            collection, blocks = disk_index_of(self._node).open(cid, shards, few, self._log_progress)
             return PublishedSnapshot(self._node, entries[0], collection, blocks)
         collection = Collection.load(self._node.store, cid, index=self._node.index)
         return PublishedSnapshot(
             self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards))
         )
 
-    def _tell(self, phase: str, done: int, total: int) -> None:
+    def _log_progress(self, phase: str, done: int, total: int) -> None:
         """Say why nothing is answered yet: publishing leaves an index that is ready, but here one is being built."""
-        if time.monotonic() - self._told >= TELL_SECONDS:
-            self._told = time.monotonic()
+        if time.monotonic() - self._logged_at >= LOG_SECONDS:
+            self._logged_at = time.monotonic()
             log.warning(
                 "node %s: building the search index, %d of %d passages (%s)", self._node.name, done, total, phase
             )

@@ -37,7 +37,7 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     raise TooLarge(f"the request has more than {limit} bytes.")
 
 
-def media_type(request: Request) -> str:
+def request_encoding(request: Request) -> str:
     """How the request's body is encoded: `DAG_CBOR` or `JSON`; anything else is refused with 415."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in (DAG_CBOR, JSON):
@@ -45,7 +45,7 @@ def media_type(request: Request) -> str:
     return given
 
 
-def wanted(request: Request, default: str) -> str:
+def reply_encoding(request: Request, default: str) -> str:
     """The encoding of the reply: what Accept names first of the two, else ``default``."""
     accept = request.headers.get("accept", "").lower()
     places = {kind: accept.find(kind) for kind in (DAG_CBOR, JSON) if kind in accept}

@@ -59,7 +59,7 @@ class TokenBuckets:
         return left
 
 
-def client_of(host: str) -> str:
+def client_key(host: str) -> str:
     """What counts as one client: an IPv4 address or an IPv6 /64; empty for this machine itself."""
     try:
         address = ip_address(host.partition("%")[0])

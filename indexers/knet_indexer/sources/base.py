@@ -32,7 +32,7 @@ class Text:
 class Item:
     """One thing a source lists. It changed when its ``fingerprint`` did, which is told without reading it.
 
-    ``tell`` says what the fingerprint is wherever it is called, and raises OSError where there is no such thing:
+    ``current_fingerprint`` says what the fingerprint is wherever it is called, and raises OSError where there is no such thing:
     another machine that is told the same reads the same. An item without it is read only where it was listed.
     """
 
@@ -40,7 +40,7 @@ class Item:
     fingerprint: str
     title: str
     reader: Callable[[], Text] = field(repr=False, compare=False)
-    tell: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    current_fingerprint: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     def read(self) -> Text:
         """The item's text.
@@ -63,7 +63,7 @@ class Source(Protocol):
         ...
 
 
-def kinds() -> list[str]:
+def source_kinds() -> list[str]:
     """What may stand before a spec's colon."""
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 
@@ -76,7 +76,7 @@ def parse_source(spec: str, **options: str) -> Source:
     kind, colon, argument = spec.partition(":")
     found = next(iter(entry_points(group=GROUP, name=kind)), None)
     if not colon or not argument or found is None:
-        known = ", ".join(f"{name}:" for name in kinds())
+        known = ", ".join(f"{name}:" for name in source_kinds())
         raise SourceError(f"{spec!r} is not a source.", hint=f"Start it with one of {known}")
     make: Callable[..., Source] = found.load()
     allowed = list(inspect.signature(make).parameters)[1:]
@@ -87,7 +87,7 @@ def parse_source(spec: str, **options: str) -> Source:
     return make(argument, **options)
 
 
-def number(spec: str, option: str, value: str) -> int:
+def positive_number(spec: str, option: str, value: str) -> int:
     """An option that counts something. Raises SourceError."""
     if not value.isdecimal() or int(value) < 1:
         raise SourceError(f"{spec}: {option} must be a positive number, not {value!r}.")

@@ -12,7 +12,7 @@ from .base import Text
 from .files import first_heading
 
 MAIN = "main, [role=main], article"  # where HTML5, Sphinx, MkDocs and Docusaurus put the text of a page
-FURNITURE = "script, style, noscript, template, svg, nav, header, footer, aside, form, a.headerlink"
+BOILERPLATE = "script, style, noscript, template, svg, nav, header, footer, aside, form, a.headerlink"
 
 
 def html_text(data: bytes, where: str) -> Text:
@@ -24,7 +24,7 @@ def html_text(data: bytes, where: str) -> Text:
         soup = BeautifulSoup(data, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     main = soup.select_one(MAIN) or soup.body or soup
-    for element in main.select(FURNITURE):
+    for element in main.select(BOILERPLATE):
         element.decompose()
     markdown = _convert("HtmlConverter", str(main).encode(), ".html", where)
     return Text(markdown, first_heading(markdown) or title, "text/markdown")

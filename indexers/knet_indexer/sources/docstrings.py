@@ -24,7 +24,7 @@ Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DocstringEntry:
     """One documented public object: its path as a user imports it, how it is called, and its docstring."""
 
     path: str
@@ -63,7 +63,7 @@ class Packages:
         self._names: dict[str, set[str]] = {}
         self.parse = cache(self._parse)
 
-    def public(self) -> tuple[list[Entry], list[Unresolved]]:
+    def public(self) -> tuple[list[DocstringEntry], list[Unresolved]]:
         """Every documented public object under its shortest path, and what remains to be asked of a live import."""
         paths: dict[int, tuple[str, Definition]] = {}
         entries, unresolved = [], []
@@ -73,7 +73,7 @@ class Packages:
                 unresolved.append(Unresolved(name))
                 continue
             if module.doc:
-                entries.append(Entry(name, "", module.doc))
+                entries.append(DocstringEntry(name, "", module.doc))
             missing = []
             for exported in self._exports(module, set()):
                 path = f"{name}.{exported}"
@@ -236,10 +236,10 @@ def _written_out(value: ast.expr) -> list[str]:
     return [item.value for item in value.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
 
 
-def _entry(path: str, node: Definition) -> Entry:
+def _entry(path: str, node: Definition) -> DocstringEntry:
     doc = ast.get_docstring(node) or ""
     if not isinstance(node, ast.ClassDef):
-        return Entry(path, _call(path, node), doc)
+        return DocstringEntry(path, _call(path, node), doc)
     methods = [member for member in node.body if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)]
     made = next((method for method in methods if method.name == "__init__"), None)
     documented = [
@@ -247,7 +247,7 @@ def _entry(path: str, node: Definition) -> Entry:
         for method in methods
         if not method.name.startswith("_") and (text := ast.get_docstring(method))
     ]
-    return Entry(path, _call(path, made) if made else path, "\n\n".join(filter(None, [doc, *documented])))
+    return DocstringEntry(path, _call(path, made) if made else path, "\n\n".join(filter(None, [doc, *documented])))
 
 
 def _call(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

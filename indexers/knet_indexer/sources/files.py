@@ -41,7 +41,7 @@ def file_items(
                 fingerprint=_fingerprint(status),
                 title=name.decode("utf-8", "replace"),
                 reader=partial(_read_limited, path, reader),
-                tell=partial(_tell, path),
+                current_fingerprint=partial(_tell, path),
             )
 
 

@@ -11,13 +11,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .docstrings import Entry, Unresolved
+from .docstrings import DocstringEntry, Unresolved
 
 CHILD = Path(__file__).with_name("live_docstrings_child.py")
-DEADLINE = 120.0  # seconds; importing every public module of a large scientific package takes some 20
+IMPORT_SECONDS = 120.0  # seconds; importing every public module of a large scientific package takes some 20
 
 
-def inspect_live(wanted: Sequence[Unresolved], deadline: float = DEADLINE) -> list[Entry]:
+def import_docstrings(wanted: Sequence[Unresolved], deadline: float = IMPORT_SECONDS) -> list[DocstringEntry]:
     """The documented objects among the wanted ones; nothing for a module that cannot be imported.
 
     The modules are imported in a process of their own, without standard input, display or browser, one after the
@@ -40,4 +40,4 @@ def inspect_live(wanted: Sequence[Unresolved], deadline: float = DEADLINE) -> li
                 check=False,
             )
         told.seek(0)
-        return [Entry(*json.loads(line)) for line in told if line.endswith("\n")]
+        return [DocstringEntry(*json.loads(line)) for line in told if line.endswith("\n")]

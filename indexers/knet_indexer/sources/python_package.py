@@ -18,9 +18,9 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution,
 
 from knet.errors import SourceError
 
-from .base import Item, Text, number, patterns
-from .docstrings import SKIPPED, Entry, Packages, is_public
-from .live_docstrings import inspect_live
+from .base import Item, Text, positive_number, patterns
+from .docstrings import SKIPPED, DocstringEntry, Packages, is_public
+from .live_docstrings import import_docstrings
 
 LONG = 600  # characters of a docstring from which on an object is a document: about two chunks
 MAX_LICENCE = 80  # characters; some packages put the whole text in the field
@@ -55,7 +55,7 @@ class PythonSource:
     def __init__(self, argument: str, *, limit: str = "", include: str = "") -> None:
         self.name = f"python:{argument}"
         self._package = find_package(argument)
-        self._limit = number(self.name, "limit", limit) if limit else sys.maxsize
+        self._limit = positive_number(self.name, "limit", limit) if limit else sys.maxsize
         self._include = patterns(include)
 
     def items(self) -> Iterator[Item]:
@@ -64,7 +64,7 @@ class PythonSource:
         if self._include:
             documents = [document for document in documents if self._includes(document.path)]
         elif package.description:
-            documents.append(Entry("", "", package.description))
+            documents.append(DocstringEntry("", "", package.description))
         if not documents:
             raise SourceError(f"{self.name} has no docstrings that can be found{' so' if self._include else ''}.")
         documents.sort(key=lambda entry: (entry.path.count("."), bool(entry.path), -len(entry.doc), entry.path))
@@ -79,7 +79,7 @@ class PythonSource:
     def _includes(self, path: str) -> bool:
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._include)
 
-    def _item(self, entry: Entry) -> Item:
+    def _item(self, entry: DocstringEntry) -> Item:
         package = self._package
         title = entry.path or f"{package.name} {package.version}"
         text = Text(entry.doc, title, "text/markdown", package.licence)
@@ -91,37 +91,37 @@ def _same(text: Text) -> Text:
     return text
 
 
-def entries_of(roots: list[str]) -> list[Entry]:
+def entries_of(roots: list[str]) -> list[DocstringEntry]:
     """Every documented public object of some top-level packages, each once."""
     found, unresolved = Packages(roots).public()
     entries = {entry.path: entry for entry in found}
     known = {entry.doc for entry in found}
-    for entry in inspect_live(unresolved) if unresolved else ():
+    for entry in import_docstrings(unresolved) if unresolved else ():
         if entry.path not in entries and entry.doc not in known:
             entries[entry.path] = entry
             known.add(entry.doc)
     return list(entries.values())
 
 
-def _documents(entries: list[Entry]) -> list[Entry]:
+def _documents(entries: list[DocstringEntry]) -> list[DocstringEntry]:
     """Entries as documents: long ones as they are, short ones gathered under their module."""
     documents = []
-    gathered: dict[str, list[Entry]] = defaultdict(list)
+    gathered: dict[str, list[DocstringEntry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: entry.path):
         if not entry.signature:
             gathered[entry.path].insert(0, entry)
         elif len(entry.doc) < LONG:
             gathered[entry.path.rpartition(".")[0]].append(entry)
         else:
-            documents.append(Entry(entry.path, entry.signature, f"# {entry.path}\n\n{_body(entry)}"))
+            documents.append(DocstringEntry(entry.path, entry.signature, f"# {entry.path}\n\n{_body(entry)}"))
     for path, parts in gathered.items():
         heads = [part for part in parts if part.path == path]
         rest = [f"## {part.path}\n\n{_body(part)}" for part in parts if part.path != path]
-        documents.append(Entry(path, "", "\n\n".join([f"# {path}", *(head.doc for head in heads), *rest])))
+        documents.append(DocstringEntry(path, "", "\n\n".join([f"# {path}", *(head.doc for head in heads), *rest])))
     return documents
 
 
-def _body(entry: Entry) -> str:
+def _body(entry: DocstringEntry) -> str:
     return f"    {entry.signature}\n\n{entry.doc}"
 
 

@@ -24,7 +24,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 from knet.errors import AddressRefused, BadReply, SourceError, TooLarge
 from knet.http import HttpClient
 
-from .base import Item, Text, number, patterns
+from .base import Item, Text, positive_number, patterns
 from .convert import html_text, pdf_text
 from .files import decode_text
 
@@ -49,7 +49,7 @@ class SitemapSource:
             raise SourceError(f"{argument!r} is not the address of a site.", hint="Begin it with https://")
         self.url = argument if parts.path not in ("", "/") else urljoin(argument, "/sitemap.xml")
         self.name = f"sitemap:{argument}"
-        self._limit = number(self.name, "limit", limit) if limit else MAX_PAGES
+        self._limit = positive_number(self.name, "limit", limit) if limit else MAX_PAGES
         self._include = patterns(include)
         self._pace = _Pace()
 

@@ -22,7 +22,7 @@ from knet.index.shard import Chunk, Vectors, encode_vector, write_shards
 from knet.merkle import included
 from knet.records import Document, Manifest, Shard, ShardRef, Tombstone
 from knet_indexer.disk_index import ivf, update
-from knet_indexer.disk_index.index import StoredIndex
+from knet_indexer.disk_index.index import DiskIndex
 from knet_indexer.node import quiet
 from tests.index.test_collection import SPACE
 
@@ -33,9 +33,9 @@ QUESTIONS = [f"Word{n}, word{n + 9} and word{2 * n}?" for n in (0, 7, 19, 25)] +
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How vectors are found: all compared, or by the file, which then looks into every list to be comparable."""
     if request.param == "inverted":
-        monkeypatch.setattr(update, "EXACT", 5)
-        monkeypatch.setattr(ivf, "ENOUGH", 2)
-        monkeypatch.setattr(ivf, "AT_MOST", 1)
+        monkeypatch.setattr(update, "MAX_UNINDEXED", 5)
+        monkeypatch.setattr(ivf, "MIN_RECALL", 2)
+        monkeypatch.setattr(ivf, "MAX_PROBED_SHARE", 1)
     return str(request.param)
 
 
@@ -45,11 +45,11 @@ def store(tmp_path: Path) -> FileStore:
 
 
 @pytest.fixture
-def index(tmp_path: Path, store: FileStore) -> StoredIndex:
-    return StoredIndex(tmp_path, store)
+def index(tmp_path: Path, store: FileStore) -> DiskIndex:
+    return DiskIndex(tmp_path, store)
 
 
-def opened_now(index: StoredIndex, cid: Cid) -> Collection:
+def opened_now(index: DiskIndex, cid: Cid) -> Collection:
     return index.open(cid, set(), frozenset(), quiet)[0]
 
 
@@ -99,7 +99,7 @@ def buried(ref: ShardRef, *runs: tuple[int, int]) -> ShardRef:
     return replace(ref, removed=[Tombstone(start=start, stop=stop) for start, stop in runs])
 
 
-def test_it_answers_as_memory_does_over_every_version(way: str, store: FileStore, index: StoredIndex) -> None:
+def test_it_answers_as_memory_does_over_every_version(way: str, store: FileStore, index: DiskIndex) -> None:
     manifest, (one, two, three, four), vectors = parts(store)
     versions = [
         [one, two],
@@ -114,7 +114,7 @@ def test_it_answers_as_memory_does_over_every_version(way: str, store: FileStore
         assert_same(opened_now(index, cid), Collection.load(store, cid), vectors)
 
 
-def test_an_update_reads_only_what_is_new(store: FileStore, index: StoredIndex) -> None:
+def test_an_update_reads_only_what_is_new(store: FileStore, index: DiskIndex) -> None:
     _, (one, two, three, _), _ = parts(store)
     told: list[tuple[str, int, int]] = []
     index.update([one, two], set(), quiet)
@@ -126,9 +126,9 @@ def test_an_update_reads_only_what_is_new(store: FileStore, index: StoredIndex) 
 
 
 def test_an_update_that_was_cut_off_goes_on(
-    way: str, store: FileStore, index: StoredIndex, monkeypatch: pytest.MonkeyPatch
+    way: str, store: FileStore, index: DiskIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(update, "GROUP", 1)
+    monkeypatch.setattr(update, "SHARDS_PER_COMMIT", 1)
     manifest, refs, vectors = parts(store)
 
     def stop(phase: str, done: int, total: int) -> None:
@@ -144,7 +144,7 @@ def test_an_update_that_was_cut_off_goes_on(
     assert_same(opened_now(index, cid), Collection.load(store, cid), vectors)
 
 
-def test_when_most_is_removed_it_begins_anew(store: FileStore, index: StoredIndex, tmp_path: Path) -> None:
+def test_when_most_is_removed_it_begins_anew(store: FileStore, index: DiskIndex, tmp_path: Path) -> None:
     manifest, (one, two, three, four), vectors = parts(store)
     before = opened_now(index, version(store, manifest, [one, two, three]))
     cid = version(store, manifest, [four])
@@ -157,7 +157,7 @@ def test_when_most_is_removed_it_begins_anew(store: FileStore, index: StoredInde
 def test_a_start_reads_no_texts(way: str, tmp_path: Path, store: FileStore) -> None:
     manifest, refs, vectors = parts(store)
     cid = version(store, manifest, refs)
-    StoredIndex(tmp_path, store).update(refs, set(), quiet)
+    DiskIndex(tmp_path, store).update(refs, set(), quiet)
     read: list[Cid] = []
 
     class Watched(FileStore):
@@ -165,7 +165,7 @@ def test_a_start_reads_no_texts(way: str, tmp_path: Path, store: FileStore) -> N
             read.append(cid)
             return super().get(cid)
 
-    collection = opened_now(StoredIndex(tmp_path, Watched(store.path)), cid)
+    collection = opened_now(DiskIndex(tmp_path, Watched(store.path)), cid)
     assert set(read) == {cid, manifest.space, manifest.card}
     read.clear()
     collection.prove(collection.search("word7", vectors[20], 3))
@@ -216,7 +216,7 @@ def lose_vectors(folder: Path) -> None:
     ids=lambda damage: damage.__name__,
 )
 def test_what_is_damaged_is_made_again(
-    damage: Callable[[Path], None], way: str, store: FileStore, index: StoredIndex, tmp_path: Path
+    damage: Callable[[Path], None], way: str, store: FileStore, index: DiskIndex, tmp_path: Path
 ) -> None:
     manifest, refs, vectors = parts(store)
     cid = version(store, manifest, refs)
@@ -229,7 +229,7 @@ def test_what_is_damaged_is_made_again(
         assert included(leaf, hit.chunk, refs[hit.shard].count, hit.path, refs[hit.shard].root)
 
 
-def test_a_damaged_block_is_never_answered_with(store: FileStore, index: StoredIndex) -> None:
+def test_a_damaged_block_is_never_answered_with(store: FileStore, index: DiskIndex) -> None:
     manifest, refs, vectors = parts(store)
     collection = opened_now(index, version(store, manifest, refs))
     found = collection.search("unheard", vectors[0], 1)
@@ -240,7 +240,7 @@ def test_a_damaged_block_is_never_answered_with(store: FileStore, index: StoredI
         collection.prove(found)
 
 
-def test_the_gateway_hands_out_what_it_was_told_to_and_nothing_else(store: FileStore, index: StoredIndex) -> None:
+def test_the_gateway_hands_out_what_it_was_told_to_and_nothing_else(store: FileStore, index: DiskIndex) -> None:
     manifest, (one, two, three, four), _ = parts(store)
     index.update([one, two, three], set(), quiet)
     cid = version(store, manifest, [two, three])
@@ -251,7 +251,7 @@ def test_the_gateway_hands_out_what_it_was_told_to_and_nothing_else(store: FileS
     assert {block for block in store if block in served} == set(reachable(store, four.shard))
 
 
-def test_passages_are_found_by_name(store: FileStore, index: StoredIndex) -> None:
+def test_passages_are_found_by_name(store: FileStore, index: DiskIndex) -> None:
     manifest, (one, two, *_), _ = parts(store)
     cid = version(store, manifest, [one, buried(two, (3, 6))])
     stored, memory = opened_now(index, cid), Collection.load(store, cid)
@@ -274,14 +274,14 @@ def test_another_engine_takes_the_place_of_the_file(store: FileStore, tmp_path: 
     cid = version(store, manifest, refs)
     memory = Collection.load(store, cid, index=engine)
     expected, given[:] = list(given), []
-    assert_same(opened_now(StoredIndex(tmp_path, store, engine), cid), memory, vectors)
+    assert_same(opened_now(DiskIndex(tmp_path, store, engine), cid), memory, vectors)
     assert given == expected
 
 
 def test_an_engine_that_is_away_costs_no_room(store: FileStore, tmp_path: Path) -> None:
     manifest, refs, _ = parts(store)
     cid = version(store, manifest, refs)
-    opened_now(StoredIndex(tmp_path, store, lambda vectors, keys: ExactIndex(vectors)), cid)
+    opened_now(DiskIndex(tmp_path, store, lambda vectors, keys: ExactIndex(vectors)), cid)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "index" / "1").rglob("*")}
 
     def away(vectors: Vectors, keys: Sequence[bytes]) -> ExactIndex:
@@ -289,12 +289,12 @@ def test_an_engine_that_is_away_costs_no_room(store: FileStore, tmp_path: Path) 
 
     for _ in range(3):
         with pytest.raises(StoreError, match="did not answer"):
-            opened_now(StoredIndex(tmp_path, store, away), cid)
+            opened_now(DiskIndex(tmp_path, store, away), cid)
     assert {path.name for path in (tmp_path / "index").iterdir()} == {"1", "lock"}
     assert before.items() <= {path: path.stat().st_mtime_ns for path in (tmp_path / "index" / "1").rglob("*")}.items()
 
 
-def test_what_cannot_be_built_anew_either_leaves_nothing(store: FileStore, index: StoredIndex, tmp_path: Path) -> None:
+def test_what_cannot_be_built_anew_either_leaves_nothing(store: FileStore, index: DiskIndex, tmp_path: Path) -> None:
     manifest, refs, _ = parts(store)
     cid = version(store, manifest, refs)
     index.update(refs[:1], set(), quiet)
@@ -306,9 +306,9 @@ def test_what_cannot_be_built_anew_either_leaves_nothing(store: FileStore, index
 
 
 def test_the_file_is_written_again_when_much_came_after_it(
-    store: FileStore, index: StoredIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: FileStore, index: DiskIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(update, "EXACT", 35)
+    monkeypatch.setattr(update, "MAX_UNINDEXED", 35)
     _, (one, two, three, four), _ = parts(store)
     written = []
     for refs in ([one], [one, two], [one, two, three], [one, two, three, four]):
@@ -334,7 +334,7 @@ def test_enough_lists_are_read_to_find_what_is_near(tmp_path: Path) -> None:
     none = ivf.Tail(np.zeros(0, np.int64), np.zeros((0, 32), np.float32))
     row_of = numbers.astype(np.int32)
     row_of[5000:] = -1  # removed since
-    dense = ivf.StoredDense(tmp_path / "v.faiss", row_of, none)
+    dense = ivf.DiskVectorIndex(tmp_path / "v.faiss", row_of, none)
     exact = ExactIndex(vectors[:5000])
     questions = vectors[:200] + 0.1 * rng.standard_normal((200, 32)).astype(np.float32)
 

@@ -10,8 +10,8 @@ import pytest
 from knet.config import Profile
 from knet.content.dag import reachable
 from knet.errors import StoreError
-from knet_indexer import disk_index as stored
-from knet_indexer.disk_index.index import StoredIndex
+from knet_indexer import disk_index
+from knet_indexer.disk_index.index import DiskIndex
 from knet_indexer.ingest.sync import sync
 from knet_indexer.publication.publish import publish
 from knet_indexer.server.head import HeadWatcher, PublishedSnapshot
@@ -19,8 +19,8 @@ from tests.network.support import make_node
 
 
 @pytest.fixture
-def everything_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "STORED_FROM", 1)
+def disk_index_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_index, "DISK_INDEX_CHUNKS", 1)
 
 
 def head_of(keeper: HeadWatcher) -> PublishedSnapshot:
@@ -29,7 +29,7 @@ def head_of(keeper: HeadWatcher) -> PublishedSnapshot:
     return keeper.current
 
 
-@pytest.mark.usefixtures("everything_stored")
+@pytest.mark.usefixtures("disk_index_for_all")
 def test_a_node_follows_its_publications(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", {f"{n}.txt": f"Document {n} is about subject{n}." for n in range(8)}, devnet)
     keeper = HeadWatcher(node, lambda served: None)
@@ -50,14 +50,14 @@ def test_a_node_follows_its_publications(tmp_path: Path, devnet: Profile) -> Non
     assert all(block in later.blocks for block in blocks), "clients may still hold receipts of the head before"
 
 
-@pytest.mark.usefixtures("everything_stored")
+@pytest.mark.usefixtures("disk_index_for_all")
 def test_a_node_that_stopped_before_its_index_was_made_makes_it_when_it_serves(
     tmp_path: Path, devnet: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = make_node(tmp_path / "node", {"a.txt": "Whales sing.", "b.txt": "Snails do not."}, devnet)
     sync(node)
     with monkeypatch.context() as patched:
-        patched.setattr(StoredIndex, "update", lambda *_: None)  # as by a node that was not stored yet
+        patched.setattr(DiskIndex, "update", lambda *_: None)  # as by a node that was not stored yet
         publish(node)
     assert not (node.folder / "index").exists()
     served = head_of(HeadWatcher(node, lambda served: None))
@@ -65,7 +65,7 @@ def test_a_node_that_stopped_before_its_index_was_made_makes_it_when_it_serves(
     assert (node.folder / "index").is_dir()
 
 
-@pytest.mark.usefixtures("everything_stored")
+@pytest.mark.usefixtures("disk_index_for_all")
 def test_a_disk_that_refuses_is_said(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", {"a.txt": "Whales sing."}, devnet)
     sync(node)

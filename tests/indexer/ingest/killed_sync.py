@@ -11,14 +11,14 @@ import signal
 import sys
 from pathlib import Path
 
-from knet_indexer.ingest import sync as stage
+from knet_indexer.ingest import sync as sync_module
 from knet_indexer.sources.base import parse_source
 from tests.network.support import open_node
 
 FIRST_MOMENT, LONGER = 0.01, 0.01  # seconds; each run may live a little longer, so that one gets to the end
 RUNS = 200
 
-stage.BATCH_CHUNKS = stage.EMBED_BATCH = 8  # many commits to die between
+sync_module.BATCH_CHUNKS = sync_module.EMBED_BATCH = 8  # many commits to die between
 
 
 def killed(home: Path, seconds: float) -> bool:
@@ -26,7 +26,7 @@ def killed(home: Path, seconds: float) -> bool:
     child = os.fork()
     if child == 0:
         signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM, which nobody handles, ends a process as SIGKILL does
-        stage.sync(open_node(home))
+        sync_module.sync(open_node(home))
         os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 

@@ -48,7 +48,7 @@ MEMORY = 80 << 20  # bytes of object store: the least that Ray accepts
 
 
 class Cluster:
-    """``url`` is for `knet node sync --engine`."""
+    """``url`` is for `knet node sync --executor`."""
 
     def __init__(self, url: str, workers: list[psutil.Process]) -> None:
         self.url = url

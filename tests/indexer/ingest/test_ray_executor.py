@@ -18,8 +18,8 @@ from knet.embed import find_model
 from knet.errors import ConfigError, DeadlineExceeded, ModelNotFound, SpaceMismatch, Unreachable
 from knet.records import Manifest
 from knet_indexer.config import NodeConfig, SourceConfig, save_config
-from knet_indexer.ingest import ray_executor as ray_engine
-from knet_indexer.ingest import sync as stage
+from knet_indexer.ingest import ray_executor
+from knet_indexer.ingest import sync as sync_module
 from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node
 from knet_indexer.publication.publish import publish
@@ -52,8 +52,8 @@ pytestmark = [pytest.mark.model, pytest.mark.network, pytest.mark.timeout(400)]
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "BATCH_CHUNKS", 12)
-    monkeypatch.setattr(stage, "EMBED_BATCH", 6)
+    monkeypatch.setattr(sync_module, "BATCH_CHUNKS", 12)
+    monkeypatch.setattr(sync_module, "EMBED_BATCH", 6)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_two_workers_make_what_one_process_makes(
     told: list[tuple[str, int, int]] = []
     reports = [
         sync(nodes[0]),
-        sync(nodes[1], engine=workers.url, progress=lambda *step: told.append(step)),
+        sync(nodes[1], executor=workers.url, progress=lambda *step: told.append(step)),
     ]
     assert indexed(nodes[1]) == indexed(nodes[0])
     assert replace(reports[1], seconds=0.0) == replace(reports[0], seconds=0.0)
@@ -108,7 +108,7 @@ def test_two_workers_make_what_one_process_makes(
 def test_an_unchanged_folder_asks_no_cluster(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     sync(node)
-    assert sync(node, engine="ray://127.0.0.1:9").embedded == 0
+    assert sync(node, executor="ray://127.0.0.1:9").embedded == 0
 
 
 def test_a_worker_that_is_killed_is_replaced(workers: Cluster, documents: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_is_replaced(workers: Cluster, documents: Path, 
             for pid in killed:
                 os.kill(pid, 9)
 
-    sync(node, engine=workers.url, progress=kill)
+    sync(node, executor=workers.url, progress=kill)
     assert killed, "tasks were under way"
     assert indexed(node) == indexed(calm)
 
@@ -140,24 +140,24 @@ def test_a_cluster_that_has_lost_every_worker_is_not_waited_for(
         answered.append(get(reference, timeout=300))
         return answered[0]
 
-    monkeypatch.setattr(ray_engine, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(ray_executor, "WORKER_SECONDS", 0.2)
     monkeypatch.setattr(ray, "get", lost)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {} if answered else resources())
     node = node_over(tmp_path / "node", documents)
     with pytest.raises(DeadlineExceeded, match="No worker"):
-        sync(node, engine=workers.url)
+        sync(node, executor=workers.url)
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from knet_indexer import sync as stage
+from knet_indexer.ingest import sync as sync_module
 from knet_indexer.node import Node
-stage.BATCH_CHUNKS, stage.EMBED_BATCH = 12, 6
+sync_module.BATCH_CHUNKS, sync_module.EMBED_BATCH = 12, 6
 def die(phase, done, total):
     if phase == "embed" and done >= 24:
         os.kill(os.getpid(), 9)
-stage.sync(Node(Path(sys.argv[1])), engine=sys.argv[2], progress=die)
+sync_module.sync(Node(Path(sys.argv[1])), executor=sys.argv[2], progress=die)
 """
 
 
@@ -170,7 +170,7 @@ def test_a_node_that_is_killed_goes_on_where_it_stopped(workers: Cluster, docume
     assert died.returncode == -9, died.stderr
     kept = embedded(node)
     assert 0 < kept < embedded(calm)
-    report = sync(node, engine=workers.url)
+    report = sync(node, executor=workers.url)
     assert report.embedded == embedded(calm) - kept
     assert indexed(node) == indexed(calm)
 
@@ -212,7 +212,7 @@ def no_knet(folder: Path) -> dict[str, str]:
 def test_workers_with_another_version_of_the_model_are_refused(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     with pytest.raises(SpaceMismatch, match=r"worker on .* weights 53aa5117"):
-        sync(node, engine="ray")
+        sync(node, executor="ray")
     assert embedded(node) == 0
 
 
@@ -220,28 +220,28 @@ def test_workers_with_another_version_of_the_model_are_refused(documents: Path, 
 @pytest.mark.usefixtures("joined")
 def test_workers_without_knet_are_reported(documents: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"knet_indexer.*pip install"):
-        sync(node_over(tmp_path / "node", documents), engine="ray")
+        sync(node_over(tmp_path / "node", documents), executor="ray")
 
 
 @pytest.mark.usefixtures("joined")
 def test_the_cluster_that_a_process_is_on_is_used_and_kept(documents: Path, tmp_path: Path, workers: Cluster) -> None:
     (documents / "more.md").write_text("# More\n\nAnd then some.")
-    assert sync(node_over(tmp_path / "node", documents), engine="ray").embedded > 40
+    assert sync(node_over(tmp_path / "node", documents), executor="ray").embedded > 40
     assert ray.is_initialized()
-    with pytest.raises(ConfigError, match="engine ray"):
-        sync(node_over(tmp_path / "other", documents), engine=workers.url)
-    with pytest.raises(ConfigError, match="--engine local"):
-        sync(make_node(tmp_path / "words", TEXTS), engine="ray")
+    with pytest.raises(ConfigError, match="executor ray"):
+        sync(node_over(tmp_path / "other", documents), executor=workers.url)
+    with pytest.raises(ConfigError, match="--executor local"):
+        sync(make_node(tmp_path / "words", TEXTS), executor="ray")
 
 
 def test_a_cluster_that_is_not_there_is_told_at_once(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     with pytest.raises(Unreachable, match="ray start --head"):
-        sync(node, engine="ray://127.0.0.1:9")
+        sync(node, executor="ray://127.0.0.1:9")
     with pytest.raises(ConfigError, match="ray://HOST:PORT"):
-        sync(node, engine="spark")
+        sync(node, executor="spark")
     with pytest.raises(ConfigError, match="ray://HOST:PORT"):
-        sync(node, engine="ray://host:port")
+        sync(node, executor="ray://host:port")
 
 
 def test_a_cluster_of_another_ray_is_told(
@@ -249,14 +249,14 @@ def test_a_cluster_of_another_ray_is_told(
 ) -> None:
     monkeypatch.setattr(ray, "__version__", "2.0.0")
     with pytest.raises(ConfigError, match=r"2\.0\.0.*same versions of Ray"):
-        sync(node_over(tmp_path / "node", documents), engine=workers.url)
+        sync(node_over(tmp_path / "node", documents), executor=workers.url)
 
 
 def test_without_ray_the_extra_is_named(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     write_documents(tmp_path / "shadow", {"ray.py": "raise ImportError('no module named ray')"})
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "shadow"), *sys.path[1:]])}
-    command = [sys.executable, "-m", "knet_indexer", "sync", "--home", str(node.folder), "--engine", "ray"]
+    command = [sys.executable, "-m", "knet_indexer", "sync", "--home", str(node.folder), "--executor", "ray"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode != 0
     assert "pip install 'knetwork[ray]'" in " ".join(done.stderr.split())

@@ -20,11 +20,11 @@ from knet.index.collection import Collection
 from knet.index.lexical import term_hash
 from knet.index.shard import live_mask
 from knet.records import Card, Manifest
-from knet_indexer import disk_index as stored
+from knet_indexer import disk_index
 from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node, network_of
-from knet_indexer.publication import manifest as assemble
-from knet_indexer.publication import manifest_log as ledger
+from knet_indexer.publication import manifest as manifest_module
+from knet_indexer.publication import manifest_log
 from knet_indexer.publication.gc import collect_garbage
 from knet_indexer.publication.publish import PublishReport, publish
 from tests.network.clients import own_network
@@ -137,8 +137,8 @@ def test_many_small_publications_do_not_leave_many_small_shards(node: Node) -> N
 def test_the_card_of_a_large_node_follows_small_changes_and_is_made_anew_after_many(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "STORED_FROM", 1)
-    monkeypatch.setattr(assemble, "REVISED", 0.6)
+    monkeypatch.setattr(disk_index, "DISK_INDEX_CHUNKS", 1)
+    monkeypatch.setattr(manifest_module, "MAX_REVISED_SHARE", 0.6)
     cards = [card_of(node, sync_and_publish(node))]
     for number in range(3):  # each time a sixth goes and comes
         (documents_of(node) / f"{number}.md").write_text(TEXTS[f"{number}.md"].replace("Fact", "Claim"))
@@ -223,9 +223,9 @@ def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
     assert heads[-1].manifest == report.manifest
     assert published(node, report.manifest)[1] == indexed(node)
     with node.open_state() as state:
-        head = ledger.head(state)
+        head = manifest_log.head(state)
         assert head is not None
-        found = ledger.changes(state, head, head.sequence - 1, 0, 1000)
+        found = manifest_log.changes(state, head, head.sequence - 1, 0, 1000)
         assert [change.uri for change in found] == ["folder:node-documents/new.md"]
 
 
@@ -268,7 +268,7 @@ def test_on_another_network_the_node_is_another_and_begins_with_everything(node:
     manifest, _ = published(moved, report.manifest)
     assert manifest.shards == published(node, first.manifest)[0].shards, "shards are good on any chain"
     with node.open_state() as state:
-        heads = {ledger.head(state, network_of(some)) for some in (node, moved)}
+        heads = {manifest_log.head(state, network_of(some)) for some in (node, moved)}
     assert {head.manifest for head in heads if head} == {first.manifest, report.manifest}
 
 

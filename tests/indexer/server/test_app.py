@@ -22,11 +22,11 @@ from knet.config import Profile
 from knet.errors import NodeBusy
 from knet.index.collection import results_root
 from knet.merkle import included
-from knet.records import Card, Document, SearchReply, SearchRequest, ServiceStatus, chunk_leaf
-from knet_indexer.cli.watch import watching
+from knet.records import Card, Document, SearchReply, SearchRequest, chunk_leaf
+from knet_indexer.cli.watch import resyncing
 from knet_indexer.config import SourceConfig
 from knet_indexer.node import Node
-from knet_indexer.server import changes as feed
+from knet_indexer.server import changes as changes_module
 from knet_indexer.server.head import MAX_QUESTION
 from knet_indexer.server.negotiation import DAG_CBOR, JSON, MAX_BODY
 from knet_indexer.server.responses import ChangesReply, ManifestReply
@@ -220,7 +220,7 @@ def test_json_that_is_nearly_a_question_is_refused(http: httpx.Client) -> None:
 
 
 def test_searches_that_would_wait_too_long_are_sent_away(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knet_indexer.server.app.MAX_WAITING", 0)
+    monkeypatch.setattr("knet_indexer.server.app.MAX_QUEUED", 0)
     response = post(http, encode(request()))
     assert_problem(response, 503, "waiting")
     assert response.headers["retry-after"] == "1"
@@ -365,7 +365,7 @@ def test_a_new_publication_is_served_soon_and_listed_as_changes(tmp_path: Path, 
         assert [version.sequence for version in everything.versions] == [1, 2]
         assert len(everything.changes) == 4
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(feed, "MAX_CHANGES", 3)
+            patch.setattr(changes_module, "MAX_CHANGES", 3)
             pages = [from_json(client.get(f"/v1/changes?skip={n}").content, ChangesReply) for n in (0, 3, 4)]
         assert [change for page in pages for change in page.changes] == everything.changes
         assert [len(page.changes) for page in pages] == [3, 1, 0]
@@ -389,7 +389,7 @@ def test_what_is_added_while_a_node_is_watched_reaches_its_answers(tmp_path: Pat
     with (
         start_nodes(tmp_path, devnet, [TEXTS]) as (node,),
         httpx.Client(base_url=node.endpoint, timeout=30) as client,
-        watching(node.node, 0.1),
+        resyncing(node.node, 0.1),
     ):
         write_documents(tmp_path / "more", {"trees.md": "# Trees\n\nA tree is a graph without a cycle."})
         sources = [*node.node.config.sources, SourceConfig(spec=f"folder:{tmp_path / 'more'}")]

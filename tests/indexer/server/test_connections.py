@@ -130,7 +130,7 @@ def test_one_client_cannot_have_every_connection(
 ) -> None:
     monkeypatch.setattr(connections, "PER_CLIENT", 3)
     connect().sendall(ASK)
-    monkeypatch.setattr(connections, "client_of", lambda host: host)  # else this machine is nobody's client
+    monkeypatch.setattr(connections, "client_key", lambda host: host)  # else this machine is nobody's client
     held = [connect() for _ in range(2)]
     for each in held:
         each.sendall(ASK)

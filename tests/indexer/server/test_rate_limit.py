@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from knet.codec import encode
 from knet.config import Profile
-from knet_indexer.server import bandwidth as pace
-from knet_indexer.server.bandwidth import BURST_SECONDS, LONGEST_WAIT, MEBIBYTE, REQUEST_BYTES, Paced
-from knet_indexer.server.rate_limit import TokenBuckets, client_of
+from knet_indexer.server import bandwidth
+from knet_indexer.server.bandwidth import BURST_SECONDS, MAX_WAIT, MEBIBYTE, REQUEST_BYTES, BandwidthLimiter
+from knet_indexer.server.rate_limit import TokenBuckets, client_key
 from tests.network.support import RunningNode, start_nodes
 
 from .test_app import TEXTS, assert_problem, post, request
@@ -89,7 +89,7 @@ def test_memory_is_bounded_and_the_busiest_are_remembered() -> None:
     ],
 )
 def test_a_client_is_its_address(host: str, client: str) -> None:
-    assert client_of(host) == client
+    assert client_key(host) == client
 
 
 class Told:
@@ -109,12 +109,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     """Time for `knet_indexer.server.bandwidth`: it passes by sleeping alone."""
     clock = Clock()
     told = Told(clock)
-    monkeypatch.setattr(pace, "asyncio", told)
-    monkeypatch.setattr(pace, "TokenBuckets", partial(TokenBuckets, clock=clock))
+    monkeypatch.setattr(bandwidth, "asyncio", told)
+    monkeypatch.setattr(bandwidth, "TokenBuckets", partial(TokenBuckets, clock=clock))
     return told
 
 
-async def fetch(app: Paced, path: str, client: str = "192.0.2.7") -> httpx.Response:
+async def fetch(app: BandwidthLimiter, path: str, client: str = "192.0.2.7") -> httpx.Response:
     transport = httpx.ASGITransport(app, client=(client, 4000))
     async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
         return await http.get(path)
@@ -132,7 +132,7 @@ def sending(pieces: int) -> FastAPI:
 
 
 async def test_a_whole_collection_goes_out_at_the_clients_pace(told: Told) -> None:
-    app = Paced(sending(100), mebibytes=2, paths=("/ipfs/",))
+    app = BandwidthLimiter(sending(100), mebibytes=2, paths=("/ipfs/",))
     reply = await fetch(app, "/ipfs/collection")
     assert len(reply.content) == 100 * MEBIBYTE
     assert sum(told.slept) == pytest.approx((100 + REQUEST_BYTES / MEBIBYTE) / 2 - BURST_SECONDS)
@@ -146,7 +146,7 @@ async def test_a_whole_collection_goes_out_at_the_clients_pace(told: Told) -> No
 
 
 async def test_who_has_too_much_under_way_is_sent_away(told: Told) -> None:
-    app = Paced(sending(1), mebibytes=1, paths=("/ipfs/",))
+    app = BandwidthLimiter(sending(1), mebibytes=1, paths=("/ipfs/",))
     told.clock.now = 0
 
     async def no_time_passes(seconds: float) -> None:
@@ -156,10 +156,10 @@ async def test_who_has_too_much_under_way_is_sent_away(told: Told) -> None:
     replies = [await fetch(app, "/ipfs/block") for _ in range(40)]
     assert [reply.status_code for reply in replies] == sorted(reply.status_code for reply in replies)
     refused = [reply for reply in replies if reply.status_code == 429]
-    assert len(refused) == 40 - BURST_SECONDS - LONGEST_WAIT
-    assert int(refused[0].headers["retry-after"]) == LONGEST_WAIT + 1
+    assert len(refused) == 40 - BURST_SECONDS - MAX_WAIT
+    assert int(refused[0].headers["retry-after"]) == MAX_WAIT + 1
     assert_problem(refused[0], 429, "1 MiB a second")
-    told.clock.now += LONGEST_WAIT + 1
+    told.clock.now += MAX_WAIT + 1
     assert (await fetch(app, "/ipfs/block")).status_code == 200
 
 

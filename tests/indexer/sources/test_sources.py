@@ -11,9 +11,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from knet.errors import SourceError
-from knet_indexer.sources import Item, kinds, parse_source
+from knet_indexer.sources import Item, source_kinds, parse_source
 from knet_indexer.sources.docstrings import Unresolved
-from knet_indexer.sources.live_docstrings import inspect_live
+from knet_indexer.sources.live_docstrings import import_docstrings
 
 
 @pytest.fixture
@@ -283,7 +283,9 @@ def test_a_module_that_crashes_or_hangs_on_import_costs_only_itself(package: Pat
     (package / "crash.py").write_text("import os\nos._exit(3)\n")
     (package / "hang.py").write_text("import time\ntime.sleep(60)\n")
     for bad, deadline in (("beetools.crash", 60.0), ("beetools.hang", 10.0)):
-        found = inspect_live([Unresolved("beetools.danger"), Unresolved("beetools.noisy"), Unresolved(bad)], deadline)
+        found = import_docstrings(
+            [Unresolved("beetools.danger"), Unresolved("beetools.noisy"), Unresolved(bad)], deadline
+        )
         assert [(entry.path, entry.signature, entry.doc) for entry in found] == [
             ("beetools.noisy.shout", "beetools.noisy.shout()", "Loud.")
         ]
@@ -300,7 +302,7 @@ def test_the_standard_library_is_a_package_like_any_other() -> None:
 
 
 def test_a_spec_that_names_nothing_says_what_there_is(tmp_path: Path) -> None:
-    assert kinds() == ["folder", "notebooks", "python", "sitemap"]
+    assert source_kinds() == ["folder", "notebooks", "python", "sitemap"]
     with pytest.raises(SourceError, match=r"Start it with one of folder:, notebooks:, python:, sitemap:"):
         parse_source("gopher://example.org")
     with pytest.raises(SourceError, match=r"no option colour\. Options are base, exclude"):
