@@ -1,8 +1,8 @@
-"""Cut a document into chunks: exact spans of its canonical text, each short enough for the model to read whole.
+"""Chunks of a document: exact spans of its canonical text, each within the model's token limit.
 
-The cut is the cheapest one, as in Knuth and Plass, "Breaking paragraphs into lines" (1981): every chunk pays for
-straying from the target length, every boundary for what it tears apart. Headings open chunks, paragraphs stay whole
-where they fit, sentences nearly always, words always unless one alone is over the limit.
+The cut with the least cost is chosen, as in Knuth and Plass, "Breaking paragraphs into lines" (1981). A chunk costs its
+deviation from the target length; a boundary costs the unit that it splits. Headings open chunks. Paragraphs stay whole
+where they fit, sentences nearly always, words always unless one alone exceeds the limit.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from knet.embed.models import load_tokenizer
 from knet.index.sentences import Block, Span, blocks, sentences_in
 from knet.records import Space
 
-CountTokens = Callable[[Sequence[str]], Sequence[int]]  # tokens of each text, special tokens not counted
+CountTokens = Callable[[Sequence[str]], Sequence[int]]  # tokens of each text without special tokens
 Chunker = Callable[[str], list[Span]]
 
-TARGET_TOKENS = 128  # MiniLM was trained on passages of this length; a vector of more says less about each part
-OVERLAP_TOKENS = 24  # a chunk repeats the sentence before it when that is this short: what "it" refers to
-SPECIAL_TOKENS = 2  # what models put around a text
-MIN_LIMIT = 16  # tokens; below, cutting loses all sense
-PIECE_TOKENS = 16  # an overlong sentence is cut at multiples of this, not at any word: 16 times less to search
-MAX_CHARACTERS = 4000  # a chunk travels whole in replies, and a tokenizer may read a kilobyte of base64 as one token
+TARGET_TOKENS = 128  # MiniLM was trained on passages of this length; vectors of longer ones are less specific
+OVERLAP_TOKENS = 24  # a chunk repeats the sentence before it when it is this short, for its pronouns
+SPECIAL_TOKENS = 2  # that models add around a text
+MIN_LIMIT = 16  # tokens; smaller chunks have no meaning
+PIECE_TOKENS = 16  # an overlong sentence is cut at multiples of this, not at any word: 16 times fewer candidates
+MAX_CHARACTERS = 4000  # replies hold whole chunks, and a tokenizer may read a kilobyte of base64 as one token
 
 
 class Break(IntEnum):
-    """What a boundary between two units tears apart."""
+    """The unit that a boundary splits."""
 
-    HEADING = 0  # nothing: a section ends
+    HEADING = 0  # none: a section ends
     PARAGRAPH = 1
     SENTENCE = 2
     WORD = 3
-    TITLE = 4  # a heading from what it heads
+    TITLE = 4  # between a heading and its text
 
 
-_TEAR = (0.0, 0.1, 0.2, 0.6, 1.0)  # what a boundary costs, by Break, against 1.0 for a chunk of no or double length
-_JOIN = 0.3  # what a heading inside a chunk costs
+_BREAK_COST = (0.0, 0.1, 0.2, 0.6, 1.0)  # by Break; a chunk of zero or double target length costs 1.0
+_HEADING_COST = 0.3  # of a heading inside a chunk
 
 
 class Unit(NamedTuple):
-    """What is never cut: a sentence, or a part of one that is over the limit."""
+    """An atom of the cut: a sentence, or a part of one that exceeds the limit."""
 
     start: int
     end: int
@@ -54,14 +54,14 @@ class Unit(NamedTuple):
 
 
 def chunker_for(folder: Path, space: Space) -> Chunker:
-    """Cuts texts for one model, with its own tokenizer and limit. Raises ModelNotFound."""
+    """Return the chunker for one model, with its own tokenizer and limit. Raises ModelNotFound."""
     count_tokens = token_counter(folder)
     room = space.max_tokens - count_tokens([space.passage_prefix])[0]
     return lambda text: chunk(text, count_tokens=count_tokens, max_tokens=room)
 
 
 def token_counter(folder: Path) -> CountTokens:
-    """Counts with a model's own tokenizer. Raises ModelNotFound."""
+    """Return a function that counts tokens with a model's own tokenizer. Raises ModelNotFound."""
     tokenizer = load_tokenizer(folder)
 
     def count(texts: Sequence[str]) -> list[int]:
@@ -78,10 +78,10 @@ def chunk(
     target: int = TARGET_TOKENS,
     overlap: int = OVERLAP_TOKENS,
 ) -> list[Span]:
-    """The chunks of a canonical text, in order.
+    """Return the chunks of a canonical text, in order.
 
     Every span is non-empty, fits the model's limit of ``max_tokens`` with its special tokens, and touches no white
-    space at either end; starts and ends both increase; together the spans hold everything but white space. A chunk may
+    space at either end. Starts and ends both increase. Together the spans hold everything but white space. A chunk may
     begin with up to ``overlap`` tokens of the one before. Raises ValueError for a limit under 16 tokens.
     """
     if max_tokens < MIN_LIMIT:
@@ -127,7 +127,7 @@ def _break_between(text: str, previous: Block | None, block: Block) -> Break:
 
 
 def _pieces(text: str, span: Span, count_tokens: CountTokens, limit: int) -> Iterator[Unit]:
-    """An overlong sentence in runs of words; a word over the limit in parts."""
+    """Yield an overlong sentence in runs of words, and a word over the limit in parts."""
     words = [Span(*word.span()) for word in _WORD.finditer(text, *span)]
     counts = count_tokens([text[start:end] for start, end in words])
     run: Unit | None = None
@@ -147,7 +147,7 @@ def _pieces(text: str, span: Span, count_tokens: CountTokens, limit: int) -> Ite
 
 
 def _parts(text: str, word: Span, count_tokens: CountTokens, limit: int) -> Iterator[Unit]:
-    """A word in equal parts, halved until each fits."""
+    """Yield a word in equal parts, halved until each fits."""
     tokens = count_tokens([text[word.start : word.end]])[0]
     size = word.end - word.start
     if size == 1 or (tokens <= limit and size <= MAX_CHARACTERS):
@@ -162,9 +162,9 @@ def _parts(text: str, word: Span, count_tokens: CountTokens, limit: int) -> Iter
 
 
 def _cheapest(units: Sequence[Unit], target: int, limit: int) -> list[tuple[int, int]]:
-    """First and stop (exclusive) unit of each chunk of the cheapest cut, by dynamic programming.
+    """Return the first and stop (exclusive) unit of each chunk of the cut with the least cost, by dynamic programming.
 
-    A token is reserved for every joint, because some tokenizers read a word after a space differently.
+    One token is reserved for every joint, because some tokenizers read a word after a space differently.
     """
     cost = [0.0]
     opens = [0]
@@ -177,7 +177,12 @@ def _cheapest(units: Sequence[Unit], target: int, limit: int) -> list[tuple[int,
             tokens += count + 1
             if first < stop - 1 and (tokens > limit or end - start > MAX_CHARACTERS):
                 break
-            total = cost[first] + (tokens / target - 1) ** 2 + _JOIN * headings + (_TEAR[before] if first else 0.0)
+            total = (
+                cost[first]
+                + (tokens / target - 1) ** 2
+                + _HEADING_COST * headings
+                + (_BREAK_COST[before] if first else 0.0)
+            )
             if total < best:
                 best, opening = total, first
             headings += before == Break.HEADING
@@ -192,7 +197,7 @@ def _cheapest(units: Sequence[Unit], target: int, limit: int) -> list[tuple[int,
 
 
 def _with_context(units: Sequence[Unit], last: int, first: int, stop: int, overlap: int, limit: int) -> int:
-    """The unit a chunk starts at when it repeats the end of its own paragraph from the chunk before."""
+    """Return the unit a chunk starts at when it repeats the end of its own paragraph from the chunk before."""
     tokens = sum(unit.tokens + 1 for unit in units[first:stop]) - 1
     room = min(overlap, limit - tokens)
     while first - 1 > last and units[first].before in (Break.SENTENCE, Break.WORD):
@@ -212,7 +217,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def canonical(text: str) -> str:
-    """The form that every offset counts in; idempotent.
+    """Return the canonical form of a text, in which every offset counts; idempotent.
 
     NFC, ``\\n`` line ends, no control characters or lone surrogates, no white space at line ends or around the whole.
     """

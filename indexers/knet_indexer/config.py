@@ -1,4 +1,4 @@
-"""A node's settings, as `node.json` in its home folder keeps them."""
+"""A node's settings, stored as `node.json` in its home folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from knet.errors import CodecError, ConfigError
 from knet.files import write_atomically
 from knet.records import Record
 
-FIRST_PORT = 4180  # the first node of a machine listens here, the next one port higher
+FIRST_PORT = 4180  # of the first node of a machine; the next node listens one port higher
 
 
 class SourceConfig(Record, frozen=True):
@@ -22,7 +22,7 @@ class SourceConfig(Record, frozen=True):
 
 
 class NodeConfig(Record, frozen=True):
-    """What an owner decides about a node. ``profile`` and ``endpoint`` may be empty: the default, and host and port."""
+    """An owner's settings of a node. An empty ``profile`` is the default one; an empty ``endpoint`` is host and port."""
 
     name: str
     description: str = ""
@@ -32,45 +32,45 @@ class NodeConfig(Record, frozen=True):
     languages: list[str] = []
     licence: str = ""
     access: str = "public"
-    cost: int = 0  # wei a query
-    rate: float = 10.0  # searches a second that one client address may ask for; 0: any number
-    bandwidth: float = 8.0  # MiB a second that one client address is sent of what it fetches; 0: any amount
+    cost: int = 0  # wei for each query
+    rate: float = 10.0  # searches a second for each client address; 0: unlimited
+    bandwidth: float = 8.0  # MiB a second of downloads for each client address; 0: unlimited
     host: str = "127.0.0.1"
     port: int = FIRST_PORT
-    index: str = ""  # "module:function" that opens a LangChain vector store; empty: its own index
-    endpoint: str = ""  # where others reach the node, if that is not http://host:port
+    index: str = ""  # "module:function" that opens a LangChain vector store; empty: the node's own index
+    endpoint: str = ""  # public URL, if it is not http://host:port
 
     @property
     def public_endpoint(self) -> str:
-        """The URL to announce on chain, without a slash at its end."""
+        """The URL to announce on chain, without a trailing slash."""
         return (self.endpoint or f"http://{self.host}:{self.port}").rstrip("/")
 
 
 def nodes_folder() -> Path:
-    """Where nodes live unless told otherwise."""
+    """Return the folder that holds nodes by default."""
     return home() / "nodes"
 
 
 def node_home(name: str) -> Path:
-    """The default home of a node. Raises ConfigError for a name that is no folder name."""
+    """Return the default home of a node. Raises ConfigError for a name that is not a valid folder name."""
     if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
-        raise ConfigError(f"{name!r} cannot name a node.", hint="Use letters, digits and dashes.")
+        raise ConfigError(f"node name {name!r}: it is not valid.", hint="Use letters, digits and dashes.")
     return nodes_folder() / name
 
 
 def load_config(folder: Path) -> NodeConfig:
-    """The settings in a node's home. Raises ConfigError."""
+    """Return the settings in a node's home. Raises ConfigError."""
     path = folder / "node.json"
     try:
         return from_json(path.read_bytes(), NodeConfig)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"There is no node in {folder}.", hint=f"Create one with `knet node init {folder.name}`."
+            f"{folder}: there is no node here.", hint=f"Create one with `knet node init {folder.name}`."
         ) from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except CodecError as error:
-        raise ConfigError(f"{path} does not hold a node's settings: {error}") from error
+        raise ConfigError(f"{path} is not a valid settings file: {error}") from error
 
 
 def save_config(folder: Path, config: NodeConfig) -> None:
@@ -82,9 +82,9 @@ def save_config(folder: Path, config: NodeConfig) -> None:
 
 
 def free_port() -> int:
-    """A port that no other node of `nodes_folder` was given."""
+    """Return a port that no other node of `nodes_folder` has."""
     taken = set()
     for path in nodes_folder().glob("*/node.json"):
-        with suppress(ConfigError):  # a damaged neighbour is not this node's problem
+        with suppress(ConfigError):  # another node's damaged settings do not matter here
             taken.add(load_config(path.parent).port)
     return next(port for port in range(FIRST_PORT, 65536) if port not in taken)

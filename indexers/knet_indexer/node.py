@@ -1,14 +1,14 @@
-"""One node: a home folder, and the parts that work on it."""
+"""A node: a home folder, and the store, key, state, embedder and chain that belong to it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from pkgutil import resolve_name
+from typing import Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -25,10 +25,7 @@ from .chunking import Chunker, chunker_for
 from .config import NodeConfig, load_config, node_home, save_config
 from .state import State
 
-if TYPE_CHECKING:
-    from knet.chain.evm import EvmChain
-
-# What a long step tells: the phase, how much is done, and of how much (0 while that is not known).
+# Called by a long step with the phase, the amount done, and the total (0 while it is unknown).
 Progress = Callable[[str, int, int], None]
 
 
@@ -46,25 +43,15 @@ def _evm_chain(profile: Profile) -> EvmChain:
     return open_chain(profile)
 
 
-def _function(name: str) -> Callable[..., Any]:
-    """What ``module:function`` names. Raises ConfigError."""
-    module, _, function = name.partition(":")
-    try:
-        found: Callable[..., Any] = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"index {name!r} cannot be loaded: {error}.", hint="Write it as module:function.") from error
-    return found
-
-
 def quiet(phase: str, done: int, total: int) -> None:
-    """A progress callback that tells nobody."""
+    """Ignore progress."""
 
 
 class Node:
     """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db``, ``blocks/``; ``index/`` if it is large.
 
-    ``load``, ``cut`` and ``connect`` are how it comes by its embedder, the chunker that fits it, and its chain;
-    ``profile`` is its network, if not the one that its settings name.
+    ``load`` opens its embedder, ``cut`` the chunker that fits the embedder, ``connect`` its chain. ``profile`` replaces
+    the network that its settings name.
     """
 
     def __init__(
@@ -79,7 +66,7 @@ class Node:
         self.folder = folder
         self.config = load_config(folder)
         self._load = load
-        self._questions: tuple[str, Embedder] | None = None
+        self._query_embedder: tuple[str, Embedder] | None = None
         self._cut = cut
         self._connect = connect
         self._profile = profile
@@ -99,7 +86,7 @@ class Node:
 
     @cached_property
     def profile(self) -> Profile:
-        """The network the node belongs to. Raises ConfigError when none is configured."""
+        """The network of the node. Raises ConfigError when none is configured."""
         return self._profile or load_profile(self.config.profile or None)
 
     @cached_property
@@ -107,37 +94,47 @@ class Node:
         return self._connect(self.profile)
 
     @cached_property
-    def index(self) -> DenseIndexFactory:
-        """What finds candidates by vector. Raises ConfigError when the function that the settings name is not there."""
+    def index(self) -> MakeIndex:
+        """The factory of the node's vector index. Raises ConfigError when the function in its settings cannot be
+        loaded.
+        """
         if not self.config.index:
             return ExactIndex
         from knet.index.vectorstore_index import VectorStoreIndexFactory  # langchain-core takes a second to import
 
-        return VectorStoreIndexFactory(_function(self.config.index), self.folder / "index.keys")
+        name = self.config.index
+        try:
+            open_store = resolve_name(name)
+            if not callable(open_store):
+                raise ValueError("it is not a function")
+        except (ImportError, AttributeError, ValueError) as error:
+            hint = "Write it as module:function."
+            raise ConfigError(f"index {name!r} cannot be loaded: {error}.", hint=hint) from error
+        return StoreEngine(open_store, self.folder / "index.keys")
 
     @property
     def embedder(self) -> Embedder:
         """The embedder of the node's model, for questions; loaded on first use. Raises ModelNotFound."""
-        model, embedder = self._questions or ("", None)
+        model, embedder = self._query_embedder or ("", None)
         if embedder is None or model != self.config.model:
             embedder = self._load(self.config.model)
-            self._questions = (self.config.model, embedder)
+            self._query_embedder = (self.config.model, embedder)
         return embedder
 
     def embedder_for(self, texts: int) -> Embedder:
-        """An embedder of the same space that suits so many passages. Raises ModelNotFound."""
+        """Return an embedder of the same space that suits ``texts`` passages. Raises ModelNotFound."""
         return self._load(self.config.model, bulk=is_bulk(texts))
 
     def chunker(self, space: Space) -> Chunker:
-        """What cuts texts for the model. Raises ModelNotFound."""
+        """Return the chunker for the node's model. Raises ModelNotFound."""
         return self._cut(self.config.model, space)
 
-    def open_state(self) -> State:
-        """A connection of its own to the node's state."""
-        return State(self.folder / "state.db")
+    def open_state(self) -> AbstractContextManager[State]:
+        """Return a new connection to the node's state, closed at the end of a ``with`` block."""
+        return closing(State(self.folder / "state.db"))
 
     def reload(self) -> None:
-        """Take up settings that another process changed. Raises ConfigError."""
+        """Reload settings that another process changed. Raises ConfigError."""
         self.config = load_config(self.folder)
 
     def configure(self, **changes: object) -> None:
@@ -147,8 +144,8 @@ class Node:
             save_config(self.folder, self.config)
 
     @contextmanager
-    def lock(self, what: str) -> Iterator[None]:
-        """Be the only process that writes this node; ``what`` is what others are told. Raises NodeBusy."""
+    def lock(self, task: str) -> Iterator[None]:
+        """Hold the node's write lock. Other processes are told ``task``. Raises NodeBusy."""
         note = self.folder / "node.owner"
         lock = FileLock(self.folder / "node.lock", timeout=0)
         try:
@@ -159,24 +156,24 @@ class Node:
         except OSError as error:
             raise StoreError(f"{self.folder} cannot be locked: {error.strerror}.") from error
         try:
-            note.write_text(f"`{what}` (process {os.getpid()})")
+            note.write_text(f"`{task}` (process {os.getpid()})")
             yield
         finally:
             lock.release()
 
 
 def network_of(node: Node) -> str:
-    """What tells one network's registrations from another's."""
+    """Return the name of the node's network: chain id and identity registry."""
     deployment = node.profile.deployment
     return f"{deployment.chain_id}:{deployment.identity}"
 
 
 def create_node(folder: Path | None, config: NodeConfig) -> Node:
-    """Make a node's home with its settings and its key. Raises ConfigError when there is one already."""
+    """Create a node's home with its settings and its key. Raises ConfigError when it exists already."""
     folder = folder or node_home(config.name)
     if (folder / "node.json").exists():
         raise ConfigError(f"{folder} is a node already.", hint="Choose another name or --home.")
     save_config(folder, config)
     node = Node(folder)
-    _ = node.signer  # a node without its key is none
+    _ = node.signer  # creates the key
     return node

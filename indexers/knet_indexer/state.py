@@ -1,24 +1,19 @@
-"""What a node remembers between runs: one SQLite file (WAL) that a killed process cannot leave half written."""
+"""The node's state between runs: one SQLite file of items, documents, chunks, embeddings and manifests."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
 
 from knet.codec import Cid, decode, encode
-from knet.errors import IndexerError
 from knet.records import Document, Record
+from knet.sqlite import Database
 
 VERSION = 1
 _VARIABLES = 500  # SQLite's oldest limit on "?" in one statement is 999
 _PAGE = 500  # documents read at once: a node may have a million
-_BUSY = 10.0  # seconds; another process holds the write lock for milliseconds
 
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS items (
   uri TEXT PRIMARY KEY, source TEXT NOT NULL, fingerprint TEXT NOT NULL,
@@ -44,9 +39,7 @@ CREATE TABLE IF NOT EXISTS changes (
   manifest INTEGER NOT NULL REFERENCES manifests(id) ON DELETE CASCADE,
   added INTEGER NOT NULL, uri TEXT NOT NULL, cid BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS changes_by_manifest ON changes(manifest);
-PRAGMA user_version = {VERSION};
-COMMIT;
+CREATE INDEX IF NOT EXISTS changes_by_manifest ON changes(manifest)
 """
 
 
@@ -76,84 +69,30 @@ class DocumentRow(Record, frozen=True):
     chunks: list[ChunkRow]
 
 
-class State:
+class State(Database):
     """A node's SQLite file. One object serves one thread; any number of processes may read while one writes."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY)
-            self._prepare()
-        except (sqlite3.Error, OSError) as error:
-            raise IndexerError(f"{path} cannot be opened: {error}.") from error
-
-    def _prepare(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, VERSION):
-            raise IndexerError(
-                f"{self.path} was written by another version of knet (schema {found}, this one reads {VERSION}).",
-                hint="Delete it and run `knet node sync` to index again.",
-            )
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        if not found:
-            self._db.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All writes inside happen, or none. Raises IndexerError when the disk refuses."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise IndexerError(f"{self.path} cannot be written: {error}.") from error
-
-    def query(self, sql: str, *values: Any) -> list[Any]:
-        """Every row of one statement."""
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise IndexerError(f"{self.path} cannot be read: {error}.") from error
-
-    def execute(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """One statement for each row; inside a `transaction`."""
-        self._db.executemany(sql, rows)
-
-    def insert(self, sql: str, *values: Any) -> int:
-        """Insert one row; inside a `transaction`. Its row id."""
-        return self._db.execute(sql, values).lastrowid or 0
+        hint = "Delete it and run `knet node sync` to index again."
+        super().__init__(path, _SCHEMA, version=VERSION, hint=hint, durable=True)
+        self.connection.execute("PRAGMA foreign_keys = ON")
 
     # --- settings --------------------------------------------------------------------------------------------------
 
     def meta(self, key: str) -> bytes:
-        """A remembered value, or ``b""``."""
+        """Return a setting, or ``b""`` when there is none."""
         rows = self.query("SELECT value FROM meta WHERE key = ?", key)
         return bytes(rows[0][0]) if rows else b""
 
     def put_meta(self, key: str, value: bytes) -> None:
-        """Remember a value; inside a `transaction`."""
-        self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(key, value)])
+        """Store a setting, at once or with the `transaction` in progress."""
+        with self._translated():
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     # --- items and their documents ---------------------------------------------------------------------------------
 
     def items(self) -> dict[str, ItemRow]:
-        """Every item by uri."""
+        """Return every item by uri."""
         rows = self.query("SELECT uri, source, fingerprint, space, reason FROM items")
         return {
             uri: ItemRow(uri=uri, source=source, fingerprint=fingerprint, space=space, reason=reason)
@@ -161,26 +100,27 @@ class State:
         }
 
     def spaces(self) -> set[Cid]:
-        """The spaces that items with documents are embedded in: one, unless a change of model was cut off."""
+        """Return the spaces of all indexed items: one, unless a change of model was interrupted."""
         return {Cid(row[0]) for row in self.query("SELECT DISTINCT space FROM items WHERE reason = ''")}
 
     def replace(self, row: ItemRow, documents: Iterable[DocumentRow] = ()) -> None:
-        """Put an item and its documents in the place of what was there; inside a `transaction`."""
-        self.execute("DELETE FROM items WHERE uri = ?", [(row.uri,)])
+        """Replace an item and its documents; inside a `transaction`."""
+        self.remove([row.uri])
         values = (row.uri, row.source, row.fingerprint, row.space, row.reason)
-        self.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?)", [values])
+        self.connection.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?)", values)
         for entry in documents:
             sql = "INSERT INTO documents (item, cid, block, text) VALUES (?, ?, ?, ?)"
-            number = self.insert(sql, row.uri, entry.cid.raw, encode(entry.document), entry.document.text.raw)
+            document = (row.uri, entry.cid.raw, encode(entry.document), entry.document.text.raw)
+            number = self.connection.execute(sql, document).lastrowid
             rows = [(number, chunk.start, chunk.end, chunk.digest) for chunk in entry.chunks]
-            self.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany("INSERT INTO chunks VALUES (?, ?, ?, ?)", rows)
 
     def remove(self, uris: Iterable[str]) -> None:
-        """Forget items, their documents and chunks; inside a `transaction`."""
-        self.execute("DELETE FROM items WHERE uri = ?", [(uri,) for uri in uris])
+        """Delete items, their documents and chunks; inside a `transaction`."""
+        self.connection.executemany("DELETE FROM items WHERE uri = ?", [(uri,) for uri in uris])
 
     def documents(self, item: str | None = None) -> Iterator[DocumentRow]:
-        """Every document (of one item, when given) with its chunks, in a stable order; read a page at a time."""
+        """Yield every document (of one item, when given) with its chunks, in a stable order, a page at a time."""
         where, values = ("item = ? AND", (item,)) if item is not None else ("", ())
         pages = f"SELECT id, cid, block FROM documents WHERE {where} id > ? ORDER BY id LIMIT {_PAGE}"
         chunks = "SELECT start, stop, digest FROM chunks WHERE document = ? ORDER BY start, stop"
@@ -194,7 +134,7 @@ class State:
                 )
 
     def texts(self) -> Iterator[tuple[str, Cid]]:
-        """Each item with the block of its text, or of each part of it; read a page at a time."""
+        """Yield each item's uri with the CID of its text, once for each part of a long one, a page at a time."""
         sql = f"SELECT id, item, text FROM documents WHERE id > ? ORDER BY id LIMIT {_PAGE}"
         last = 0
         while page := self.query(sql, last):
@@ -202,14 +142,14 @@ class State:
             last = page[-1][0]
 
     def counts(self) -> tuple[int, int]:
-        """Documents and chunks."""
+        """Return the numbers of documents and of chunks."""
         documents = self.query("SELECT count(*) FROM documents")[0][0]
         return documents, self.query("SELECT count(*) FROM chunks")[0][0]
 
     # --- embeddings ------------------------------------------------------------------------------------------------
 
     def vectors(self, space: Cid, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The stored vectors of those texts that were embedded in this space."""
+        """Return the stored vectors of those texts that were embedded in this space, by digest."""
         found: dict[bytes, bytes] = {}
         for first in range(0, len(digests), _VARIABLES):
             some = digests[first : first + _VARIABLES]
@@ -219,13 +159,13 @@ class State:
         return found
 
     def add_vectors(self, space: Cid, vectors: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep (digest of the text, vector) pairs of one space."""
-        with self.transaction():
+        """Store (digest of the text, vector) pairs of one space."""
+        with self.transaction() as db:
             rows = ((space.raw, digest, vector) for digest, vector in vectors)
-            self.execute("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
+            db.executemany("INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)", rows)
 
     def drop_unused_vectors(self, space: Cid) -> int:
-        """Forget vectors of other spaces and of texts no chunk holds: how many."""
-        with self.transaction():
+        """Delete vectors of other spaces and of texts that no chunk holds, and return their number."""
+        with self.transaction() as db:
             sql = "DELETE FROM embeddings WHERE space != ? OR digest NOT IN (SELECT digest FROM chunks)"
-            return self._db.execute(sql, (space.raw,)).rowcount
+            return db.execute(sql, (space.raw,)).rowcount

@@ -1,12 +1,12 @@
-"""The search index of a large node: derived from its blocks, kept in its home, rebuilt whenever it is not right.
+"""The search index of a large node on disk, derived from its blocks and rebuilt when it is damaged.
 
-Nothing here is evidence. What is answered comes from the committed blocks, and each hit's proof is checked against the
-manifest before it leaves, so that a damaged index costs time or recall and never the truth.
+The index is not evidence. Answers come from the committed blocks, and each hit's proof is checked against the manifest
+before it is sent. A damaged index costs time or recall, never correctness.
 """
 
-DISK_INDEX_CHUNKS = 10_000  # chunks: fewer are read into memory in a few seconds, and searched as fast
+DISK_INDEX_CHUNKS = 10_000  # smaller collections load into memory in seconds, and are searched as fast
 
 
 def uses_disk_index(chunks: int) -> bool:
-    """Whether a collection of so many chunks is searched on disk."""
+    """Return whether a collection of ``chunks`` chunks is searched on disk."""
     return chunks >= DISK_INDEX_CHUNKS

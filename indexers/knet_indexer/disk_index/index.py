@@ -1,7 +1,7 @@
-"""The index of a node, in its home: kept up to date by whoever publishes, opened by whoever serves.
+"""The disk index of a node, in its home: updated by publication, opened by the HTTP service.
 
-It lives in ``index/1``, ``index/2`` and so on, of which the last counts: what cannot be read, or has become mostly
-something else, is begun anew in the next folder, while a process that serves still reads the one before.
+It lives in ``index/1``, ``index/2`` and so on, of which the last is current. An index that is damaged or mostly
+obsolete is rebuilt in the next folder, while a serving process still reads the one before.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from ..node import Node, Progress
 from .catalog import Catalog
 from .ivf import DiskVectorIndex, Tail
 from .postings import Postings
-from .shards import HASH, DiskLexicalIndex, DiskShard, TextCache, numbered_vectors, row_numbers
+from .shards import HASH, DiskLexicalIndex, DiskShard, numbered_vectors, row_numbers, text_cache
 from .update import CATALOG, WORDS, indexed_mask, update
 
 FOLDER = "index"
-VECTOR_THREADS = 4  # searches whose vectors are compared while their words are looked up
+VECTOR_THREADS = 4  # searches that compare vectors while their words are looked up
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ log = logging.getLogger("knet.node")
 
 
 class ServableBlocks:
-    """The blocks that a gateway may hand out: those of some shards, and a few more."""
+    """The blocks that the gateway may serve: those of some shards, and ``more``."""
 
     def __init__(self, catalog: Catalog, shards: frozenset[int], more: frozenset[Cid]) -> None:
         self._catalog = catalog
@@ -56,12 +56,12 @@ class ServableBlocks:
 
 
 def disk_index_of(node: Node) -> DiskIndex:
-    """The index of a node. Raises ConfigError when the vector index that its settings name is not there."""
+    """Return the disk index of a node. Raises ConfigError when the vector index in its settings cannot be loaded."""
     return DiskIndex(node.folder, node.store, node.index if node.config.index else None)
 
 
 class DiskIndex:
-    """The index in a node's home. ``make_index`` finds candidates by vector in the place of the file kept here."""
+    """The index in a node's home. ``make_index`` opens an external vector index instead of the inverted file."""
 
     def __init__(self, home: Path, store: FileStore, make_index: MakeIndex | None = None) -> None:
         self._root = home / FOLDER
@@ -69,52 +69,50 @@ class DiskIndex:
         self._make_index = make_index
 
     def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress) -> None:
-        """Make it the index of ``refs``, and of the blocks of the shards ``kept``. Does nothing when it is.
+        """Bring the index up to ``refs`` and the blocks of the shards ``kept``. Does nothing when it is up to date.
 
-        Waits while another process works on it.
-        Raises StoreError, and what `knet.index.shard.read_shard` raises for blocks that are damaged or not there.
+        Waits while another process works on it. Raises StoreError, and what `knet.index.shard.read_shard` raises for
+        damaged or missing blocks.
         """
         self._ready(refs, kept, progress, lambda folder: None)
 
     def open(
         self, cid: Cid, kept: Several[Cid], more: frozenset[Cid], progress: Progress
     ) -> tuple[Collection, ServableBlocks]:
-        """A published manifest, and what the gateway may hand out: the blocks of the shards ``kept``, and ``more``.
+        """Open a published manifest, and the blocks that the gateway may serve: those of the shards ``kept``, and
+        ``more``.
 
-        Raises as `update`, CodecError, SpaceMismatch, and what another vector index raises.
+        Raises as `update`, CodecError, SpaceMismatch, and what an external vector index raises.
         """
         manifest, space, card = read_head(self._store, cid)
 
         def read(folder: Path) -> tuple[Callable[[], Collection], ServableBlocks]:
             catalog = Catalog(folder / CATALOG)
             known = catalog.shards()
-            texts = TextCache(self._store)
+            texts = text_cache(self._store)
             shards = [DiskShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
             rows = Rows(manifest.shards)
             row_of = row_numbers(rows, shards)
             lexical = DiskLexicalIndex(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
-            own = None if self._make_index else _own_vectors(folder, catalog, rows, shards)
+            inverted = None if self._make_index else _inverted_file(folder, catalog, rows, shards)
             ids = frozenset(known[each].id for each in kept)
 
             def collection() -> Collection:
-                dense = self._external_vectors(rows, shards) if own is None else own
+                dense = self._external_index(rows, shards) if inverted is None else inverted
                 pool = ThreadPoolExecutor(VECTOR_THREADS, "knet-nearest")  # its threads end with the collection
                 return Collection(cid, manifest, space, card, shards, dense, lexical, pool)
 
             return collection, ServableBlocks(catalog, ids, more)
 
-        collection, served = self._ready(manifest.shards, kept, progress, read)
-        return (
-            collection(),
-            served,
-        )  # not before now: when another vector index is away, what is kept here is still whole
+        collection, blocks = self._ready(manifest.shards, kept, progress, read)
+        return collection(), blocks  # after the update: it is complete even if an external index is down
 
     def remove(self) -> None:
-        """Forget the index: a node that has become small needs none."""
+        """Delete the index: a small node needs none."""
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _ready(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]) -> T:
-        """Bring the newest folder up to date and use it, or else a new one; the others are deleted."""
+        """Update the newest folder and use it, or else build a new one; then delete the others."""
         with self._locked():
             numbers = sorted(int(path.name) for path in self._root.iterdir() if path.name.isdecimal())
             newest = numbers[-1] if numbers else 1
@@ -123,11 +121,11 @@ class DiskIndex:
             except (StoreError, BlockNotFound) as error:
                 if not numbers:
                     raise
-                log.warning("the search index is built anew: %s", error)
+                log.warning("rebuilding the search index: %s", error)
                 newest += 1
                 try:
                     found = self._current(newest, refs, kept, progress, use)
-                except (StoreError, BlockNotFound):  # the disk is full, or blocks are not there: it only takes room
+                except (StoreError, BlockNotFound):  # disk full or blocks missing: free the space
                     shutil.rmtree(self._root / str(newest), ignore_errors=True)
                     raise
             for number in numbers:
@@ -144,7 +142,7 @@ class DiskIndex:
         except OSError as error:
             raise StoreError(
                 f"the search index in {self._root} cannot be written: {error.strerror}.",
-                hint="It can be deleted: it is built again from the node's blocks.",
+                hint="Delete it: it is rebuilt from the node's blocks.",
             ) from error
 
     def _current(
@@ -154,15 +152,15 @@ class DiskIndex:
         update(folder, self._store, refs, kept, progress, dense=self._make_index is None)
         return use(folder)
 
-    def _external_vectors(self, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
+    def _external_index(self, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
         assert self._make_index is not None
         leaves = [shard.leaves() for shard in shards]
         keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
         return self._make_index(np.concatenate([vectors for _, vectors in numbered_vectors(rows, shards)]), keys)
 
 
-def _own_vectors(folder: Path, catalog: Catalog, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
-    """The file of vectors in an index's folder, and what it does not hold. Raises StoreError."""
+def _inverted_file(folder: Path, catalog: Catalog, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
+    """Open the inverted file in an index's folder, with the vectors outside it. Raises StoreError."""
     inside = indexed_mask(catalog)
     tail = _outside(rows, shards, inside)
     name = catalog.meta("file", "")
@@ -170,7 +168,7 @@ def _own_vectors(folder: Path, catalog: Catalog, rows: Rows, shards: list[DiskSh
         return DiskVectorIndex(None, np.zeros(0, np.int32), tail)
     path = folder / name
     if not path.is_file() or path.stat().st_size != catalog.meta("bytes", 0):
-        raise StoreError(f"{path} is not what was written.")
+        raise StoreError(f"{path} is missing or has another size than when it was written.")
     row_of = row_numbers(rows, shards)
     in_both = np.full(len(inside), -1, np.int32)
     size = min(len(inside), len(row_of))
@@ -179,7 +177,7 @@ def _own_vectors(folder: Path, catalog: Catalog, rows: Rows, shards: list[DiskSh
 
 
 def texts_of(rows: Rows, shards: Sequence[DiskShard]) -> Callable[[int], str]:
-    """What reads the text of a row."""
+    """Return a function that reads the text of a row."""
 
     def text(row: int) -> str:
         shard, chunk = rows.place(row)
@@ -189,15 +187,15 @@ def texts_of(rows: Rows, shards: Sequence[DiskShard]) -> Callable[[int], str]:
 
 
 def _outside(rows: Rows, shards: Sequence[DiskShard], inside: npt.NDArray[np.bool_]) -> Tail:
-    """Rows and vectors of the live chunks that the inverted file does not hold."""
+    """Return rows and vectors of the live chunks that are not in the inverted file."""
     found = [(np.zeros(0, np.int64), np.zeros((0, 1), np.float32))]
     for place, shard in enumerate(shards):
         numbers = shard.entry.first + rows.of(place).astype(np.int64)
-        there = np.zeros(len(numbers), np.bool_)
+        contained = np.zeros(len(numbers), np.bool_)
         known = numbers < len(inside)
-        there[known] = inside[numbers[known]]
-        if not there.all():
-            vectors = shard.vectors[rows.of(place)[~there]].astype(np.float32)
-            found.append((rows.first[place] + np.flatnonzero(~there), vectors))
+        contained[known] = inside[numbers[known]]
+        if not contained.all():
+            vectors = shard.vectors[rows.of(place)[~contained]].astype(np.float32)
+            found.append((rows.first[place] + np.flatnonzero(~contained), vectors))
     parts = found[1:] or found
     return Tail(np.concatenate([numbers for numbers, _ in parts]), np.concatenate([vectors for _, vectors in parts]))

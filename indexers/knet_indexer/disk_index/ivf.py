@@ -1,7 +1,7 @@
-"""Nearest vectors among very many: an inverted file (FAISS) on disk, mapped into memory.
+"""Nearest neighbours among many vectors: an inverted file (FAISS) on disk, mapped into memory.
 
-It keeps the committed float16 vectors as they are, so the products it ranks by are exact, and what it misses is only
-what lies in lists it did not look into. How many lists those are is chosen by measuring.
+It keeps the committed float16 vectors unchanged, so the products that rank candidates are exact. It misses only
+neighbours in lists that it does not probe. The number of probed lists is chosen by measurement.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from knet.errors import StoreError
 from knet.index.dense import ExactIndex, Rows
 from knet.index.shard import Vectors
 
-LIST_FACTOR = 2.0  # times the square root of the vectors: then finding the lists costs about what reading them does
-TRAINING_PER_LIST = 40  # vectors a list: FAISS asks for 39
+LIST_FACTOR = 2.0  # times the square root of the vectors: finding the lists then costs about as much as reading them
+TRAINING_PER_LIST = 40  # FAISS asks for at least 39
 ROUNDS = 10  # of k-means
-PROBES = 256  # vectors whose true neighbours are compared with those found
+PROBES = 256  # vectors for which found and true neighbours are compared
 NEIGHBOURS = 10
-MIN_RECALL = 0.99  # of them
-PROBE_FACTOR = 4  # times the lists that passages need are read for questions, which lie farther out: .97 becomes .99
-
-MAX_PROBED_SHARE = 1 / 8  # of the lists: at a million diffuse vectors .98 of the neighbours in 9 ms; all would cost 80
+MIN_RECALL = 0.99  # of the true neighbours
+PROBE_FACTOR = 4  # questions lie farther out than passages and need more lists: recall .97 becomes .99
+MAX_PROBED_SHARE = 1 / 8  # of the lists: among a million diffuse vectors recall .98 in 9 ms; all lists take 80 ms
 
 Numbers = npt.NDArray[np.int64]
 Batches = Callable[[], Iterable[tuple[Numbers, Vectors]]]
 
 
 def build_ivf(path: Path, dimension: int, count: int, batches: Batches, progress: Callable[[int, int], None]) -> None:
-    """Write the index of ``count`` vectors, which ``batches`` gives with their numbers, as often as it is called.
+    """Write the index of ``count`` vectors. ``batches`` yields them with their numbers, each time it is called.
 
     Raises StoreError.
     """
@@ -67,7 +66,7 @@ def build_ivf(path: Path, dimension: int, count: int, batches: Batches, progress
 
 
 def _picked(batches: Iterable[tuple[Numbers, Vectors]], positions: Numbers) -> Vectors:
-    """The vectors at these positions of all, in order."""
+    """Return the vectors at these positions of all, in order."""
     wanted, seen, found = np.sort(positions), 0, []
     for _, vectors in batches:
         low, high = np.searchsorted(wanted, [seen, seen + len(vectors)])
@@ -77,7 +76,7 @@ def _picked(batches: Iterable[tuple[Numbers, Vectors]], positions: Numbers) -> V
 
 
 class _Nearest:
-    """The true neighbours of some vectors, found while all pass by. A vector's nearest is itself, and not counted."""
+    """The true neighbours of the probes, found in one pass over all vectors. A vector is not its own neighbour."""
 
     def __init__(self, probes: Vectors) -> None:
         self.probes = probes
@@ -91,7 +90,7 @@ class _Nearest:
         self._scores, self._numbers = np.take_along_axis(scores, best, 1), np.take_along_axis(known, best, 1)
 
     def share_of(self, found: Numbers) -> float:
-        """Which share of the true neighbours is among those found, ``(probes, NEIGHBOURS + 1)``."""
+        """Return the recall of ``found``, the neighbours ``(probes, NEIGHBOURS + 1)`` that a search returned."""
         own = self._numbers[np.arange(len(self.probes)), self._scores.argmax(axis=1)]
         pairs = zip(self._numbers.tolist(), found.tolist(), own.tolist(), strict=True)
         return float(np.mean([_share(set(true) - {same, -1}, got) for true, got, same in pairs]))
@@ -102,7 +101,7 @@ def _share(true: set[int], found: list[int]) -> float:
 
 
 def _lists_to_read(index: Any, truth: _Nearest) -> int:
-    """The fewest lists, by doubling, that find enough."""
+    """Return the number of lists to probe: the fewest, by doubling, with enough recall, times `PROBE_FACTOR`."""
     probe = 1
     while probe < index.nlist:
         index.nprobe = probe
@@ -113,17 +112,17 @@ def _lists_to_read(index: Any, truth: _Nearest) -> int:
 
 
 class Tail(NamedTuple):
-    """Vectors that came after the file was written, and the rows they are."""
+    """Vectors added after the file was written, and their rows."""
 
     rows: Numbers
     vectors: Vectors
 
 
 class DiskVectorIndex:
-    """The file and what came after it, as one `knet.index.dense.DenseIndex`."""
+    """The inverted file and the vectors added since, as one `knet.index.dense.DenseIndex`."""
 
     def __init__(self, path: Path | None, row_of: npt.NDArray[np.int32], tail: Tail) -> None:
-        """``row_of`` gives the row of each number in the file, -1 where there is none. Raises StoreError."""
+        """``row_of`` maps each number in the file to its row, -1 where it has none. Raises StoreError."""
         self._row_of = row_of
         self._tail = tail
         self._exact = ExactIndex(tail.vectors)
@@ -132,8 +131,8 @@ class DiskVectorIndex:
             try:
                 self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
                 lists: Any = faiss.downcast_InvertedLists(self._index.invlists)
-                lists.prefetch_nthread = 0  # a thread a list costs more than the kernel's own reading ahead
-            except (RuntimeError, AttributeError, TypeError) as error:  # what FAISS makes of a torn file
+                lists.prefetch_nthread = 0  # a thread for each list costs more than the kernel's read-ahead
+            except (RuntimeError, AttributeError, TypeError) as error:  # FAISS's errors for a truncated file
                 raise StoreError(f"{path} is damaged: {error}.") from error
             self._bits = np.packbits(row_of >= 0, bitorder="little")
             self._live = faiss.IDSelectorBitmap(len(row_of), faiss.swig_ptr(self._bits))
@@ -148,10 +147,10 @@ class DiskVectorIndex:
         faiss.omp_set_num_threads(1)  # as in `ExactIndex`
         products, numbers = self._index.search(vector[None, :], k, params=self._parameters)
         found = numbers[0] >= 0
-        there: Rows = self._row_of[numbers[0][found]].astype(np.int64)
+        inside: Rows = self._row_of[numbers[0][found]].astype(np.int64)
         if not len(rows):
-            return there
-        own = self._tail.vectors[np.searchsorted(self._tail.rows, rows)] @ vector
-        scores = np.concatenate([products[0][found], own])
-        best: Rows = np.concatenate([there, rows])[np.argsort(-scores, kind="stable")[:k]]
+            return inside
+        outside = self._tail.vectors[np.searchsorted(self._tail.rows, rows)] @ vector
+        scores = np.concatenate([products[0][found], outside])
+        best: Rows = np.concatenate([inside, rows])[np.argsort(-scores, kind="stable")[:k]]
         return best

@@ -1,4 +1,4 @@
-"""Which chunks hold a word: a Tantivy index on disk, which proposes candidates for exact BM25 scores."""
+"""The word index of a disk index: Tantivy postings that propose candidates for exact BM25 scores."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ try:
 except ImportError as error:
     raise MissingExtra("tantivy", "node") from error
 
-WRITER_BYTES = 64 << 20  # what is gathered in memory before it is written out
+WRITER_BYTES = 64 << 20  # buffered in memory before they are written
 _WORDS, _NUMBER, _SHARD = "words", "number", "shard"
 _ANALYSER = "knet"
-_FAILURES = (ValueError, RuntimeError, OSError)  # what Tantivy's errors arrive as
+_FAILURES = (ValueError, RuntimeError, OSError)  # the types of Tantivy's errors
 
 
 class Postings:
-    """The index in one folder, as it was when opened. Texts come as tokens: what a word is, knet decides."""
+    """The word index in one folder, as of its opening. Texts arrive as tokens of `knet.index.lexical`."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or create. Raises StoreError."""
+        """Open or create it. Raises StoreError."""
         self.folder = folder
         with self._translated():
             folder.mkdir(parents=True, exist_ok=True)
@@ -42,16 +42,16 @@ class Postings:
         try:
             yield
         except _FAILURES as error:
-            raise StoreError(f"the word index in {self.folder} is damaged, or cannot be used: {error}.") from error
+            raise StoreError(f"the word index in {self.folder} cannot be used: {error}.") from error
 
     @property
     def count(self) -> int:
-        """How many chunks it holds, those included that are removed and not dropped."""
+        """The number of chunks it holds, including removed ones that are not dropped yet."""
         return int(self._searcher.num_docs)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Change the index; whoever opens it after a commit, or afterwards, finds what changed. Raises StoreError."""
+        """Change the index. An index opened after a commit has the change. Raises StoreError."""
         with self._translated():
             writer = self._index.writer(WRITER_BYTES, 1)
             try:
@@ -60,12 +60,12 @@ class Postings:
             except BaseException:
                 with suppress(*_FAILURES):
                     writer.rollback()
-                    writer.wait_merging_threads()  # which also lets go of the folder
+                    writer.wait_merging_threads()  # which also releases the folder
                 raise
             writer.wait_merging_threads()
 
     def candidates(self, terms: Collection[str], count: int) -> list[int]:
-        """Numbers of at most ``count`` chunks that BM25 puts first, nearly: lengths are rounded here."""
+        """Return the numbers of at most ``count`` chunks with the best approximate BM25: Tantivy rounds lengths."""
         with self._translated():
             parts = [(tantivy.Occur.Should, tantivy.Query.term_query(self._schema, _WORDS, t, "freq")) for t in terms]
             found = self._searcher.search(tantivy.Query.boolean_query(parts), count, count=False).hits
@@ -74,13 +74,13 @@ class Postings:
 
 
 class Writer:
-    """Changes to the index."""
+    """An open transaction of the word index."""
 
     def __init__(self, writer: tantivy.IndexWriter) -> None:
         self._writer = writer
 
     def add(self, shard: int, first: int, texts: Iterable[Sequence[str]]) -> None:
-        """The tokens of a shard's chunks, which are numbered from ``first``, in the place of what it had."""
+        """Index the tokens of a shard's chunks, numbered from ``first``, in place of its earlier ones."""
         self.drop(shard)
         for number, words in enumerate(texts, first):
             document = tantivy.Document()

@@ -1,12 +1,10 @@
-"""Shards and words of a collection that stays on disk: only what a search touches is read."""
+"""Shards and lexical scores of a collection on disk: a search reads only the blocks that it needs."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import nsmallest
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -26,50 +24,35 @@ from knet.records import VECTOR_DTYPE, ShardRef, chunk_leaf
 from .catalog import Catalog, CatalogEntry
 from .postings import Postings
 
-KEPT_TEXTS = 64  # documents whose texts stay in memory: a search asks for each of its own several times
-KEPT_BYTES = 32 << 20  # of them together
-EXTRA_CANDIDATES = 4  # candidates beyond twice what is wanted: their order is not exact yet
+CACHED_TEXTS = 64  # of at most 1 MiB: a search reads the text of each candidate several times
+EXTRA_CANDIDATES = 4  # beyond twice k: the order of candidates is not exact yet
 HASH = 32
 
 
-class TextCache:
-    """The texts of a block store, those read last kept. For any number of threads."""
+def text_cache(source: BlockSource) -> Callable[[Cid], str]:
+    """Return a function that reads texts and caches the last ones; for any number of threads."""
 
-    def __init__(self, source: BlockSource) -> None:
-        self._source = source
-        self._kept: OrderedDict[Cid, str] = OrderedDict()
-        self._size = 0
-        self._lock = Lock()
-
-    def get(self, cid: Cid) -> str:
-        """Raises as `BlockSource.get`, and CodecError."""
-        with self._lock:
-            if cid in self._kept:
-                self._kept.move_to_end(cid)
-                return self._kept[cid]
+    @lru_cache(CACHED_TEXTS)
+    def read(cid: Cid) -> str:
+        """Return a text. Raises as `BlockSource.get`, and CodecError."""
         try:
-            text = self._source.get(cid).decode()
+            return source.get(cid).decode()
         except UnicodeDecodeError as error:
             raise CodecError(f"the text {cid} is not UTF-8.") from error
-        with self._lock:
-            if cid not in self._kept:
-                self._kept[cid] = text
-                self._size += len(text)
-            while len(self._kept) > KEPT_TEXTS or (self._size > KEPT_BYTES and len(self._kept) > 1):
-                self._size -= len(self._kept.popitem(last=False)[1])
-        return text
+
+    return read
 
 
 class DiskShard:
-    """One shard whose blocks are read where they lie. A proof that does not hold has the shard checked and mended."""
+    """One shard whose blocks stay on disk. When a proof does not hold, it verifies the shard and rebuilds the tree."""
 
     def __init__(
-        self, store: FileStore, texts: TextCache, catalog: Catalog, ref: ShardRef, entry: CatalogEntry
+        self, store: FileStore, read_text: Callable[[Cid], str], catalog: Catalog, ref: ShardRef, entry: CatalogEntry
     ) -> None:
         self.ref = ref
         self.entry = entry
         self._store = store
-        self._texts = texts
+        self._read_text = read_text
         self._catalog = catalog
 
     @cached_property
@@ -86,21 +69,25 @@ class DiskShard:
         try:
             return np.frombuffer(self._store.view(cid), kind).reshape(self.ref.count, -1)
         except ValueError as error:
-            raise BlockTampered(f"block {cid} of shard {self.ref.shard} is damaged.") from error
+            raise BlockTampered(
+                f"block {cid} of shard {self.ref.shard} is damaged: it does not hold {self.ref.count} rows."
+            ) from error
 
     def text(self, chunk: int) -> str:
         _, start, end = self.spans[chunk].tolist()
-        return self._texts.get(self._named(chunk)[1])[start:end]
+        return self._read_text(self._document_and_text(chunk)[1])[start:end]
 
     def document(self, chunk: int) -> tuple[Cid, bytes]:
-        cid = self._named(chunk)[0]
+        cid = self._document_and_text(chunk)[0]
         return cid, self._store.get(cid)
 
-    def _named(self, chunk: int) -> tuple[Cid, Cid]:
+    def _document_and_text(self, chunk: int) -> tuple[Cid, Cid]:
         return self._catalog.document(self.entry.id, int(self.spans[chunk, 0]))
 
     def proof(self, chunk: int) -> tuple[bytes, list[bytes]]:
-        """A chunk's leaf hash, and an inclusion proof that holds. Raises what `read_shard` raises on damaged blocks."""
+        """Return a chunk's leaf hash and an inclusion proof that holds. Raises what `read_shard` raises on damaged
+        blocks.
+        """
         leaf, path = self._leaf(chunk), proof_path(self._catalog.levels(self.entry.id), self.ref.count, chunk)
         if not included(leaf, chunk, self.ref.count, path, self.ref.root):
             levels = tree_bytes(read_shard(self._store, self.ref))
@@ -110,10 +97,12 @@ class DiskShard:
 
     def _leaf(self, chunk: int) -> bytes:
         _, start, end = self.spans[chunk].tolist()
-        return chunk_leaf(self._named(chunk)[0], start, end, self.text(chunk), self.vectors[chunk].tobytes())
+        return chunk_leaf(
+            self._document_and_text(chunk)[0], start, end, self.text(chunk), self.vectors[chunk].tobytes()
+        )
 
     def leaves(self) -> bytes:
-        """The leaf hashes of all chunks, 32 bytes each, as the index has them."""
+        """Return the leaf hashes of all chunks, 32 bytes each, as cached in the index."""
         return self._catalog.levels(self.entry.id)[: HASH * self.ref.count]
 
     def find(self, document: Cid, start: int, end: int) -> int | None:
@@ -126,12 +115,14 @@ class DiskShard:
 
 
 def tree_bytes(shard: LoadedShard) -> bytes:
-    """The Merkle tree of a shard that was read and checked: its levels one after the other, lowest first."""
+    """Return the Merkle tree of a verified shard: its levels in sequence, lowest first."""
     return b"".join(b"".join(level) for level in shard.tree.levels)
 
 
 def proof_path(levels: bytes, size: int, index: int) -> list[bytes]:
-    """The inclusion proof of one leaf, of a tree of ``size`` leaves as `tree_bytes` writes it (see `Tree.path`)."""
+    """Return the inclusion proof of one leaf, from a tree of ``size`` leaves as `tree_bytes` writes it (see
+    `Tree.path`).
+    """
     path, first = [], 0
     while size > 1:
         if (sibling := index ^ 1) < size:
@@ -141,12 +132,12 @@ def proof_path(levels: bytes, size: int, index: int) -> list[bytes]:
 
 
 class DiskLexicalIndex:
-    """Candidates from the word index, scored exactly from their texts: the scores that `MemoryLexical` gives."""
+    """Candidates from the word index, with the exact BM25 scores that `MemoryLexical` gives."""
 
     def __init__(
         self, catalog: Catalog, postings: Postings, row_of: npt.NDArray[np.int32], text: Callable[[int], str]
     ) -> None:
-        """``row_of`` gives the row of each number, -1 where it is not live; ``text`` the text of a row."""
+        """``row_of`` maps a chunk number to its row, -1 where it is not live; ``text`` returns the text of a row."""
         self._catalog = catalog
         self._postings = postings
         self._row_of = row_of
@@ -158,28 +149,28 @@ class DiskLexicalIndex:
             return dict.fromkeys(others(), 0.0)
         bm25 = Bm25(found.chunks, found.length / max(found.chunks, 1), found.df)
         weights = {term: bm25.idf(term) for term in found.df}
-        own, given = self._candidates(found.df, 2 * k + EXTRA_CANDIDATES), list(others())
+        candidates, given = self._candidates(found.df, 2 * k + EXTRA_CANDIDATES), list(others())
         scores = {
             row: bm25.score(weights, tokens(self._text(row))) / (K1 + 1)  # the constant factor that BM25S leaves out
-            for row in {*given, *own}
+            for row in {*given, *candidates}
         }
         best = nsmallest(k, (row for row, score in scores.items() if score > 0), key=lambda row: (-scores[row], row))
         return {row: scores[row] for row in {*given, *best}}
 
     def _candidates(self, terms: Iterable[str], count: int) -> list[int]:
-        """``count`` live rows, or all there are: the index also finds what was removed since."""
-        asked = count
+        """Return up to ``count`` live rows. Asks for more when the index also returns chunks removed since."""
+        requested = count
         while True:
-            numbers = self._postings.candidates(list(terms), asked)
+            numbers = self._postings.candidates(list(terms), requested)
             known = [number for number in numbers if number < len(self._row_of)]
             live = [row for row in self._row_of[known].tolist() if row >= 0]
-            if len(live) >= count or len(numbers) < asked:
+            if len(live) >= count or len(numbers) < requested:
                 return live[:count]
-            asked *= 4
+            requested *= 4
 
 
 def row_numbers(rows: Rows, shards: list[DiskShard]) -> npt.NDArray[np.int32]:
-    """The row of each number of the catalog; -1 for what this manifest has not, or has removed."""
+    """Return the row of each chunk number of the catalog, -1 for chunks that this manifest lacks or has removed."""
     size = max((shard.entry.first + shard.ref.count for shard in shards), default=0)
     row_of = np.full(size, -1, np.int32)
     for place, shard in enumerate(shards):
@@ -191,7 +182,7 @@ def row_numbers(rows: Rows, shards: list[DiskShard]) -> npt.NDArray[np.int32]:
 def numbered_vectors(
     rows: Rows, shards: list[DiskShard]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-    """The numbers and vectors of all live chunks, a shard at a time."""
+    """Yield the numbers and vectors ``(chunks, dimension)`` float32 of all live chunks, a shard at a time."""
     for place, shard in enumerate(shards):
         chunks = rows.of(place)
         yield shard.entry.first + chunks.astype(np.int64), shard.vectors[chunks].astype(np.float32)

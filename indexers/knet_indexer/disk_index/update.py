@@ -1,9 +1,10 @@
-"""Bring a node's index up to the shards it publishes: what is new is added, what is gone dropped."""
+"""Incremental update of a disk index to the shards of a manifest."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,12 @@ from ..node import Progress
 from .catalog import Catalog, CatalogEntry, NewShard
 from .ivf import build_ivf
 from .postings import Postings
-from .shards import HASH, DiskShard, TextCache, tree_bytes, numbered_vectors
+from .shards import HASH, DiskShard, numbered_vectors, text_cache, tree_bytes
 
 CATALOG, WORDS = "catalog.db", "words"
-SHARDS_PER_COMMIT = 32  # shards committed together, about 40,000 chunks: what being cut off may cost
-MAX_UNINDEXED = 20_000  # vectors outside the inverted file: comparing them all takes some milliseconds
-MIN_KEPT_SHARE = 0.5  # of the live chunks: when fewer stay, beginning anew is cheaper than taking the others out
+SHARDS_PER_COMMIT = 32  # about 40,000 chunks: the work that an interruption may lose
+MAX_UNINDEXED = 20_000  # vectors outside the inverted file: comparing all of them takes some milliseconds
+MIN_KEPT_SHARE = 0.5  # of the live chunks: below it, a rebuild is cheaper than removing the others
 
 Mask = npt.NDArray[np.bool_]
 
@@ -35,36 +36,36 @@ Mask = npt.NDArray[np.bool_]
 def update(
     folder: Path, store: FileStore, refs: Sequence[ShardRef], kept: Collection[Cid], progress: Progress, *, dense: bool
 ) -> None:
-    """Make the index in ``folder`` that of ``refs``; of the shards ``kept`` it also remembers the blocks.
+    """Bring the index in ``folder`` up to ``refs``; of the shards ``kept`` it also records the blocks.
 
-    ``dense`` False leaves vectors to an external vector index. Raises StoreError when it is damaged, when it holds mostly
-    something else, and when the disk is full; and what `read_shard` raises.
+    ``dense`` is False when an external vector index holds the vectors. Raises StoreError when the index is damaged or
+    mostly obsolete, and when the disk is full; and what `read_shard` raises.
     """
     folder.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(folder / CATALOG)
     try:
-        work = _Update(folder, store, catalog, progress)
-        work.words(refs, kept)
+        job = _Update(folder, store, catalog, progress)
+        job.words(refs, kept)
         if dense:
-            work.dense(refs)
+            job.dense(refs)
     finally:
         catalog.close()
 
 
 class _Counts:
-    """How the statistics of a collection's words change."""
+    """Changes to the term statistics of a collection."""
 
     def __init__(self) -> None:
         self.df: Counter[str] = Counter()
         self.chunks = self.length = 0
 
-    def take(self, words: Sequence[Sequence[str]], which: Mask, sign: int) -> None:
-        """Chunks that come (``sign`` 1) or go (-1), of a shard whose tokens are ``words``."""
-        some = [words[chunk] for chunk in np.flatnonzero(which).tolist()]
+    def count(self, words: Sequence[Sequence[str]], which: Mask, sign: int) -> None:
+        """Count chunks of a shard with tokens ``words`` as added (``sign`` 1) or removed (-1)."""
+        counted = [words[chunk] for chunk in np.flatnonzero(which).tolist()]
         change = self.df.update if sign > 0 else self.df.subtract
-        change(document_frequency(some))
-        self.chunks += sign * len(some)
-        self.length += sign * sum(map(len, some))
+        change(document_frequency(counted))
+        self.chunks += sign * len(counted)
+        self.length += sign * sum(map(len, counted))
 
 
 class _Update:
@@ -75,17 +76,17 @@ class _Update:
         self.progress = progress
 
     def words(self, refs: Sequence[ShardRef], kept: Collection[Cid]) -> None:
-        """Everything but the vectors."""
+        """Update everything except the inverted file of vectors."""
         known = self.catalog.shards()
         if Postings(self.folder / WORDS).count < sum(len(entry.alive) for entry in known.values()):
-            raise StoreError(f"the word index in {self.folder} lacks chunks.")
-        masks = {ref.shard: live_mask(ref) for ref in refs}
+            raise StoreError(f"the word index in {self.folder} is incomplete.")
+        masks = {ref.shard: alive(ref) for ref in refs}
         _check_worth(known, masks)
         new = [ref for ref in refs if ref.shard not in known or not known[ref.shard].indexed]
         for cid, entry in known.items():
             mask = masks.get(cid, np.zeros(len(entry.alive), np.bool_))
             if entry.indexed and not np.array_equal(mask, entry.alive):
-                self._revive(cid, entry, mask)
+                self._set_alive(cid, entry, mask)
         obsolete = [entry.id for cid, entry in known.items() if cid not in masks and cid not in kept]
         unknown = set(kept) - known.keys() - masks.keys()
         if not new and not obsolete and not unknown:
@@ -101,7 +102,7 @@ class _Update:
                         words = [tokens(text) for text in shard.texts]
                         number, start = self.catalog.add(_entry(self.store, shard, masks[ref.shard]))
                         writer.add(number, start, words)
-                        counts.take(words, masks[ref.shard], 1)
+                        counts.count(words, masks[ref.shard], 1)
                         done += ref.count
                     writer.commit()
                     self.catalog.count(counts.df, counts.chunks, counts.length)
@@ -112,23 +113,23 @@ class _Update:
             for cid in unknown:
                 self.catalog.add(_kept(self.store, cid))
 
-    def _revive(self, cid: Cid, entry: CatalogEntry, mask: Mask) -> None:
-        """Chunks of a shard that come or go."""
+    def _set_alive(self, cid: Cid, entry: CatalogEntry, mask: Mask) -> None:
+        """Apply the added and removed chunks of an indexed shard."""
         root = self.catalog.levels(entry.id)[-HASH:]
         shard = read_shard(self.store, ShardRef(shard=cid, root=root, count=len(mask)))
         words = [tokens(text) for text in shard.texts]
         counts = _Counts()
-        counts.take(words, mask & ~entry.alive, 1)
-        counts.take(words, entry.alive & ~mask, -1)
+        counts.count(words, mask & ~entry.alive, 1)
+        counts.count(words, entry.alive & ~mask, -1)
         with self.catalog.transaction():
             self.catalog.count(counts.df, counts.chunks, counts.length)
             self.catalog.set_alive(entry.id, mask)
 
     def dense(self, refs: Sequence[ShardRef]) -> None:
-        """Write the inverted file anew when too much lies outside of it."""
+        """Rewrite the inverted file when too many vectors are outside it."""
         known = self.catalog.shards()
         rows = Rows(refs)
-        texts = TextCache(self.store)
+        texts = text_cache(self.store)
         shards = [DiskShard(self.store, texts, self.catalog, ref, known[ref.shard]) for ref in refs]
         inside = indexed_mask(self.catalog)
         live = np.zeros(max(len(inside), self.catalog.meta("numbers", 0)), np.bool_)
@@ -140,8 +141,8 @@ class _Update:
             return
         name = f"vectors-{self.catalog.meta('files', 0) + 1}.faiss"
         dimension = shards[0].vectors.shape[1]
-        tell = lambda done, total: self.progress("vectors", done, total)  # noqa: E731
-        build_ivf(self.folder / name, dimension, len(rows), lambda: numbered_vectors(rows, shards), tell)
+        progress = partial(self.progress, "vectors")
+        build_ivf(self.folder / name, dimension, len(rows), lambda: numbered_vectors(rows, shards), progress)
         with self.catalog.transaction():
             self.catalog.put_meta("files", self.catalog.meta("files", 0) + 1)
             self.catalog.put_meta("file", name)
@@ -153,17 +154,15 @@ class _Update:
 
 
 def indexed_mask(catalog: Catalog) -> Mask:
-    """Which numbers the inverted file holds."""
+    """Return a mask over chunk numbers: those in the inverted file."""
     return np.unpackbits(np.frombuffer(catalog.meta("inside", b""), np.uint8)).astype(np.bool_)
 
 
 def _check_worth(known: dict[Cid, CatalogEntry], masks: dict[Cid, Mask]) -> None:
     live = sum(int(entry.alive.sum()) for entry in known.values())
-    staying = sum(
-        int((entry.alive & masks[cid]).sum()) for cid, entry in known.items() if cid in masks and entry.indexed
-    )
-    if staying < MIN_KEPT_SHARE * live:
-        raise StoreError("the index holds mostly what was removed.")
+    kept = sum(int((entry.alive & masks[cid]).sum()) for cid, entry in known.items() if cid in masks and entry.indexed)
+    if kept < MIN_KEPT_SHARE * live:
+        raise StoreError("the search index holds mostly removed chunks.")
 
 
 def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
@@ -173,7 +172,7 @@ def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
 
 
 def _kept(store: FileStore, cid: Cid) -> NewShard:
-    """A shard of the manifest before: nothing of it is found any more, and its blocks are still handed out."""
+    """Describe a shard of the manifest before: no search returns its chunks, but the gateway serves its blocks."""
     record = get_record(store, cid, Shard)
     texts = [get_record(store, document, Document).text for document in record.documents]
     return _new(cid, record, np.zeros(0, np.bool_), b"", texts)

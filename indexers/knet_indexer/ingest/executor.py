@@ -1,73 +1,72 @@
-"""Where a sync does its heavy work, reading, cutting and embedding: in this process, or on the workers of a cluster.
+"""Executors of a sync's heavy work, reading, cutting and embedding: this process, or the workers of a Ray cluster.
 
-Whatever the executor, the state is written here, batch by batch and in the same order, from the same texts embedded
-together: what comes of it does not depend on who did the work.
+The node's own process writes the state, batch by batch and in the same order, from the same texts embedded together.
+The result does not depend on the executor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol
 
 from knet.embed import Embedder, Progress, Vectors
+from knet.errors import ConfigError
 
 from ..chunking import Chunker
-from ..sources.base import Item
-from ..state import DocumentRow, ItemRow
-from .prepare import PreparedItem, prepare
+from .prepare import Outcome, ReadJob, try_prepare
 
 LOCAL = "local"
-RAY = "ray"
-
-T = TypeVar("T")
-Thunk = Callable[[], T]  # gives what was asked for, at once or when it is done, or raises what went wrong
-
-
-class ReadJob(NamedTuple):
-    """What reading one item takes; see `prepare`."""
-
-    item: Item
-    row: ItemRow
-    licence: str
-    known: Sequence[DocumentRow]
-    recut: bool
 
 
 class Executor(Protocol):
-    """Does the work of a sync. Results come in the order in which they were asked for."""
+    """The worker of a sync. Results come in the order of the requests."""
 
     @property
     def max_pending(self) -> int:
-        """How many batches may be under way besides the one that is waited for."""
+        """The number of batches that may be pending besides the one that is waited for."""
         ...
 
-    def prepare(
-        self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
-    ) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
-        """Read and cut; what is later raised belongs to the one job."""
+    def prepare(self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker) -> Iterator[tuple[ReadJob, Outcome]]:
+        """Yield each job with its prepared item, or with the error of that item."""
         ...
 
-    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
-        """What ``embedder.encode(texts)`` gives, ``(len(texts), dimension)`` float32."""
+    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Callable[[], Vectors]:
+        """Return a function that waits for ``embedder.encode(texts)``, ``(len(texts), dimension)`` float32."""
         ...
 
 
 class LocalExecutor:
-    """This process, one thing after the other."""
+    """An executor in this process, one job after the other."""
 
-    ahead = 0
+    max_pending = 0
 
-    def prepare(
-        self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
-    ) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
+    def prepare(self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker) -> Iterator[tuple[ReadJob, Outcome]]:
         for job in jobs:
-            yield job, partial(read_here, job, cut)
+            yield job, try_prepare(job, cut)
 
-    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
+    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Callable[[], Vectors]:
         return partial(embedder.encode, texts, progress=progress)
 
 
-def read_here(job: ReadJob, cut: Chunker) -> PreparedItem:
-    """Read and cut in this process. Raises as `prepare`."""
-    return prepare(job.item, job.row, job.licence, job.known, cut, recut=job.recut)
+def check_executor(spec: str) -> None:
+    """Raise ConfigError unless ``spec`` is ``local``, ``ray`` or ``ray://HOST:PORT``."""
+    if spec not in (LOCAL, "ray") and not spec.startswith("ray://"):
+        raise ConfigError(f"executor {spec!r} is not known.", hint="Name local, ray or ray://HOST:PORT.")
+
+
+@contextmanager
+def open_executor(spec: str, model: str) -> Iterator[Executor]:
+    """Open the executor that ``spec`` names, for a node of this model.
+
+    Raises ConfigError, MissingExtra, Unreachable, and inside the block the errors of its workers.
+    """
+    check_executor(spec)
+    if spec == LOCAL:
+        yield LocalExecutor()
+        return
+    from .ray_executor import open_ray_executor  # imports Ray, which takes seconds and is an extra
+
+    with open_ray_executor(spec, model) as executor:
+        yield executor

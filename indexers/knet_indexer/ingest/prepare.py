@@ -1,12 +1,13 @@
-"""From one item of a source to documents and chunks, ready to be embedded."""
+"""Preparation of one item: its documents and chunks, ready to be embedded."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from knet.codec import MAX_BLOCK, Cid, cid_of
-from knet.errors import SourceError
+from knet.errors import KnetError, SourceError
 from knet.records import Document, Record
 
 from ..chunking import Chunker, canonical
@@ -14,8 +15,21 @@ from ..sources.base import Item, Text
 from ..state import ChunkRow, DocumentRow, ItemRow
 
 
+class ReadJob(NamedTuple):
+    """An item to read, its row without a reason, and its documents as of the last sync.
+
+    ``licence`` is the node's own. ``recut`` is for another model: documents stay, their chunks do not.
+    """
+
+    item: Item
+    row: ItemRow
+    licence: str
+    known: Sequence[DocumentRow]
+    recut: bool
+
+
 class PreparedItem(Record, frozen=True):
-    """An item on its way into the state: its documents, the blocks of their texts, the chunks' texts by digest."""
+    """An item ready for the state: its documents, the blocks of their texts, the chunks' texts by digest."""
 
     row: ItemRow
     documents: list[DocumentRow] = []
@@ -23,30 +37,39 @@ class PreparedItem(Record, frozen=True):
     passages: dict[bytes, str] = {}
 
 
-def prepare(
-    item: Item, row: ItemRow, licence: str, known: Sequence[DocumentRow], cut: Chunker, *, recut: bool
-) -> PreparedItem:
-    """Read an item and cut it. Raises what reading raises, and SourceError when it holds no text.
+Outcome = PreparedItem | KnetError
 
-    ``known`` are the item's documents as of the last time. One whose text and description are the same is kept as
-    it was: a touched file is no new version. ``recut`` is for another model: the documents stay, their chunks do not.
+
+def try_prepare(job: ReadJob, cut: Chunker) -> Outcome:
+    """Return the prepared item, or the error that it raised."""
+    try:
+        return prepare(job, cut)
+    except KnetError as error:
+        return error
+
+
+def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
+    """Read an item and cut it into chunks. Raises the errors of `Item.read`, and SourceError when it holds no text.
+
+    One of the ``known`` documents with the same text and description is kept: a touched file is not a new
+    version.
     """
-    read = item.read()
+    read = job.item.read()
     text = canonical(read.text)
     if not text.strip():
-        raise SourceError(f"{item.uri} holds no text.")
-    before = {_unmodified(entry.document): entry for entry in known}
+        raise SourceError(f"{job.item.uri} holds no text.")
+    before = {_unmodified(entry.document): entry for entry in job.known}
     documents, blocks, passages = [], [], {}
-    for part, uri in _parts(text, item.uri):
+    for part, uri in _parts(text, job.item.uri):
         block = part.encode()
-        document = _document(uri, Cid.of(block), item, read, licence)
+        document = _document(uri, Cid.of(block), job.item, read, job.licence)
         entry = before.get(_unmodified(document))
-        if entry is None or recut:
+        if entry is None or job.recut:
             entry = _cut(entry.document if entry else document, part, cut)
         documents.append(entry)
         blocks.append(block)
         passages.update({chunk.digest: part[chunk.start : chunk.end] for chunk in entry.chunks})
-    return PreparedItem(row=row, documents=documents, blocks=blocks, passages=passages)
+    return PreparedItem(row=job.row, documents=documents, blocks=blocks, passages=passages)
 
 
 def _document(uri: str, text: Cid, item: Item, read: Text, licence: str) -> Document:
@@ -82,12 +105,14 @@ def _parts(text: str, uri: str) -> Iterator[tuple[str, str]]:
 
 
 def split(text: str, limit: int = MAX_BLOCK) -> list[str]:
-    """A text in pieces of at most ``limit`` bytes of UTF-8, cut after a paragraph, a line or a word where possible."""
+    """Return a text in pieces of at most ``limit`` bytes of UTF-8, cut after a paragraph, a line or a word where
+    possible.
+    """
     data = text.encode()
     pieces = []
     start = 0
     while len(data) - start > limit:
-        window = data[start : start + limit].decode(errors="ignore")  # the last code point may be cut in two
+        window = data[start : start + limit].decode(errors="ignore")  # the last code point may be incomplete
         ends = (window.rfind(mark) + len(mark) for mark in ("\n\n", "\n", " "))
         piece = window[: next((end for end in ends if end > len(window) // 2), len(window))]
         pieces.append(piece)

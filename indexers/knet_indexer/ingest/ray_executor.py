@@ -14,9 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from knet import errors
@@ -24,10 +23,9 @@ from knet.embed import Backend, Embedder, Progress, Vectors, backend_of
 from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, MissingExtra, Unreachable, pip_command
 
 from ..chunking import Chunker
-from ..sources.base import Item, Text
-from .executor import RAY, ReadJob, Thunk, read_here
-from .prepare import PreparedItem
-from .ray_worker import ReadResult, WorkerError, embed_texts, read_items, make_recipe
+from ..sources.base import text_reader
+from .prepare import Outcome, ReadJob, try_prepare
+from .ray_worker import ReadResult, WorkerError, embed_texts, make_recipe, read_items
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
 
@@ -42,11 +40,11 @@ CONNECT_SECONDS = 5.0  # a cluster that does not even accept by then is down; Ra
 ATTEMPTS = 3  # to join: a busy head gives what it starts for a client half a minute, and then gives up
 WORKER_SECONDS = 300.0  # for a worker where there is none: an autoscaler may start a machine, and it loads the model
 POLL_SECONDS = 5.0  # how often it is asked whether there is still one
-GROUP = 16  # items a task: one takes milliseconds to cut, as many as a call takes
+ITEMS_PER_TASK = 16  # an item takes milliseconds to cut, as much as a call takes
 TASKS_A_CORE = 2  # under way: one that runs, one that waits
 MIN_PENDING, MAX_PENDING = 2, 128  # batches: 512 texts of at most some kilobytes each
 
-R = TypeVar("R")
+RAY = "ray"  # the cluster at RAY_ADDRESS or on this machine
 
 
 @contextmanager
@@ -64,7 +62,7 @@ def open_ray_executor(spec: str, model: str) -> Iterator[RayExecutor]:
                 ray.shutdown()
 
 
-class _Sent(NamedTuple):
+class _Task(NamedTuple):
     jobs: list[ReadJob]
     failed: dict[int, KnetError]  # by place in ``jobs``: those that could not be read here, and were not sent
     answer: Any
@@ -85,51 +83,51 @@ class RayExecutor:
     def max_pending(self) -> int:
         return min(MAX_PENDING, max(MIN_PENDING, int(self._has("CPU"))))
 
-    def prepare(
-        self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker
-    ) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
-        under_way: deque[_Sent] = deque()
-        left = iter(jobs)
-        while group := list(islice(left, GROUP)):
-            under_way.append(self._send(group, embedder))
-            if len(under_way) > TASKS_A_CORE * self._has("CPU"):
-                yield from self._received(under_way.popleft(), cut)
-        while under_way:
-            yield from self._received(under_way.popleft(), cut)
+    def prepare(self, jobs: Iterable[ReadJob], embedder: Embedder, cut: Chunker) -> Iterator[tuple[ReadJob, Outcome]]:
+        pending: deque[_Task] = deque()
+        remaining = iter(jobs)
+        while group := list(islice(remaining, ITEMS_PER_TASK)):
+            pending.append(self._send(group, embedder))
+            if len(pending) > TASKS_A_CORE * self._has("CPU"):
+                yield from self._received(pending.popleft(), cut)
+        while pending:
+            yield from self._received(pending.popleft(), cut)
 
-    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Thunk[Vectors]:
+    def embed(self, embedder: Embedder, texts: Sequence[str], progress: Progress) -> Callable[[], Vectors]:
         answer = self._task(embed_texts, self._recipe(embedder), texts, gpu=self._gpu)
 
-        def later() -> Vectors:
+        def wait() -> Vectors:
             vectors: Vectors = self._get(answer)
             progress(len(texts))
             return vectors
 
-        return later
+        return wait
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def _send(self, jobs: list[ReadJob], embedder: Embedder) -> _Sent:
+    def _send(self, jobs: list[ReadJob], embedder: Embedder) -> _Task:
         sent, failed = list(jobs), {}
         for place, job in enumerate(jobs):
             if job.item.current_fingerprint is None or job.row.source in self._unshared_sources:
                 try:
-                    sent[place] = job._replace(item=_with(job.item, job.item.read()))
+                    text = job.item.read()
+                    item = replace(job.item, reader=text_reader(text), current_fingerprint=None)
+                    sent[place] = job._replace(item=item)
                 except KnetError as error:
                     failed[place] = error
         wanted = [job for place, job in enumerate(sent) if place not in failed]
-        return _Sent(jobs, failed, self._task(read_items, self._recipe(embedder), wanted))
+        return _Task(jobs, failed, self._task(read_items, self._recipe(embedder), wanted))
 
-    def _received(self, sent: _Sent, cut: Chunker) -> Iterator[tuple[ReadJob, Thunk[PreparedItem]]]:
+    def _received(self, sent: _Task, cut: Chunker) -> Iterator[tuple[ReadJob, Outcome]]:
         answers: Iterator[ReadResult] = iter(self._get(sent.answer))
         for place, job in enumerate(sent.jobs):
             if place in sent.failed:
-                yield job, partial(_fail, sent.failed[place])
+                yield job, sent.failed[place]
                 continue
             answer = next(answers)
             if not answer.available:
                 self._unshared_sources.add(job.row.source)
-            yield job, (partial(_same, answer.prepared) if answer.prepared else partial(read_here, job, cut))
+            yield job, answer.prepared or try_prepare(job, cut)
 
     # --- tasks -------------------------------------------------------------------------------------------------
 
@@ -189,19 +187,6 @@ class RayExecutor:
             raise Unreachable(f"The cluster {self._name} went away ({type(error).__name__}).", hint=again) from error
         except ray.exceptions.RayError as error:
             raise IndexerError(f"A worker of {self._name} gave up: {_gist(error)}", hint=again) from error
-
-
-def _with(item: Item, text: Text) -> Item:
-    """The item with what was read of it, for machines that could not read it."""
-    return replace(item, reader=partial(_same, text), current_fingerprint=None)
-
-
-def _same(value: R) -> R:
-    return value
-
-
-def _fail(error: KnetError) -> PreparedItem:
-    raise error
 
 
 def _told(trouble: WorkerError) -> KnetError:

@@ -1,7 +1,7 @@
-"""What a cluster's worker does for a sync: read and cut items, embed texts. Everything it needs comes with the call.
+"""The worker's side of a sync on a Ray cluster: it reads and cuts items, and embeds texts.
 
-A worker is a process on a machine that has knet, a model, and perhaps the documents. It first makes sure that it would
-do what the node itself does: the same knet, the same space, the same vectors for the probes.
+A worker is a process on a machine with knet, the model, and perhaps the documents. Everything else comes with the call.
+It first verifies that it works as the node does: the same knet, the same space, the same vectors for the probes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from knet.errors import ConfigError, KnetError, SpaceMismatch
 from knet.records import Record, Space
 
 from ..chunking import Chunker, chunker_for
-from .executor import ReadJob, read_here
-from .prepare import PreparedItem
+from .prepare import PreparedItem, ReadJob, try_prepare
 
-THREADS = 1  # a task has one core; the other cores have other tasks
+THREADS = 1  # a task has one core; other tasks use the others
 
 
 class EmbeddingRecipe(Record, frozen=True):
-    """How a node embeds, and what that makes of the probes: ``(len(PROBES), dimension)`` float32."""
+    """The node's embedding settings, and its vectors of the probes: ``(len(PROBES), dimension)`` float32."""
 
     version: str  # of knet
     model: str
@@ -36,7 +35,7 @@ class EmbeddingRecipe(Record, frozen=True):
 
 
 class WorkerError(Record, frozen=True):
-    """What stopped a worker: the name of an error in `knet.errors`, and its words."""
+    """An error that stopped a worker: the name of its class in `knet.errors`, message and hint."""
 
     kind: str
     message: str
@@ -44,9 +43,9 @@ class WorkerError(Record, frozen=True):
 
 
 class ReadResult(Record, frozen=True):
-    """What became of one job. ``available`` is whether this machine has what the node listed.
+    """The result of one job. ``available`` tells if this machine has the item that the node listed.
 
-    Without ``prepared`` the node reads it itself, and says what is wrong with it.
+    Without ``prepared`` the node reads the item itself, and reports its error.
     """
 
     available: bool
@@ -54,27 +53,27 @@ class ReadResult(Record, frozen=True):
 
 
 def make_recipe(model: str, embedder: Embedder, backend: Backend) -> EmbeddingRecipe:
-    """How this machine embeds, to be followed by others."""
+    """Return the embedding settings of this machine, for workers to follow."""
     probes = embedder.encode(PROBES).tobytes()
     return EmbeddingRecipe(version=__version__, model=model, space=embedder.space, backend=backend, probes=probes)
 
 
 def embed_texts(recipe: EmbeddingRecipe, texts: Sequence[str]) -> Vectors | WorkerError:
-    """Vectors ``(len(texts), dimension)``, float32."""
+    """Return vectors ``(len(texts), dimension)``, float32."""
     try:
         return _embedder(recipe).encode(texts)
     except KnetError as error:
-        return _trouble(error)
+        return _worker_error(error)
 
 
 def read_items(recipe: EmbeddingRecipe, jobs: Sequence[ReadJob]) -> list[ReadResult] | WorkerError:
-    """Each job read and cut, as far as this machine has the same documents."""
+    """Read and cut each job's item, as far as this machine has the same documents."""
     try:
         _embedder(recipe)
         cut = _chunker(recipe)
         return [_read(job, cut) for job in jobs]
     except KnetError as error:
-        return _trouble(error)
+        return _worker_error(error)
 
 
 def _read(job: ReadJob, cut: Chunker) -> ReadResult:
@@ -83,24 +82,27 @@ def _read(job: ReadJob, cut: Chunker) -> ReadResult:
             return ReadResult(available=False)
     except OSError:
         return ReadResult(available=False)
-    try:
-        return ReadResult(available=True, prepared=read_here(job, cut))
-    except KnetError:
-        return ReadResult(available=True)
+    outcome = try_prepare(job, cut)
+    return ReadResult(available=True, prepared=None if isinstance(outcome, KnetError) else outcome)
 
 
 @lru_cache(maxsize=2)
 def _embedder(recipe: EmbeddingRecipe) -> Embedder:
-    """Raises ConfigError, SpaceMismatch, ModelNotFound, StoreError, MissingExtra."""
+    """Open the embedder of a recipe and compare it with the node's.
+
+    Raises ConfigError, SpaceMismatch, ModelNotFound, StoreError, MissingExtra.
+    """
     if recipe.version != __version__:
-        raise ConfigError(f"it has knet {__version__}, the node has {recipe.version}.", hint="Install the same there.")
+        raise ConfigError(
+            f"it has knet {__version__}, the node has {recipe.version}.", hint="Install the node's version there."
+        )
     embedder = open_backend(recipe.space, recipe.backend, model=recipe.model, threads=THREADS)
     expected = np.frombuffer(recipe.probes, np.float32).reshape(len(PROBES), -1)
     cosine = min_cosine(embedder.encode(PROBES), expected)
     if cosine < MIN_BACKEND_COSINE:
         raise SpaceMismatch(
-            f"its vectors stray from the node's own (cosine {cosine:.4f}, at least {MIN_BACKEND_COSINE} is needed).",
-            hint="Take the machine out of the cluster, or install the versions there that the node has.",
+            f"its vectors differ from the node's (cosine {cosine:.4f}, at least {AGREEMENT} is needed).",
+            hint="Remove the machine from the cluster, or install the node's versions there.",
         )
     return embedder
 
@@ -110,6 +112,6 @@ def _chunker(recipe: EmbeddingRecipe) -> Chunker:
     return chunker_for(find_model(recipe.model), recipe.space)
 
 
-def _trouble(error: KnetError) -> WorkerError:
+def _worker_error(error: KnetError) -> WorkerError:
     where = f"The worker on {socket.gethostname()} cannot work for this node: "
     return WorkerError(kind=type(error).__name__, message=where + error.args[0], hint=error.hint)

@@ -9,23 +9,23 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from knet.codec import Cid, cid_of, decode, encode
 from knet.embed import Embedder, Vectors, is_bulk
-from knet.errors import KnetError, SourceError, TransportError
-from knet.index.shard import encode_vector
+from knet.errors import SourceError, TransportError
+from knet.index.shard import store_vector
 from knet.records import Record, Space
 
 from ..config import SourceConfig
 from ..node import Node, Progress, quiet
 from ..sources.base import Item, parse_source
 from ..state import ItemRow, State
-from .executor import LOCAL, Executor, ReadJob, Thunk
-from .executor_factory import check_executor, open_executor
-from .prepare import PreparedItem
+from .executor import LOCAL, Executor, check_executor, open_executor
+from .prepare import Outcome, PreparedItem, ReadJob
 
 BATCH_CHUNKS = 512  # read, embedded and committed together
 EMBED_BATCH = 256  # some seconds of embedding on a CPU: what a crash may cost
@@ -67,7 +67,7 @@ class _Batch(NamedTuple):
     """Items on their way into the state, and the vectors that their texts still lack, part by part."""
 
     items: list[PreparedItem]
-    parts: list[tuple[list[bytes], Thunk[Vectors]]]
+    parts: list[tuple[list[bytes], Callable[[], Vectors]]]
     space: Cid
 
 
@@ -164,9 +164,9 @@ class _Sync:
         cut = self.node.chunker(embedder.space)
         jobs = (self._job(entry, embedder.space) for entry in todo)
         batch: list[PreparedItem] = []
-        for done, (job, later) in enumerate(executor.prepare(jobs, embedder, cut)):
+        for done, (job, outcome) in enumerate(executor.prepare(jobs, embedder, cut)):
             self.progress("read", done, len(todo))
-            if ready := self._prepared(job, later):
+            if ready := self._prepared(job, outcome):
                 batch.append(ready)
             if len(batch) >= BATCH_ITEMS or sum(len(ready.passages) for ready in batch) >= BATCH_CHUNKS:
                 self._begin(batch, embedder, executor)
@@ -186,22 +186,19 @@ class _Sync:
             recut=known is None or known.space != name,
         )
 
-    def _prepared(self, job: ReadJob, later: Thunk[PreparedItem]) -> PreparedItem | None:
-        row = job.row
-        try:
-            ready = later()
-        except KnetError as error:
-            self.skipped[row.uri] = str(error)
-            if not isinstance(error, TransportError):
-                return PreparedItem(row=replace(row, reason=str(error)))
-            if job.known and not job.recut:
-                return None  # it is still there, only out of reach: what was read before stands
-            return PreparedItem(
-                row=replace(row, reason=str(error), fingerprint="")
-            )  # so that the next sync tries again
-        self.added += not job.known
-        self.changed += bool(job.known) and [old.cid for old in job.known] != [new.cid for new in ready.documents]
-        return ready
+    def _prepared(self, job: ReadJob, outcome: Outcome) -> PreparedItem | None:
+        """Count the item, or record why it was skipped. Return its new state, None when the old one stays."""
+        if isinstance(outcome, PreparedItem):
+            self.added += not job.known
+            self.changed += bool(job.known) and [old.cid for old in job.known] != [new.cid for new in outcome.documents]
+            return outcome
+        row, reason = job.row, str(outcome)
+        self.skipped[row.uri] = reason
+        if not isinstance(outcome, TransportError):
+            return PreparedItem(row=replace(row, reason=reason))
+        if job.known and not job.recut:
+            return None  # the item exists but cannot be fetched now: the documents read before stay
+        return PreparedItem(row=replace(row, reason=reason, fingerprint=""))  # the next sync tries again
 
     def _begin(self, items: list[PreparedItem], embedder: Embedder, executor: Executor) -> None:
         """Have a batch's texts embedded, and commit what was begun before it as far as the executor is not ahead."""

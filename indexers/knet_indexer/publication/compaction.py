@@ -1,4 +1,4 @@
-"""Which chunks of which shard hold a document, and shards as few publications later: tombstones and compaction."""
+"""Tombstones and compaction: the chunks that hold each document of a manifest, and the removal of some of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from knet.codec import MAX_BLOCK, Cid
 from knet.content.base import BlockSource, get_record
 from knet.records import VECTOR_DTYPE, Manifest, Shard, ShardRef, Space, Tombstone
 
-MAX_REMOVED_SHARE = 0.3  # of all chunks in shards: beyond, fetching the collection costs too much for what it holds
-SPARE_SHARDS = 8  # beyond twice what is needed: each publication leaves one that is not full
+MAX_REMOVED_SHARE = 0.3  # of all chunks in shards; beyond it, too much of a download is removed text
+SPARE_SHARDS = 8  # beyond twice the number needed: each publication leaves one that is not full
 
 
 class ChunkRange(NamedTuple):
@@ -26,54 +26,54 @@ class ChunkRange(NamedTuple):
 
 
 class DocumentPlacement(NamedTuple):
-    """A document that a manifest holds: its chunks' offsets in order, and where they are."""
+    """A document that a manifest holds: the offsets of its chunks in order, and the chunk ranges that hold them."""
 
     spans: list[tuple[int, int]]
-    runs: list[ChunkRange]
+    ranges: list[ChunkRange]
 
 
 def document_placements(source: BlockSource, manifest: Manifest) -> dict[Cid, DocumentPlacement]:
-    """Every document with live chunks. Raises BlockNotFound when a block was lost, and what `get` raises."""
+    """Return every document with live chunks. Raises BlockNotFound when a block was lost, and what `get` raises."""
     found: dict[Cid, DocumentPlacement] = {}
     for number, ref in enumerate(manifest.shards):
         shard = get_record(source, ref.shard, Shard)
         rows = np.frombuffer(source.get(shard.chunks), "<u4").reshape(-1, 3).tolist()
-        dead = {chunk for gone in ref.removed for chunk in range(gone.start, gone.stop)}
-        live = [(chunk, row) for chunk, row in enumerate(rows) if chunk not in dead]
+        removed = {chunk for dead in ref.removed for chunk in range(dead.start, dead.stop)}
+        live = [(chunk, row) for chunk, row in enumerate(rows) if chunk not in removed]
         for document, group in groupby(live, key=lambda entry: entry[1][0]):
             chunks = list(group)
             place = found.setdefault(shard.documents[document], DocumentPlacement([], []))
             place.spans.extend((start, end) for _, (_, start, end) in chunks)
-            place.runs.append(ChunkRange(number, chunks[0][0], chunks[-1][0] + 1))
+            place.ranges.append(ChunkRange(number, chunks[0][0], chunks[-1][0] + 1))
     return found
 
 
-def tombstone(refs: list[ShardRef], gone: Iterable[ChunkRange]) -> list[ShardRef]:
-    """The shards with more of their chunks removed; a shard with none left is dropped."""
+def tombstone(refs: list[ShardRef], ranges: Iterable[ChunkRange]) -> list[ShardRef]:
+    """Return the shards with more of their chunks removed, without shards that have no live chunk left."""
     removed = [list(ref.removed) for ref in refs]
-    for run in gone:
-        removed[run.shard].append(Tombstone(start=run.start, stop=run.stop))
-    buried = [replace(ref, removed=_merged(graves)) for ref, graves in zip(refs, removed, strict=True)]
-    return [ref for ref in buried if live_chunks(ref)]
+    for dead in ranges:
+        removed[dead.shard].append(Tombstone(start=dead.start, stop=dead.stop))
+    marked = [replace(ref, removed=_merged(stones)) for ref, stones in zip(refs, removed, strict=True)]
+    return [ref for ref in marked if live_chunks(ref)]
 
 
-def _merged(graves: list[Tombstone]) -> list[Tombstone]:
+def _merged(tombstones: list[Tombstone]) -> list[Tombstone]:
     merged: list[Tombstone] = []
-    for grave in sorted(graves, key=lambda grave: grave.start):
-        if merged and grave.start <= merged[-1].stop:
-            merged[-1] = Tombstone(start=merged[-1].start, stop=max(grave.stop, merged[-1].stop))
+    for stone in sorted(tombstones, key=lambda stone: stone.start):
+        if merged and stone.start <= merged[-1].stop:
+            merged[-1] = Tombstone(start=merged[-1].start, stop=max(stone.stop, merged[-1].stop))
         else:
-            merged.append(grave)
+            merged.append(stone)
     return merged
 
 
 def live_chunks(ref: ShardRef) -> int:
-    """How many chunks of a shard still stand."""
-    return ref.count - sum(grave.stop - grave.start for grave in ref.removed)
+    """Return the number of chunks of a shard that are not removed."""
+    return ref.count - sum(stone.stop - stone.start for stone in ref.removed)
 
 
 def needs_compaction(refs: list[ShardRef], space: Space) -> bool:
-    """Whether writing all shards anew would save a follower much: many removed chunks, or many small shards."""
+    """Return whether rewriting all shards would save a follower much: many removed chunks, or many small shards."""
     total = sum(ref.count for ref in refs)
     live = sum(map(live_chunks, refs))
     per_shard = MAX_BLOCK // (space.dimension * np.dtype(VECTOR_DTYPE).itemsize)

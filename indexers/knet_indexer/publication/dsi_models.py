@@ -1,4 +1,4 @@
-"""Models that the owner trained (`knet dsi train`), published with the collection they were trained on."""
+"""Publication of De-DSI models that the owner trained (`knet dsi train`), with the collection they were trained on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from knet.records import Space
 from ..node import Node
 from ..state import State
 
-FOLDER = "dsi"  # in a node's home; where `knet dsi train HOME` puts what it trains
+FOLDER = "dsi"  # in a node's home; `knet dsi train HOME` writes its models there
 
 
 def publish_models(node: Node, state: State, space: Space) -> list[Cid]:
-    """Write the blocks of the node's models, without what is no longer indexed: the CIDs for its manifest.
+    """Write the blocks of the node's models, without passages that are no longer indexed, and return their CIDs.
 
-    Models of another space are left out, as is one of which nothing is indexed any more. Raises ConfigError and
-    CodecError when training was stopped or its files are damaged, and StoreError.
+    Models of another space are left out, and models none of whose passages is indexed. Raises ConfigError and
+    CodecError when training was interrupted or its files are damaged, and StoreError.
     """
     folder = node.folder / FOLDER
     if not (folder / PLAN).is_file():
@@ -30,7 +30,7 @@ def publish_models(node: Node, state: State, space: Space) -> list[Cid]:
     indexed = {passage_id(row.cid, chunk.start, chunk.end) for row in state.documents() for chunk in row.chunks}
     published = []
     for start in starts:
-        gone = set(start.model.ids) - indexed
-        if len(gone) < len(start.model.ids):
-            published.append(publish_model(node.store, (remove(start, gone) if gone else start).model, space))
+        removed = set(start.model.ids) - indexed
+        if len(removed) < len(start.model.ids):
+            published.append(publish_model(node.store, (remove(start, removed) if removed else start).model, space))
     return published

@@ -1,4 +1,4 @@
-"""Free what nobody needs any more: blocks of old manifests, and vectors of texts that are gone."""
+"""Garbage collection: blocks of old manifests, and vectors of texts that are no longer indexed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .manifest_log import GRACE_MANIFESTS
 
 
 class GarbageReport(Record, frozen=True):
-    """What was deleted."""
+    """The numbers of deleted blocks, bytes and vectors."""
 
     blocks: int
     bytes: int
@@ -22,7 +22,7 @@ class GarbageReport(Record, frozen=True):
 
 
 def collect_garbage(node: Node) -> GarbageReport:
-    """Delete every block but those of the last two manifests and the texts of indexed documents.
+    """Delete every block except those of the last two manifests and the texts of indexed documents.
 
     Raises NodeBusy, IndexerError while a sync is unfinished, and StoreError.
     """

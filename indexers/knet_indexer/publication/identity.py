@@ -1,4 +1,4 @@
-"""The node's identity on chain: registered once, found again, announced where it answers."""
+"""The node's identity on chain: registration, lookup, and the endpoint that it announces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Identity(NamedTuple):
-    """Who the node is on one network, and what it published there last."""
+    """The node's identity on one network, and the last head it published there."""
 
     network: str  # chain id and identity registry
     node: int
@@ -27,34 +27,32 @@ class Identity(NamedTuple):
 
 
 def find_identity(node: Node, state: State) -> int | None:
-    """The node's id on its network, if it has one that its key still signs for. Raises ChainUnreachable."""
+    """Return the node's id on its network, if its key still signs for one. Raises ChainUnreachable."""
     known = state.meta(f"identity {network_of(node)}")
     if known and _is_ours(node.chain, int(known), node.signer.address):
         return int(known)
-    # A first publication may have been cut off after it registered, and a state may have been lost.
-    mine = [
-        entry.node for entry in node.chain.registry_snapshot().nodes.values() if entry.wallet == node.signer.address
-    ]
-    return max(mine, default=None)
+    # A first publication may have been interrupted after it registered, or the state may have been lost.
+    owned = [entry.node for entry in node.chain.directory().nodes.values() if entry.wallet == node.signer.address]
+    return max(owned, default=None)
 
 
 def ensure_registered(node: Node, state: State) -> Identity:
-    """The node's identity, registered if need be. Raises TransactionFailed and ChainUnreachable."""
+    """Return the node's identity, registered if need be. Raises TransactionFailed and ChainUnreachable."""
     network = network_of(node)
     number = find_identity(node, state)
     if number is None:
         endpoint = node.config.public_endpoint
         with funded(node):
             number = node.chain.register(node.signer, endpoint)
-        _remember(state, f"endpoint {network}", endpoint)
-    _remember(state, f"identity {network}", str(number))
-    return Identity(network, number, next(reversed(node.chain.manifests.heads(number, unconfirmed=True)), None))
+        state.put_meta(f"endpoint {network}", endpoint.encode())
+    state.put_meta(f"identity {network}", str(number).encode())
+    return Identity(network, number, next(reversed(node.chain.heads(number, newest=True)), None))
 
 
 def is_head_on_chain(node: Node) -> bool:
-    """Whether what the node published last is its head on chain, so that it can answer before anything is synced.
+    """Return whether the last published manifest is the head on chain, so that the node can answer before a sync.
 
-    A chain that is away is taken at its last word.
+    While the chain is unreachable, its last known state counts.
     """
     with node.open_state() as state:
         last = manifest_log.head(state, network_of(node))
@@ -70,7 +68,7 @@ def is_head_on_chain(node: Node) -> bool:
 
 
 def announce_endpoint(node: Node, state: State) -> str:
-    """Tell the chain where the node answers, if that changed: the transaction hash, or nothing.
+    """Write the node's endpoint to the chain if it changed, and return the transaction hash, or ``""``.
 
     Raises NotRegistered before the first publication, TransactionFailed and ChainUnreachable.
     """
@@ -82,15 +80,15 @@ def announce_endpoint(node: Node, state: State) -> str:
         return ""
     with funded(node):
         transaction = node.chain.set_endpoint(node.signer, number, endpoint)
-    _remember(state, key, endpoint)
+    state.put_meta(key, endpoint.encode())
     return transaction
 
 
 @contextmanager
 def funded(node: Node) -> Iterator[None]:
-    """Around a transaction of the node's key: a development chain gives it the gas money, elsewhere its owner does.
+    """Fund the node's key for a transaction on a development chain; elsewhere its owner does.
 
-    Raises TransactionFailed, naming the address to fund when that is what is missing.
+    Raises TransactionFailed with the address to fund when the key cannot pay for gas.
     """
     if node.profile.addresses == "loopback":
         _fund(node)
@@ -109,7 +107,7 @@ def _fund(node: Node) -> None:
     except ChainUnreachable:
         raise
     except ChainError:
-        return  # a local chain that is not Anvil: its accounts are its owner's business
+        return  # a local chain other than Anvil: its owner funds the accounts
 
 
 def _is_ours(chain: EvmChain, number: int, address: str) -> bool:
@@ -117,8 +115,3 @@ def _is_ours(chain: EvmChain, number: int, address: str) -> bool:
         return chain.identity.signer_of(number) == address
     except NotRegistered:
         return False
-
-
-def _remember(state: State, key: str, value: str) -> None:
-    with state.transaction():
-        state.put_meta(key, value.encode())

@@ -1,4 +1,4 @@
-"""From a node's state to the parts of its next manifest: shards, tombstones and card, written to the block store."""
+"""Draft of a node's next manifest: its shards, tombstones and card, written to the block store."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
 from ..disk_index import uses_disk_index
 from ..node import Node, Progress
 from ..state import DocumentRow, State
-from .compaction import DocumentPlacement, ChunkRange, tombstone, needs_compaction, document_placements
+from .compaction import ChunkRange, DocumentPlacement, document_placements, needs_compaction, tombstone
 from .manifest_log import DocumentEntry
 
 BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
-MAX_REVISED_SHARE = (
-    0.05  # of a large node's chunks: when so many came and went, its card is made anew, centroids and all
-)
+MAX_REVISED_SHARE = 0.05  # of a large node's chunks: after more changes its card is rebuilt, centroids included
 
 
 class ManifestDraft(NamedTuple):
-    """What a manifest will name, and how that differs from the manifest before it."""
+    """The contents of a manifest, and their difference from the manifest before it."""
 
     space: Space
     shards: list[ShardRef]
@@ -44,9 +42,9 @@ class ManifestDraft(NamedTuple):
 def draft_manifest(
     node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress
 ) -> ManifestDraft:
-    """Write what is new since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
+    """Write what changed since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
     space = indexed_space(node, state)
-    base, card, before = _standing(node, base)
+    base, card, before = _load_base(node, base)
     shards = base.shards if base and base.space == cid_of(space) else []
     wanted: dict[Cid, str] = {}
     kept: set[Cid] = set()
@@ -59,8 +57,8 @@ def draft_manifest(
     same = kept == wanted.keys() == before.keys() and not compact
     if base is not None and card is not None and same and card == replace(card, **_own_terms(node)):
         return ManifestDraft(space, base.shards, card, documents)
-    gone = [run for cid in before.keys() - kept for run in before[cid].runs] if shards else []
-    last, shards = shards, tombstone(shards, gone)
+    removed = [part for cid in before.keys() - kept for part in before[cid].ranges] if shards else []
+    last, shards = shards, tombstone(shards, removed)
     compacted = compact or needs_compaction(shards, space)
     passages = _Passages(node, state, space, progress, len(wanted))
     with node.store.batch():
@@ -68,10 +66,10 @@ def draft_manifest(
         written = write_shards(node.store, space, new)
         shards = ([] if compacted else shards) + written
         put_record(node.store, space)
-        changed = sum(run.stop - run.start for run in gone) + sum(ref.count for ref in written)
+        changed = sum(part.stop - part.start for part in removed) + sum(ref.count for ref in written)
         if card is not None and _keeps_card(state, card, changed):
-            come, went = passages.batches(but=kept), _dead(node, last, gone)
-            card = replace(revise_card(card, space, come, went, documents=len(wanted)), **_own_terms(node))
+            added, dead = passages.batches(but=kept), _removed_batches(node, last, removed)
+            card = replace(revise_card(card, space, added, dead, documents=len(wanted)), **_own_terms(node))
         else:
             card = make_card(space, passages, documents=len(wanted), **_own_terms(node))
         put_record(node.store, card)
@@ -88,7 +86,7 @@ def draft_manifest(
 
 
 def indexed_space(node: Node, state: State) -> Space:
-    """The space everything in the state is embedded in. Raises IndexerError before a sync, or when one was cut off."""
+    """Return the space of all indexed chunks. Raises IndexerError before a sync, or after an interrupted one."""
     block = state.meta("space")
     if not block:
         raise IndexerError(
@@ -97,17 +95,17 @@ def indexed_space(node: Node, state: State) -> Space:
     space = decode(block, Space)
     if state.meta("model") != node.config.model.encode() or state.spaces() - {cid_of(space)}:
         raise IndexerError(
-            f"node {node.name} is not wholly embedded with {node.config.model} yet.", hint="Run `knet node sync`."
+            f"node {node.name} is only partly embedded with {node.config.model}.", hint="Run `knet node sync`."
         )
     return space
 
 
-def _standing(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, DocumentPlacement]]:
+def _load_base(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card | None, dict[Cid, DocumentPlacement]]:
     try:
         if base is not None:
             return base, get_record(node.store, base.card, Card), document_placements(node.store, base)
     except (BlockNotFound, BlockTampered):
-        pass  # everything is written anew
+        pass  # every shard is rewritten
     return None, None, {}
 
 
@@ -116,7 +114,7 @@ def _spans(row: DocumentRow) -> list[tuple[int, int]]:
 
 
 def _indexed(state: State) -> Iterator[DocumentRow]:
-    """Every document that has chunks, once."""
+    """Yield every document that has chunks, once."""
     seen: set[Cid] = set()
     for row in state.documents():
         if row.chunks and row.cid not in seen:
@@ -125,7 +123,7 @@ def _indexed(state: State) -> Iterator[DocumentRow]:
 
 
 class _Passages:
-    """The chunks of a node, read from its state document by document, as often as they are needed and never kept."""
+    """The chunks of a node, read from its state document by document whenever they are needed and never cached."""
 
     def __init__(self, node: Node, state: State, space: Space, progress: Progress, documents: int) -> None:
         self._documents = documents
@@ -136,7 +134,7 @@ class _Passages:
         self._written = 0
 
     def of(self, row: DocumentRow) -> Iterator[Chunk]:
-        """The chunks of a document that is being written to a shard."""
+        """Yield the chunks of a document that is written to a shard."""
         self._progress("write", self._written, 0)
         self._written += 1
         return self._read(row)
@@ -157,7 +155,7 @@ class _Passages:
         return self.batches()
 
     def batches(self, *, but: Collection[Cid] = ()) -> Iterator[Batch]:
-        """All chunks but those of some documents, in batches for the card."""
+        """Yield all chunks except those of some documents, in batches for the card."""
         chunks: list[Chunk] = []
         for done, row in enumerate(_indexed(self._state)):
             self._progress("card", done, self._documents)
@@ -179,30 +177,31 @@ def _text(node: Node, document: Document) -> str:
     try:
         return node.store.get(document.text).decode()
     except (BlockNotFound, BlockTampered) as error:
-        node.store.delete(document.text)  # a damaged block would be taken for the text by the next sync
+        node.store.delete(document.text)  # the next sync would take a damaged block for the text
         raise IndexerError(f"the text of {document.uri} was lost.", hint="Run `knet node sync`.") from error
 
 
 def _keeps_card(state: State, card: Card, changed: int) -> bool:
-    """Whether a large node's card is still made of most of what it holds when ``changed`` more chunks came and went;
-    how many did since it was made is remembered."""
+    """Return whether a large node's card can be revised instead of rebuilt when ``changed`` more chunks changed.
+
+    The number of chunks changed since the card was built is stored.
+    """
     changed += int(state.meta("revised") or 0)
     revised = uses_disk_index(card.chunks) and changed <= MAX_REVISED_SHARE * card.chunks
-    with state.transaction():
-        state.put_meta("revised", str(changed if revised else 0).encode())
+    state.put_meta("revised", str(changed if revised else 0).encode())
     return revised
 
 
-def _dead(node: Node, refs: Sequence[ShardRef], runs: Sequence[ChunkRange]) -> Iterator[Batch]:
-    """Chunks that go, of the shards before."""
-    for number, some in groupby(sorted(runs), key=lambda run: run.shard):
+def _removed_batches(node: Node, refs: Sequence[ShardRef], ranges: Sequence[ChunkRange]) -> Iterator[Batch]:
+    """Yield the removed chunks, from the shards of the manifest before."""
+    for number, group in groupby(sorted(ranges), key=lambda part: part.shard):
         shard = read_shard(node.store, refs[number])
-        rows = [chunk for run in some for chunk in range(run.start, run.stop)]
+        rows = [chunk for part in group for chunk in range(part.start, part.stop)]
         yield Batch(shard.vectors[rows].astype(np.float32), [shard.texts[row] for row in rows])
 
 
 def _own_terms(node: Node) -> dict[str, Any]:
-    """What a card says of its node in the owner's words."""
+    """Return the fields of a card that the owner's settings decide."""
     config = node.config
     return {
         "title": config.name,

@@ -1,4 +1,4 @@
-"""The manifests a node made: which one stands, which one is on its way to the chain, and what each changed."""
+"""Log of the manifests a node made: the published head, the manifest being sent to the chain, and their changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from knet.records import Record
 
 from ..state import State
 
-GRACE_MANIFESTS = 2  # blocks of the head and of the one before it are served: clients may still hold its receipts
+GRACE_MANIFESTS = 2  # the head and the one before it are served: clients may still hold receipts of the latter
 
 
 class LoggedManifest(Record, frozen=True):
@@ -48,30 +48,32 @@ def _entries(rows: Iterable[tuple[Any, ...]]) -> list[LoggedManifest]:
 
 
 def latest(state: State, network: str = "", count: int = 1) -> list[LoggedManifest]:
-    """The newest manifests published on a network, or on any, newest first."""
+    """Return the newest manifests published on a network, or on any, newest first."""
     where = "published AND (?1 = '' OR network = ?1) ORDER BY id DESC LIMIT ?2"
     return _entries(state.query(f"{_COLUMNS} WHERE {where}", network, count))
 
 
 def head(state: State, network: str = "") -> LoggedManifest | None:
-    """The manifest that stands on a network, or the last one published anywhere."""
+    """Return the newest manifest published on a network, or on any."""
     return next(iter(latest(state, network)), None)
 
 
 def confirm(state: State, manifest: Cid) -> None:
-    """The chain has this manifest: if it was sent but not seen to arrive, it stands from now on."""
-    with state.transaction():
-        state.execute("UPDATE manifests SET published = 1 WHERE cid = ?", [(manifest.raw,)])
+    """Mark a manifest as published that was found on chain, although its transaction was not seen to succeed."""
+    with state.transaction() as db:
+        db.execute("UPDATE manifests SET published = 1 WHERE cid = ?", (manifest.raw,))
 
 
 def since(state: State, of: LoggedManifest, sequence: int) -> list[LoggedManifest]:
-    """Published manifests of one node with a higher sequence number, oldest first."""
+    """Return the published manifests of one node with a higher sequence number, oldest first."""
     where = "published AND network = ? AND node = ? AND sequence > ? ORDER BY id"
     return _entries(state.query(f"{_COLUMNS} WHERE {where}", of.network, of.node, sequence))
 
 
 def changes(state: State, of: LoggedManifest, sequence: int, skip: int, count: int) -> list[Change]:
-    """What the manifests of one node with a higher sequence number, up to ``of``, changed: oldest first, as written."""
+    """Return ``count`` document changes of one node after manifest ``sequence`` and up to ``of``, oldest first, from
+    ``skip``.
+    """
     sql = (
         "SELECT sequence, added, uri, changes.cid FROM changes JOIN manifests ON manifest = id"
         " WHERE published AND network = ? AND node = ? AND sequence > ? AND id <= ?"
@@ -93,18 +95,18 @@ def begin(
     added: Iterable[DocumentEntry],
     removed: Iterable[DocumentEntry],
 ) -> int:
-    """Note a manifest that is about to be sent: its id."""
-    with state.transaction():
+    """Log a manifest that is about to be sent, and return its id."""
+    with state.transaction() as db:
         sql = "INSERT INTO manifests (network, node, sequence, cid) VALUES (?, ?, ?, ?)"
-        number = state.insert(sql, network, node, sequence, manifest.raw)
+        number = db.execute(sql, (network, node, sequence, manifest.raw)).lastrowid or 0
         rows = [(number, False, uri, cid.raw) for uri, cid in removed]
         rows += [(number, True, uri, cid.raw) for uri, cid in added]
-        state.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
     return number
 
 
 def finish(state: State, number: int) -> None:
-    """The chain has the manifest: it stands from now on, and what never arrived is forgotten."""
-    with state.transaction():
-        state.execute("UPDATE manifests SET published = 1 WHERE id = ?", [(number,)])
-        state.execute("DELETE FROM manifests WHERE NOT published", [()])
+    """Mark a logged manifest as published, and delete the manifests that never reached the chain."""
+    with state.transaction() as db:
+        db.execute("UPDATE manifests SET published = 1 WHERE id = ?", (number,))
+        db.execute("DELETE FROM manifests WHERE NOT published")

@@ -1,4 +1,4 @@
-"""Keep a node's publication where it outlives the node's machine: a Kubo daemon, a CAR file, a pinning service."""
+"""Pins of a node's publication that outlive the node's machine: a Kubo daemon, a CAR file, a pinning service."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ from knet.errors import ConfigError, IndexerError, StoreError
 from knet.records import Manifest, Record
 
 from ..node import Node, Progress, network_of, quiet
-from ..state import State
 from . import manifest_log
 from .manifest_log import LoggedManifest
 
 
 class PinReport(Record, frozen=True):
-    """Where a publication is kept now. ``status`` is ``pinned``, or how far a service is."""
+    """One copy of a publication. ``status`` is ``pinned``, or the progress that a service reports."""
 
     where: str
     manifest: Cid
-    root: Cid  # what was pinned
+    root: Cid  # the pinned CID
     blocks: int = 0
     bytes: int = 0
     status: str = "pinned"
 
 
 def pin_kubo(node: Node, multiaddr: str, *, progress: Progress = quiet) -> PinReport:
-    """Give a Kubo daemon every block of the head and have it keep them; it lets go of what it kept of the node before.
+    """Copy every block of the head to a Kubo daemon, pin it there, and unpin this node's earlier publications.
 
-    Raises ConfigError, IndexerError for a node with nothing public to pin, StoreError and MissingExtra.
+    Raises ConfigError, IndexerError for a node that published nothing, StoreError and MissingExtra.
     """
     head = _published(node)
     root = put_bundle(node.store, head.manifest)
@@ -59,9 +58,9 @@ def pin_kubo(node: Node, multiaddr: str, *, progress: Progress = quiet) -> PinRe
 
 
 def export_car(node: Node, path: Path, *, progress: Progress = quiet) -> PinReport:
-    """Write the head as a CAR file, whole or not at all; `knet import` or any IPFS tool reads it.
+    """Write the head as a CAR file, whole or not at all; `knet import` and any IPFS tool read it.
 
-    Raises IndexerError for a node with nothing public to export, and StoreError.
+    Raises ConfigError, IndexerError for a node that published nothing, and StoreError.
     """
     head = _published(node)
     root = put_bundle(node.store, head.manifest)
@@ -83,9 +82,10 @@ def export_car(node: Node, path: Path, *, progress: Progress = quiet) -> PinRepo
 
 
 def pin_service(node: Node, service: PinningService, name: str, *, progress: Progress = quiet) -> PinReport:
-    """Have a pinning service fetch the head from this node, which must be serving, and keep it.
+    """Have a pinning service fetch the head from this node, which must be serving, and pin it.
 
-    Raises IndexerError for a node with nothing public to pin, StoreError when the service fails, TransportErrors.
+    Raises ConfigError, IndexerError for a node that published nothing, StoreError when the service fails,
+    TransportErrors.
     """
     head = _published(node)
     root = put_bundle(node.store, head.manifest)
@@ -96,38 +96,35 @@ def pin_service(node: Node, service: PinningService, name: str, *, progress: Pro
 
 
 def _published(node: Node) -> LoggedManifest:
-    """The head on this network."""
+    """Return the head on this network."""
     with node.open_state() as state:
         head = manifest_log.head(state, network_of(node))
     if head is None:
         raise IndexerError(f"node {node.name} has published nothing.", hint="Run `knet node publish` first.")
     if get_record(node.store, head.manifest, Manifest).access != "public":
-        raise ConfigError(f"node {node.name} is not public, and IPFS has no locks: it was not pinned.")
+        raise ConfigError(
+            f"node {node.name} is not public: its blocks cannot be pinned on IPFS.", hint="Publish without --pin."
+        )
     return head
 
 
 @contextmanager
 def _roots_at(node: Node, multiaddr: str, root: Cid) -> Iterator[list[Cid]]:
-    """What a daemon may keep of this network's publications besides ``root``, and at the end only that.
+    """Yield the roots of this network that a daemon may keep besides ``root``; at the end it keeps only ``root``.
 
-    ``root`` is among them before it is pinned, so that a crash leaves nothing kept that nobody remembers.
+    ``root`` is recorded before it is pinned, so that a crash leaves no pin that is not recorded.
     """
     key = f"pinned {network_of(node)} {multiaddr}"
     with node.open_state() as state:
         kept = [Cid.parse(each) for each in state.meta(key).decode().split()]
         before = [each for each in kept if each != root]
-        _remember(state, key, [*before, root])
+        state.put_meta(key, " ".join(map(str, [*before, root])).encode())
         yield before
-        _remember(state, key, [root])
-
-
-def _remember(state: State, key: str, roots: list[Cid]) -> None:
-    with state.transaction():
-        state.put_meta(key, " ".join(map(str, roots)).encode())
+        state.put_meta(key, str(root).encode())
 
 
 def _blocks(node: Node, head: LoggedManifest) -> Iterator[tuple[Cid, bytes]]:
-    """Every block of the head under its own CIDs, and the bundle that leads to them."""
+    """Yield every block of the head under its CID, then the blocks of the bundle that links to them."""
     yield from walk(node.store, head.manifest)
     for cid in bundle_blocks(node.store, head.manifest):
         yield cid, node.store.get(cid)

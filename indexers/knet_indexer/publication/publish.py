@@ -1,8 +1,8 @@
-"""Put what a node indexed under a new manifest, and the manifest on chain.
+"""Publication: write a new manifest for the indexed documents, and make it the node's head on chain.
 
-Shards are immutable: a publication writes shards for new documents and tombstones for documents that are gone, until
-so much is removed that writing everything anew is cheaper for everybody. The manifest is noted before its
-transaction is sent, so whatever happens in between, the next publication asks the chain and goes on from there.
+Shards are immutable: a publication writes shards for new documents and tombstones for removed ones. It compacts all
+shards when so much is removed that rewriting costs followers less. The manifest is logged before its transaction is
+sent. After a crash in between, the next publication asks the chain and continues from there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from .manifest import ManifestDraft, draft_manifest
 
 
 class PublishReport(Record, frozen=True):
-    """What a publication did. ``added`` and ``removed`` count documents; no ``transaction``: nothing had changed."""
+    """The result of a publication. ``added`` and ``removed`` count documents; ``transaction`` is empty when nothing
+    changed.
+    """
 
     node: int
     sequence: int
@@ -47,7 +49,7 @@ class PublishReport(Record, frozen=True):
 
 
 def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) -> PublishReport:
-    """Publish what changed since the last manifest, if anything. ``compact`` writes every shard anew.
+    """Publish the changes since the last manifest, if there are any. ``compact`` rewrites every shard.
 
     The first publication registers the node's identity. Raises NodeBusy, IndexerError when a sync has not finished,
     StoreError, TransactionFailed and ChainUnreachable.
@@ -61,24 +63,24 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
             manifest_log.confirm(state, head.manifest)
         base = _base(node, state)
         draft = draft_manifest(node, state, base, compact=compact, progress=progress)
-        if uses_disk_index(draft.card.chunks):  # before the chain says so: who serves can answer from it at once
+        if uses_disk_index(draft.card.chunks):  # before the head moves: a serving process can answer from it at once
             disk_index_of(node).update(draft.shards, {ref.shard for ref in base.shards} if base else set(), progress)
         else:
             disk_index_of(node).remove()
         models = publish_models(node, state, draft.space)
-        stands = base is not None and head is not None and cid_of(base) == head.manifest
+        is_head = base is not None and head is not None and cid_of(base) == head.manifest
         same = base is not None and not draft.changed and base.dsi_models == models
-        if base is not None and head is not None and stands and same:
+        if base is not None and head is not None and is_head and same:
             return _report(identity, head.manifest, base, draft, "", started)
         progress("chain", 0, 0)
-        if not stands:  # another chain, or a state that was lost: followers there begin with everything
+        if not is_head:  # another chain, or a lost state: followers there begin with every document
             draft = draft._replace(added=draft.documents, removed=[])
         manifest, cid, transaction = _send(node, state, identity, head, draft, models)
         return _report(identity, cid, manifest, draft, transaction, started)
 
 
 def _base(node: Node, state: State) -> Manifest | None:
-    """The last manifest of this node whose shards can be built upon: shards stay good on any chain."""
+    """Return the last manifest of this node on any chain; its shards are valid on every chain."""
     entry = manifest_log.head(state)
     try:
         return get_record(node.store, entry.manifest, Manifest) if entry else None

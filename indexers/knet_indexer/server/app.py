@@ -18,8 +18,7 @@ from knet.errors import CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
 from knet.records import SearchReply, SearchRequest, ServiceStatus
 
 from ..node import Node
-from . import negotiation
-from . import openapi
+from . import negotiation, openapi
 from .agent_card import registration
 from .bandwidth import BandwidthLimiter
 from .changes import changes_since

@@ -63,6 +63,11 @@ class Source(Protocol):
         ...
 
 
+def text_reader(text: Text) -> Callable[[], Text]:
+    """Return a reader of an item whose text is known."""
+    return lambda: text
+
+
 def source_kinds() -> list[str]:
     """What may stand before a spec's colon."""
     return sorted({entry.name for entry in entry_points(group=GROUP)})

@@ -13,12 +13,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 
 from knet.errors import SourceError
 
-from .base import Item, Text, positive_number, patterns
+from .base import Item, Text, patterns, positive_number, text_reader
 from .docstrings import SKIPPED, DocstringEntry, Packages, is_public
 from .live_docstrings import import_docstrings
 
@@ -84,11 +83,7 @@ class PythonSource:
         title = entry.path or f"{package.name} {package.version}"
         text = Text(entry.doc, title, "text/markdown", package.licence)
         uri = f"{package.uri}#{entry.path}" if entry.path else package.uri
-        return Item(uri=uri, fingerprint=package.version, title=title, reader=partial(_same, text))
-
-
-def _same(text: Text) -> Text:
-    return text
+        return Item(uri=uri, fingerprint=package.version, title=title, reader=text_reader(text))
 
 
 def entries_of(roots: list[str]) -> list[DocstringEntry]:

@@ -24,7 +24,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 from knet.errors import AddressRefused, BadReply, SourceError, TooLarge
 from knet.http import HttpClient
 
-from .base import Item, Text, positive_number, patterns
+from .base import Item, Text, patterns, positive_number
 from .convert import html_text, pdf_text
 from .files import decode_text
 
