@@ -22,7 +22,7 @@ class SourceConfig(Record, frozen=True):
 
 
 class NodeConfig(Record, frozen=True):
-    """An owner's settings of a node. An empty ``profile`` is the default one; an empty ``endpoint`` is host and port."""
+    """The owner's settings of a node. An empty ``profile`` means the default; an empty ``endpoint``, host and port."""
 
     name: str
     description: str = ""

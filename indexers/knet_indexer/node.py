@@ -94,7 +94,7 @@ class Node:
         return self._connect(self.profile)
 
     @cached_property
-    def index(self) -> MakeIndex:
+    def index(self) -> DenseIndexFactory:
         """The factory of the node's vector index. Raises ConfigError when the function in its settings cannot be
         loaded.
         """
@@ -110,7 +110,7 @@ class Node:
         except (ImportError, AttributeError, ValueError) as error:
             hint = "Write it as module:function."
             raise ConfigError(f"index {name!r} cannot be loaded: {error}.", hint=hint) from error
-        return StoreEngine(open_store, self.folder / "index.keys")
+        return VectorStoreIndexFactory(open_store, self.folder / "index.keys")
 
     @property
     def embedder(self) -> Embedder:

@@ -1,7 +1,7 @@
-"""A node's own documents as a LangChain vector store that can be written to.
+"""A writable LangChain vector store over a node's own documents.
 
-Documents that are added become files of the node, in ``texts/`` of its home, and are indexed as any others: what was
-put in through LangChain is published by `knet node publish` and found by the whole network.
+Added documents become files of the node, in ``texts/`` of its home, and are indexed as any others. `knet node publish`
+publishes them, and the whole network finds them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from threading import RLock
 from typing import Any
 from urllib.parse import unquote
@@ -34,18 +33,18 @@ from .node import Node, quiet
 from .publication.manifest import draft_manifest
 
 FOLDER = "texts"
-NOTES = ".langchain"  # hidden, so that the folder's source does not take it for documents
+NOTES = ".langchain"  # hidden, so that the folder's source skips it
 
 
 class NodeVectorStore(KnetVectorStore):
-    """The documents a node was given, indexed at once and searched before they are published.
+    """The documents of a node, indexed at once and searched before they are published.
 
-    A document longer than the node's passages is cut: its parts are found as ``id#start-end``, which are offsets into
-    its canonical text. `delete` and `get_by_ids` know what was added here, by whole documents.
+    A document longer than the node's passages is cut. Its parts have ids ``id#start-end``, offsets into its canonical
+    text. `delete` and `get_by_ids` take ids of whole documents that were added here.
     """
 
     def __init__(self, node: Node) -> None:
-        """Take up what a node holds. Raises NodeBusy while another process works on it."""
+        """Open a node. Raises NodeBusy while another process works on it."""
         self._node = node
         self._folder = node.folder / FOLDER
         self._lock = RLock()
@@ -68,12 +67,13 @@ class NodeVectorStore(KnetVectorStore):
         ids: Sequence[str | None] | None = None,
         **options: Any,
     ) -> NodeVectorStore:
-        """A store over ``node`` that holds these texts too. The node's own model embeds: ``embedding`` stays None.
+        """Return a store over ``node`` that also holds these texts. The node's own model embeds: ``embedding`` stays
+        None.
 
         Raises ConfigError otherwise.
         """
         if node is None or embedding is not None:
-            raise ConfigError("A node's store takes a node and no embedding.", hint="The node's model embeds.")
+            raise ConfigError("A node's store takes a node and no embedding.", hint="Pass node= alone.")
         store = cls(node)
         store.add_texts(texts, metadatas, ids=ids)
         return store
@@ -84,11 +84,11 @@ class NodeVectorStore(KnetVectorStore):
 
     @property
     def collection(self) -> Collection:
-        """Everything the node has indexed, published or not. Raises NodeBusy and StoreError."""
+        """Every document the node has indexed, published or not. Raises NodeBusy and StoreError."""
         with self._lock:
             if self._latest is None:
                 sync(self._node)
-                self._latest = self._assemble()
+                self._latest = self._read_state()
             return self._latest
 
     def add_texts(
@@ -99,22 +99,24 @@ class NodeVectorStore(KnetVectorStore):
         ids: Sequence[str | None] | None = None,
         **options: Any,
     ) -> list[str]:
-        """Add texts, or replace those of the same ids: their ids. They are indexed when it returns.
+        """Add texts, or replace those of the same ids, index them, and return their ids.
 
-        Raises ConfigError for lists of different lengths or metadata that is no JSON, SourceError for an empty text
-        (nothing is added then), NodeBusy and StoreError.
+        Raises ConfigError for lists of different lengths or metadata that is not valid JSON, SourceError for an empty
+        text (no text is added then), NodeBusy and StoreError.
         """
         given = list(texts)
         names = [name or str(uuid4()) for name in ids or [None] * len(given)]
         notes = metadatas or [{}] * len(given)
         if not len(given) == len(names) == len(notes):
-            raise ConfigError(f"there are {len(given)} texts, {len(names)} ids and {len(notes)} metadata.")
+            raise ConfigError(
+                f"{len(given)} texts, {len(names)} ids and {len(notes)} metadata: the lists differ in length."
+            )
         if any(not text.strip() for text in given):
             raise SourceError("a text is empty.", hint="Leave it out.")
         written = [_note(name, note, text) for name, note, text in zip(names, notes, given, strict=True)]
         with self._lock:
             for name, note, text in zip(names, written, given, strict=True):
-                for old in self._texts(name):
+                for old in self._folder.glob(f"{_key(name)}-*.txt"):
                     old.unlink()
                 write_atomically(self._folder / NOTES / f"{_key(name)}.json", note)
                 write_atomically(self._folder / f"{_key(name)}-{_key(text)}.txt", text.encode())
@@ -122,9 +124,10 @@ class NodeVectorStore(KnetVectorStore):
         return names
 
     def delete(self, ids: Sequence[str] | None = None, **options: Any) -> bool:
-        """Forget documents that were added here; None: all of them. Unknown ids are fine."""
+        """Delete documents that were added here, or all of them for None. Unknown ids are ignored."""
         with self._lock:
-            keys = [note.stem for note in self._notes()] if ids is None else [_key(name) for name in ids]
+            notes = (self._folder / NOTES).glob("*.json")
+            keys = [note.stem for note in notes] if ids is None else [_key(name) for name in ids]
             for key in keys:
                 for path in (*self._folder.glob(f"{key}-*.txt"), self._folder / NOTES / f"{key}.json"):
                     path.unlink(missing_ok=True)
@@ -132,17 +135,11 @@ class NodeVectorStore(KnetVectorStore):
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """Documents that were added here, in the order of ``ids``; unknown ones are left out."""
+        """Return documents that were added here, in the order of ``ids``, without unknown ones."""
         return [document for name in ids if (document := self._added(_key(name))) is not None]
 
-    def _notes(self) -> list[Path]:
-        return sorted((self._folder / NOTES).glob("*.json"))
-
-    def _texts(self, name: str) -> list[Path]:
-        return sorted(self._folder.glob(f"{_key(name)}-*.txt"))
-
     def _added(self, key: str) -> Document | None:
-        """The document of a key as it was given."""
+        """Return the document of a key as it was added."""
         texts = sorted(self._folder.glob(f"{key}-*.txt"))
         note = self._folder / NOTES / f"{key}.json"
         if not texts or not note.exists():
@@ -155,12 +152,15 @@ class NodeVectorStore(KnetVectorStore):
         self._latest = None
         _ = self.collection
 
-    def _assemble(self) -> Collection:
-        """The state as a collection, in the shards that a publication would write."""
+    def _read_state(self) -> Collection:
+        """Return the state as a collection, in the shards that a publication would write."""
         node = self._node
         with node.lock("search"), node.open_state() as state:
             if not state.meta("space"):
-                return _nothing(node.embedder.space)
+                space = node.embedder.space
+                card = make_card(space, [], title="", documents=0)
+                manifest = _manifest(space, [], card)
+                return Collection.in_memory(cid_of(manifest), manifest, space, card, [])
             draft = draft_manifest(node, state, self._base, compact=False, progress=quiet)
         self._base = _manifest(draft.space, draft.shards, draft.card)
         shards = [read_shard(node.store, ref) for ref in draft.shards]
@@ -179,14 +179,8 @@ class NodeVectorStore(KnetVectorStore):
         return Document(id=f"{added.id}#{start}-{end}", page_content=passage.page_content, metadata=where)
 
 
-def _nothing(space: Space) -> Collection:
-    card = make_card(space, [], title="", documents=0)
-    manifest = _manifest(space, [], card)
-    return Collection.in_memory(cid_of(manifest), manifest, space, card, [])
-
-
 def _manifest(space: Space, shards: list[ShardRef], card: Card) -> Manifest:
-    """What a publication would put on chain, but for its place there."""
+    """Return the manifest of a publication, without its place on chain."""
     return Manifest(
         node=0,
         sequence=0,

@@ -1,8 +1,9 @@
-"""`knet node`: run a node over one's own documents."""
+"""`knet node`: commands of a data owner."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -14,7 +15,7 @@ from knet.config import DEFAULT_MODEL
 from knet.errors import ChainError, ConfigError, KnetError
 
 from ..config import NodeConfig, SourceConfig, free_port, node_home
-from .common import Bars, HomeOption, JsonLines, NodeArgument, NodeOption, open_node, stop_with_parent
+from .common import HomeOption, NodeArgument, NodeOption, json_lines, open_node, progress_bars, stop_with_parent
 from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
 
 if TYPE_CHECKING:
@@ -24,23 +25,25 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run a node: index your documents, publish them, answer questions.", no_args_is_help=True)
 
-Port = Annotated[int, typer.Option(help="Listen on another port from now on.")]
+R = TypeVar("R")
+
+Port = Annotated[int, typer.Option(help="Listen on this port from now on.")]
 
 
 @app.command()
 @command
 def init(
-    name: Annotated[str, typer.Argument(help="The node's name, which others see.")],
+    name: Annotated[str, typer.Argument(help="Public name of the node.")],
     home: HomeOption = None,
-    description: Annotated[str, typer.Option(help="One sentence on what it is about.")] = "",
-    model: Annotated[str, typer.Option(help="Embedding model: a hub id or a folder.")] = DEFAULT_MODEL,
-    licence: Annotated[str, typer.Option(help="Licence of the documents that name none, as SPDX.")] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; the next free one if not given.")] = 0,
-    endpoint: Annotated[str, typer.Option(help="URL under which others reach the node.")] = "",
-    rate: Annotated[float, typer.Option(min=0, help="Searches a second for one client; 0: any number.")] = 10.0,
-    bandwidth: Annotated[float, typer.Option(min=0, help="MiB a second for one client to fetch; 0: any.")] = 8.0,
-    index: Annotated[str, typer.Option(help="module:function that opens a LangChain vector store.")] = "",
+    description: Annotated[str, typer.Option(help="Describe the documents in one sentence.")] = "",
+    model: Annotated[str, typer.Option(help="Use this embedding model, a hub id or a folder.")] = DEFAULT_MODEL,
+    licence: Annotated[str, typer.Option(help="Set the SPDX licence of documents without their own.")] = "",
+    host: Annotated[str, typer.Option(help="Listen on this address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Listen on this port instead of the next free one.")] = 0,
+    endpoint: Annotated[str, typer.Option(help="Announce this public URL of the node.")] = "",
+    rate: Annotated[float, typer.Option(min=0, help="Limit searches a second for each client; 0: no limit.")] = 10.0,
+    bandwidth: Annotated[float, typer.Option(min=0, help="Limit MiB a second for each client; 0: no limit.")] = 8.0,
+    index: Annotated[str, typer.Option(help="Use the LangChain vector store that module:function opens.")] = "",
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,8 +74,12 @@ def init(
 @app.command()
 @command
 def add(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Such as folder:docs or sitemap:https://…")],
-    option: Annotated[list[str] | None, typer.Option("--option", "-o", help="key=value for these sources.")] = None,
+    specs: Annotated[
+        list[str], typer.Argument(metavar="SPEC...", help="Sources to add, e.g. folder:docs or sitemap:https://…")
+    ],
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="Set an option key=value of these sources.")
+    ] = None,
     node: NodeOption = "",
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -91,24 +98,30 @@ def add(
 @app.command()
 @command
 def remove(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="As `knet node status` lists them.")],
+    specs: Annotated[
+        list[str], typer.Argument(metavar="SPEC...", help="Sources to remove, as `knet node status` lists them.")
+    ],
     node: NodeOption = "",
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove sources; the next sync forgets their documents."""
+    """Remove sources; the next sync removes their documents."""
     from ..sources.base import parse_source
 
     opened = open_node(node, home)
     known = {source.spec for source in opened.config.sources}
-    gone = {spec if spec in known else parse_source(spec).name for spec in specs}
-    if unknown := gone - known:
-        raise ConfigError(f"{', '.join(sorted(unknown))} is no source of node {opened.name}.")
-    opened.configure(sources=[source for source in opened.config.sources if source.spec not in gone])
+    removed = {spec if spec in known else parse_source(spec).name for spec in specs}
+    if unknown := removed - known:
+        raise ConfigError(
+            f"{', '.join(sorted(unknown))} is not a source of node {opened.name}.",
+            hint="`knet node status` lists its sources.",
+        )
+    opened.configure(sources=[source for source in opened.config.sources if source.spec not in removed])
     _show_sources(opened, as_json)
 
 
-Lines = Annotated[bool, typer.Option("--lines", help="How far it is, as a JSON line a second on stdout.")]
+Lines = Annotated[bool, typer.Option("--lines", help="Print progress as JSON lines on stdout, one a second.")]
+Retry = Annotated[bool, typer.Option(help="Read skipped documents again that did not change.")]
 
 
 @app.command()
@@ -116,17 +129,14 @@ Lines = Annotated[bool, typer.Option("--lines", help="How far it is, as a JSON l
 def sync(
     name: NodeArgument = "",
     home: HomeOption = None,
-    retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
-    executor: Annotated[str, typer.Option(help="Who reads and embeds: local, ray or ray://HOST:PORT.")] = "local",
+    retry: Retry = False,
+    executor: Annotated[str, typer.Option(help="Read and embed with local, ray or ray://HOST:PORT.")] = "local",
     as_json: AsJson = False,
     lines: Lines = False,
 ) -> None:
-    """Index what changed in the sources. Interrupted, it goes on where it stopped."""
+    """Index changes of the sources. An interrupted sync continues where it stopped."""
     report = _sync(open_node(name, home), retry, lines, executor=executor)
-    if as_json:
-        print_json(report)
-    else:
-        _show_sync(report)
+    _report(report, as_json, _show_sync)
 
 
 @app.command()
@@ -134,8 +144,8 @@ def sync(
 def publish(
     name: NodeArgument = "",
     home: HomeOption = None,
-    compact: Annotated[bool, typer.Option(help="Write all shards anew, without what was removed.")] = False,
-    pin: Annotated[list[PinTarget] | None, typer.Option(help="Also keep it there (repeatable).")] = None,
+    compact: Annotated[bool, typer.Option(help="Rewrite all shards without removed passages.")] = False,
+    pin: Annotated[list[PinTarget] | None, typer.Option(help="Keep a copy there (repeatable).")] = None,
     kubo: Kubo = "",
     car: Car = None,
     service: Service = "",
@@ -143,16 +153,16 @@ def publish(
     as_json: AsJson = False,
     lines: Lines = False,
 ) -> None:
-    """Put what was indexed on IPFS and on the chain; with --pin, also where it stays when this machine is off."""
+    """Publish the indexed documents on IPFS and on the chain; with --pin, keep a copy while this machine is off."""
     node = open_node(name, home)
-    keep = plan_pins(node, pin or [], kubo=kubo, car=car, service=service, token=token)
+    pin_all = plan_pins(node, pin or [], kubo=kubo, car=car, service=service, token=token)
     report = _publish(node, compact, lines)
-    kept = keep()
+    pins = pin_all()
     if as_json:
-        print_json({**_plain(report), "pins": [_plain(each) for each in kept]} if pin else report)
+        print_json({**_plain(report), "pins": [_plain(each) for each in pins]} if pin else report)
         return
     _show_publish(report)
-    for each in kept:
+    for each in pins:
         out.print(f"{each.status} at {escape(each.where)}: {each.root}")
 
 
@@ -172,14 +182,14 @@ def up(
     name: NodeArgument = "",
     home: HomeOption = None,
     port: Port = 0,
-    retry: Annotated[bool, typer.Option(help="Also read skipped documents that did not change.")] = False,
-    every: Annotated[float, typer.Option(help="Sync and publish again every so many seconds; 0 never.")] = 0,
+    retry: Retry = False,
+    every: Annotated[float, typer.Option(help="Sync and publish again after this many seconds; 0: never.")] = 0,
     attached: Annotated[bool, typer.Option(help="Stop when standard input closes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sync, publish and serve. With --json, one line as each phase goes on and one as it is done.
+    """Sync, publish and serve. With --json, print one line for the progress and the end of each phase.
 
-    A node that has published before answers at once, and syncs while it does.
+    A node that has published before answers at once, and syncs meanwhile.
     """
     from ..publication.identity import is_head_on_chain
 
@@ -192,22 +202,15 @@ def up(
         _serve(node, as_json, every, at_once=True)
         return
     synced = _sync(node, retry, as_json)
-    if as_json:
-        print_json({"phase": "sync", **_plain(synced)})
-    else:
-        _show_sync(synced)
-    published = _publish(node, False, as_json)
-    if as_json:
-        print_json({"phase": "publish", **_plain(published)})
-    else:
-        _show_publish(published)
+    _report(synced, as_json, _show_sync, phase="sync")
+    _report(_publish(node, False, as_json), as_json, _show_publish, phase="publish")
     _serve(node, as_json, every)
 
 
 @app.command()
 @command
 def status(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False) -> None:
-    """Show what a node holds, what it published, and what it could not read."""
+    """Show the documents, publications and skipped documents of a node."""
     from .status import read_status
 
     found = read_status(open_node(name, home))
@@ -222,13 +225,13 @@ def status(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = F
         table.add_row("source", escape(source))
     out.print(table)
     if found.skipped:
-        out.print(f"[yellow]{len(found.skipped)} skipped[/]; `knet node skipped` lists them")
+        out.print(f"[yellow]{len(found.skipped)} skipped[/]: run `knet node skipped`")
 
 
 @app.command()
 @command
 def skipped(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False) -> None:
-    """List documents that could not be read, with the reason."""
+    """List skipped documents with the reason."""
     from .status import read_status
 
     found = read_status(open_node(name, home)).skipped
@@ -258,14 +261,14 @@ def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False
 def _sync(node: Node, retry: bool, lines: bool = False, executor: str = "local") -> SyncReport:
     from ..ingest.sync import sync
 
-    with JsonLines() if lines else Bars() as progress:
+    with json_lines() if lines else progress_bars() as progress:
         return sync(node, progress=progress, retry=retry, executor=executor)
 
 
 def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
     from ..publication.publish import publish
 
-    with JsonLines() if lines else Bars() as progress:
+    with json_lines() if lines else progress_bars() as progress:
         return publish(node, progress=progress, compact=compact)
 
 
@@ -275,10 +278,7 @@ def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False
     from .watch import resyncing
 
     def published(report: PublishReport) -> None:
-        if as_json:
-            print_json({"phase": "publish", **_plain(report)})
-        else:
-            _show_publish(report)
+        _report(report, as_json, _show_publish, phase="publish")
 
     def failed(error: KnetError) -> None:
         console.print(f"[yellow]warning:[/] {escape(str(error))}")
@@ -301,7 +301,7 @@ def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"{text!r} is no option.", hint="Write key=value.")
+        raise ConfigError(f"option {text!r} has no value.", hint="Write key=value.")
     return key, value
 
 
@@ -324,7 +324,15 @@ def _show_sync(report: SyncReport) -> None:
         f"{report.chunks} passages, {report.embedded} embedded in {report.seconds:.1f} s"
     )
     if report.skipped:
-        out.print(f"[yellow]{len(report.skipped)} skipped[/]; `knet node skipped` lists them")
+        out.print(f"[yellow]{len(report.skipped)} skipped[/]: run `knet node skipped`")
+
+
+def _report(report: R, as_json: bool, show: Callable[[R], None], *, phase: str = "") -> None:
+    """Print a report as JSON, or show it to people. ``phase`` marks one of several JSON lines."""
+    if as_json:
+        print_json({"phase": phase, **_plain(report)} if phase else report)
+    else:
+        show(report)
 
 
 def _show_publish(report: PublishReport) -> None:

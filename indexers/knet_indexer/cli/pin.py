@@ -1,4 +1,4 @@
-"""`knet node publish --pin`: where a publication stays when the node's machine is off."""
+"""`knet node publish --pin`: copies of a publication that stay when the node's machine is off."""
 
 from __future__ import annotations
 
@@ -11,61 +11,73 @@ import typer
 
 from knet.errors import ConfigError
 
-from .common import Bars
+from .common import progress_bars
 
 if TYPE_CHECKING:
-    from ..node import Node
+    from ..node import Node, Progress
     from ..publication.pinning import PinReport
 
 
 class PinTarget(StrEnum):
-    """What ``--pin`` takes."""
+    """A value of ``--pin``."""
 
     kubo = "kubo"
     car = "car"
     service = "service"
 
 
-Kubo = Annotated[str, typer.Option(help="Multiaddr of a Kubo daemon's RPC; the profile's if not given.")]
-Car = Annotated[Path | None, typer.Option(help="File for the CAR; NAME.car if not given.")]
+Kubo = Annotated[str, typer.Option(help="Use the Kubo daemon at this RPC multiaddr, instead of the profile's.")]
+Car = Annotated[Path | None, typer.Option(help="Write the CAR to this file, instead of NAME.car.")]
 Service = Annotated[
-    str, typer.Option("--pinning-service", envvar="KNET_PINNING_SERVICE", show_envvar=True, help="URL of its API.")
+    str,
+    typer.Option(
+        "--pinning-service",
+        envvar="KNET_PINNING_SERVICE",
+        show_envvar=True,
+        help="Use the pinning service at this URL.",
+    ),
 ]
 Token = Annotated[
-    str, typer.Option("--pinning-token", envvar="KNET_PINNING_TOKEN", show_envvar=True, help="The account's token.")
+    str,
+    typer.Option(
+        "--pinning-token",
+        envvar="KNET_PINNING_TOKEN",
+        show_envvar=True,
+        help="Use this access token of the pinning service.",
+    ),
 ]
 
 
 def plan_pins(
-    node: Node, places: Sequence[PinTarget], *, kubo: str, car: Path | None, service: str, token: str
+    node: Node, targets: Sequence[PinTarget], *, kubo: str, car: Path | None, service: str, token: str
 ) -> Callable[[], list[PinReport]]:
-    """What pins the head in every place. Settings are checked now, before anything is published: ConfigError."""
-    kubo = kubo or (node.profile.kubo if PinTarget.kubo in places else "")
-    if PinTarget.kubo in places and not kubo:
-        raise ConfigError("No Kubo daemon is known.", hint="Name its RPC with --kubo /ip4/127.0.0.1/tcp/5001.")
-    if PinTarget.service in places and not (service and token):
+    """Return a function that pins the head at every target. Settings are checked at once: raises ConfigError."""
+    kubo = kubo or (node.profile.kubo if PinTarget.kubo in targets else "")
+    if PinTarget.kubo in targets and not kubo:
+        raise ConfigError("No Kubo daemon is configured.", hint="Name its RPC with --kubo /ip4/127.0.0.1/tcp/5001.")
+    if PinTarget.service in targets and not (service and token):
         raise ConfigError(
-            "A pinning service takes its URL and a token.", hint="Set KNET_PINNING_SERVICE and KNET_PINNING_TOKEN."
+            "The pinning service has no URL or no token.", hint="Set KNET_PINNING_SERVICE and KNET_PINNING_TOKEN."
         )
 
     def keep() -> list[PinReport]:
-        with Bars() as progress:
-            return [_pin(node, place, kubo, car, service, token, progress) for place in dict.fromkeys(places)]
+        with progress_bars() as progress:
+            return [_pin(node, target, kubo, car, service, token, progress) for target in dict.fromkeys(targets)]
 
     return keep
 
 
 def _pin(
-    node: Node, place: PinTarget, kubo: str, car: Path | None, service: str, token: str, progress: Bars
+    node: Node, target: PinTarget, kubo: str, car: Path | None, service: str, token: str, progress: Progress
 ) -> PinReport:
     from knet.content.pinning import PinningService
     from knet.http import HttpClient
 
     from ..publication.pinning import export_car, pin_kubo, pin_service
 
-    if place is PinTarget.kubo:
+    if target is PinTarget.kubo:
         return pin_kubo(node, kubo, progress=progress)
-    if place is PinTarget.car:
+    if target is PinTarget.car:
         return export_car(node, car or Path(f"{node.name}.car"), progress=progress)
-    with HttpClient(addresses="private") as http:  # the owner's own choice, not a name read from the chain
+    with HttpClient(addresses="private") as http:  # the owner chose the URL; it was not read from the chain
         return pin_service(node, PinningService(http, service, token), service, progress=progress)

@@ -1,4 +1,4 @@
-"""What a node holds and published, read from its own files: neither chain nor model is needed."""
+"""Status of a node, read from its own files, without chain or model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..publication import manifest_log
 
 
 class NodeStatus(Record, frozen=True):
-    """A node at a glance. ``node`` and ``sequence`` are 0 and ``manifest`` is None before the first publication."""
+    """Summary of a node. ``node`` and ``sequence`` are 0 and ``manifest`` is None before the first publication."""
 
     name: str
     home: str
@@ -27,7 +27,7 @@ class NodeStatus(Record, frozen=True):
 
 
 def read_status(node: Node) -> NodeStatus:
-    """Read a node's state; another process may be working on it."""
+    """Return a node's status. Another process may work on the node meanwhile."""
     with node.open_state() as state:
         documents, chunks = state.counts()
         head = manifest_log.head(state)

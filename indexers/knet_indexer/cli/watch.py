@@ -1,4 +1,4 @@
-"""Keep a node that serves up to date with its sources: sync and publish, over and over."""
+"""Periodic sync and publication of a node that serves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..ingest.sync import sync
 from ..node import Node
 from ..publication.publish import PublishReport, publish
 
-STOP_SECONDS = 5.0  # for what is under way when the node is stopped; a sync that is cut off resumes
+STOP_SECONDS = 5.0  # for the current round when the node stops; an interrupted sync resumes later
 
 
 @contextmanager
@@ -24,16 +24,14 @@ def resyncing(
     on_publish: Callable[[PublishReport], None] = lambda report: None,
     on_error: Callable[[KnetError], None] = lambda error: None,
 ) -> Iterator[None]:
-    """While the block runs, sync and publish every so often from a thread; ``seconds`` 0: never again.
+    """Sync and publish every ``seconds`` from a thread while the block runs; 0 means never again.
 
-    The first time is after so many seconds, or ``at_once``.
-
-    Settings that another process changed are taken up. Errors (a chain that is away, a node that is being worked on)
-    are told, and the next round tries again.
+    The first round starts ``at_once`` or after that time. Settings that another process changed are reloaded. Errors
+    (an unreachable chain, a busy node) go to ``on_error``, and the next round tries again.
     """
-    over = threading.Event()
+    stopped = threading.Event()
 
-    def once() -> None:
+    def run_round() -> None:
         try:
             node.reload()
             sync(node)
@@ -45,9 +43,9 @@ def resyncing(
 
     def watch() -> None:
         if at_once:
-            once()
-        while seconds > 0 and not over.wait(seconds):
-            once()
+            run_round()
+        while seconds > 0 and not stopped.wait(seconds):
+            run_round()
 
     thread = threading.Thread(target=watch, name=f"knet-watch-{node.name}", daemon=True)
     if seconds > 0 or at_once:
@@ -55,6 +53,6 @@ def resyncing(
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         if thread.is_alive():
             thread.join(STOP_SECONDS)

@@ -1,1 +1,1 @@
-"""The embedded network: real nodes over real documentation found here, one of them falsified on purpose."""
+"""The embedded demo network: real nodes over documentation found on this machine, one of them falsified on purpose."""

@@ -1,4 +1,4 @@
-"""`knet demo`: ask a network of real nodes, check what they say, rate it, and watch a liar lose its standing."""
+"""`knet demo`: ask a network of real nodes, verify and rate the answers; a falsified node loses reliability."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ app = typer.Typer(help="Run the whole network on this machine over real document
 @app.callback(invoke_without_command=True)
 @command
 def demo(
-    keep: Annotated[bool, typer.Option(help="Leave the network running until Ctrl-C.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Forget what an earlier demo left.")] = True,
-    tour: Annotated[bool, typer.Option(help="Ask, verify and rate; otherwise the network is only started.")] = True,
+    keep: Annotated[bool, typer.Option(help="Keep the network running until Ctrl-C.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Delete the files of an earlier demo.")] = True,
+    tour: Annotated[bool, typer.Option(help="Ask, verify and rate, or only start the network.")] = True,
     owner: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this node (repeatable): {', '.join(o.name for o in OWNERS)}."),
+        typer.Option(help=f"Start only this node (repeatable): {', '.join(o.name for o in OWNERS)}."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +45,11 @@ def demo(
     from .network import DemoNetwork
 
     started = time.perf_counter()
-    _leave_on_signals()
+    _exit_on_signals()
     network = DemoNetwork(_owners(owner or []))
     try:
         with _Bars() as bars:
-            profile = network.start(bars.tell, fresh=fresh)
+            profile = network.start(bars.update, fresh=fresh)
         if tour:
             with connect(profile) as net:
                 summary = _tour(net, started)
@@ -58,7 +58,7 @@ def demo(
             else:
                 out.print(_sentence(summary))
         if keep:
-            console.print("The network stays up: `knet ask --profile demo ...` in another terminal. Ctrl-C ends it.")
+            console.print("The network is running: `knet ask --profile demo ...` asks it. Ctrl-C stops it.")
             _wait()
     finally:
         network.stop()
@@ -68,14 +68,14 @@ def _owners(names: list[str]) -> list[Owner]:
     known = {owner.name: owner for owner in OWNERS}
     for name in names:
         if name not in known:
-            raise ConfigError(f"The demo has no owner {name!r} (it has: {', '.join(known)}).")
+            raise ConfigError(f"demo owner {name!r} does not exist.", hint=f"Name one of {', '.join(known)}.")
         if (mirrored := known[name].mirrors) and mirrored not in names:
-            raise ConfigError(f"{name} copies {mirrored}, which has to take part too.")
+            raise ConfigError(f"demo owner {name} copies {mirrored}.", hint=f"Add --owner {mirrored}.")
     return [known[name] for name in names] or OWNERS
 
 
 class _Bars:
-    """One progress bar a node."""
+    """One progress bar for each node."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -91,7 +91,7 @@ class _Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def tell(self, title: str, phase: str, done: int, total: int) -> None:
+    def update(self, title: str, phase: str, done: int, total: int) -> None:
         if title not in self._tasks:
             self._tasks[title] = self._progress.add_task(title, total=None, phase=phase)
         finished = phase in ("serve", "ready")
@@ -109,8 +109,8 @@ def _tour(net: Network, started: float) -> dict[str, object]:
     reader = DocumentationReader()
     before = net.nodes()
     _show_nodes("The network", before)
-    first_answer, answers, verified, held = 0.0, 0, 0, 0
-    misled = QUESTIONS[0]  # the last question to which a falsified passage was quoted
+    first_answer, answers, verified, valid = 0.0, 0, 0, 0
+    misled = QUESTIONS[0]  # the last question with a falsified passage in its answer
     for question in QUESTIONS:
         answer = net.ask(question, ask=0)
         first_answer = first_answer or time.perf_counter() - started
@@ -118,8 +118,8 @@ def _tour(net: Network, started: float) -> dict[str, object]:
         answers += answer.found
         verified += sum(node.hits for node in answer.nodes)
         report = answer.verify()
-        held += report.ok
-        out.print(f"  checked again: {report}")
+        valid += report.ok
+        out.print(f"  verified again: {report}")
         if answer.found:
             misled = misled if reader.is_true(answer) else question
             for node, value in reader.ratings(answer).items():
@@ -129,14 +129,14 @@ def _tour(net: Network, started: float) -> dict[str, object]:
         out.print(f"  on chain in transaction {transaction}")
     _show_nodes("After the ratings", net.nodes(), before)
     again = net.ask(misled, ask=0)
-    out.print("\nOnce more a question that was answered wrongly, now that the chain knows who can be trusted:")
+    out.print("\nA wrongly answered question again, with the new reliability on chain:")
     _show_answer(misled, again)
     return {
         "nodes": len(before),
         "questions": len(QUESTIONS) + 1,
         "answers": answers + again.found,
         "passages_verified": verified + sum(node.hits for node in again.nodes),
-        "answers_checked_again": held,
+        "answers_checked_again": valid,
         "seconds_to_first_answer": round(first_answer, 1),
     }
 
@@ -167,9 +167,9 @@ def _show_answer(question: str, answer: LiveAnswer) -> None:
 
 def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None = None) -> None:
     table = Table("node", "owner", "documents", "chunks", "ratings", "reliability", title=title)
-    was = {info.node: info.reliability for info in before or []}
+    earlier = {info.node: info.reliability for info in before or []}
     for info in nodes:
-        moved = f" (was {was[info.node]:.2f})" if info.node in was else ""
+        moved = f" (was {earlier[info.node]:.2f})" if info.node in earlier else ""
         table.add_row(
             str(info.node), escape(info.title), str(info.documents), str(info.chunks), str(info.ratings),
             f"{info.reliability:.2f} ± {info.deviation:.2f}{moved}",
@@ -177,17 +177,17 @@ def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None
     out.print(table)
 
 
-def _leave_on_signals() -> None:
-    """Leave as `sys.exit` does when told to end, or when the terminal is closed: what was started is stopped then."""
-    told = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+def _exit_on_signals() -> None:
+    """Exit as `sys.exit` does on SIGTERM and SIGHUP, so that the started processes are stopped."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        for each in told:
-            signal.signal(each, signal.SIG_IGN)  # stopping takes some seconds, and is not to be stopped
+    def exit_once(number: int, frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)  # stopping takes some seconds and must not be interrupted
         sys.exit(128 + number)
 
-    for each in told:
-        signal.signal(each, leave)
+    for each in signals:
+        signal.signal(each, exit_once)
 
 
 def _wait() -> None:

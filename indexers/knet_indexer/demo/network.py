@@ -1,4 +1,4 @@
-"""Starting and stopping the embedded network: a chain, and one process, key and store a node."""
+"""Start and stop of the embedded network: a chain, and one process, key and store for each node."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ from .owners import OWNERS, Owner
 from .pollution import falsify
 
 NAME = "demo"
-SERVING = "serve"  # the phase in which a node says that it answers
-READY_SECONDS = 240.0  # a first start embeds everything on whatever machine this is
+SERVING = "serve"  # the phase in which a node answers
+READY_SECONDS = 240.0  # a first start embeds all documents, also on a slow machine
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
 
-# What a node says while it starts: its title, the phase, and how much of it is done.
+# Called while a node starts with its title, the phase, the amount done and the total.
 OnProgress = Callable[[str, str, int, int], None]
 
 
 class DemoNetwork:
-    """The chain and the node processes. Nodes end with this process, whatever ends it."""
+    """The chain and the node processes. Nodes end with this process, however it ends."""
 
     def __init__(self, owners: list[Owner] = OWNERS) -> None:
         self.owners = owners
         self._processes: dict[str, subprocess.Popen[str]] = {}
-        # Not of one thread: a server starts the network in one and stops it in another.
+        # A server starts the network in one thread and stops it in another.
         self._lock = FileLock(home() / "networks" / f"{NAME}.lock", thread_local=False)
 
-    def start(self, tell: OnProgress, *, fresh: bool = False) -> Profile:
-        """Start everything and wait until every node serves what it published.
+    def start(self, on_progress: OnProgress, *, fresh: bool = False) -> Profile:
+        """Start everything and wait until every node serves its publication.
 
-        ``fresh`` first removes what an earlier demo left. Raises NodeBusy when the demo runs already, IndexerError,
-        ChainError.
+        ``fresh`` first deletes the files of an earlier demo. Raises NodeBusy when the demo is running already,
+        IndexerError, ChainError.
         """
         self._take()
-        _ready_mark().unlink(missing_ok=True)
+        _ready_file().unlink(missing_ok=True)
         if fresh:
             remove_demo()
-        tell("chain", "starting", 0, 0)
+        on_progress("chain", "starting", 0, 0)
         profile = start_network(NAME, default=False)
-        tell("chain", "ready", 1, 1)
+        on_progress("chain", "ready", 1, 1)
         ports = _free_ports(len(self.owners))
         by_name = {owner.name: owner for owner in self.owners}
         waits = []
         for owner, port in zip(self.owners, ports, strict=True):
-            tell(owner.title, "reading documentation", 0, 0)
+            on_progress(owner.title, "reading documentation", 0, 0)
             _prepare(owner, by_name.get(owner.mirrors), port)
-            waits.append(self._spawn(owner, tell))
+            waits.append(self._spawn(owner, on_progress))
         for wait in waits:
             wait()
-        _ready_mark().touch()
+        _ready_file().touch()
         return profile
 
     def _take(self) -> None:
@@ -76,10 +76,10 @@ class DemoNetwork:
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise NodeBusy(
-                "The demo network runs already.", hint="Ask it with `knet ask --profile demo`, or stop the other one."
+                "The demo network is running already.", hint="Use it with `knet ask --profile demo`, or stop it."
             ) from error
 
-    def _spawn(self, owner: Owner, tell: OnProgress) -> Callable[[], None]:
+    def _spawn(self, owner: Owner, on_progress: OnProgress) -> Callable[[], None]:
         folder = _folder(owner)
         log = (folder / "node.log").open("w")
         process = subprocess.Popen(
@@ -93,18 +93,18 @@ class DemoNetwork:
         self._processes[owner.name] = process
         serving, ended = threading.Event(), threading.Event()
         assert process.stdout is not None
-        reader = threading.Thread(target=_read, args=(process.stdout, owner.title, tell, serving, ended), daemon=True)
-        reader.start()
+        progress = (process.stdout, owner.title, on_progress, serving, ended)
+        threading.Thread(target=_read, args=progress, daemon=True).start()
 
         def wait() -> None:
             if not ended.wait(READY_SECONDS) or not serving.is_set():
                 reason = (folder / "node.log").read_text()[-500:].strip()
-                raise IndexerError(f"the demo node {owner.title} did not start: {reason or 'no word from it'}.")
+                raise IndexerError(f"the demo node {owner.title} did not start: {reason or 'it reported nothing'}.")
 
         return wait
 
     def stop(self) -> None:
-        """End the nodes and the chain; their state stays on disk."""
+        """Stop the nodes and the chain; their state stays on disk."""
         for process in self._processes.values():
             if process.stdin is not None:
                 with suppress(OSError):
@@ -119,13 +119,13 @@ class DemoNetwork:
                 process.stdout.close()
         self._processes.clear()
         if self._lock.is_locked:
-            _ready_mark().unlink(missing_ok=True)
+            _ready_file().unlink(missing_ok=True)
             stop_network(NAME)
             self._lock.release()
 
 
 def remove_demo() -> None:
-    """Remove what an earlier demo left: its nodes, its chain, its ratings."""
+    """Delete the files of an earlier demo: its nodes, its chain, its ratings."""
     stop_network(NAME)
     for folder in (home() / "networks" / NAME, *(_folder(owner) for owner in OWNERS)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -134,39 +134,39 @@ def remove_demo() -> None:
 
 
 def connect() -> Profile:
-    """What `knet.connect("demo")` starts: the embedded network, until this process ends; or the one that runs.
+    """Start the demo network until this process ends, or return the running one; for `knet.connect("demo")`.
 
-    Raises IndexerError when the one that another process has been starting is not ready in time.
+    Raises IndexerError when another process does not finish its start in time.
     """
     network = DemoNetwork()
     seen: dict[str, str] = {}
 
-    def tell(title: str, phase: str, done: int, total: int) -> None:
+    def show(title: str, phase: str, done: int, total: int) -> None:
         if seen.get(title) != phase:
             seen[title] = phase
             print(f"knet demo: {title}: {phase}", file=sys.stderr, flush=True)
 
     atexit.register(network.stop)
     try:
-        return network.start(tell)
+        return network.start(show)
     except NodeBusy:
-        wait_until_ready(tell)
+        wait_until_ready(show)
         return load_profile(NAME)
 
 
-def wait_until_ready(tell: OnProgress) -> None:
-    """Another process has the network: wait until its nodes serve. Raises IndexerError when they are late."""
+def wait_until_ready(on_progress: OnProgress) -> None:
+    """Wait until the nodes of another process's network serve. Raises IndexerError when they are late."""
     until = time.monotonic() + READY_SECONDS
-    if not _ready_mark().exists():
-        tell("network", "another process is starting it", 0, 0)
-    while not _ready_mark().exists():
+    if not _ready_file().exists():
+        on_progress("network", "another process is starting it", 0, 0)
+    while not _ready_file().exists():
         if time.monotonic() > until:
-            raise IndexerError("the demo network that another process started is not ready.", hint="Stop it and retry.")
+            raise IndexerError("the demo network of another process is not ready in time.", hint="Stop it and retry.")
         time.sleep(POLL_SECONDS)
 
 
-def _ready_mark() -> Path:
-    """There while the nodes of a running demo serve."""
+def _ready_file() -> Path:
+    """The path of a file that exists while the nodes of a running demo serve."""
     return home() / "networks" / f"{NAME}.ready"
 
 
@@ -191,10 +191,12 @@ def _write_falsified(owner: Owner, target: Path) -> None:
         (target / f"{item.title}.md").write_text(falsify(item.read().text))
 
 
-def _read(stream: IO[str], title: str, tell: OnProgress, serving: threading.Event, ended: threading.Event) -> None:
-    """Pass on what a node says; ``ended`` is set when its start is over, ``serving`` before that if it succeeded."""
+def _read(
+    stream: IO[str], title: str, on_progress: OnProgress, serving: threading.Event, ended: threading.Event
+) -> None:
+    """Pass on a node's progress; ``ended`` is set at the end of its start, ``serving`` before that if it succeeded."""
     for event in _events(stream):
-        tell(title, event["phase"], event.get("done", 0), event.get("total", 0))
+        on_progress(title, event["phase"], event.get("done", 0), event.get("total", 0))
         if event["phase"] == SERVING:
             serving.set()
             ended.set()

@@ -1,6 +1,6 @@
-"""Who takes part in the demo: owners of real documentation found on this machine, and one who falsifies it.
+"""The owners of the demo's nodes: real documentation found on this machine, and a mirror that falsifies one of them.
 
-Whatever has a node here is installed wherever knet is: a package that it always needs, or Python itself.
+Every package here is a dependency of knet, or Python itself, so that it is installed wherever knet is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from knet.records import Record
 
 
 class Owner(Record, frozen=True):
-    """One independent node of the demo. ``mirrors`` names the owner whose documents it copies, and falsifies."""
+    """One independent node of the demo. ``mirrors`` names the owner whose documents it copies and falsifies."""
 
     name: str
     title: str
@@ -20,7 +20,7 @@ class Owner(Record, frozen=True):
 
     @property
     def options(self) -> dict[str, str]:
-        """Options of its source."""
+        """The options of its source."""
         options = {"limit": str(self.limit)}
         return options | {"include": self.include} if self.include else options
 

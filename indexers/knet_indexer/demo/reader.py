@@ -1,4 +1,4 @@
-"""The demo's careful reader: looks each passage up in the installed documentation and says whether it is there."""
+"""The demo's rater: it looks each passage up in the installed documentation and rates its node."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..chunking import canonical
 from ..sources import parse_source
 from .owners import OWNERS
 
-RATED_PASSAGES = 4  # passages a reader looks at
+RATED_PASSAGES = 4  # passages that it rates
 
 
 class DocumentationReader:
-    """Knows what the installed packages really say."""
+    """The documentation of the installed packages."""
 
     @cached_property
     def _originals(self) -> list[str]:
@@ -27,20 +27,20 @@ class DocumentationReader:
         ]
 
     def contains(self, passage: Passage) -> bool:
-        """Whether an installed package's documentation contains the passage word for word."""
+        """Return whether an installed package's documentation contains the passage word for word."""
         return any(passage.text in original for original in self._originals)
 
     def is_true(self, answer: LiveAnswer) -> bool:
-        """Whether every passage that the answer quotes is true."""
+        """Return whether every passage that the answer quotes is true."""
         quoted = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
         return all(self.contains(answer.passages[number]) for number in quoted)
 
     def ratings(self, answer: LiveAnswer) -> dict[int, float]:
-        """One passage a node (counted from 1), with 1 if all that was read from that node is true, else -1."""
-        verdicts: dict[int, tuple[int, float]] = {}
+        """Return one rated passage for each node (counted from 1): 1 if every passage read from it is true, else -1."""
+        ratings: dict[int, tuple[int, float]] = {}
         for number, passage in enumerate(answer.passages[:RATED_PASSAGES], 1):
             node = passage.provenance.node
             value = 1.0 if self.contains(passage) else -1.0
-            if node not in verdicts or value < verdicts[node][1]:
-                verdicts[node] = (number, value)
-        return dict(verdicts.values())
+            if node not in ratings or value < ratings[node][1]:
+                ratings[node] = (number, value)
+        return dict(ratings.values())

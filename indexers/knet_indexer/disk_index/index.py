@@ -63,7 +63,7 @@ def disk_index_of(node: Node) -> DiskIndex:
 class DiskIndex:
     """The index in a node's home. ``make_index`` opens an external vector index instead of the inverted file."""
 
-    def __init__(self, home: Path, store: FileStore, make_index: MakeIndex | None = None) -> None:
+    def __init__(self, home: Path, store: FileStore, make_index: DenseIndexFactory | None = None) -> None:
         self._root = home / FOLDER
         self._store = store
         self._make_index = make_index
@@ -91,7 +91,7 @@ class DiskIndex:
             known = catalog.shards()
             texts = text_cache(self._store)
             shards = [DiskShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
-            rows = Rows(manifest.shards)
+            rows = LiveChunks(manifest.shards)
             row_of = row_numbers(rows, shards)
             lexical = DiskLexicalIndex(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
             inverted = None if self._make_index else _inverted_file(folder, catalog, rows, shards)
@@ -152,14 +152,14 @@ class DiskIndex:
         update(folder, self._store, refs, kept, progress, dense=self._make_index is None)
         return use(folder)
 
-    def _external_index(self, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
+    def _external_index(self, rows: LiveChunks, shards: list[DiskShard]) -> DenseIndex:
         assert self._make_index is not None
         leaves = [shard.leaves() for shard in shards]
         keys = [leaves[n][HASH * chunk : HASH * (chunk + 1)] for n in range(len(shards)) for chunk in rows.of(n)]
         return self._make_index(np.concatenate([vectors for _, vectors in numbered_vectors(rows, shards)]), keys)
 
 
-def _inverted_file(folder: Path, catalog: Catalog, rows: Rows, shards: list[DiskShard]) -> DenseIndex:
+def _inverted_file(folder: Path, catalog: Catalog, rows: LiveChunks, shards: list[DiskShard]) -> DenseIndex:
     """Open the inverted file in an index's folder, with the vectors outside it. Raises StoreError."""
     inside = indexed_mask(catalog)
     tail = _outside(rows, shards, inside)
@@ -176,7 +176,7 @@ def _inverted_file(folder: Path, catalog: Catalog, rows: Rows, shards: list[Disk
     return DiskVectorIndex(path, in_both, tail)
 
 
-def texts_of(rows: Rows, shards: Sequence[DiskShard]) -> Callable[[int], str]:
+def texts_of(rows: LiveChunks, shards: Sequence[DiskShard]) -> Callable[[int], str]:
     """Return a function that reads the text of a row."""
 
     def text(row: int) -> str:
@@ -186,7 +186,7 @@ def texts_of(rows: Rows, shards: Sequence[DiskShard]) -> Callable[[int], str]:
     return text
 
 
-def _outside(rows: Rows, shards: Sequence[DiskShard], inside: npt.NDArray[np.bool_]) -> Tail:
+def _outside(rows: LiveChunks, shards: Sequence[DiskShard], inside: npt.NDArray[np.bool_]) -> Tail:
     """Return rows and vectors of the live chunks that are not in the inverted file."""
     found = [(np.zeros(0, np.int64), np.zeros((0, 1), np.float32))]
     for place, shard in enumerate(shards):

@@ -169,7 +169,7 @@ class DiskLexicalIndex:
             requested *= 4
 
 
-def row_numbers(rows: Rows, shards: list[DiskShard]) -> npt.NDArray[np.int32]:
+def row_numbers(rows: LiveChunks, shards: list[DiskShard]) -> npt.NDArray[np.int32]:
     """Return the row of each chunk number of the catalog, -1 for chunks that this manifest lacks or has removed."""
     size = max((shard.entry.first + shard.ref.count for shard in shards), default=0)
     row_of = np.full(size, -1, np.int32)
@@ -180,7 +180,7 @@ def row_numbers(rows: Rows, shards: list[DiskShard]) -> npt.NDArray[np.int32]:
 
 
 def numbered_vectors(
-    rows: Rows, shards: list[DiskShard]
+    rows: LiveChunks, shards: list[DiskShard]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     """Yield the numbers and vectors ``(chunks, dimension)`` float32 of all live chunks, a shard at a time."""
     for place, shard in enumerate(shards):

@@ -80,7 +80,7 @@ class _Update:
         known = self.catalog.shards()
         if Postings(self.folder / WORDS).count < sum(len(entry.alive) for entry in known.values()):
             raise StoreError(f"the word index in {self.folder} is incomplete.")
-        masks = {ref.shard: alive(ref) for ref in refs}
+        masks = {ref.shard: live_mask(ref) for ref in refs}
         _check_worth(known, masks)
         new = [ref for ref in refs if ref.shard not in known or not known[ref.shard].indexed]
         for cid, entry in known.items():
@@ -128,7 +128,7 @@ class _Update:
     def dense(self, refs: Sequence[ShardRef]) -> None:
         """Rewrite the inverted file when too many vectors are outside it."""
         known = self.catalog.shards()
-        rows = Rows(refs)
+        rows = LiveChunks(refs)
         texts = text_cache(self.store)
         shards = [DiskShard(self.store, texts, self.catalog, ref, known[ref.shard]) for ref in refs]
         inside = indexed_mask(self.catalog)

@@ -1,7 +1,7 @@
-"""A sync's heavy work on a Ray cluster: tasks of one core that any worker takes, and another when a worker dies.
+"""An executor on a Ray cluster: tasks of one core, repeated on another worker when one dies.
 
-The state stays with the node. Items travel with the call, texts and vectors come back; Ray pickles them, so a cluster
-is trusted as this machine is (docs/decisions/0054).
+The state stays with the node. Items travel with the call, texts and vectors return. Ray pickles them, so a cluster is
+trusted as this machine is (docs/decisions/0054).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..sources.base import text_reader
 from .prepare import Outcome, ReadJob, try_prepare
 from .ray_worker import ReadResult, WorkerError, embed_texts, make_recipe, read_items
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here reports to nobody
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here sends no usage statistics
 
 try:
     import grpc
@@ -36,12 +36,12 @@ try:
 except ImportError as error:
     raise MissingExtra("Ray", "ray") from error
 
-CONNECT_SECONDS = 5.0  # a cluster that does not even accept by then is down; Ray itself would try for half a minute
-ATTEMPTS = 3  # to join: a busy head gives what it starts for a client half a minute, and then gives up
-WORKER_SECONDS = 300.0  # for a worker where there is none: an autoscaler may start a machine, and it loads the model
-POLL_SECONDS = 5.0  # how often it is asked whether there is still one
+CONNECT_SECONDS = 5.0  # to accept a connection; Ray itself would try for half a minute
+ATTEMPTS = 3  # to join: a busy head may give up the processes it starts for a client after half a minute
+WORKER_SECONDS = 300.0  # until the first result: an autoscaler may start a machine, and a worker loads the model
+POLL_SECONDS = 5.0  # between two checks that the cluster still has a worker
 ITEMS_PER_TASK = 16  # an item takes milliseconds to cut, as much as a call takes
-TASKS_A_CORE = 2  # under way: one that runs, one that waits
+TASKS_PER_CORE = 2  # one that runs, one that waits
 MIN_PENDING, MAX_PENDING = 2, 128  # batches: 512 texts of at most some kilobytes each
 
 RAY = "ray"  # the cluster at RAY_ADDRESS or on this machine
@@ -49,32 +49,33 @@ RAY = "ray"  # the cluster at RAY_ADDRESS or on this machine
 
 @contextmanager
 def open_ray_executor(spec: str, model: str) -> Iterator[RayExecutor]:
-    """The executor on a cluster: ``ray://HOST:PORT``, or ``ray`` for the one at ``RAY_ADDRESS`` or on this machine.
+    """Open an executor on the cluster at ``ray://HOST:PORT``; ``ray`` means the one at ``RAY_ADDRESS`` or on this
+    machine.
 
-    Where there is none, ``ray`` starts one on this machine for as long. Raises Unreachable, ConfigError.
+    Without a cluster, ``ray`` starts one on this machine until the end of the block. Raises Unreachable, ConfigError.
     """
     joined = _connect(spec)
     try:
         yield RayExecutor(model, spec)
     finally:
         if joined:
-            with suppress(Exception):  # what is left is gone with this process
+            with suppress(Exception):  # the rest ends with this process
                 ray.shutdown()
 
 
 class _Task(NamedTuple):
     jobs: list[ReadJob]
-    failed: dict[int, KnetError]  # by place in ``jobs``: those that could not be read here, and were not sent
+    failed: dict[int, KnetError]  # by place in ``jobs``: could not be read here, and were not sent
     answer: Any
 
 
 class RayExecutor:
-    """See `knet_indexer.ingest.executor.Executor`."""
+    """An executor on a cluster; see `knet_indexer.ingest.executor.Executor`."""
 
     def __init__(self, model: str, name: str) -> None:
         self._model = model
         self._name = name
-        self._unshared_sources: set[str] = set()  # sources of which the workers have no files, or others
+        self._unshared_sources: set[str] = set()  # sources whose files the workers lack or have in another version
         self._recipes: dict[Backend, Any] = {}
         self._answered = False
         self._gpu = min(1.0, self._has("GPU"))
@@ -88,7 +89,7 @@ class RayExecutor:
         remaining = iter(jobs)
         while group := list(islice(remaining, ITEMS_PER_TASK)):
             pending.append(self._send(group, embedder))
-            if len(pending) > TASKS_A_CORE * self._has("CPU"):
+            if len(pending) > TASKS_PER_CORE * self._has("CPU"):
                 yield from self._received(pending.popleft(), cut)
         while pending:
             yield from self._received(pending.popleft(), cut)
@@ -132,11 +133,12 @@ class RayExecutor:
     # --- tasks -------------------------------------------------------------------------------------------------
 
     def _recipe(self, embedder: Embedder) -> Any:
-        """How to embed, sent to the cluster once."""
+        """Return the embedding recipe, sent to the cluster once."""
         backend = backend_of(embedder)
         if backend is None:
             raise ConfigError(
-                "This node's embedder is a program's own, which no worker can load.", hint="Sync with --executor local."
+                "The node's embedder is an object of this program: no worker can load it.",
+                hint="Sync with --executor local.",
             )
         if backend not in self._recipes:
             recipe = make_recipe(self._model, embedder, backend)
@@ -159,56 +161,58 @@ class RayExecutor:
                     if time.monotonic() > until:
                         raise
             if self._answered and self._has("CPU"):
-                until = time.monotonic() + WORKER_SECONDS  # somebody is at it
+                until = time.monotonic() + WORKER_SECONDS  # a worker is busy with it
         self._answered = True
         if isinstance(found, WorkerError):
-            raise _told(found)
+            raise _worker_failure(found)
         return found
 
     def _has(self, resource: str) -> float:
-        """How much of it the cluster has now; an autoscaler may add to it."""
+        """Return the cluster's amount of a resource now; an autoscaler may add to it."""
         with self._errors():
             return float(ray.cluster_resources().get(resource, 0))  # type: ignore[no-untyped-call]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Translate what Ray raises while it works."""
-        again = "What was committed stays; the same command goes on from there."
+        """Translate the errors that Ray raises during work."""
+        again = "Run the same command again: it continues after the last commit."
         try:
             yield
         except ray.exceptions.GetTimeoutError as error:
             raise DeadlineExceeded(
-                f"No worker of {self._name} took up work within {WORKER_SECONDS:.0f} s.",
-                hint="`ray status` says what the cluster has and waits for.",
+                f"cluster {self._name}: No worker answered within {WORKER_SECONDS:.0f} s.",
+                hint="Run `ray status` to see its machines and pending tasks.",
             ) from error
-        except (ray.exceptions.RayTaskError, ImportError) as error:  # the latter where the head unpickles
+        except (ray.exceptions.RayTaskError, ImportError) as error:  # ImportError where the head unpickles
             raise _failed(error) from error
         except (ray.exceptions.RaySystemError, ConnectionError, grpc.RpcError) as error:
-            raise Unreachable(f"The cluster {self._name} went away ({type(error).__name__}).", hint=again) from error
+            raise Unreachable(
+                f"cluster {self._name} stopped answering ({type(error).__name__}).", hint=again
+            ) from error
         except ray.exceptions.RayError as error:
-            raise IndexerError(f"A worker of {self._name} gave up: {_gist(error)}", hint=again) from error
+            raise IndexerError(f"cluster {self._name}: a worker failed: {_last_line(error)}", hint=again) from error
 
 
-def _told(trouble: WorkerError) -> KnetError:
-    kind: type[KnetError] = getattr(errors, trouble.kind)
-    if issubclass(kind, MissingExtra):  # which says what to install here
+def _worker_failure(found: WorkerError) -> KnetError:
+    kind: type[KnetError] = getattr(errors, found.kind)
+    if issubclass(kind, MissingExtra):  # its message names what to install here
         kind = IndexerError
-    return kind(trouble.message, hint=trouble.hint)
+    return kind(found.message, hint=found.hint)
 
 
 def _failed(error: Exception) -> KnetError:
-    """What it means that a task broke: nearly always that knet is not installed there."""
+    """Return the error behind a failed task, nearly always a machine without knet."""
     words = str(error)
     if isinstance(error, ImportError) or ("knet" in words and "Error: No module named" in words):
         return ConfigError(
-            f"A machine of the cluster lacks knet, or has another: {_gist(error)}",
-            hint=f"Install on all of them, the head too, what this one has: {pip_command('node', 'ray')}",
+            f"A machine of the cluster lacks this version of knet: {_last_line(error)}",
+            hint=f"Install it on all machines, the head too: {pip_command('node', 'ray')}",
         )
-    return IndexerError(f"A worker failed: {_gist(error)}")
+    return IndexerError(f"A worker failed: {_last_line(error)}")
 
 
-def _gist(error: Exception) -> str:
-    """The last line of what Ray says, which is the reason."""
+def _last_line(error: Exception) -> str:
+    """Return the last line of Ray's message, which is the reason."""
     return (str(error).strip() or type(error).__name__).splitlines()[-1].strip().rstrip(".") + "."
 
 
@@ -216,43 +220,45 @@ def _gist(error: Exception) -> str:
 
 
 def _connect(spec: str) -> bool:
-    """Join the cluster: whether that was done here, and has to be undone. Raises Unreachable, ConfigError."""
+    """Join the cluster. Return True when it was joined here and must be left again. Raises Unreachable, ConfigError."""
     if ray.is_initialized():
         if spec == RAY:
-            return False  # whoever holds this process has chosen a cluster
-        raise ConfigError("This process is on a Ray cluster already.", hint="Name the executor ray to use that one.")
+            return False  # this process has joined a cluster already
+        raise ConfigError(
+            "This process has joined a Ray cluster already.", hint="Name the executor ray to use that one."
+        )
     if spec != RAY:
         _check_reachable(spec)
     try:
-        logging.getLogger("ray").setLevel(logging.ERROR)  # its notices would run through the bars
+        logging.getLogger("ray").setLevel(logging.ERROR)  # its messages would disturb the progress bars
         _join(spec)
     except (ConnectionError, TimeoutError, grpc.RpcError) as error:
-        raise Unreachable(f"The cluster {spec} does not answer: {_gist(error)}", hint=_START) from error
+        raise Unreachable(f"cluster {spec} does not answer: {_last_line(error)}", hint=_START) from error
     except (RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        hint = "Install the same versions of Ray and Python here and there." if "ersion" in str(error) else _START
-        raise ConfigError(f"The cluster {spec} cannot be used: {' '.join(str(error).split())}", hint=hint) from error
+        hint = "Install the same versions of Ray and Python on all machines." if "ersion" in str(error) else _START
+        raise ConfigError(f"cluster {spec} cannot be used: {' '.join(str(error).split())}", hint=hint) from error
     return True
 
 
 def _join(spec: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    for left in reversed(range(ATTEMPTS if spec != RAY else 0)):
+    for remaining in reversed(range(ATTEMPTS if spec != RAY else 0)):
         try:
             ray.init(spec, **quiet)
             return
         except ConnectionError:
-            if not left:
+            if not remaining:
                 raise
-    named = os.environ.get("RAY_ADDRESS")
+    address = os.environ.get("RAY_ADDRESS")
     try:
-        ray.init(named or "auto", **quiet)
+        ray.init(address or "auto", **quiet)
     except ConnectionError:
-        if named:
+        if address:
             raise
         ray.init("local", **quiet)
 
 
-_START = "`ray start --head` starts one, and its last lines say the address."
+_START = "Start one with `ray start --head`, which prints its address."
 
 
 def _check_reachable(spec: str) -> None:
@@ -260,8 +266,8 @@ def _check_reachable(spec: str) -> None:
         parts = urlsplit(spec)
         address = parts.hostname or "", parts.port or 10001
     except ValueError as error:
-        raise ConfigError(f"{spec!r} is no address.", hint="Write it as ray://HOST:PORT.") from error
+        raise ConfigError(f"executor {spec!r} is not a valid address.", hint="Write it as ray://HOST:PORT.") from error
     try:
         socket.create_connection(address, CONNECT_SECONDS).close()
     except OSError as error:
-        raise Unreachable(f"The cluster {spec} does not answer: {error.strerror or error}.", hint=_START) from error
+        raise Unreachable(f"cluster {spec} does not answer: {error.strerror or error}.", hint=_START) from error

@@ -101,7 +101,7 @@ def _embedder(recipe: EmbeddingRecipe) -> Embedder:
     cosine = min_cosine(embedder.encode(PROBES), expected)
     if cosine < MIN_BACKEND_COSINE:
         raise SpaceMismatch(
-            f"its vectors differ from the node's (cosine {cosine:.4f}, at least {AGREEMENT} is needed).",
+            f"its vectors differ from the node's (cosine {cosine:.4f}, at least {MIN_BACKEND_COSINE} is needed).",
             hint="Remove the machine from the cluster, or install the node's versions there.",
         )
     return embedder

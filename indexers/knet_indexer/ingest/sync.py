@@ -1,7 +1,8 @@
-"""Bring a node's state up to its sources: read what changed, embed what is new, forget what is gone.
+"""Sync of a node's state with its sources: read changed items, embed new chunks, delete what the sources no longer
+list.
 
-Work is committed batch by batch. Killed at any point, the next run goes on where the last batch ended, and what was
-embedded is never embedded again: vectors are kept by space and text.
+Work is committed in batches. After an interruption the next run continues at the last batch. A text is embedded once:
+vectors are stored by space and text.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from knet.codec import Cid, cid_of, decode, encode
 from knet.embed import Embedder, Vectors, is_bulk
 from knet.errors import SourceError, TransportError
-from knet.index.shard import store_vector
+from knet.index.shard import encode_vector
 from knet.records import Record, Space
 
 from ..config import SourceConfig
@@ -28,12 +29,14 @@ from .executor import LOCAL, Executor, check_executor, open_executor
 from .prepare import Outcome, PreparedItem, ReadJob
 
 BATCH_CHUNKS = 512  # read, embedded and committed together
-EMBED_BATCH = 256  # some seconds of embedding on a CPU: what a crash may cost
-BATCH_ITEMS = 64  # many small items: one fsync for all of them
+EMBED_BATCH = 256  # some seconds of embedding on a CPU, the work that a crash may lose
+BATCH_ITEMS = 64  # one fsync for many small items
 
 
 class SyncReport(Record, frozen=True):
-    """What a sync did. Counts are items, but for ``chunks`` (all there are now) and ``embedded`` (texts, this time)."""
+    """The result of a sync. Counts are items, except ``chunks`` (all there are now) and ``embedded`` (texts, this
+    time).
+    """
 
     added: int
     changed: int
@@ -46,11 +49,11 @@ class SyncReport(Record, frozen=True):
 
 
 def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, executor: str = LOCAL) -> SyncReport:
-    """Index what changed. ``retry`` reads skipped items again although they did not change.
+    """Index what changed. ``retry`` also reads skipped items that did not change.
 
-    ``executor`` says who does the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster, which is
-    not asked while nothing changed. A source that cannot be listed, and an item that cannot be read, are skipped with
-    the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_executor` does.
+    ``executor`` names the executor of the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster.
+    The cluster is contacted only when something changed. A source that cannot be listed, and an item that cannot be
+    read, are skipped with the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_executor` raises.
     """
     check_executor(executor)
     with node.lock("sync"), node.open_state() as state:
@@ -64,7 +67,7 @@ class _Listed(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Items on their way into the state, and the vectors that their texts still lack, part by part."""
+    """Items ready for the state, and the missing vectors of their texts, in parts."""
 
     items: list[PreparedItem]
     parts: list[tuple[list[bytes], Callable[[], Vectors]]]
@@ -77,9 +80,11 @@ class _Sync:
         self.state = state
         self.progress = progress
         self.known = state.items()
-        self.incomplete = {item for item, text in state.texts() if not node.store.has(text)}  # somebody deleted blocks
+        self.incomplete = {
+            item for item, text in state.texts() if not node.store.has(text)
+        }  # their blocks were deleted
         self.skipped: dict[str, str] = {}
-        self.complete: set[str] = set()  # sources that were listed to their end
+        self.complete: set[str] = set()  # sources listed completely
         self.bulk_embedder: Embedder | None = None
         self.pending: deque[_Batch] = deque()
         self.added = self.changed = self.embedded = self.to_embed = 0
@@ -87,14 +92,14 @@ class _Sync:
     def run(self, retry: bool, executor: str) -> SyncReport:
         started = time.monotonic()
         listed = self._list()
-        space = self._remembered_space()
+        space = self._stored_space()
         todo = self._todo(listed, space, retry)
         if todo:
             self.progress("model", 0, 0)
             embedder = self.node.embedder_for(len(todo))
             self.bulk_embedder = embedder if is_bulk(len(todo)) else None
             if embedder.space != space:
-                todo = self._todo(listed, self._remember(embedder.space), retry)
+                todo = self._todo(listed, self._store_space(embedder.space), retry)
             with open_executor(executor, self.node.config.model) as opened:
                 self._read(todo, embedder, opened)
         return SyncReport(
@@ -108,20 +113,20 @@ class _Sync:
             seconds=time.monotonic() - started,
         )
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- listing ---------------------------------------------------------------------------------------------------
 
     def _list(self) -> dict[str, _Listed]:
         listed: dict[str, _Listed] = {}
         for source in self.node.config.sources:
-            recipe = self._recipe(source)
+            settings = self._settings_digest(source)
             try:
                 for item in parse_source(source.spec, **source.options).items():
-                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{recipe}")
+                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{settings}")
                     first = listed.setdefault(item.uri, entry)
                     if first.item.fingerprint != item.fingerprint:
                         self.skipped[f"{item.uri} of {source.spec}"] = (
-                            f"{first.source} has another document of this name; "
-                            "tell them apart by adding one with `-o base=NAME`."
+                            f"{first.source} has another document of this uri. "
+                            "Add one of the sources with `-o base=NAME`."
                         )
                     self.progress("list", len(listed), 0)
                 self.complete.add(source.spec)
@@ -129,18 +134,18 @@ class _Sync:
                 self.skipped[source.spec] = str(error)
         return listed
 
-    def _recipe(self, source: SourceConfig) -> str:
-        """What besides an item itself decides on its document: another licence or option, and it is read again."""
-        decided = repr((self.node.config.licence, sorted(source.options.items())))
-        return hashlib.sha256(decided.encode()).hexdigest()[:8]
+    def _settings_digest(self, source: SourceConfig) -> str:
+        """Return a digest of the licence and the options: when they change, every item is read again."""
+        settings = repr((self.node.config.licence, sorted(source.options.items())))
+        return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
-    def _remembered_space(self) -> Space | None:
-        """The space of the configured model as of the last time, without loading the model."""
+    def _stored_space(self) -> Space | None:
+        """Return the space of the configured model at the last sync, without loading the model."""
         if self.state.meta("model") != self.node.config.model.encode():
             return None
         return decode(self.state.meta("space"), Space)
 
-    def _remember(self, space: Space) -> Space:
+    def _store_space(self, space: Space) -> Space:
         with self.state.transaction():
             self.state.put_meta("model", self.node.config.model.encode())
             self.state.put_meta("space", encode(space))
@@ -158,7 +163,7 @@ class _Sync:
                 self.skipped[entry.item.uri] = known.reason
         return todo
 
-    # --- reading what changed --------------------------------------------------------------------------------------
+    # --- reading and embedding -------------------------------------------------------------------------------------
 
     def _read(self, todo: list[_Listed], embedder: Embedder, executor: Executor) -> None:
         cut = self.node.chunker(embedder.space)
@@ -201,7 +206,7 @@ class _Sync:
         return PreparedItem(row=replace(row, reason=reason, fingerprint=""))  # the next sync tries again
 
     def _begin(self, items: list[PreparedItem], embedder: Embedder, executor: Executor) -> None:
-        """Have a batch's texts embedded, and commit what was begun before it as far as the executor is not ahead."""
+        """Start to embed a batch's texts, and commit earlier batches beyond the executor's `max_pending`."""
         if not items:
             return
         space = cid_of(embedder.space)
@@ -209,7 +214,7 @@ class _Sync:
         known = self.state.vectors(space, list(passages)).keys() | self._being_embedded()
         missing = [digest for digest in passages if digest not in known]
         self.to_embed += len(missing)
-        if is_bulk(len(missing)) and not self.bulk_embedder:  # one item may be a whole book
+        if is_bulk(len(missing)) and not self.bulk_embedder:  # a single item may be a whole book
             self.bulk_embedder = self.node.embedder_for(len(missing))
         parts = []
         for first in range(0, len(missing), EMBED_BATCH):
@@ -226,8 +231,8 @@ class _Sync:
         """Wait for the oldest batches and commit them, in order."""
         while len(self.pending) > all_but:
             batch = self.pending.popleft()
-            for digests, later in batch.parts:
-                self.state.add_vectors(batch.space, zip(digests, map(encode_vector, later()), strict=True))
+            for digests, wait in batch.parts:
+                self.state.add_vectors(batch.space, zip(digests, map(encode_vector, wait()), strict=True))
             with self.node.store.batch():
                 for block in (block for ready in batch.items for block in ready.blocks):
                     self.node.store.put(block)
@@ -239,15 +244,15 @@ class _Sync:
         self.embedded += texts
         self.progress("embed", self.embedded, self.to_embed)
 
-    # --- forgetting what is gone -----------------------------------------------------------------------------------
+    # --- removal ---------------------------------------------------------------------------------------------------
 
     def _remove_vanished(self, listed: dict[str, _Listed]) -> int:
         configured = {source.spec for source in self.node.config.sources}
-        gone = [
+        vanished = [
             row.uri
             for row in self.known.values()
             if row.uri not in listed and (row.source in self.complete or row.source not in configured)
         ]
         with self.state.transaction():
-            self.state.remove(gone)
-        return len(gone)
+            self.state.remove(vanished)
+        return len(vanished)

@@ -1,4 +1,4 @@
-"""The node as ERC-8004 describes an agent: https://eips.ethereum.org/EIPS/eip-8004#registration-v1."""
+"""The node's ERC-8004 agent registration: https://eips.ethereum.org/EIPS/eip-8004#registration-v1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..node import Node
 
 
 def registration(node: Node, identity: int) -> bytes:
-    """The registration document (JSON), which also proves that this host speaks for the identity."""
+    """Return the registration document (JSON), which also proves that this host belongs to the identity."""
     deployment = node.profile.deployment
     endpoint = node.config.public_endpoint
     document = {

@@ -1,4 +1,4 @@
-"""A node's HTTP service: search with proofs and receipts, what it published, and how it is doing."""
+"""A node's HTTP service: search with proofs and receipts, publications, status and metrics."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ from .problems import add_problem_handlers
 from .rate_limit import TokenBuckets, client_key
 from .responses import ManifestReply
 
-POLL_SECONDS = 1.0  # how soon a publication is served; the check is one row of SQLite
-SEARCH_THREADS = 2  # search is numpy and FAISS, which share the cores among themselves
-INLINE_SEARCH_CHUNKS = 2000  # a search of fewer takes less time than handing it to a thread and taking it back
-BURST_SECONDS = 6  # of a client's rate may come at once: a notebook run from its top asks everything in one go
-PACED_PATHS = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have a limit of their own
-MAX_QUEUED = 64  # searches in line: beyond, the last of them would miss its client's deadline anyway
+POLL_SECONDS = 1.0  # until a publication is served; the check reads one row of SQLite
+SEARCH_THREADS = 2  # numpy and FAISS share the cores among themselves
+INLINE_SEARCH_CHUNKS = 2000  # a search of fewer takes less time than a hand-over to a thread
+BURST_SECONDS = 6  # of a client's rate at once: a notebook that runs from its top asks every question in a burst
+PACED_PATHS = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have their own limit
+MAX_QUEUED = 64  # a longer queue would exceed its clients' deadlines
 
 
-Skipped = Annotated[int, Query(ge=0, le=2**63 - 1, description="Changes of earlier pages.")]
-Sequence = Annotated[int, Query(ge=0, le=2**63 - 1, description="What the follower has; 0: nothing.")]  # SQLite's
+_MAX_INTEGER = 2**63 - 1  # of SQLite
+Skipped = Annotated[int, Query(ge=0, le=_MAX_INTEGER, description="Number of changes on earlier pages.")]
+Sequence = Annotated[int, Query(ge=0, le=_MAX_INTEGER, description="Sequence number of the follower; 0: none.")]
 
 
 class Service:
-    """What the routes of one node share."""
+    """The state that the routes of one node share."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -63,25 +64,25 @@ class Service:
 
     @property
     def snapshot(self) -> PublishedSnapshot:
-        """The head. Answers 503 while there is none."""
+        """The published head. Answers 503 while there is none."""
         if self.watcher.current is None:
             raise HTTPException(503, "This node has published nothing yet.", {"Retry-After": "5"})
         return self.watcher.current
 
     @property
     def public_snapshot(self) -> PublishedSnapshot:
-        """The head, if anybody may read it. Answers 403 otherwise."""
+        """The published head of a public collection. Answers 403 for others."""
         served = self.snapshot
         if served.collection.manifest.access != "public":
             raise HTTPException(403, "This node's collection is open only under an agreement with its owner.")
         return served
 
     def serves(self, cid: Cid) -> bool:
-        """Whether the gateway may hand out a block."""
+        """Return whether the gateway may serve a block."""
         return self.watcher.current is not None and cid in self.watcher.current.blocks
 
     def check_rate(self, request: Request) -> None:
-        """Answers 429 to a client address that asks more than its share. This machine's own programs may."""
+        """Answer 429 to a client address above its rate. Programs on this machine have no limit."""
         client = client_key(request.client.host if request.client else "")
         if self.buckets is not None and client and (wait := self.buckets.take(client)):
             detail = f"This node answers {self.node.config.rate:g} searches a second for each client."
@@ -90,7 +91,7 @@ class Service:
     @property
     def status(self) -> ServiceStatus:
         """The state of the node for clients."""
-        head = self.keeper.current
+        head = self.watcher.current
         manifest = head.collection.manifest if head else None
         return ServiceStatus(
             ready=head is not None,
@@ -102,11 +103,11 @@ class Service:
         )
 
     async def search(self, request: SearchRequest) -> SearchReply:
-        """One search, in a thread unless it is quick; at most `MAX_QUEUED` are taken on."""
+        """Answer one search, in a thread unless it is quick. Raises NodeBusy beyond `MAX_QUEUED`."""
         check_request(request)
         served = self.public_snapshot
         if self.waiting >= MAX_QUEUED:
-            raise NodeBusy("this node has more searches waiting than it can answer in time.")
+            raise NodeBusy("this node has too many searches waiting.", hint="Ask again in a second.")
         if request.vector and len(served.collection) < INLINE_SEARCH_CHUNKS and not self.node.config.index:
             return served.answer(request)
         self.waiting += 1
@@ -116,14 +117,14 @@ class Service:
             self.waiting -= 1
 
     async def watch(self) -> None:
-        """Serve what is published from now on."""
+        """Serve every later publication."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await asyncio.to_thread(self.watcher.refresh)
 
 
 def search_outcome(error: Exception) -> str:
-    """The metric label of a search that gave no reply."""
+    """Return the metric label of a search that failed."""
     if isinstance(error, NodeBusy):
         return "busy"
     if isinstance(error, HTTPException) and error.status_code == 429:
@@ -132,7 +133,7 @@ def search_outcome(error: Exception) -> str:
 
 
 def create_app(node: Node) -> FastAPI:
-    """The node's web application. It serves the last published head, and each newer one within `POLL_SECONDS`."""
+    """Return the node's web application. It serves the published head, and a newer one within `POLL_SECONDS`."""
     service = Service(node)
 
     @asynccontextmanager
@@ -149,7 +150,7 @@ def create_app(node: Node) -> FastAPI:
         description=node.config.description,
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,  # its page would load scripts from elsewhere
+        docs_url=None,  # its page would load scripts from other sites
         redoc_url=None,
     )
     add_problem_handlers(app)
@@ -225,7 +226,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/status", **openapi.STATUS)
     async def status(request: Request) -> Response:
-        return wire.reply(service.status, wire.wanted(request, wire.JSON))
+        return negotiation.reply(service.status, negotiation.reply_encoding(request, negotiation.JSON))
 
     @app.get("/metrics", **openapi.METRICS)
     async def metrics() -> Response:

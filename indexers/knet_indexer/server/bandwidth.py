@@ -1,7 +1,7 @@
-"""What is fetched from a node goes out at the pace of each client's share: in full at first, and then as it refills.
+"""Bandwidth limit of downloads for each client: a burst at full speed, then a fixed rate.
 
-A body is slowed down where it is sent, whether it is one block or a whole collection as a CAR; only who has more under
-way than it could be given in a while is sent away.
+A body is delayed while it is sent, be it one block or a whole collection as a CAR. A client is refused only with more
+requests in progress than its rate could serve in a while.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from .problems import problem
 from .rate_limit import TokenBuckets, client_key
 
 MEBIBYTE = 1 << 20
-BURST_SECONDS = 8  # of a client's share at once: what routing needs of the largest node, a small collection whole
-REQUEST_BYTES = 4096  # what a request counts for besides what it is sent: looking costs, too, if only to find nothing
-MAX_WAIT = 10.0  # seconds; more than that is owed only by who asks for many things at the same time
+BURST_SECONDS = 8  # of the rate at once: the routing data of the largest node, or a small collection
+REQUEST_BYTES = 4096  # cost of a request besides its body, even if nothing is found
+MAX_WAIT = 10.0  # seconds; only a client with many parallel requests owes more
 
 
 class BandwidthLimiter:
     """An ASGI application whose replies under ``paths`` share ``mebibytes`` a second for each client address.
 
-    This machine's own programs are not counted.
+    Programs on this machine have no limit.
     """
 
     def __init__(self, app: ASGIApp, *, mebibytes: float, paths: tuple[str, ...]) -> None:
@@ -34,13 +34,13 @@ class BandwidthLimiter:
         self._buckets = TokenBuckets(rate, BURST_SECONDS * rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = self._counted(scope)
+        client = self._limited_client(scope)
         if not client:
             await self._app(scope, receive, send)
             return
         owed = self._buckets.borrow(client, 0)
         if owed > MAX_WAIT:
-            detail = f"This node sends {self._rate:g} MiB a second to each client, and this one has more under way."
+            detail = f"This node sends {self._rate:g} MiB a second to each client; this client has too many downloads."
             await problem(429, detail, {"Retry-After": str(ceil(owed))})(scope, receive, send)
             return
         await asyncio.sleep(self._buckets.borrow(client, REQUEST_BYTES))
@@ -52,8 +52,8 @@ class BandwidthLimiter:
 
         await self._app(scope, receive, paced)
 
-    def _counted(self, scope: Scope) -> str:
-        """The client whose share a request comes out of, if any."""
+    def _limited_client(self, scope: Scope) -> str:
+        """Return the client that a request counts for, ``""`` for none."""
         if scope["type"] != "http" or not scope["path"].startswith(self._paths):
             return ""
         return client_key(scope["client"][0] if scope.get("client") else "")

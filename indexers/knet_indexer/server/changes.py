@@ -1,4 +1,4 @@
-"""The change feed: which documents came and went with each manifest."""
+"""The change feed: documents added and removed by each manifest."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .responses import ChangesReply, Version
 MAX_CHANGES = 5000  # a page of about 1 MiB
 
 
-def changes_since(node: Node, served: PublishedSnapshot, sequence: int, skip: int) -> ChangesReply:
-    """What the node published after ``sequence`` and up to the head it serves, without the first ``skip`` changes."""
-    head = served.entry
+def changes_since(node: Node, snapshot: PublishedSnapshot, sequence: int, skip: int) -> ChangesReply:
+    """Return the changes after ``sequence`` and up to the snapshot head, without the first ``skip``."""
+    head = snapshot.entry
     with node.open_state() as state:
         entries = [entry for entry in manifest_log.since(state, head, sequence) if entry.id <= head.id]
         found = manifest_log.changes(state, head, sequence, skip, MAX_CHANGES + 1)
         before = manifest_log.changes(state, head, sequence, skip - 1, 1) if skip else []
     changes, more = found[:MAX_CHANGES], len(found) > MAX_CHANGES
-    goes_on = bool(before and changes) and before[0].sequence == changes[0].sequence
-    first = before[0].sequence + (not goes_on) if before else sequence
+    continues = bool(before and changes) and before[0].sequence == changes[0].sequence
+    first = before[0].sequence + (not continues) if before else sequence
     last = changes[-1].sequence if more else head.sequence
     return ChangesReply(
         node=head.node,
@@ -31,6 +31,6 @@ def changes_since(node: Node, served: PublishedSnapshot, sequence: int, skip: in
             if first <= entry.sequence <= last
         ],
         changes=changes,
-        shards=served.collection.manifest.shards,
+        shards=snapshot.collection.manifest.shards,
         more=more,
     )

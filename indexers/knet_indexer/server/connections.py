@@ -1,6 +1,6 @@
-"""Connections that cannot hold a node up: each has a time in which to ask and to read, and each client a share of them.
+"""Time and number limits of client connections, so that idle or slow clients do not block a node.
 
-uvicorn itself waits for a first request for ever, and for a reader as long.
+uvicorn itself waits without limit for a first request, and for a client that does not read.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .problems import problem
 from .rate_limit import client_key
 
-MAX_CONNECTIONS = 512  # each costs memory while it hangs; beyond, they are answered 503
-PER_CLIENT = 64  # of them; this machine's own programs may have all
-REQUEST_SECONDS = 10.0  # from its first byte, or the connection, until the head of a request is there
-READ_SECONDS = 60.0  # until a reader has taken what is buffered for it, about 64 KiB
+MAX_CONNECTIONS = 512  # each costs memory while it is idle; further ones are answered 503
+PER_CLIENT = 64  # of them; programs on this machine have no limit
+REQUEST_SECONDS = 10.0  # from its first byte, or the connection, until the head of a request is complete
+READ_SECONDS = 60.0  # until a client has read its buffer, about 64 KiB
 
-_full = problem(503, "This node has as many connections as it can bear.", {"Retry-After": "1", "Connection": "close"})
+_full = problem(503, "This node has too many connections.", {"Retry-After": "1", "Connection": "close"})
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection. uvicorn makes it."""
+    """One client's connection, made by uvicorn."""
 
     _request_timer: TimerHandle | None = None
     _read_timer: TimerHandle | None = None
@@ -31,7 +31,8 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         held = [peer[0] for each in self.connections if (peer := getattr(each, "client", None))]
         client = client_key(self.client[0]) if self.client else ""
-        if len(held) > 2 * MAX_CONNECTIONS or (client and _many(client, held)):
+        own = sum(client_key(host) == client for host in held) if client else 0
+        if len(held) > 2 * MAX_CONNECTIONS or own > PER_CLIENT:
             transport.abort()
             return
         if len(held) > MAX_CONNECTIONS:
@@ -70,19 +71,15 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _await_reader(self) -> None:
-        """A connection that is closed ends once what is buffered was taken; not even that is waited for for ever."""
+        """Abort a closing connection unless the client reads the rest of its buffer in time."""
         if self.transport.is_closing():
             _cancel(self._read_timer)
             self._read_timer = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def _await_request(self) -> None:
-        """From now on a whole request is due."""
+        """Abort the connection unless a whole request arrives in time."""
         if self._request_timer is None:
             self._request_timer = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
-
-
-def _many(client: str, held: list[str]) -> bool:
-    return sum(client_key(host) == client for host in held) > PER_CLIENT
 
 
 def _cancel(timer: TimerHandle | None) -> None:

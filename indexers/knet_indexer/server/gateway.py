@@ -1,7 +1,7 @@
 """The IPFS trustless gateway of a node (https://specs.ipfs.tech/http-gateways/trustless-gateway/).
 
-Any IPFS client can fetch from it and check what it gets. It serves what this machine holds and never goes looking. One
-difference from the specification: a CAR of a manifest does not follow it into the manifests before it.
+Any IPFS client can fetch from it and verify the blocks. It serves blocks of this machine alone. One difference from the
+specification: a CAR of a manifest does not include earlier manifests.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CAR_TYPE = "application/vnd.ipld.car"
 FORMATS = {"raw": RAW_TYPE, "car": CAR_TYPE}
 SCOPES = ("all", "entity", "block")
 FOREVER = "public, max-age=29030400, immutable"  # 48 weeks, the specification's figure
-MAX_CAR_BLOCKS = 1_000_000  # one response walks no further
+MAX_CAR_BLOCKS = 1_000_000  # in one response
 
 
 def gateway_router(source: BlockSource, allowed: Callable[[Cid], bool] | None = None) -> APIRouter:
-    """``GET`` and ``HEAD /ipfs/{cid}``, for blocks that ``source`` holds itself and ``allowed`` lets out.
+    """Return ``GET`` and ``HEAD /ipfs/{cid}``, for blocks that ``source`` holds and ``allowed`` permits.
 
-    What may not be seen and what is not there look the same.
+    A forbidden block and a missing one get the same answer.
     """
     permitted = _Permitted(source, allowed or (lambda cid: True))
     router = APIRouter(tags=["ipfs"])
@@ -45,7 +45,7 @@ def gateway_router(source: BlockSource, allowed: Callable[[Cid], bool] | None = 
 
 
 class _Permitted:
-    """A source cut down to what may be handed out."""
+    """A block source limited to permitted blocks."""
 
     def __init__(self, source: BlockSource, allowed: Callable[[Cid], bool]) -> None:
         self.source = source
@@ -76,24 +76,22 @@ def _answer(source: BlockSource, request: Request, name: str) -> Response:
     headers = _headers(cid, kind, scope)
     if _known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return _raw(source, cid, headers) if kind == "raw" else _car(source, cid, scope, request.method, headers)
-
-
-def _raw(source: BlockSource, cid: Cid, headers: dict[str, str]) -> Response:
-    return Response(source.get(cid), headers=headers, media_type=RAW_TYPE)
+    if kind == "raw":
+        return Response(source.get(cid), headers=headers, media_type=RAW_TYPE)
+    return _car(source, cid, scope, request.method, headers)
 
 
 def _car(source: BlockSource, cid: Cid, scope: str, method: str, headers: dict[str, str]) -> Response:
     media_type = f"{CAR_TYPE}; version=1; order=dfs; dups=n"
     if method == "HEAD":
         return Response(headers=headers, media_type=media_type)
-    # Only UnixFS makes an entity of several blocks; a record is one.
+    # Only a UnixFS entity has several blocks; a record is one block.
     blocks = walk(source, cid, max_blocks=MAX_CAR_BLOCKS) if scope == "all" else iter([(cid, source.get(cid))])
     return StreamingResponse(write_car([cid], blocks), headers=headers, media_type=media_type)
 
 
 def _format(request: Request) -> str | None:
-    """``raw`` or ``car``: the query counts more than the Accept header, whose preferences are honoured."""
+    """Return ``raw`` or ``car``: the query parameter, else the preferred format of the Accept header."""
     if (wanted := request.query_params.get("format")) is not None:
         return wanted if wanted in FORMATS and request.query_params.get("car-version", "1") == "1" else None
     offers = [_offer(part) for part in request.headers.get("accept", "").split(",")]
@@ -101,7 +99,7 @@ def _format(request: Request) -> str | None:
 
 
 def _offer(part: str) -> tuple[float, str] | None:
-    """Preference and format of one entry of an Accept header, if it is one of ours."""
+    """Return preference and format of one entry of an Accept header, if the gateway has the format."""
     media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
     options = dict(item.split("=", 1) for item in parameters if "=" in item)
     if media_type == CAR_TYPE and options.get("version", "1") != "1":

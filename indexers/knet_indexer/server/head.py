@@ -1,4 +1,4 @@
-"""The published head a node answers from: loaded and checked once, replaced whole when a newer one is published."""
+"""The published head that a node answers from: loaded and verified once, replaced as a whole by a newer one."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from ..node import Node, network_of
 from ..publication import manifest_log
 from ..publication.manifest_log import GRACE_MANIFESTS, LoggedManifest
 
-MAX_K = 100  # passages by each retriever: a reply stays under about 1 MiB
-MAX_QUESTION = 4096  # characters; a model reads 256 tokens of them
-LOG_SECONDS = 10.0  # between two messages on long work
+MAX_K = 100  # passages by each retriever: a reply is at most about 1 MiB
+MAX_QUESTION = 4096  # characters; a model reads their first 256 tokens
+LOG_SECONDS = 10.0  # between two log lines on long work
 
 log = logging.getLogger("knet.node")
 
 
 class PublishedSnapshot:
-    """One published manifest, ready to answer. Immutable, so that a request under way is not disturbed by the next."""
+    """One published manifest, ready to answer. Immutable: a newer one does not disturb requests in progress."""
 
     def __init__(self, node: Node, entry: LoggedManifest, collection: Collection, blocks: Container[Cid]) -> None:
         self.entry = entry
         self.collection = collection
-        self.blocks = blocks  # what the gateway may hand out
+        self.blocks = blocks  # that the gateway may serve
         self._node = node
         self._deployment = node.profile.deployment
 
     def answer(self, request: SearchRequest) -> SearchReply:
-        """Search, prove and sign. Raises CodecError, SpaceMismatch or TooLarge for what cannot be answered."""
+        """Search, prove and sign. Raises CodecError, SpaceMismatch or TooLarge for an invalid request."""
         found = self.collection.search(request.question, self._vector(request), min(request.k, MAX_K))
         documents, hits, leaves = self.collection.prove(found)
         receipt = Receipt(
@@ -64,26 +64,26 @@ class PublishedSnapshot:
             return self._embed(request.question)
         if request.space != self.collection.manifest.space:
             raise SpaceMismatch(
-                f"the query vector is in space {request.space}; this node's is {self.collection.manifest.space}."
+                f"the query vector is in space {request.space}, the node is in {self.collection.manifest.space}."
             )
         size = 4 * self.collection.space.dimension
         if len(request.vector) != size:
             raise CodecError(f"the query vector has {len(request.vector)} bytes instead of {size}.")
         vector = np.frombuffer(request.vector, "<f4")
         if not np.isfinite(vector).all():
-            raise CodecError("the query vector holds a value that is no number.")
+            raise CodecError("the query vector holds a value that is not a number.")
         return vector
 
     def _embed(self, question: str) -> Vectors:
         embedder = self._node.embedder
         if embedder.space != self.collection.space:
-            raise SpaceMismatch("this node is moving to another model: send the question with its vector.")
+            raise SpaceMismatch("this node is moving to another model.", hint="Send the question with its vector.")
         vector: Vectors = embedder.encode([question], query=True)[0]
         return vector
 
 
 def check_request(request: SearchRequest) -> None:
-    """Refuse early what no node should work on. Raises CodecError or TooLarge."""
+    """Refuse an invalid request before any work. Raises CodecError or TooLarge."""
     if len(request.question) > MAX_QUESTION:
         raise TooLarge(f"the question has {len(request.question)} characters; {MAX_QUESTION} are allowed.")
     if not request.question.strip():
@@ -95,7 +95,7 @@ def check_request(request: SearchRequest) -> None:
 
 
 class HeadWatcher:
-    """Holds what is served now, and looks for something newer when told to."""
+    """The snapshot that is served now, replaced by `refresh`."""
 
     def __init__(self, node: Node, on_change: Callable[[PublishedSnapshot], None]) -> None:
         self._node = node
@@ -104,7 +104,7 @@ class HeadWatcher:
         self._logged_at = float("-inf")
 
     def refresh(self) -> None:
-        """Load the newest published manifest if it is not the one being served. Keeps the old one on any error."""
+        """Load the newest published manifest if it is not served yet. Keeps the old one on any error."""
         try:
             with self._node.open_state() as state:
                 entries = manifest_log.latest(state, network_of(self._node), GRACE_MANIFESTS)
@@ -117,18 +117,20 @@ class HeadWatcher:
     def _load(self, entries: list[LoggedManifest]) -> PublishedSnapshot:
         known = [(entry.manifest, get_record(self._node.store, entry.manifest, Manifest)) for entry in entries]
         shards = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
-        few = frozenset(block for cid, manifest in known for block in _beside_shards(self._node, cid, manifest))
+        others = frozenset(
+            block for cid, manifest in known for block in _blocks_beside_shards(self._node, cid, manifest)
+        )
         cid, head = known[0]
         if uses_disk_index(head.chunks):
-            collection, blocks = disk_index_of(self._node).open(cid, shards, few, self._log_progress)
+            collection, blocks = disk_index_of(self._node).open(cid, shards, others, self._log_progress)
             return PublishedSnapshot(self._node, entries[0], collection, blocks)
         collection = Collection.load(self._node.store, cid, index=self._node.index)
         return PublishedSnapshot(
-            self._node, entries[0], collection, few.union(*(reachable(self._node.store, s) for s in shards))
+            self._node, entries[0], collection, others.union(*(reachable(self._node.store, s) for s in shards))
         )
 
     def _log_progress(self, phase: str, done: int, total: int) -> None:
-        """Say why nothing is answered yet: publishing leaves an index that is ready, but here one is being built."""
+        """Log why nothing is served yet: publication leaves an index ready, but here one is being built."""
         if time.monotonic() - self._logged_at >= LOG_SECONDS:
             self._logged_at = time.monotonic()
             log.warning(
@@ -136,10 +138,10 @@ class HeadWatcher:
             )
 
 
-def _beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]:
-    """What may be had under a manifest but for its shards; only what routing needs when the content is not public."""
-    few = [cid, manifest.space, manifest.card]
+def _blocks_beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]:
+    """Return the blocks of a manifest except its shards; of a collection that is not public, only those for routing."""
+    others = [cid, manifest.space, manifest.card]
     if manifest.access != "public":
-        return few
+        return others
     models = [block for model in manifest.dsi_models for block in reachable(node.store, model)]
-    return [*few, *bundle_blocks(node.store, cid), *models]
+    return [*others, *bundle_blocks(node.store, cid), *models]

@@ -1,4 +1,4 @@
-"""What a node counts, in Prometheus' text format: base units, bounded labels, never what anybody asked."""
+"""A node's metrics in Prometheus' text format: base units, bounded labels, no text of questions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 class Metrics:
-    """One node's metrics, in a registry of their own: several nodes may live in one process."""
+    """One node's metrics, in their own registry: several nodes may live in one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -25,7 +25,7 @@ class Metrics:
         self.chunks = Gauge("knet_node_chunks", "Chunks in the head.", registry=self.registry)
 
         self.answered = 0  # searches with the outcome ok, for `/v1/status`
-        ProcessCollector(registry=self.registry)  # memory, CPU and open files, where the system tells
+        ProcessCollector(registry=self.registry)  # memory, CPU and open files, where the system reports them
 
     def count(self, outcome: str) -> None:
         """Count one search."""

@@ -1,4 +1,4 @@
-"""Records over HTTP: dag-cbor for programs, JSON for people and scripts, chosen by the usual two headers."""
+"""Records over HTTP: dag-cbor for programs, JSON for people and scripts, by Content-Type and Accept."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from knet.errors import CodecError, TooLarge
 
 DAG_CBOR = "application/vnd.ipld.dag-cbor"
 JSON = "application/json"
-MAX_BODY = 64 << 10  # a question of 4,096 characters and a vector of 4,096 dimensions, with room to spare
-BODY_SECONDS = 10.0  # whoever sends that little slower than this only holds a connection
+MAX_BODY = 64 << 10  # more than a question of 4,096 characters and a vector of 4,096 dimensions
+BODY_SECONDS = 10.0  # a slower client only occupies a connection
 
 T = TypeVar("T")
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The request's body. Raises TooLarge beyond ``limit`` bytes, whatever its headers claim."""
+    """Return the request's body. Raises TooLarge beyond ``limit`` bytes, whatever its headers claim."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
     if not declared.isdecimal() or int(declared) <= limit:
@@ -38,30 +38,30 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
 
 
 def request_encoding(request: Request) -> str:
-    """How the request's body is encoded: `DAG_CBOR` or `JSON`; anything else is refused with 415."""
+    """Return the encoding of the request's body, `DAG_CBOR` or `JSON`; answer 415 to others."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in (DAG_CBOR, JSON):
-        raise HTTPException(415, f"Send {DAG_CBOR} or {JSON}, and say which in Content-Type.")
+        raise HTTPException(415, f"Send {DAG_CBOR} or {JSON}, named in Content-Type.")
     return given
 
 
 def reply_encoding(request: Request, default: str) -> str:
-    """The encoding of the reply: what Accept names first of the two, else ``default``."""
+    """Return the encoding of the reply: the first of the two in Accept, else ``default``."""
     accept = request.headers.get("accept", "").lower()
     places = {kind: accept.find(kind) for kind in (DAG_CBOR, JSON) if kind in accept}
     return min(places, key=lambda kind: places[kind]) if places else default
 
 
 def parse(body: bytes, kind: type[T], encoding: str) -> T:
-    """The record in a body. Raises CodecError."""
+    """Return the record in a body. Raises CodecError."""
     if encoding == DAG_CBOR:
         return decode(body, kind)
     record = from_json(body, kind)
-    if "type" not in msgspec.json.decode(body):  # JSON decoders let it be left out
-        raise CodecError(f"not a {kind.__name__}: it does not say its type.")
+    if "type" not in msgspec.json.decode(body):  # JSON decoders accept records without it
+        raise CodecError(f"not a {kind.__name__}: its type is missing.")
     return record
 
 
 def reply(record: msgspec.Struct, encoding: str) -> Response:
-    """A record as a response."""
+    """Return a record as a response."""
     return Response(encode(record) if encoding == DAG_CBOR else to_json(record), media_type=encoding)

@@ -1,4 +1,4 @@
-"""What `/openapi.json` says: the routes' descriptions, and the records' schemas from their definitions."""
+"""The contents of `/openapi.json`: descriptions of the routes, and schemas of the records."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def _route(summary: str, ok: dict[str, Any], **reasons: str) -> dict[str, Any]:
     return {"summary": summary, "response_class": Response, "responses": {200: ok, **_problems(**reasons)}}
 
 
-_SHARE = "This client asks more than its share; Retry-After says when to ask again."
-_EMPTY = "Nothing is published yet."
+_SHARE = "The client exceeds its rate; Retry-After names the wait."
+_EMPTY = "The node has published nothing yet."
 _GATED = "The collection is open only under an agreement with its owner."
 _TEXT = {"description": "As text.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 
-INVALID = _problems(_422="A parameter is not what it should be.")[422]
+INVALID = _problems(_422="A parameter is not valid.")[422]
 
 SEARCH = {
     **_route(
         "The best passages for a question, with inclusion proofs and a signed receipt.",
         {"description": "Hits, best cosine first; at most 100 by each retriever.", "content": _content("SearchReply")},
-        _400="The request is not one.",
+        _400="The request is not valid.",
         _403=_GATED,
         _409="The query vector is in another space.",
         _413="The question or the body is too long.",
         _415="Neither dag-cbor nor JSON.",
         _429=_SHARE,
-        _503=f"Too many searches are waiting; Retry-After says when to ask again. {_EMPTY}",
+        _503=f"Too many searches are waiting; Retry-After names the wait. {_EMPTY}",
     ),
     "openapi_extra": {"requestBody": {"required": True, "content": _content("SearchRequest")}},
 }
@@ -86,7 +86,7 @@ REGISTRATION = _route(
     {"description": "The registration document.", "content": {JSON: {"schema": {"type": "object"}}}},
     _503=_EMPTY,
 )
-HEALTH = _route("Whether the node is up (healthz), and whether it can answer (readyz).", _TEXT, _503=_EMPTY)
+HEALTH = _route("Liveness (healthz) and readiness to answer (readyz).", _TEXT, _503=_EMPTY)
 STATUS = _route(
     "The head that the node serves and the searches it answered since its start.",
     {"description": "The node's state.", "content": _content("ServiceStatus")},
@@ -102,29 +102,29 @@ _CID = {
 
 
 def _base64(size: int) -> dict[str, Any]:
-    """So many bytes as JSON has them."""
+    """Return the JSON schema of ``size`` bytes."""
     length = 4 * -(-size // 3)
     padding = -size % 3
     return {"pattern": f"^[A-Za-z0-9+/]{{{length - padding}}}{'=' * padding}$"}
 
 
 def block(*media_types: str) -> dict[str, Any]:
-    """The description of the IPFS gateway's route."""
+    """Return the description of the IPFS gateway's route."""
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}
     return {
         **_route(
-            "A block, or a CAR of all it leads to (an IPFS trustless gateway).",
-            {"description": "In the format that was asked for.", "content": content},
+            "A block, or a CAR of all blocks reachable from it (an IPFS trustless gateway).",
+            {"description": "In the requested format.", "content": content},
             _400="Not a CID that this node can hold, or an unknown option.",
             _404="This node does not hold the block.",
-            _406="Neither a raw block nor a CAR of version 1 was asked for.",
+            _406="The requested format is neither a raw block nor a CAR of version 1.",
             _429=_SHARE,
         ),
         "openapi_extra": {
             "parameters": [
-                _query("format", "Counts more than the Accept header.", "raw", "car"),
-                _query("dag-scope", "How much a CAR holds.", "all", "entity", "block"),
-                _query("car-version", "There is no other.", "1"),
+                _query("format", "Overrides the Accept header.", "raw", "car"),
+                _query("dag-scope", "Extent of a CAR.", "all", "entity", "block"),
+                _query("car-version", "The only version.", "1"),
             ]
         },
     }
@@ -135,7 +135,7 @@ def _query(name: str, description: str, *values: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
-# What `check_request` refuses besides.
+# The further limits of `check_request`.
 _LIMITS: dict[str, dict[str, Any]] = {
     "question": {"minLength": 1, "maxLength": MAX_QUESTION, "pattern": r"\S"},
     "client": {"description": "20 bytes: the address that may rate.", **_base64(20)},
@@ -146,7 +146,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
 
 
 def _plain(kind: type) -> dict[str, Any]:
-    """The schema of what JSON Schema has no word for; `Cid` is the only such type in a record."""
+    """Return the schema of a `Cid`, the only type in a record that JSON Schema does not know."""
     assert kind is Cid
     return _CID
 
@@ -163,7 +163,7 @@ def describe(app: FastAPI) -> None:
         components.update(schemas, Problem=_PROBLEM_SCHEMA)
         for name, limits in _LIMITS.items():
             components["SearchRequest"]["properties"][name].update(limits)
-        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no route answers with
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own schemas, which no route uses
             components.pop(name, None)
         for route in (route for path in document["paths"].values() for route in path.values()):
             if "422" in route["responses"]:

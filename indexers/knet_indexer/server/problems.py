@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP: problem+json (RFC 9457)."""
+"""Translation of errors to HTTP: problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ log = logging.getLogger("knet.node")
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A problem document; its title is the status's own name, its detail says what happened here."""
+    """Return a problem document; its title is the status's own name, its detail the reason."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return Response(json.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
 def problem_of(error: KnetError) -> Response:
-    """What an error of knet is to an HTTP client; what is this machine's own business stays in its log."""
+    """Return the response for an error of knet. An internal error is logged and its message is not sent."""
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     if status == 500:
         log.error("a request failed: %s", error)
-        return problem(500, "The node could not do this; its log says why.")
+        return problem(500, "The node failed; its log has the reason.")
     return problem(status, str(error), {"Retry-After": "1"} if status == 503 else None)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every error as a problem document, routing and validation errors included."""
+    """Answer every error as a problem document, including routing and validation errors."""
 
     async def on_knet_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, KnetError)
@@ -57,7 +57,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem(422, found)
 
     async def on_bug(request: Request, error: Exception) -> Response:
-        return problem(500, "The node could not do this; its log says why.")
+        return problem(500, "The node failed; its log has the reason.")
 
     app.add_exception_handler(KnetError, on_knet_error)
     app.add_exception_handler(HTTPException, on_http_error)

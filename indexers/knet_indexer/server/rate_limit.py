@@ -1,4 +1,4 @@
-"""A fair share for everybody: token buckets by client address, in memory that no number of clients can fill."""
+"""Rate limits by client address: token buckets in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
-MAX_CLIENTS = 10_000  # about 2 MB; who was away longest is forgotten first, which only ever gives tokens back
-HOST_BITS = 64  # of an IPv6 address: who has one has the whole /64
+MAX_CLIENTS = 10_000  # about 2 MB; the longest idle is forgotten first, which only ever gives tokens back
+HOST_BITS = 64  # of an IPv6 address: one client has a whole /64
 
 
 class TokenBuckets:
-    """``rate`` tokens a second for each client, at most ``burst`` at once. For one thread."""
+    """Token buckets of ``rate`` tokens a second for each client, at most ``burst`` at once. For one thread."""
 
     def __init__(
         self,
@@ -26,13 +26,13 @@ class TokenBuckets:
         self._burst = max(1.0, burst)
         self._clients = clients
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and when that was
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and the time of that count
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     def take(self, client: str) -> float:
-        """Take one token: 0, or the seconds until there is one."""
+        """Take one token and return 0, or return the seconds until there is one."""
         left = self._left(client)
         if left < 1:
             return (1 - left) / self._rate
@@ -40,16 +40,16 @@ class TokenBuckets:
         return 0.0
 
     def borrow(self, client: str, tokens: float) -> float:
-        """Take tokens whether they are there or not: the seconds until nothing is owed any more, to be waited.
+        """Take tokens in advance and return the seconds to wait until none is owed.
 
-        Owing nothing costs nothing to ask (``tokens`` 0).
+        ``tokens`` 0 asks without a charge.
         """
         left = self._left(client) - tokens
         self._buckets[client] = (left, self._clock())
         return max(0.0, -left / self._rate)
 
     def _left(self, client: str) -> float:
-        """A client's tokens, brought up to now; nobody has asked more lately than it."""
+        """Return a client's tokens now, and mark it as the latest."""
         now = self._clock()
         left, then = self._buckets.pop(client, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
@@ -60,7 +60,7 @@ class TokenBuckets:
 
 
 def client_key(host: str) -> str:
-    """What counts as one client: an IPv4 address or an IPv6 /64; empty for this machine itself."""
+    """Return the key of a client: an IPv4 address or an IPv6 /64, ``""`` for this machine itself."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

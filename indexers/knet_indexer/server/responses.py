@@ -1,4 +1,4 @@
-"""What a node's service says about its publications: the records of ``/v1/manifest`` and ``/v1/changes``."""
+"""Replies about a node's publications: the records of ``/v1/manifest`` and ``/v1/changes``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..publication.manifest_log import Change
 
 
 class ManifestReply(Record, frozen=True):
-    """The head: encoding ``manifest`` as dag-cbor gives the block that ``cid`` names."""
+    """The published head: ``manifest`` encoded as dag-cbor is the block that ``cid`` names."""
 
     cid: Cid
     manifest: Manifest
@@ -23,10 +23,10 @@ class Version(Record, frozen=True):
 
 
 class ChangesReply(Record, frozen=True, tag_field="type", tag="knet/changes/1"):
-    """What was published after ``since``, oldest first (as ResourceSync's change lists, ANSI/NISO Z39.99).
+    """Changes after ``since``, oldest first (as ResourceSync's change lists, ANSI/NISO Z39.99).
 
-    ``shards`` are the head's, tombstones included: whoever holds older ones fetches only what is new. When ``more``,
-    ask again with ``skip`` raised by the changes listed.
+    ``shards`` are the head's, tombstones included: a follower with older ones fetches only the new ones. When ``more``,
+    ask again with ``skip`` raised by the number of changes listed.
     """
 
     node: int

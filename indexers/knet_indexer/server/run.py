@@ -1,4 +1,4 @@
-"""Run a node's service on a port: in this process until a signal ends it, or in a thread beside other work."""
+"""The server of a node's service: in this process until a signal, or in a thread beside other work."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..node import Node
 from .app import create_app
 from .connections import MAX_CONNECTIONS, Connection
 
-KEEP_ALIVE = 60  # seconds; longer than clients keep theirs, so that they and not the node close
-STOP_SECONDS = 5  # requests under way when a signal comes may finish
-START_SECONDS = 120.0  # loading and checking a large collection
+KEEP_ALIVE = 60  # seconds; longer than clients keep theirs, so that the client closes first
+STOP_SECONDS = 5  # for requests in progress when a signal arrives
+START_SECONDS = 120.0  # to load and verify a large collection
 
 
 def listen(node: Node) -> socket.socket:
-    """The socket of the node's host and port. Raises ConfigError when somebody else has it."""
+    """Return a listening socket on the node's host and port. Raises ConfigError when the port is taken."""
     host, port = node.config.host, node.config.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -39,7 +39,7 @@ def listen(node: Node) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it accepts requests."""
+    """A server that calls ``on_ready`` when it accepts requests."""
 
     on_ready: Callable[[], None] = staticmethod(lambda: None)
 
@@ -50,7 +50,7 @@ class _Server(uvicorn.Server):
 
 
 def make_server(node: Node) -> _Server:
-    """The web server of a node, not started."""
+    """Return the web server of a node, not started."""
     return _Server(
         uvicorn.Config(
             create_app(node),
@@ -74,7 +74,7 @@ def serve(node: Node, on_ready: Callable[[], None] = lambda: None) -> None:
 
 @contextmanager
 def serving(node: Node, bound: socket.socket | None = None) -> Iterator[str]:
-    """Serve from a thread while the block runs: the node's URL. ``bound`` is a listening socket to use.
+    """Serve from a thread while the block runs, and yield the node's URL. ``bound`` is a listening socket to use.
 
     Raises ConfigError when the port is taken, and IndexerError when the server does not start.
     """

@@ -1,4 +1,4 @@
-"""Where a node's documents come from: one file a kind of source."""
+"""Sources of a node's documents: one file for each kind."""
 
 from .base import Item, Source, Text, parse_source, source_kinds
 

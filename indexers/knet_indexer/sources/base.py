@@ -1,7 +1,7 @@
-"""The protocol of a source of documents, and how a spec such as ``folder:docs`` finds its source.
+"""The protocol of a document source, and the lookup of a source by a spec such as ``folder:docs``.
 
-A source is a class in a file of its own, named by an entry point of the group ``knet.sources`` and called with what
-follows the colon and with the options as keywords. Other packages add theirs the same way.
+A source is a class in its own file, registered as an entry point of the group ``knet.sources``. It is called with the
+text after the colon and with the options as keywords. Other packages register theirs the same way.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ GROUP = "knet.sources"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What reading an item gave. ``media_type`` is that of ``text`` itself: a PDF's text is text/plain."""
+    """The text of an item. ``media_type`` is that of ``text`` itself: a PDF's text is text/plain."""
 
     text: str
     title: str = ""
     media_type: str = "text/plain"
-    licence: str = ""  # SPDX where known; empty: the node's own applies
+    licence: str = ""  # SPDX where known; empty: the node's own
     modified: int = 0  # unix seconds; 0: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing a source lists. It changed when its ``fingerprint`` did, which is told without reading it.
+    """One document that a source lists. It changed when its ``fingerprint`` did, which is known without reading it.
 
-    ``current_fingerprint`` says what the fingerprint is wherever it is called, and raises OSError where there is no such thing:
-    another machine that is told the same reads the same. An item without it is read only where it was listed.
+    ``current_fingerprint`` computes the fingerprint on the machine that calls it, and raises OSError where the item is
+    missing: a machine with the same fingerprint reads the same text. An item without it is read only where it was
+    listed.
     """
 
     uri: str
@@ -43,23 +44,23 @@ class Item:
     current_fingerprint: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     def read(self) -> Text:
-        """The item's text.
+        """Return the item's text.
 
-        Raises SourceError for an item that cannot be read, and TransportError for one that is out of reach now.
+        Raises SourceError for an item that cannot be read, and TransportError for one that cannot be reached now.
         """
         return self.reader()
 
 
 class Source(Protocol):
-    """Something that lists documents. Listing twice gives the same items unless they changed."""
+    """A collection that lists its documents. Two listings give the same items unless they changed."""
 
     @property
     def name(self) -> str:
-        """The spec that finds this source again."""
+        """The spec that names this source."""
         ...
 
     def items(self) -> Iterator[Item]:
-        """Every item, in a stable order. Raises SourceError or TransportError when it cannot be listed to its end."""
+        """Yield every item, in a stable order. Raises SourceError or TransportError when the listing is incomplete."""
         ...
 
 
@@ -69,12 +70,12 @@ def text_reader(text: Text) -> Callable[[], Text]:
 
 
 def source_kinds() -> list[str]:
-    """What may stand before a spec's colon."""
+    """Return the kinds of sources that a spec may begin with."""
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 
 
 def parse_source(spec: str, **options: str) -> Source:
-    """The source that a spec names: ``folder:docs``, ``notebooks:work``, ``python:numpy``, ``sitemap:https://…``.
+    """Open the source that a spec names: ``folder:docs``, ``notebooks:work``, ``python:numpy``, ``sitemap:https://…``.
 
     Raises SourceError for a kind, an argument or an option that does not exist.
     """
@@ -82,7 +83,7 @@ def parse_source(spec: str, **options: str) -> Source:
     found = next(iter(entry_points(group=GROUP, name=kind)), None)
     if not colon or not argument or found is None:
         known = ", ".join(f"{name}:" for name in source_kinds())
-        raise SourceError(f"{spec!r} is not a source.", hint=f"Start it with one of {known}")
+        raise SourceError(f"{spec!r} is not a source.", hint=f"Start it with one of {known}.")
     make: Callable[..., Source] = found.load()
     allowed = list(inspect.signature(make).parameters)[1:]
     if unknown := options.keys() - allowed:
@@ -93,12 +94,12 @@ def parse_source(spec: str, **options: str) -> Source:
 
 
 def positive_number(spec: str, option: str, value: str) -> int:
-    """An option that counts something. Raises SourceError."""
+    """Return the value of an option that is a positive number. Raises SourceError."""
     if not value.isdecimal() or int(value) < 1:
-        raise SourceError(f"{spec}: {option} must be a positive number, not {value!r}.")
+        raise SourceError(f"{spec}: {option} is {value!r}.", hint=f"{option} must be a positive number.")
     return int(value)
 
 
 def patterns(value: str) -> list[str]:
-    """An option that lists patterns, with commas between them."""
+    """Return the value of an option that lists patterns, separated by commas."""
     return [pattern for part in value.split(",") if (pattern := part.strip())]

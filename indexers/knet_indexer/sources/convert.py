@@ -1,4 +1,4 @@
-"""HTML, PDF and Word files as text, by markitdown; imported only when there is one to convert."""
+"""Conversion of HTML, PDF and Word files to text by markitdown, which is imported at the first conversion."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from knet.errors import MissingExtra, SourceError
 from .base import Text
 from .files import first_heading
 
-MAIN = "main, [role=main], article"  # where HTML5, Sphinx, MkDocs and Docusaurus put the text of a page
+MAIN = "main, [role=main], article"  # the text of a page in HTML5, Sphinx, MkDocs and Docusaurus
 BOILERPLATE = "script, style, noscript, template, svg, nav, header, footer, aside, form, a.headerlink"
 
 
 def html_text(data: bytes, where: str) -> Text:
-    """The main part of a page as Markdown. Raises SourceError."""
+    """Return the main part of a page as Markdown. Raises SourceError."""
     from bs4 import BeautifulSoup
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a page looks like XML or like an address is no news to its owner
+        warnings.simplefilter("ignore")  # a page that looks like XML or like an address is fine
         soup = BeautifulSoup(data, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     main = soup.select_one(MAIN) or soup.body or soup
@@ -31,7 +31,7 @@ def html_text(data: bytes, where: str) -> Text:
 
 
 def pdf_text(data: bytes, where: str) -> Text:
-    """The text layer of a PDF. Raises SourceError, also for one that is encrypted or holds only pictures."""
+    """Return the text layer of a PDF. Raises SourceError, also for one that is encrypted or holds only pictures."""
     text = _convert("PdfConverter", data, ".pdf", where)
     if not text.strip():
         raise SourceError(f"{where} holds no text.", hint="If its pages are scans, run OCR over it first.")
@@ -39,7 +39,7 @@ def pdf_text(data: bytes, where: str) -> Text:
 
 
 def docx_text(data: bytes, where: str) -> Text:
-    """A Word document as Markdown. Raises SourceError."""
+    """Return a Word document as Markdown. Raises SourceError."""
     markdown = _convert("DocxConverter", data, ".docx", where)
     return Text(markdown, first_heading(markdown), "text/markdown")
 
@@ -52,9 +52,9 @@ def _convert(converter: str, data: bytes, suffix: str, where: str) -> str:
     info = StreamInfo(extension=suffix, charset="utf-8")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a page too deeply nested for Markdown still gives its text
+            warnings.simplefilter("ignore")  # markitdown warns of deeply nested pages, and still returns their text
             found: Any = getattr(converters, converter)().convert(io.BytesIO(data), info)
-    except Exception as error:  # parsers of foreign formats raise whatever a broken file makes them stumble over
+    except Exception as error:  # parsers of damaged files raise errors of any type
         raise _unreadable(error, suffix, where) from error
     return str(found.markdown)
 
@@ -64,7 +64,7 @@ def _unreadable(error: Exception, suffix: str, where: str) -> SourceError:
     if "Password" in name or "Encrypt" in name:
         return SourceError(f"{where} is encrypted.", hint="Save a copy without a password, or leave it out.")
     reason = str(error).partition("\n")[0][:200]
-    return SourceError(f"{where} is not a {suffix[1:]} file that can be read ({name}: {reason}).")
+    return SourceError(f"{where} is not a readable {suffix[1:]} file ({name}: {reason}).")
 
 
 def _pdf_title(data: bytes) -> str:

@@ -1,7 +1,7 @@
-"""Public objects of Python packages and their docstrings, from the source text alone: nothing is imported.
+"""Public objects of Python packages and their docstrings, parsed from source files without an import.
 
-A public object is what a module without a leading underscore defines or exports; one that several modules export goes
-by its shortest name. What only compiled code can tell is left to `knet_indexer.sources.live_docstrings`.
+A public object is defined or exported by a module without a leading underscore. An object that several modules export
+has its shortest path. Compiled code is left to `knet_indexer.sources.live_docstrings`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 NOT_API = frozenset({"test", "tests", "conftest", "setup", "externals", "vendor"})
 NOT_DOCUMENTED = frozenset({"idlelib", "lib2to3", "turtledemo", "pydoc_data", "this"})  # of the standard library
 SKIPPED = NOT_API | NOT_DOCUMENTED  # anywhere in a path
-MAX_SOURCE = 4 << 20  # bytes; generated tables, which take seconds to parse and say nothing
+MAX_SOURCE = 4 << 20  # bytes; larger files are generated tables that take seconds to parse
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
 class DocstringEntry:
-    """One documented public object: its path as a user imports it, how it is called, and its docstring."""
+    """One documented public object: its import path, its call signature, and its docstring."""
 
     path: str
     signature: str  # empty for a module
@@ -34,7 +34,7 @@ class DocstringEntry:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """What only importing ``module`` can tell: the given names, or every public one."""
+    """Names of ``module`` that only an import can resolve; without ``names``, every public one."""
 
     module: str
     names: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class Module:
     defined: dict[str, Definition] = field(default_factory=dict)
     imported: dict[str, str] = field(default_factory=dict)  # local name to absolute path
     stars: list[str] = field(default_factory=list)
-    declared: list[str] = field(default_factory=list)  # __all__, as far as it is written out
-    computed: bool = False  # some of __all__ is not
+    declared: list[str] = field(default_factory=list)  # the literal part of __all__
+    computed: bool = False  # part of __all__ is not literal
 
 
 class Packages:
@@ -64,7 +64,7 @@ class Packages:
         self.parse = cache(self._parse)
 
     def public(self) -> tuple[list[DocstringEntry], list[Unresolved]]:
-        """Every documented public object under its shortest path, and what remains to be asked of a live import."""
+        """Return every documented public object under its shortest path, and the names that need an import."""
         paths: dict[int, tuple[str, Definition]] = {}
         entries, unresolved = [], []
         for name in sorted(name for name in self._files if is_public(name)):
@@ -96,7 +96,7 @@ class Packages:
                 return Module(name)
             tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError, RecursionError):
-            return Module(name)  # a template or a file for another Python; the rest of the package still counts
+            return Module(name)  # a template, or a file for another Python version
         module = Module(name, doc=ast.get_docstring(tree) or "")
         package = name if path.stem == "__init__" else name.rpartition(".")[0]
         for node in _statements(tree.body):
@@ -104,19 +104,19 @@ class Packages:
         return module
 
     def _exports(self, module: Module, seen: set[str]) -> list[str]:
-        """Names a module offers: its ``__all__`` where written out, else what it defines and, in a package, gathers."""
+        """Return a module's public names: its literal ``__all__``, else its definitions and a package's re-exports."""
         if module.declared and not module.computed:
             return module.declared
         seen.add(module.name)
         names = dict.fromkeys([*module.declared, *module.defined])
-        names |= {name: None for name, target in module.imported.items() if self._gathers(module, target)}
+        names |= {name: None for name, target in module.imported.items() if self._reexports(module, target)}
         for star in module.stars:
             source = self.parse(star)
             if source is not None and star not in seen:
                 names |= dict.fromkeys(self._exports(source, seen))
         return [name for name in names if not name.startswith("_")]
 
-    def _gathers(self, module: Module, target: str) -> bool:
+    def _reexports(self, module: Module, target: str) -> bool:
         path = self._files.get(module.name)
         inside = target.startswith(f"{module.name.partition('.')[0]}.")
         return inside and target not in self._files and path is not None and path.stem == "__init__"
@@ -125,7 +125,7 @@ class Packages:
         return any(self.parse(star) is None for star in module.stars if star in self._files)
 
     def _resolve(self, path: str, seen: set[str]) -> Definition | str | None:
-        """The definition behind a path; a text when it is a module or lies elsewhere; None when no source has it."""
+        """Return the definition at a path, the path of a module or of something outside, or None without a source."""
         if path in self._files:
             return path
         if path in seen:
@@ -145,10 +145,10 @@ class Packages:
         return next((target for target in found if target is not None), None)
 
     def _bound(self, name: str) -> set[str]:
-        """Every name that a module binds, those of its star imports included."""
+        """Return every name that a module binds, including those of its star imports."""
         if name not in self._names:
             module = self.parse(name) or Module(name)
-            names = self._names[name] = {*module.defined, *module.imported}  # at once: star imports may go in circles
+            names = self._names[name] = {*module.defined, *module.imported}  # set first: star imports may be circular
             names.update(*(self._bound(star) for star in module.stars if star in self._files))
         return self._names[name]
 
@@ -184,7 +184,7 @@ def _files(root: str) -> Iterator[tuple[str, Path | None]]:
 
 
 def _module_in(file: str) -> str:
-    """The module a file holds, or nothing."""
+    """Return the name of the module in a file, or ``""``."""
     for suffix in (".py", *EXTENSION_SUFFIXES):
         stem = file.removesuffix(suffix)
         if stem != file and stem.isidentifier() and stem not in SKIPPED:
@@ -193,7 +193,7 @@ def _module_in(file: str) -> str:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """What runs at the top of a module, inside conditions too."""
+    """Yield the statements at the top level of a module, including those inside conditions."""
     for node in body:
         yield node
         for block in ("body", "orelse", "finalbody"):
@@ -214,13 +214,13 @@ def _collect(module: Module, node: ast.stmt, package: str) -> None:
             else:
                 module.imported[alias.asname or alias.name] = f"{source}.{alias.name}"
     elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr) and "__all__" in ast.unparse(node):
-        names = _written_out(node.value) if node.value else []
+        names = _literal_names(node.value) if node.value else []
         module.declared += names
         module.computed |= not names
 
 
 def _prune(node: Definition) -> None:
-    """Drop the code of a definition: the trees of a large package kept whole make the collector's work quadratic."""
+    """Drop the code of a definition: whole trees of a large package would make garbage collection quadratic."""
     if isinstance(node, ast.ClassDef):
         node.body = [part for part in node.body if isinstance(part, Definition) or part is node.body[0]]
         for part in node.body:
@@ -230,7 +230,7 @@ def _prune(node: Definition) -> None:
         node.body = node.body[:1]
 
 
-def _written_out(value: ast.expr) -> list[str]:
+def _literal_names(value: ast.expr) -> list[str]:
     if not isinstance(value, ast.List | ast.Tuple):
         return []
     return [item.value for item in value.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]

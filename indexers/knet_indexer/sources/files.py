@@ -1,4 +1,4 @@
-"""Files under one folder: which of them are documents, and how their bytes become text."""
+"""Files under one folder: the choice of documents, and the decoding of their bytes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 from charset_normalizer import from_bytes
@@ -14,34 +15,34 @@ from pathspec import GitIgnoreSpec
 
 from knet.errors import SourceError
 
-from .base import Item, Text
+from .base import Item, Text, patterns
 
-IGNORE_FILE = ".knetignore"  # in the folder itself, lines as in .gitignore
-MAX_FILE = 64 << 20  # bytes; what is larger is data, not a document, and would take minutes to convert
+IGNORE_FILE = ".knetignore"  # in the folder itself; same syntax as .gitignore
+MAX_FILE = 64 << 20  # bytes; larger files are data rather than documents, and take minutes to convert
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "CVS", "_build", "build", "dist"})
 
 
 def file_items(
     root: Path, suffixes: Collection[str], base: str, exclude: Collection[str], reader: Callable[[Path], Text]
 ) -> Iterator[Item]:
-    """An item for each document under ``root``: its uri is ``base`` and its path, its fingerprint time and size.
+    """Yield an item for each document under ``root``: its uri is ``base`` and its path, its fingerprint time and size.
 
-    Links are not followed: what they lead to is either listed in its own place or lies outside of what the owner chose
+    Links are not followed: their targets are listed in their own place, or lie outside the folder that the owner chose
     to publish. Raises SourceError when the folder cannot be listed.
     """
     for path in _walk(root, suffixes, exclude):
         try:
             status = path.lstat()
         except OSError:
-            continue  # gone since its folder was listed
-        if stat.S_ISREG(status.st_mode):  # a pipe would never end
+            continue  # deleted since its folder was listed
+        if stat.S_ISREG(status.st_mode):  # reading a pipe may not end
             name = os.fsencode(path.relative_to(root).as_posix())
             yield Item(
                 uri=base + quote(name),
                 fingerprint=_fingerprint(status),
                 title=name.decode("utf-8", "replace"),
                 reader=partial(_read_limited, path, reader),
-                current_fingerprint=partial(_tell, path),
+                current_fingerprint=partial(_current_fingerprint, path),
             )
 
 
@@ -49,15 +50,15 @@ def _fingerprint(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns}-{status.st_size}"
 
 
-def _tell(path: Path) -> str:
+def _current_fingerprint(path: Path) -> str:
     return _fingerprint(path.lstat())
 
 
 def _walk(root: Path, suffixes: Collection[str], exclude: Collection[str] = ()) -> Iterator[Path]:
-    """Files with one of these suffixes, in path order.
+    """Yield files with one of these suffixes, in path order.
 
-    Left out are hidden files and folders, virtual environments, installed and built things, linked folders, and what
-    ``exclude`` or the folder's ``.knetignore`` matches. Raises SourceError.
+    Hidden files and folders, virtual environments, installed and built files, linked folders, and matches of
+    ``exclude`` or of the folder's ``.knetignore`` are left out. Raises SourceError.
     """
     ignored = _ignored(root, exclude)
     for folder, names, files in os.walk(root, onerror=_refuse):
@@ -78,7 +79,7 @@ def _ignored(root: Path, exclude: Collection[str]) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines([*lines, *exclude])
     except ValueError as error:
-        raise SourceError(f"{root}: a pattern in {IGNORE_FILE} or exclude is wrong: {error}.") from error
+        raise SourceError(f"{root}: a pattern in {IGNORE_FILE} or exclude is not valid: {error}.") from error
 
 
 def _enters(path: Path, ignored: GitIgnoreSpec, root: Path) -> bool:
@@ -91,12 +92,27 @@ def _refuse(error: OSError) -> None:
     raise SourceError(f"{error.filename} cannot be listed: {error.strerror}.", hint="Check its permissions.") from error
 
 
-def existing_folder(argument: str) -> Path:
-    """The folder a spec names, absolute. Raises SourceError."""
-    root = Path(argument).expanduser().absolute()
-    if not os.path.isdir(root):
-        raise SourceError(f"{root} is not a folder.", hint="Name one that exists.")
-    return root
+class FilesSource:
+    """Files under a folder. ``base`` is the prefix of their uris, ``exclude`` holds .gitignore patterns."""
+
+    kind: ClassVar[str]
+    suffixes: ClassVar[Collection[str]]
+
+    def __init__(self, argument: str, *, base: str = "", exclude: str = "") -> None:
+        self.root = Path(argument).expanduser().absolute()
+        if not os.path.isdir(self.root):
+            raise SourceError(f"{self.root} is not a folder.", hint="Name an existing folder.")
+        self.name = f"{self.kind}:{self.root}"
+        self._base = base or f"{self.kind}:{self.root.name}/"
+        self._exclude = patterns(exclude)
+
+    def items(self) -> Iterator[Item]:
+        return file_items(self.root, self.suffixes, self._base, self._exclude, self.read)
+
+    @staticmethod
+    def read(path: Path) -> Text:
+        """Return the text of one file. Raises SourceError, or OSError when it was deleted."""
+        raise NotImplementedError
 
 
 def _read_limited(path: Path, reader: Callable[[Path], Text]) -> Text:
@@ -110,7 +126,7 @@ def _read_limited(path: Path, reader: Callable[[Path], Text]) -> Text:
 
 
 def decode_text(data: bytes, where: str) -> str:
-    """Text in UTF-8, UTF-16 with a byte order mark, or else the encoding that fits best. Raises SourceError."""
+    """Return text in UTF-8, UTF-16 with a byte order mark, or else the most likely encoding. Raises SourceError."""
     try:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             return data.decode("utf-16")
@@ -120,12 +136,12 @@ def decode_text(data: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         best = from_bytes(data).best()
         if best is None:
-            raise SourceError(f"{where} is in no text encoding that can be told.", hint="Save it as UTF-8.") from error
+            raise SourceError(f"{where} has an unknown text encoding.", hint="Save it as UTF-8.") from error
         return str(best)
 
 
 def first_heading(markdown: str) -> str:
-    """The first ``#`` heading of a Markdown text outside of code fences, or nothing."""
+    """Return the first ``#`` heading of a Markdown text outside of code fences, or ``""``."""
     fenced = False
     for line in markdown.splitlines():
         if line.startswith(("```", "~~~")):

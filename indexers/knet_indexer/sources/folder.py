@@ -1,15 +1,15 @@
-"""``folder:PATH``: the documents under a folder, whatever kinds it mixes."""
+"""``folder:PATH``: the documents under a folder, of every supported format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from .base import Item, Text, patterns
+from .base import Text
 from .convert import docx_text, html_text, pdf_text
-from .files import decode_text, existing_folder, file_items, first_heading
+from .files import FilesSource, decode_text, first_heading
 from .notebooks import read_notebook
 
 MARKDOWN = (".md", ".markdown", ".mdx")
@@ -52,24 +52,11 @@ PLAIN = {
 SUFFIXES = frozenset({*PLAIN, *CONVERTERS, ".ipynb"})
 _UNDERLINED = re.compile(r"^(\S.*)\n([=\-~^\"'*#+])\2{2,}\s*$", re.MULTILINE)
 _SPDX = re.compile(r"SPDX-License-Identifier:\s*([\w.+\- ()]{2,80}?)\s*(?:\*/|-->|$)", re.MULTILINE)
-_SPDX_WITHIN = 2000  # characters; the tag stands at the top of a file
-
-
-class FolderSource:
-    """Every document under a folder. ``base`` is what their uris begin with, ``exclude`` holds .gitignore patterns."""
-
-    def __init__(self, argument: str, *, base: str = "", exclude: str = "") -> None:
-        self.root = existing_folder(argument)
-        self.name = f"folder:{self.root}"
-        self._base = base or f"folder:{self.root.name}/"
-        self._exclude = patterns(exclude)
-
-    def items(self) -> Iterator[Item]:
-        return file_items(self.root, SUFFIXES, self._base, self._exclude, read_file)
+_SPDX_WITHIN = 2000  # characters; the tag is at the top of a file
 
 
 def read_file(path: Path) -> Text:
-    """The text of one file by its suffix. Raises SourceError, or OSError when it is gone."""
+    """Return the text of one file, by its suffix. Raises SourceError, or OSError when it was deleted."""
     suffix = path.suffix.lower()
     if suffix == ".ipynb":
         return read_notebook(path)
@@ -79,6 +66,14 @@ def read_file(path: Path) -> Text:
         text = decode_text(path.read_bytes(), str(path))
         found = Text(text, _title(text, suffix), PLAIN[suffix], _licence(text))
     return replace(found, title=found.title or path.name, modified=int(path.stat().st_mtime))
+
+
+class FolderSource(FilesSource):
+    """Every document under a folder."""
+
+    kind = "folder"
+    suffixes = SUFFIXES
+    read = staticmethod(read_file)
 
 
 def _title(text: str, suffix: str) -> str:

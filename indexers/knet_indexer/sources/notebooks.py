@@ -1,39 +1,23 @@
 """``notebooks:FOLDER``: Jupyter notebooks, one document each, as Markdown with the code in fences.
 
-Outputs are left out. They are what the author's data happened to say, may show what nobody meant to publish, and
-their tables and tracebacks would drown the explanation that a reader searches for.
+Outputs are left out. They depend on the author's data, may hold private data, and their tables and tracebacks would
+hide the explanations that a reader searches for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from knet.errors import SourceError
 
-from .base import Item, Text, patterns
-from .files import existing_folder, file_items, first_heading
-
-SUFFIXES = frozenset({".ipynb"})
-
-
-class NotebooksSource:
-    """Every notebook under a folder. ``base`` is what their uris begin with, ``exclude`` holds .gitignore patterns."""
-
-    def __init__(self, argument: str, *, base: str = "", exclude: str = "") -> None:
-        self.root = existing_folder(argument)
-        self.name = f"notebooks:{self.root}"
-        self._base = base or f"notebooks:{self.root.name}/"
-        self._exclude = patterns(exclude)
-
-    def items(self) -> Iterator[Item]:
-        return file_items(self.root, SUFFIXES, self._base, self._exclude, read_notebook)
+from .base import Text
+from .files import FilesSource, first_heading
 
 
 def read_notebook(path: Path) -> Text:
-    """The cells of a notebook of any format version. Raises SourceError."""
-    import nbformat  # 1.6 s of processor time, which a folder without notebooks need not pay
+    """Return the cells of a notebook of any format version as Markdown. Raises SourceError."""
+    import nbformat  # takes 1.6 s, only with notebooks
     from nbformat.reader import reads
 
     try:
@@ -43,10 +27,18 @@ def read_notebook(path: Path) -> Text:
         cells = [_markdown(cell.cell_type, _joined(cell.source), language) for cell in notebook.cells]
     except OSError:
         raise
-    except Exception as error:  # nbformat passes on whatever a malformed notebook makes it stumble over
+    except Exception as error:  # nbformat raises errors of any type for malformed notebooks
         raise SourceError(f"{path} is not a notebook: {error}") from error
     text = "\n\n".join(cell for cell in cells if cell)
     return Text(text, first_heading(text) or path.stem, "text/markdown", modified=int(path.stat().st_mtime))
+
+
+class NotebooksSource(FilesSource):
+    """Every notebook under a folder."""
+
+    kind = "notebooks"
+    suffixes = frozenset({".ipynb"})
+    read = staticmethod(read_notebook)
 
 
 def _joined(source: str | list[str]) -> str:

@@ -1,7 +1,7 @@
 """``python:NAME``: the documentation of an installed package, or of the standard library (``python:stdlib``).
 
-Each public object with a long docstring is a document, the short ones are gathered in their module's, and the
-package's description is one of its own. The version is the fingerprint: an upgrade replaces all of it.
+Each public object with a long docstring is a document. Short docstrings are collected in the document of their module.
+The package's description is another document. The version is the fingerprint: an upgrade replaces all of them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from .base import Item, Text, patterns, positive_number, text_reader
 from .docstrings import SKIPPED, DocstringEntry, Packages, is_public
 from .live_docstrings import import_docstrings
 
-LONG = 600  # characters of a docstring from which on an object is a document: about two chunks
+LONG = 600  # characters of a docstring, about two chunks: longer ones are documents
 MAX_LICENCE = 80  # characters; some packages put the whole text in the field
-SIDE_EFFECTS = frozenset({"antigravity", "ensurepip", "turtle", "nturtl2path"})  # open windows when imported
+SIDE_EFFECTS = frozenset(
+    {"antigravity", "ensurepip", "turtle", "nturtl2path"}
+)  # importing them opens windows or browsers
 _DECORATION = re.compile(
     r"\[!\[[^]]*\]\([^)]*\)\]\([^)]*\)|!\[[^]]*\]\([^)]*\)|</?[a-zA-Z][^<>]*>"
 )  # badges, HTML tags
@@ -45,10 +47,10 @@ class Package:
 
 
 class PythonSource:
-    """What a package says about itself.
+    """The documentation of one package.
 
-    ``limit`` keeps that many documents, the least deeply nested and longest; ``include`` holds patterns of public
-    paths (``numpy.linalg.*, numpy.fft.*``).
+    ``limit`` keeps that many documents, the least deeply nested and longest; ``include`` holds patterns of public paths
+    (``numpy.linalg.*, numpy.fft.*``).
     """
 
     def __init__(self, argument: str, *, limit: str = "", include: str = "") -> None:
@@ -65,13 +67,14 @@ class PythonSource:
         elif package.description:
             documents.append(DocstringEntry("", "", package.description))
         if not documents:
-            raise SourceError(f"{self.name} has no docstrings that can be found{' so' if self._include else ''}.")
+            found = "matching docstrings" if self._include else "docstrings"
+            raise SourceError(f"{self.name} has no {found}.")
         documents.sort(key=lambda entry: (entry.path.count("."), bool(entry.path), -len(entry.doc), entry.path))
         for entry in sorted(documents[: self._limit], key=lambda entry: entry.path):
             yield self._item(entry)
 
     def _may_include(self, root: str) -> bool:
-        """Whether a path under a top-level name can match; the standard library has hundreds that need not be read."""
+        """Return whether a path under a top-level name can match; the standard library has hundreds of such names."""
         first = [pattern.partition(".")[0] for pattern in self._include]
         return not first or any(fnmatch.fnmatchcase(root, pattern) for pattern in first)
 
@@ -87,7 +90,7 @@ class PythonSource:
 
 
 def entries_of(roots: list[str]) -> list[DocstringEntry]:
-    """Every documented public object of some top-level packages, each once."""
+    """Return every documented public object of some top-level packages, each once."""
     found, unresolved = Packages(roots).public()
     entries = {entry.path: entry for entry in found}
     known = {entry.doc for entry in found}
@@ -99,17 +102,17 @@ def entries_of(roots: list[str]) -> list[DocstringEntry]:
 
 
 def _documents(entries: list[DocstringEntry]) -> list[DocstringEntry]:
-    """Entries as documents: long ones as they are, short ones gathered under their module."""
+    """Return entries as documents: long ones unchanged, short ones collected under their module."""
     documents = []
-    gathered: dict[str, list[DocstringEntry]] = defaultdict(list)
+    collected: dict[str, list[DocstringEntry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: entry.path):
         if not entry.signature:
-            gathered[entry.path].insert(0, entry)
+            collected[entry.path].insert(0, entry)
         elif len(entry.doc) < LONG:
-            gathered[entry.path.rpartition(".")[0]].append(entry)
+            collected[entry.path.rpartition(".")[0]].append(entry)
         else:
             documents.append(DocstringEntry(entry.path, entry.signature, f"# {entry.path}\n\n{_body(entry)}"))
-    for path, parts in gathered.items():
+    for path, parts in collected.items():
         heads = [part for part in parts if part.path == path]
         rest = [f"## {part.path}\n\n{_body(part)}" for part in parts if part.path != path]
         documents.append(DocstringEntry(path, "", "\n\n".join([f"# {path}", *(head.doc for head in heads), *rest])))
@@ -121,7 +124,7 @@ def _body(entry: DocstringEntry) -> str:
 
 
 def find_package(argument: str) -> Package:
-    """What ``python:argument`` stands for: a distribution or an importable name. Raises SourceError."""
+    """Return the package that ``python:argument`` names, a distribution or an importable name. Raises SourceError."""
     if argument == "stdlib" or argument in sys.stdlib_module_names:
         names = sorted(sys.stdlib_module_names - SKIPPED - SIDE_EFFECTS) if argument == "stdlib" else [argument]
         roots = [name for name in names if is_public(name)]
@@ -132,17 +135,17 @@ def find_package(argument: str) -> Package:
     except (PackageNotFoundError, ValueError) as error:
         if argument not in installed:
             raise SourceError(
-                f"there is no Python package {argument!r} here.", hint=f"Run: pip install {argument}"
+                f"Python package {argument!r} is not installed.", hint=f"Run: pip install {argument}"
             ) from error
         found = distribution(installed[argument][0])
     name = found.metadata["Name"]
     roots = sorted(root for root, owners in installed.items() if name in owners and root.isidentifier())
-    roots = roots or [name.replace("-", "_")]  # an editable install does not list its files
+    roots = roots or [name.replace("-", "_")]  # an editable install lists no files
     return Package(name, found.version, _licence(found), _description(found), roots)
 
 
 def _licence(found: Distribution) -> str:
-    """The SPDX expression where the package gives one, else its own short word for it."""
+    """Return the SPDX expression of a package, else its own short name of the licence."""
     fields = found.metadata.json
     named = str(fields.get("license_expression") or fields.get("license") or "")
     if named and "\n" not in named and len(named) <= MAX_LICENCE:

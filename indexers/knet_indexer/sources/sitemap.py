@@ -1,12 +1,11 @@
 """``sitemap:URL``: the pages a site lists in its sitemap (https://www.sitemaps.org/protocol.html).
 
-Only pages of the sitemap's own host that its robots.txt allows (RFC 9309), one at a time with a pause between them. A
-page changed when its ``lastmod`` did; one without is read again once a day.
+It reads only pages of the sitemap's own host that robots.txt allows (RFC 9309), one at a time with a pause in between.
+A page changed when its ``lastmod`` did. A page without ``lastmod`` is read once a day.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -31,38 +30,39 @@ from .files import decode_text
 AGENT = "knet"
 DEADLINE = 30.0  # seconds for one page
 MAX_SITEMAP = 50 << 20  # bytes uncompressed, the protocol's own limit
-MAX_SITEMAPS = 200  # files an index may lead to
+MAX_SITEMAPS = 200  # files that an index may list
 MAX_PAGE = 16 << 20
 MAX_ROBOTS = 512 << 10  # RFC 9309 asks readers to take at least 500 KiB
 MAX_PAGES = 10_000
 PAUSE = 0.2  # seconds between pages, unless robots.txt asks for more
-MAX_PAUSE = 10.0  # a site that asks for longer pauses is read at this one
+MAX_PAUSE = 10.0  # also for a site that asks for longer pauses
 _PLAIN = {".md": "text/markdown", ".txt": "text/plain", ".rst": "text/x-rst"}
 
 
 class SitemapSource:
-    """The pages of one site. ``limit`` is how many at most, ``include`` holds patterns of urls (``*/docs/*``)."""
+    """The pages of one site. ``limit`` is their maximum number, ``include`` holds patterns of urls (``*/docs/*``)."""
 
     def __init__(self, argument: str, *, limit: str = "", include: str = "") -> None:
         parts = urlsplit(argument)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise SourceError(f"{argument!r} is not the address of a site.", hint="Begin it with https://")
+            raise SourceError(f"{argument!r} is not the address of a site.", hint="Begin it with https://.")
         self.url = argument if parts.path not in ("", "/") else urljoin(argument, "/sitemap.xml")
         self.name = f"sitemap:{argument}"
         self._limit = positive_number(self.name, "limit", limit) if limit else MAX_PAGES
         self._include = patterns(include)
-        self._pace = _Pace()
+        self._pause = PAUSE
+        self._next = 0.0
 
     @cached_property
     def _client(self) -> HttpClient:
-        return HttpClient(addresses="private")  # the owner typed the address, and only its host is asked
+        return HttpClient(addresses="private")  # the owner chose the address, and only its host is contacted
 
     def items(self) -> Iterator[Item]:
         robots = self._robots()
-        self._pace.pause = min(float(robots.crawl_delay(AGENT) or PAUSE), MAX_PAUSE)
+        self._pause = min(float(robots.crawl_delay(AGENT) or PAUSE), MAX_PAUSE)
         pages = {url: lastmod for url, lastmod in self._pages() if robots.can_fetch(AGENT, url)}
         if not pages:
-            raise SourceError(f"{self.url} lists no page of its own host that robots.txt allows to be read.")
+            raise SourceError(f"{self.url} lists no page of its own host that robots.txt allows.")
         for url, lastmod in list(pages.items())[: self._limit]:
             fingerprint = lastmod or f"day {datetime.now(UTC).date()}"
             reader = partial(self._read, url, lastmod)
@@ -83,7 +83,7 @@ class SitemapSource:
         return robots
 
     def _pages(self) -> Iterator[tuple[str, str]]:
-        """Address and ``lastmod`` of every page, through sitemaps of sitemaps."""
+        """Yield address and ``lastmod`` of every page, through nested sitemaps."""
         queue, seen = [self.url], {self.url}
         while queue:
             root = self._sitemap(queue.pop(0))
@@ -105,8 +105,9 @@ class SitemapSource:
             raise SourceError(f"{url} is not a sitemap: {type(error).__name__}: {error}") from error
 
     def _read(self, url: str, lastmod: str) -> Text:
-        """Raises SourceError for a page that is gone or moved, TransportError for one out of reach."""
-        self._pace.wait()
+        """Return a page's text. Raises SourceError for a page that was removed or moved, else TransportError."""
+        time.sleep(max(0.0, self._next - time.monotonic()))
+        self._next = time.monotonic() + self._pause
         try:
             data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_PAGE, accept="text/html, text/plain")
         except (AddressRefused, TooLarge) as error:
@@ -116,20 +117,6 @@ class SitemapSource:
                 raise SourceError(str(error), hint="The sitemap is out of date.") from error
             raise
         return replace(_page_text(data, url), modified=_seconds(lastmod))
-
-
-class _Pace:
-    """Lets one caller through, then none until ``pause`` seconds have passed."""
-
-    def __init__(self) -> None:
-        self.pause = PAUSE
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def wait(self) -> None:
-        with self._lock:
-            threading.Event().wait(max(0.0, self._next - time.monotonic()))
-            self._next = time.monotonic() + self.pause
 
 
 def _entries(root: Any) -> Iterator[tuple[str, str]]:
@@ -146,7 +133,7 @@ def _unzipped(data: bytes, url: str) -> bytes:
     try:
         plain = inflate.decompress(data, MAX_SITEMAP)
     except zlib.error as error:
-        raise SourceError(f"{url} is not gzip that can be read: {error}.") from error
+        raise SourceError(f"{url} is not valid gzip: {error}.") from error
     if inflate.unconsumed_tail:
         raise SourceError(f"{url} unpacks to more than {MAX_SITEMAP >> 20} MiB.")
     return plain
@@ -163,7 +150,7 @@ def _page_text(data: bytes, url: str) -> Text:
 
 
 def _seconds(lastmod: str) -> int:
-    """Unix seconds of a W3C date, 0 when it is none."""
+    """Return the unix seconds of a W3C date, or 0 when it is not valid."""
     try:
         when = datetime.fromisoformat(lastmod)
     except ValueError:

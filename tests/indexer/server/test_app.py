@@ -22,7 +22,7 @@ from knet.config import Profile
 from knet.errors import NodeBusy
 from knet.index.collection import results_root
 from knet.merkle import included
-from knet.records import Card, Document, SearchReply, SearchRequest, chunk_leaf
+from knet.records import Card, Document, SearchReply, SearchRequest, ServiceStatus, chunk_leaf
 from knet_indexer.cli.watch import resyncing
 from knet_indexer.config import SourceConfig
 from knet_indexer.node import Node
@@ -168,7 +168,7 @@ def test_many_questions_at_once_are_all_answered(http: httpx.Client) -> None:
         ({"space": cid_of(Card(title="", space=cid_of(WORD_SPACE), documents=0, chunks=0, centroids=b"", weights=b"",
                                terms=b"", df=b"", average_length=0.0))}, 409, "space"),
         ({"vector": b"\0" * 12}, 400, "12 bytes"),
-        ({"vector": b"\xff" * 4 * WORD_SPACE.dimension}, 400, "no number"),
+        ({"vector": b"\xff" * 4 * WORD_SPACE.dimension}, 400, "not a number"),
         ({"k": 0}, 400, "k must be"),
         ({"k": -(1 << 40)}, 400, "k must be"),
         ({"client": b"short"}, 400, "20 bytes"),
@@ -216,7 +216,7 @@ def test_json_that_is_nearly_a_question_is_refused(http: httpx.Client) -> None:
     asked = json.loads(to_json(request()))
     assert_problem(post(http, json.dumps(asked | {"space": [1]}).encode(), JSON), 400, "is no CID")
     del asked["type"]
-    assert_problem(post(http, json.dumps(asked).encode(), JSON), 400, "does not say its type")
+    assert_problem(post(http, json.dumps(asked).encode(), JSON), 400, "its type is missing")
 
 
 def test_searches_that_would_wait_too_long_are_sent_away(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,16 +288,8 @@ def test_metrics_count_searches_and_tell_nothing_of_them(http: httpx.Client) -> 
 
 def test_the_openapi_document_describes_every_route_and_record(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
-    assert {
-        "/v1/search",
-        "/v1/card",
-        "/v1/manifest",
-        "/v1/changes",
-        "/v1/status",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-    } <= set(document["paths"])
+    versioned = {f"/v1/{name}" for name in ("search", "card", "manifest", "changes", "status")}
+    assert {*versioned, "/healthz", "/readyz", "/metrics"} <= set(document["paths"])
     body = document["paths"]["/v1/search"]["post"]["requestBody"]["content"]
     assert body.keys() == {DAG_CBOR, JSON}
     schemas = document["components"]["schemas"]
@@ -326,9 +318,6 @@ def test_a_node_that_published_nothing_is_alive_and_not_ready(tmp_path: Path, de
         status = from_json(client.get("/v1/status").content, ServiceStatus)
         assert status == ServiceStatus(ready=False, manifest=None, sequence=0, documents=0, chunks=0, searches=0)
         assert_problem(post(client, encode(request())), 503, "published nothing")
-
-
-# --- following a publication -------------------------------------------------------------------------------------
 
 
 def wait_for_sequence(client: httpx.Client, sequence: int) -> ManifestReply:

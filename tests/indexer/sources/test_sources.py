@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from knet.errors import SourceError
-from knet_indexer.sources import Item, source_kinds, parse_source
+from knet_indexer.sources import Item, parse_source, source_kinds
 from knet_indexer.sources.docstrings import Unresolved
 from knet_indexer.sources.live_docstrings import import_docstrings
 
@@ -163,7 +163,7 @@ def test_a_bad_file_says_why_and_stops_no_other(docs: Path) -> None:
         except SourceError as error:
             reasons[uri.rpartition("/")[2]] = str(error)
     assert sorted(reasons) == ["binary.txt", "broken.docx", "broken.ipynb", "broken.pdf", "locked.pdf", "scan.pdf"]
-    assert "is not a pdf file that can be read" in reasons["broken.pdf"]
+    assert "is not a readable pdf file" in reasons["broken.pdf"]
     assert "is encrypted. Save a copy without a password" in reasons["locked.pdf"]
     assert "OCR" in reasons["scan.pdf"]
     assert "is not a notebook" in reasons["broken.ipynb"]
