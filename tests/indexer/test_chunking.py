@@ -1,4 +1,4 @@
-"""Chunks are exact, fit the model, and end where the text does."""
+"""Chunks are exact spans, fit the model, and cover the text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PARTS = st.lists(
 
 
 def words(texts: Sequence[str]) -> list[int]:
-    """A tokenizer of words and punctuation, as BERT's first step is."""
+    """Count words and punctuation, as BERT's first step does."""
     return [len(re.findall(r"\w+|[^\w\s]", text)) for text in texts]
 
 
@@ -70,7 +70,7 @@ def test_canonical_text(raw: str, expected: str) -> None:
 @example("\ufeff\u0301a")
 @example("a\x00\u0301")
 @example("a\n\x1e\nb")
-def test_canonical_text_is_a_fixed_point_that_every_codec_carries(raw: str) -> None:
+def test_canonical_text_is_a_fixed_point_in_every_codec(raw: str) -> None:
     text = canonical(raw)
     assert canonical(text) == text
     assert unicodedata.is_normalized("NFC", text)
@@ -81,18 +81,18 @@ def test_canonical_text_is_a_fixed_point_that_every_codec_carries(raw: str) -> N
 # --- structure -----------------------------------------------------------------------------------------------------
 
 
-def test_a_short_document_is_one_chunk() -> None:
+def test_short_document_is_one_chunk() -> None:
     assert cut("One sentence. Another one.") == ["One sentence. Another one."]
     assert cut("") == []
 
 
-def test_paragraphs_stay_whole_where_they_fit() -> None:
+def test_paragraphs_that_fit_stay_whole() -> None:
     paragraphs = [f"Paragraph {number} says a thing. " + "It says it in quite a few words. " * 2 for number in range(6)]
     text = canonical("\n\n".join(paragraphs))
     assert cut(text) == [canonical(paragraph) for paragraph in paragraphs]
 
 
-def test_a_heading_opens_its_chunk_and_never_ends_one() -> None:
+def test_heading_opens_its_chunk() -> None:
     section = "Here is what the section says, in a dozen words or so. And it goes on."
     text = canonical("\n\n".join(f"## Heading {number}\n\n{section}" for number in range(5)))
     found = cut(text)
@@ -107,7 +107,7 @@ def test_long_paragraphs_are_cut_between_sentences() -> None:
     assert all(chunk.startswith("Sentence number") and chunk.endswith("in all.") for chunk in found)
 
 
-def test_a_short_sentence_before_a_cut_is_repeated_after_it() -> None:
+def test_short_sentence_before_a_cut_is_repeated() -> None:
     text = " ".join(f"Sentence number {number} holds eight words in all." for number in range(30))
     spans = chunk(text, count_tokens=words, max_tokens=80, target=40, overlap=12)
     assert all(later.start < earlier.end for earlier, later in pairwise(spans))
@@ -115,29 +115,29 @@ def test_a_short_sentence_before_a_cut_is_repeated_after_it() -> None:
     assert all(later.start > earlier.end for earlier, later in pairwise(apart))
 
 
-def test_a_sentence_over_the_limit_is_cut_between_words() -> None:
+def test_sentence_over_the_limit_is_cut_between_words() -> None:
     text = "word " * 500 + "end"
     assert all(set(found.split()) <= {"word", "end"} for found in cut(text))
 
 
-def test_one_endless_word_is_cut_where_it_must_be() -> None:
+def test_word_over_the_limit_is_cut() -> None:
     text = "x" * (3 * MAX_CHARACTERS)
     found = cut(text)
     assert "".join(found) == text
     assert max(map(len, found)) <= MAX_CHARACTERS
 
 
-def test_a_limit_that_leaves_no_room_is_refused() -> None:
+def test_limit_under_the_minimum_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 16"):
         cut("text", max_tokens=8)
 
 
-# --- what holds for every text -------------------------------------------------------------------------------------
+# --- properties of every text --------------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
 @given(PARTS, st.integers(16, 60), st.integers(0, 20))
-def test_spans_are_exact_ordered_within_the_limit_and_miss_nothing(raw: str, max_tokens: int, overlap: int) -> None:
+def test_spans_are_exact_ordered_complete_and_within_the_limit(raw: str, max_tokens: int, overlap: int) -> None:
     text = canonical(raw)
     spans = chunk(text, count_tokens=words, max_tokens=max_tokens, target=20, overlap=overlap)
     assert spans == chunk(text, count_tokens=words, max_tokens=max_tokens, target=20, overlap=overlap)
@@ -163,7 +163,7 @@ def default_model() -> tuple[Chunker, CountTokens, int]:
 @pytest.mark.model
 @settings(deadline=None, max_examples=50)
 @given(PARTS.map(lambda text: text * 8))
-def test_no_chunk_is_over_what_the_default_model_reads(raw: str) -> None:
+def test_chunks_fit_the_default_model(raw: str) -> None:
     cut, count, limit = default_model()
     text = canonical(raw)
     assert max(count([text[start:end] for start, end in cut(text)]), default=0) <= limit - SPECIAL_TOKENS

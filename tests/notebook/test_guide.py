@@ -1,4 +1,4 @@
-"""The guided tour runs from top to bottom, and what it promises happens."""
+"""The guided tour runs from top to bottom with the results that it states."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.network, pytest.mark.model, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose demo network runs, as on Binder, with the two nodes that the tour's story needs."""
+    """A home whose demo network runs, as on Binder, with the two nodes that the guide needs."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KNET_HOME", str(folder))
@@ -56,7 +56,7 @@ def executed(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 def installed(factory: pytest.TempPathFactory) -> Path:
-    """What tells `%load_ext knet` of knet-jupyter, for a checkout in which that is not installed."""
+    """Return a folder that registers knet-jupyter for `%load_ext knet` in a checkout where it is not installed."""
     info = factory.mktemp("site") / "knet_jupyter-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: knet-jupyter\nVersion: 0.1.0\n")
@@ -64,8 +64,8 @@ def installed(factory: pytest.TempPathFactory) -> Path:
     return info.parent
 
 
-def said(notebook: dict[str, Any], containing: str) -> str:
-    """All that the cell with this source put out, as text."""
+def output_of(notebook: dict[str, Any], containing: str) -> str:
+    """Return all output of the cell with this source, as text."""
     (cell,) = [cell for cell in notebook["cells"] if containing in "".join(cell["source"])]
     texts = []
     for output in cell["outputs"]:
@@ -74,7 +74,7 @@ def said(notebook: dict[str, Any], containing: str) -> str:
     return "\n".join(texts)
 
 
-def test_every_answer_of_the_tour_can_be_verified_again(
+def test_answers_of_the_guide_verify_again(
     executed: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(home))
@@ -84,24 +84,24 @@ def test_every_answer_of_the_tour_can_be_verified_again(
     assert [report.failed for report in reports] == [[]] * 4
 
 
-def test_a_changed_record_fails(executed: dict[str, Any]) -> None:
-    assert "0 fail, 0 could not be checked" in said(executed, "answer.verify()")
-    assert "ok=False" in said(executed, "net.verify(changed)")
+def test_changed_record_fails_verification(executed: dict[str, Any]) -> None:
+    assert "0 fail, 0 could not be checked" in output_of(executed, "answer.verify()")
+    assert "ok=False" in output_of(executed, "net.verify(changed)")
 
 
-def test_the_mirror_loses_its_standing_and_the_answer_gets_right(executed: dict[str, Any]) -> None:
-    moved = said(executed, "before[title]")
+def test_mirror_loses_reliability_and_the_answer_becomes_right(executed: dict[str, Any]) -> None:
+    moved = output_of(executed, "before[title]")
     reliability = {line[:28].strip(): line[28:].split(" -> ") for line in moved.splitlines() if " -> " in line}
     assert float(reliability["Python standard library"][1]) > float(reliability["Python standard library"][0])
     assert float(reliability["Unofficial Python mirror"][1]) < float(reliability["Unofficial Python mirror"][0])
-    assert "the smaller of the two middle values is returned" in said(executed, "again = net.ask")
+    assert "the smaller of the two middle values is returned" in output_of(executed, "again = net.ask")
 
 
-def test_the_visitor_s_own_node_answers(executed: dict[str, Any]) -> None:
-    assert "squeaks when it is disturbed" in said(executed, "hawkmoth do when")
+def test_node_of_the_user_answers(executed: dict[str, Any]) -> None:
+    assert "squeaks when it is disturbed" in output_of(executed, "hawkmoth do when")
 
 
-def test_the_tour_is_kept_without_outputs() -> None:
+def test_guide_is_stored_without_outputs() -> None:
     cells = json.loads(GUIDE.read_text())["cells"]
     assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
     assert MEDIA_TYPE not in GUIDE.read_text()

@@ -1,4 +1,4 @@
-"""`knet node` as a data owner uses it, with a real (tiny) model."""
+"""`knet node` commands of a data owner, with a real (tiny) model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.model
 
 @pytest.fixture(scope="module")
 def knet_home(tmp_path_factory: pytest.TempPathFactory, devnet: Profile) -> Iterator[Path]:
-    """A user's home with one network in it; the model is exported once for all tests."""
+    """A user's home with one network in it, shared by all tests."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KNET_HOME", str(home))
@@ -73,7 +73,7 @@ def free_port() -> int:
 
 @contextmanager
 def up(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[dict[str, Any]]]]:
-    """A node process that serves, and the JSON lines it wrote until then."""
+    """Run a node process until it serves, and yield it with the JSON lines it wrote until then."""
     command = [sys.executable, "-m", "knet_indexer", "up", "--home", str(home), "--json", *arguments]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
@@ -91,20 +91,20 @@ def up(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], lis
 
 
 def get(endpoint: str, path: str) -> int:
-    there = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
+    address = urlsplit(endpoint)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     connection.request("GET", path)
     status = connection.getresponse().status
     connection.close()
     return status
 
 
-def test_an_owner_goes_from_a_folder_to_a_published_node(
+def test_owner_publishes_a_folder_from_the_command_line(
     knet_home: Path, model: Path, documents: Path, chain: EvmChain
 ) -> None:
-    made = run_json("init", "mine", "--model", model, "--description", "On nodes", "--licence", "CC0-1.0")
-    home = Path(made["home"])
-    assert (home, made["port"]) == (knet_home / "nodes" / "mine", FIRST_PORT)
+    created = run_json("init", "mine", "--model", model, "--description", "On nodes", "--licence", "CC0-1.0")
+    home = Path(created["home"])
+    assert (home, created["port"]) == (knet_home / "nodes" / "mine", FIRST_PORT)
     assert (home / "node.key").stat().st_mode & 0o777 == 0o600
     assert run_json("add", f"folder:{documents}")["sources"][0]["spec"] == f"folder:{documents}"
 
@@ -129,7 +129,7 @@ def test_an_owner_goes_from_a_folder_to_a_published_node(
     assert run_json("sync")["removed"] == 3
 
 
-def test_up_does_everything_and_stops_on_a_signal(
+def test_up_command_syncs_publishes_serves_and_stops_on_a_signal(
     knet_home: Path, tmp_path: Path, model: Path, documents: Path, chain: EvmChain
 ) -> None:
     home = tmp_path / "node"
@@ -146,21 +146,19 @@ def test_up_does_everything_and_stops_on_a_signal(
     assert chain.registry_snapshot().nodes[first].endpoint == load_config(home).public_endpoint
 
     port = free_port()
-    (documents / "late.md").write_text("# Late\n\nWritten while nobody served.")
+    (documents / "late.md").write_text("# Late\n\nWritten while the node was stopped.")
     with up(home, "--port", str(port), "--attached") as (process, lines):
-        assert [line["phase"] for line in lines] == ["serve"], "what is published is served before anything is synced"
+        assert [line["phase"] for line in lines] == ["serve"], "the published head is served before the sync"
         assert process.stdout is not None
         later = json.loads(process.stdout.readline())
         assert (later["phase"], later["node"], later["sequence"]) == ("publish", first, 2)
-        assert chain.registry_snapshot().nodes[first].endpoint == f"http://127.0.0.1:{port}", (
-            "it announced where it is now"
-        )
+        assert chain.directory().nodes[first].endpoint == f"http://127.0.0.1:{port}", "it announced its new endpoint"
         assert process.stdin is not None
         process.stdin.close()
         process.wait(60)
 
 
-def test_mistakes_are_told_in_one_line(knet_home: Path, tmp_path: Path) -> None:
+def test_command_with_a_mistake_prints_one_line(knet_home: Path, tmp_path: Path) -> None:
     home = tmp_path / "node"
     assert "Create one with `knet node init" in run("sync", "--home", home, status=1)
     run("init", "one", "--home", home)

@@ -1,4 +1,4 @@
-"""The embedded network is started by one thread of a program and stopped by another, as a server does."""
+"""Start and stop of the embedded demo network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.conftest import NO_ANVIL
 pytestmark = pytest.mark.chain
 
 
-def test_whatever_has_a_node_in_the_demo_is_installed_wherever_knet_is() -> None:
+def test_demo_packages_are_dependencies_of_knet() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     needed = {Requirement(each).name for each in project["dependencies"]}
     packages = metadata.packages_distributions()
@@ -33,33 +33,33 @@ def test_whatever_has_a_node_in_the_demo_is_installed_wherever_knet_is() -> None
 
 
 @pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
-def test_a_demo_that_is_told_to_end_takes_its_chain_with_it(
-    told: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_demo_ended_by_a_signal_stops_its_chain(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The chain is what would be left: nodes end with the program that started them."""
+    """The chain would be left over: nodes end with the program that started them."""
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     command = [sys.executable, "-c", "from knet.cli.main import main; main()", "demo", "--keep", "--no-tour"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as demo:
         while not network_status(NAME).running:
             assert demo.poll() is None
             time.sleep(0.05)
-        demo.send_signal(told)
-        assert demo.wait(120) == 128 + told
+        demo.send_signal(number)
+        assert demo.wait(120) == 128 + number
     assert not network_status(NAME).running
 
 
 @pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)
-def test_whichever_thread_stops_it_the_chain_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_stopped_from_another_thread_stops_its_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     network = DemoNetwork(owners=[])
-    starting = threading.Thread(target=network.start, args=(lambda *said: None,))
+    starting = threading.Thread(target=network.start, args=(lambda *_: None,))
     starting.start()
     starting.join()
     try:
         assert network_status(NAME).running
         with pytest.raises(NodeBusy):
-            DemoNetwork(owners=[]).start(lambda *said: None)
+            DemoNetwork(owners=[]).start(lambda *_: None)
     finally:
         network.stop()
     assert not network_status(NAME).running

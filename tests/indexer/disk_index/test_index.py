@@ -1,4 +1,4 @@
-"""A large node's index on disk: it answers as memory does, follows every version, and survives damaged files."""
+"""The disk index of a large node: equal to the memory index, updated by every version, rebuilt when damaged."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ QUESTIONS = [f"Word{n}, word{n + 9} and word{2 * n}?" for n in (0, 7, 19, 25)] +
 
 
 @pytest.fixture(params=["exact", "inverted"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How vectors are found: all compared, or by the file, which then looks into every list to be comparable."""
+def vector_search(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Vector search by exact comparison, or by the inverted file with every list probed."""
     if request.param == "inverted":
         monkeypatch.setattr(update, "MAX_UNINDEXED", 5)
         monkeypatch.setattr(ivf, "MIN_RECALL", 2)
@@ -49,24 +49,24 @@ def index(tmp_path: Path, store: FileStore) -> DiskIndex:
     return DiskIndex(tmp_path, store)
 
 
-def opened_now(index: DiskIndex, cid: Cid) -> Collection:
+def open_collection(index: DiskIndex, cid: Cid) -> Collection:
     return index.open(cid, set(), frozenset(), quiet)[0]
 
 
-def assert_same(stored: Collection, memory: Collection, vectors: np.ndarray) -> None:
-    """Hits, scores, proofs and leaves."""
-    assert len(stored) == len(memory)
+def assert_same(on_disk: Collection, memory: Collection, vectors: np.ndarray) -> None:
+    """Compare hits, scores, proofs and leaves."""
+    assert len(on_disk) == len(memory)
     for question in QUESTIONS:
         for row in range(0, len(vectors), 17):
-            found, expected = (each.search(question, vectors[row], 6) for each in (stored, memory))
+            found, expected = (each.search(question, vectors[row], 6) for each in (on_disk, memory))
             scores = {(f.shard, f.chunk): f.scores for f in found}
             assert scores == {(f.shard, f.chunk): pytest.approx(f.scores, rel=1e-5) for f in expected}
             order = sorted(found, key=lambda f: (f.shard, f.chunk))
-            assert stored.prove(order) == memory.prove(order)
+            assert on_disk.prove(order) == memory.prove(order)
 
 
 def parts(store: FileStore) -> tuple[Manifest, list[ShardRef], np.ndarray]:
-    """A collection of four shards of thirty chunks: its manifest, but for its shards, then these, then all vectors."""
+    """Return a manifest without shards, four shards of thirty chunks, and all vectors."""
     rng = np.random.default_rng(3)
     words = [f"word{n}" for n in range(60)]
     chunks, vectors = [], []
@@ -95,38 +95,38 @@ def version(store: FileStore, manifest: Manifest, refs: Sequence[ShardRef]) -> C
     return put_record(store, replace(manifest, shards=list(refs)))
 
 
-def buried(ref: ShardRef, *runs: tuple[int, int]) -> ShardRef:
+def with_tombstones(ref: ShardRef, *runs: tuple[int, int]) -> ShardRef:
     return replace(ref, removed=[Tombstone(start=start, stop=stop) for start, stop in runs])
 
 
-def test_it_answers_as_memory_does_over_every_version(way: str, store: FileStore, index: DiskIndex) -> None:
+def test_disk_index_over_versions_equals_memory_index(vector_search: str, store: FileStore, index: DiskIndex) -> None:
     manifest, (one, two, three, four), vectors = parts(store)
     versions = [
         [one, two],
-        [one, buried(two, (3, 9))],
-        [one, buried(two, (3, 12), (20, 21)), three],
-        [buried(two, (3, 12), (20, 21)), three, four],  # the first is gone, places have moved
-        [two, three, four],  # a rollback: what was removed stands again
-        [two, three, four, buried(one, (0, 29))],
+        [one, with_tombstones(two, (3, 9))],
+        [one, with_tombstones(two, (3, 12), (20, 21)), three],
+        [with_tombstones(two, (3, 12), (20, 21)), three, four],  # the first is removed, the others have new positions
+        [two, three, four],  # a rollback: removed chunks are live again
+        [two, three, four, with_tombstones(one, (0, 29))],
     ]
     for refs in versions:
         cid = version(store, manifest, refs)
-        assert_same(opened_now(index, cid), Collection.load(store, cid), vectors)
+        assert_same(open_collection(index, cid), Collection.load(store, cid), vectors)
 
 
-def test_an_update_reads_only_what_is_new(store: FileStore, index: DiskIndex) -> None:
+def test_update_reads_only_new_shards(store: FileStore, index: DiskIndex) -> None:
     _, (one, two, three, _), _ = parts(store)
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     index.update([one, two], set(), quiet)
-    index.update([one, two, three], set(), lambda *what: told.append(what))
-    assert told == [("index", 0, 30)]
-    told.clear()
-    index.update([one, two, three], set(), lambda *what: told.append(what))
-    assert told == []
+    index.update([one, two, three], set(), lambda *step: reported.append(step))
+    assert reported == [("index", 0, 30)]
+    reported.clear()
+    index.update([one, two, three], set(), lambda *step: reported.append(step))
+    assert reported == []
 
 
-def test_an_update_that_was_cut_off_goes_on(
-    way: str, store: FileStore, index: DiskIndex, monkeypatch: pytest.MonkeyPatch
+def test_interrupted_update_continues(
+    vector_search: str, store: FileStore, index: DiskIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(update, "SHARDS_PER_COMMIT", 1)
     manifest, refs, vectors = parts(store)
@@ -137,24 +137,26 @@ def test_an_update_that_was_cut_off_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         index.update(refs, set(), stop)
-    told: list[int] = []
-    index.update(refs, set(), lambda phase, done, total: told.append(total) if phase == "index" else None)
-    assert told == [60, 60], "two of four shards were there"
+    totals: list[int] = []
+    index.update(refs, set(), lambda phase, done, total: totals.append(total) if phase == "index" else None)
+    assert totals == [60, 60], "two of four shards were indexed before"
     cid = version(store, manifest, refs)
-    assert_same(opened_now(index, cid), Collection.load(store, cid), vectors)
+    assert_same(open_collection(index, cid), Collection.load(store, cid), vectors)
 
 
-def test_when_most_is_removed_it_begins_anew(store: FileStore, index: DiskIndex, tmp_path: Path) -> None:
+def test_index_of_mostly_removed_chunks_is_rebuilt(store: FileStore, index: DiskIndex, tmp_path: Path) -> None:
     manifest, (one, two, three, four), vectors = parts(store)
-    before = opened_now(index, version(store, manifest, [one, two, three]))
+    before = open_collection(index, version(store, manifest, [one, two, three]))
     cid = version(store, manifest, [four])
-    after = opened_now(index, cid)
+    after = open_collection(index, cid)
     assert [path.name for path in (tmp_path / "index").iterdir() if path.is_dir()] == ["2"]
     assert_same(after, Collection.load(store, cid), vectors)
-    assert before.prove(before.search("word3", vectors[9], 4))[1], "whoever still serves the version before can go on"
+    assert before.prove(before.search("word3", vectors[9], 4))[1], (
+        "a process that serves the version before is not disturbed"
+    )
 
 
-def test_a_start_reads_no_texts(way: str, tmp_path: Path, store: FileStore) -> None:
+def test_open_index_reads_no_texts(vector_search: str, tmp_path: Path, store: FileStore) -> None:
     manifest, refs, vectors = parts(store)
     cid = version(store, manifest, refs)
     DiskIndex(tmp_path, store).update(refs, set(), quiet)
@@ -165,7 +167,7 @@ def test_a_start_reads_no_texts(way: str, tmp_path: Path, store: FileStore) -> N
             read.append(cid)
             return super().get(cid)
 
-    collection = opened_now(DiskIndex(tmp_path, Watched(store.path)), cid)
+    collection = open_collection(DiskIndex(tmp_path, Watched(store.path)), cid)
     assert set(read) == {cid, manifest.space, manifest.card}
     read.clear()
     collection.prove(collection.search("word7", vectors[20], 3))
@@ -190,7 +192,7 @@ def spoil_proofs(folder: Path) -> None:
         db.execute("UPDATE shards SET levels = zeroblob(length(levels))")
 
 
-def forget_words(folder: Path) -> None:
+def delete_words(folder: Path) -> None:
     for path in (folder / "words").iterdir():
         path.unlink()
 
@@ -212,26 +214,26 @@ def lose_vectors(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [spoil_catalog, age_catalog, spoil_proofs, forget_words, spoil_words, spoil_vectors, lose_vectors],
+    [spoil_catalog, age_catalog, spoil_proofs, delete_words, spoil_words, spoil_vectors, lose_vectors],
     ids=lambda damage: damage.__name__,
 )
-def test_what_is_damaged_is_made_again(
-    damage: Callable[[Path], None], way: str, store: FileStore, index: DiskIndex, tmp_path: Path
+def test_damaged_index_is_rebuilt(
+    damage: Callable[[Path], None], vector_search: str, store: FileStore, index: DiskIndex, tmp_path: Path
 ) -> None:
     manifest, refs, vectors = parts(store)
     cid = version(store, manifest, refs)
     index.update(refs, set(), quiet)
     damage(tmp_path / "index" / "1")
-    collection = opened_now(index, cid)
+    collection = open_collection(index, cid)
     assert_same(collection, Collection.load(store, cid), vectors)
     for hit in collection.prove(collection.search("word7", vectors[21], 8))[1]:
         leaf = collection.shards[hit.shard].proof(hit.chunk)[0]
         assert included(leaf, hit.chunk, refs[hit.shard].count, hit.path, refs[hit.shard].root)
 
 
-def test_a_damaged_block_is_never_answered_with(store: FileStore, index: DiskIndex) -> None:
+def test_damaged_block_is_refused(store: FileStore, index: DiskIndex) -> None:
     manifest, refs, vectors = parts(store)
-    collection = opened_now(index, version(store, manifest, refs))
+    collection = open_collection(index, version(store, manifest, refs))
     found = collection.search("unheard", vectors[0], 1)
     block = get_record(store, refs[0].shard, Shard).vectors
     path = next(store.path.glob(f"??/{block}"))
@@ -240,72 +242,72 @@ def test_a_damaged_block_is_never_answered_with(store: FileStore, index: DiskInd
         collection.prove(found)
 
 
-def test_the_gateway_hands_out_what_it_was_told_to_and_nothing_else(store: FileStore, index: DiskIndex) -> None:
+def test_servable_blocks_are_those_of_the_kept_shards(store: FileStore, index: DiskIndex) -> None:
     manifest, (one, two, three, four), _ = parts(store)
     index.update([one, two, three], set(), quiet)
     cid = version(store, manifest, [two, three])
-    _, served = index.open(cid, {one.shard, two.shard, three.shard}, frozenset({cid}), quiet)
+    _, servable = index.open(cid, {one.shard, two.shard, three.shard}, frozenset({cid}), quiet)
     every = {block for ref in (one, two, three) for block in reachable(store, ref.shard)}
-    assert {block for block in store if block in served} == {*every, cid}
-    _, served = index.open(cid, {four.shard}, frozenset(), quiet)  # as after an index that was lost
-    assert {block for block in store if block in served} == set(reachable(store, four.shard))
+    assert {block for block in store if block in servable} == {*every, cid}
+    _, servable = index.open(cid, {four.shard}, frozenset(), quiet)  # as after the loss of the index
+    assert {block for block in store if block in servable} == set(reachable(store, four.shard))
 
 
-def test_passages_are_found_by_name(store: FileStore, index: DiskIndex) -> None:
+def test_passage_is_found_by_document_and_offsets(store: FileStore, index: DiskIndex) -> None:
     manifest, (one, two, *_), _ = parts(store)
-    cid = version(store, manifest, [one, buried(two, (3, 6))])
-    stored, memory = opened_now(index, cid), Collection.load(store, cid)
+    cid = version(store, manifest, [one, with_tombstones(two, (3, 6))])
+    on_disk, memory = open_collection(index, cid), Collection.load(store, cid)
     for shard in memory.shards:
         for chunk, (_, start, end) in enumerate(shard.spans.tolist()):
             document = shard.document(chunk)[0]
-            assert stored.find(document, start, end) == memory.find(document, start, end)
-            assert stored.find(document, start, end + 1) is None
-    assert stored.find(cid, 0, 1) is None
+            assert on_disk.find(document, start, end) == memory.find(document, start, end)
+            assert on_disk.find(document, start, end + 1) is None
+    assert on_disk.find(cid, 0, 1) is None
 
 
-def test_another_engine_takes_the_place_of_the_file(store: FileStore, tmp_path: Path) -> None:
+def test_external_vector_index_replaces_the_file(store: FileStore, tmp_path: Path) -> None:
     manifest, refs, vectors = parts(store)
-    given: list[bytes] = []
+    received: list[bytes] = []
 
-    def engine(vectors: Vectors, keys: Sequence[bytes]) -> ExactIndex:
-        given.extend(keys)
+    def make_index(vectors: Vectors, keys: Sequence[bytes]) -> ExactIndex:
+        received.extend(keys)
         return ExactIndex(vectors)
 
     cid = version(store, manifest, refs)
-    memory = Collection.load(store, cid, index=engine)
-    expected, given[:] = list(given), []
-    assert_same(opened_now(DiskIndex(tmp_path, store, engine), cid), memory, vectors)
-    assert given == expected
+    memory = Collection.load(store, cid, index=make_index)
+    expected, received[:] = list(received), []
+    assert_same(open_collection(DiskIndex(tmp_path, store, make_index), cid), memory, vectors)
+    assert received == expected
 
 
-def test_an_engine_that_is_away_costs_no_room(store: FileStore, tmp_path: Path) -> None:
+def test_external_vector_index_that_is_down_leaves_no_files(store: FileStore, tmp_path: Path) -> None:
     manifest, refs, _ = parts(store)
     cid = version(store, manifest, refs)
-    opened_now(DiskIndex(tmp_path, store, lambda vectors, keys: ExactIndex(vectors)), cid)
+    open_collection(DiskIndex(tmp_path, store, lambda vectors, keys: ExactIndex(vectors)), cid)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "index" / "1").rglob("*")}
 
-    def away(vectors: Vectors, keys: Sequence[bytes]) -> ExactIndex:
+    def unreachable(vectors: Vectors, keys: Sequence[bytes]) -> ExactIndex:
         raise StoreError("the vector store did not answer")
 
     for _ in range(3):
         with pytest.raises(StoreError, match="did not answer"):
-            opened_now(DiskIndex(tmp_path, store, away), cid)
+            open_collection(DiskIndex(tmp_path, store, unreachable), cid)
     assert {path.name for path in (tmp_path / "index").iterdir()} == {"1", "lock"}
     assert before.items() <= {path: path.stat().st_mtime_ns for path in (tmp_path / "index" / "1").rglob("*")}.items()
 
 
-def test_what_cannot_be_built_anew_either_leaves_nothing(store: FileStore, index: DiskIndex, tmp_path: Path) -> None:
+def test_failed_rebuild_leaves_no_files(store: FileStore, index: DiskIndex, tmp_path: Path) -> None:
     manifest, refs, _ = parts(store)
     cid = version(store, manifest, refs)
     index.update(refs[:1], set(), quiet)
     store.delete(get_record(store, refs[1].shard, Shard).vectors)
     for _ in range(3):
         with pytest.raises(BlockNotFound):
-            opened_now(index, cid)
+            open_collection(index, cid)
     assert {path.name for path in (tmp_path / "index").iterdir()} == {"1", "lock"}
 
 
-def test_the_file_is_written_again_when_much_came_after_it(
+def test_inverted_file_is_rewritten_after_many_additions(
     store: FileStore, index: DiskIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(update, "MAX_UNINDEXED", 35)
@@ -317,8 +319,8 @@ def test_the_file_is_written_again_when_much_came_after_it(
     assert written == [[], ["vectors-1.faiss"], ["vectors-1.faiss"], ["vectors-2.faiss"]]
 
 
-def test_enough_lists_are_read_to_find_what_is_near(tmp_path: Path) -> None:
-    """On clustered vectors with the settings that nodes have."""
+def test_inverted_file_on_clustered_vectors_keeps_recall(tmp_path: Path) -> None:
+    """On clustered vectors with the default settings of nodes."""
     rng = np.random.default_rng(2)
     centres = rng.standard_normal((60, 32))
     vectors = (centres[rng.integers(60, size=6000)] + rng.standard_normal((6000, 32))).astype(np.float32)
@@ -333,7 +335,7 @@ def test_enough_lists_are_read_to_find_what_is_near(tmp_path: Path) -> None:
     )
     none = ivf.Tail(np.zeros(0, np.int64), np.zeros((0, 32), np.float32))
     row_of = numbers.astype(np.int32)
-    row_of[5000:] = -1  # removed since
+    row_of[5000:] = -1  # removed later
     dense = ivf.DiskVectorIndex(tmp_path / "v.faiss", row_of, none)
     exact = ExactIndex(vectors[:5000])
     questions = vectors[:200] + 0.1 * rng.standard_normal((200, 32)).astype(np.float32)
@@ -343,6 +345,3 @@ def test_enough_lists_are_read_to_find_what_is_near(tmp_path: Path) -> None:
         return len(set(found[0].tolist()) & set(found[1].tolist())) / 10
 
     assert np.mean([shared(question) for question in questions]) >= 0.95
-
-
-# --- in a node -----------------------------------------------------------------------------------------------------

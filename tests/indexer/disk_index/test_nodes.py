@@ -1,4 +1,4 @@
-"""Nodes whose index is kept on disk."""
+"""Nodes with a disk index."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def disk_index_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_index, "DISK_INDEX_CHUNKS", 1)
 
 
-def head_of(keeper: HeadWatcher) -> PublishedSnapshot:
-    keeper.refresh()
-    assert keeper.current is not None
-    return keeper.current
+def head_of(watcher: HeadWatcher) -> PublishedSnapshot:
+    watcher.refresh()
+    assert watcher.current is not None
+    return watcher.current
 
 
 @pytest.mark.usefixtures("disk_index_for_all")
-def test_a_node_follows_its_publications(tmp_path: Path, devnet: Profile) -> None:
+def test_snapshot_follows_publications(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", {f"{n}.txt": f"Document {n} is about subject{n}." for n in range(8)}, devnet)
-    keeper = HeadWatcher(node, lambda served: None)
+    watcher = HeadWatcher(node, lambda snapshot: None)
     sync(node)
     first = publish(node)
-    served = head_of(keeper)
+    snapshot = head_of(watcher)
     blocks = set(reachable(node.store, first.manifest))
-    assert all(block in served.blocks for block in blocks)
+    assert all(block in snapshot.blocks for block in blocks)
     (tmp_path / "node-documents" / "3.txt").unlink()
     sync(node)
     second = publish(node)
-    later = head_of(keeper)
-    assert len(later.collection) == len(served.collection) - 1 == second.chunks
+    later = head_of(watcher)
+    assert len(later.collection) == len(snapshot.collection) - 1 == second.chunks
     question = np.ones(later.collection.space.dimension, np.float32)
     texts = {hit.text for hit in later.collection.prove(later.collection.search("subject3", question, 8))[1]}
     assert "Document 2 is about subject2." in texts
@@ -51,24 +51,24 @@ def test_a_node_follows_its_publications(tmp_path: Path, devnet: Profile) -> Non
 
 
 @pytest.mark.usefixtures("disk_index_for_all")
-def test_a_node_that_stopped_before_its_index_was_made_makes_it_when_it_serves(
+def test_missing_index_is_built_by_the_serving_node(
     tmp_path: Path, devnet: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = make_node(tmp_path / "node", {"a.txt": "Whales sing.", "b.txt": "Snails do not."}, devnet)
     sync(node)
     with monkeypatch.context() as patched:
-        patched.setattr(DiskIndex, "update", lambda *_: None)  # as by a node that was not stored yet
+        patched.setattr(DiskIndex, "update", lambda *_: None)  # as by a node that was small then
         publish(node)
     assert not (node.folder / "index").exists()
-    served = head_of(HeadWatcher(node, lambda served: None))
-    assert len(served.collection) == 2
+    snapshot = head_of(HeadWatcher(node, lambda snapshot: None))
+    assert len(snapshot.collection) == 2
     assert (node.folder / "index").is_dir()
 
 
 @pytest.mark.usefixtures("disk_index_for_all")
-def test_a_disk_that_refuses_is_said(tmp_path: Path, devnet: Profile) -> None:
+def test_unwritable_index_folder_is_reported(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", {"a.txt": "Whales sing."}, devnet)
     sync(node)
-    (node.folder / "index").write_text("in the way")
+    (node.folder / "index").write_text("a file")
     with pytest.raises(StoreError, match="index"):
         publish(node)

@@ -15,18 +15,18 @@ from pathlib import Path
 
 import psutil
 
-# `ray start`, which gives what it starts half a minute to appear: too little where many tests share two cores.
+# `ray start` gives its processes half a minute to appear: too little where many tests share two cores.
 RAY_START = """
 import time
 from ray._private import services
 from ray.scripts.scripts import main
-once = services.get_node
+get_node_once = services.get_node
 
 def get_node(*arguments):
     end = time.monotonic() + 120
     while True:
         try:
-            return once(*arguments)
+            return get_node_once(*arguments)
         except RuntimeError:
             if time.monotonic() > end:
                 raise
@@ -36,28 +36,30 @@ services.get_node = get_node
 main()
 """
 ATTEMPTS = 3
-# Ports that Ray would otherwise find out from files, for which it waits as briefly.
+# Ports that Ray would otherwise read from files, with the same short wait.
 AGENTS = ("metrics-export", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
-PATIENCE = {  # for machines as busy as that: nobody is declared dead for being slow
+ENVIRONMENT = {  # for busy machines: slow processes are not declared dead
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_health_check_failure_threshold": "100",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-LONGEST = "1200"  # seconds: should the tests be killed, the cluster still ends
-MEMORY = 80 << 20  # bytes of object store: the least that Ray accepts
+LONGEST = "1200"  # seconds: the cluster ends even if the tests are killed
+MEMORY = 80 << 20  # bytes of object store, the minimum of Ray
 
 
 class Cluster:
-    """``url`` is for `knet node sync --executor`."""
+    """A running cluster; ``url`` is for `knet node sync --executor`."""
 
     def __init__(self, url: str, workers: list[psutil.Process]) -> None:
         self.url = url
         self._workers = workers
 
     def busy(self) -> list[psutil.Process]:
-        """Processes that carry out tasks of knet."""
-        every = (process for worker in self._workers for process in worker.children(recursive=True))
-        return [process for process in every if any(name in _title(process) for name in ("ray::embed", "ray::read"))]
+        """Return the processes that run tasks of knet."""
+        processes = (process for worker in self._workers for process in worker.children(recursive=True))
+        return [
+            process for process in processes if any(name in _title(process) for name in ("ray::embed", "ray::read"))
+        ]
 
 
 def _title(process: psutil.Process) -> str:
@@ -69,22 +71,22 @@ def _title(process: psutil.Process) -> str:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[Cluster]:
-    """A cluster on this machine, without a dashboard, that shares nothing with others and reports to nobody."""
+    """A cluster on this machine, without a dashboard, isolated from others, without usage statistics."""
     ports = free_port(), free_port()
-    folder = Path(tempfile.mkdtemp(prefix="kr", dir="/tmp"))  # short: sockets lie in it
+    folder = Path(tempfile.mkdtemp(prefix="kr", dir="/tmp"))  # short: socket paths are limited
     head = ["--head", f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=0"]
-    more = [f"--temp-dir={folder}", "--include-dashboard=false", "--disable-usage-stats"]
+    options = [f"--temp-dir={folder}", "--include-dashboard=false", "--disable-usage-stats"]
     worker = [f"--address=127.0.0.1:{ports[0]}", "--num-cpus=1"]
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        stack.enter_context(_started([*head, *more], folder / "head.log"))
+        stack.enter_context(_started([*head, *options], folder / "head.log"))
         trees = [stack.enter_context(_started(worker, folder / f"worker-{n}.log")) for n in range(workers)]
         yield Cluster(f"ray://127.0.0.1:{ports[1]}", trees)
 
 
 @contextmanager
 def _started(arguments: list[str], log: Path) -> Iterator[psutil.Process]:
-    """`ray start`, and all that it started."""
+    """Run `ray start` and stop its process tree at the end."""
     tree = next(filter(None, (_start(arguments, log) for _ in range(ATTEMPTS))), None)
     assert tree is not None, log.read_text()
     try:
@@ -94,12 +96,12 @@ def _started(arguments: list[str], log: Path) -> Iterator[psutil.Process]:
 
 
 def _start(arguments: list[str], log: Path) -> psutil.Process | None:
-    # Objects lie on disk: containers have little /dev/shm, and these are small.
+    # Objects are small and kept on disk: containers have little /dev/shm.
     limits = [f"--object-store-memory={MEMORY}", "--plasma-directory=/tmp", "--block"]
-    ports = [f"--{what}-port={free_port()}" for what in AGENTS]
+    ports = [f"--{agent}-port={free_port()}" for agent in AGENTS]
     with log.open("wb") as out:
         command = ["timeout", LONGEST, sys.executable, "-c", RAY_START, "start", *arguments, *limits, *ports]
-        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **PATIENCE})
+        tree = psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **ENVIRONMENT})
     while tree.poll() is None:
         if b"Ray runtime started" in log.read_bytes():
             return tree
@@ -108,15 +110,15 @@ def _start(arguments: list[str], log: Path) -> psutil.Process | None:
 
 
 def _end(tree: psutil.Process) -> None:
-    under = tree.children(recursive=True) if tree.is_running() else []
-    for each in (tree, *under):  # asked to end, Ray takes a dozen seconds
+    children = tree.children(recursive=True) if tree.is_running() else []
+    for each in (tree, *children):  # a clean stop takes Ray a dozen seconds
         with suppress(psutil.NoSuchProcess):
             each.kill()
     tree.wait()
 
 
 def free_port() -> int:
-    """One that nobody listened on just now."""
+    """Return a port without a listener."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port: int = bound.getsockname()[1]

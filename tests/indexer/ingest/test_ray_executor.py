@@ -1,4 +1,4 @@
-"""A sync on a Ray cluster ends where a sync in one process does, whatever happens to its workers."""
+"""A sync on a Ray cluster has the same result as a sync in one process, also when workers fail."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def documents(tmp_path: Path) -> Path:
 
 
 def node_over(home: Path, documents: Path, **settings: object) -> Node:
-    """A node as users have it, with a real model; called alike wherever it lies."""
+    """Return a node with a real model; its name does not depend on its folder."""
     sources = [SourceConfig(spec=f"folder:{documents}"), SourceConfig(spec="python:graphlib")]
     save_config(home, NodeConfig(name="node", sources=sources, **settings))  # type: ignore[arg-type]
     return Node(home)
 
 
 def indexed(node: Node) -> list[object]:
-    """Documents and chunks in their order, and every vector to the bit."""
+    """Return documents and chunks in order, and every vector bit for bit."""
     with node.open_state() as state:
         rows = list(state.documents())
         (space,) = state.spaces()
@@ -83,20 +83,18 @@ def embedded(node: Node) -> int:
         return int(state.query("SELECT count(*) FROM embeddings")[0][0])
 
 
-def test_two_workers_make_what_one_process_makes(
-    workers: Cluster, documents: Path, tmp_path: Path, devnet: Profile
-) -> None:
+def test_ray_sync_equals_local_sync(workers: Cluster, documents: Path, tmp_path: Path, devnet: Profile) -> None:
     nodes = [Node((node_over(tmp_path / name, documents)).folder, profile=devnet) for name in ("one", "two")]
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     reports = [
         sync(nodes[0]),
-        sync(nodes[1], executor=workers.url, progress=lambda *step: told.append(step)),
+        sync(nodes[1], executor=workers.url, progress=lambda *step: reported.append(step)),
     ]
     assert indexed(nodes[1]) == indexed(nodes[0])
     assert replace(reports[1], seconds=0.0) == replace(reports[0], seconds=0.0)
     assert reports[1].skipped[0][0] == "folder:documents/bad.ipynb"
-    assert reports[1].embedded < reports[1].chunks, "a text that two documents hold is embedded once"
-    done = [done for phase, done, _ in told if phase == "embed"]
+    assert reports[1].embedded < reports[1].chunks, "a text of two documents is embedded once"
+    done = [done for phase, done, _ in reported if phase == "embed"]
     assert len(done) > 5
     assert done == sorted(done)
 
@@ -105,15 +103,15 @@ def test_two_workers_make_what_one_process_makes(
     assert replace(manifests[1], node=0, time=0) == replace(manifests[0], node=0, time=0)
 
 
-def test_an_unchanged_folder_asks_no_cluster(documents: Path, tmp_path: Path) -> None:
+def test_unchanged_folder_contacts_no_cluster(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     sync(node)
     assert sync(node, executor="ray://127.0.0.1:9").embedded == 0
 
 
-def test_a_worker_that_is_killed_is_replaced(workers: Cluster, documents: Path, tmp_path: Path) -> None:
-    calm, node = node_over(tmp_path / "calm", documents), node_over(tmp_path / "node", documents)
-    sync(calm)
+def test_killed_worker_is_replaced(workers: Cluster, documents: Path, tmp_path: Path) -> None:
+    undisturbed, node = node_over(tmp_path / "undisturbed", documents), node_over(tmp_path / "node", documents)
+    sync(undisturbed)
     killed: list[int] = []
 
     def kill(phase: str, done: int, total: int) -> None:
@@ -123,14 +121,14 @@ def test_a_worker_that_is_killed_is_replaced(workers: Cluster, documents: Path, 
                 os.kill(pid, 9)
 
     sync(node, executor=workers.url, progress=kill)
-    assert killed, "tasks were under way"
-    assert indexed(node) == indexed(calm)
+    assert killed, "tasks were running"
+    assert indexed(node) == indexed(undisturbed)
 
 
-def test_a_cluster_that_has_lost_every_worker_is_not_waited_for(
+def test_cluster_without_workers_times_out(
     workers: Cluster, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers cannot be taken from the cluster of the other tests: what Ray would say then is said here."""
+    """The cluster of the other tests keeps its workers; this test returns what Ray would then return."""
     answered: list[object] = []
     get, resources = ray.get, ray.cluster_resources
 
@@ -161,29 +159,29 @@ sync_module.sync(Node(Path(sys.argv[1])), executor=sys.argv[2], progress=die)
 """
 
 
-def test_a_node_that_is_killed_goes_on_where_it_stopped(workers: Cluster, documents: Path, tmp_path: Path) -> None:
-    calm, node = node_over(tmp_path / "calm", documents), node_over(tmp_path / "node", documents)
-    sync(calm)
+def test_killed_node_continues_its_sync(workers: Cluster, documents: Path, tmp_path: Path) -> None:
+    undisturbed, node = node_over(tmp_path / "undisturbed", documents), node_over(tmp_path / "node", documents)
+    sync(undisturbed)
     command = [sys.executable, "-c", KILLED, str(node.folder), workers.url]
-    impatient = {**os.environ, "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "1"}  # seconds its work is kept for it
-    died = subprocess.run(command, capture_output=True, text=True, check=False, env=impatient)
-    assert died.returncode == -9, died.stderr
+    environment = {**os.environ, "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "1"}  # seconds that the cluster keeps its tasks
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == -9, done.stderr
     kept = embedded(node)
-    assert 0 < kept < embedded(calm)
+    assert 0 < kept < embedded(undisturbed)
     report = sync(node, executor=workers.url)
-    assert report.embedded == embedded(calm) - kept
-    assert indexed(node) == indexed(calm)
+    assert report.embedded == embedded(undisturbed) - kept
+    assert indexed(node) == indexed(undisturbed)
 
 
 @pytest.fixture
 def joined(workers: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    """This process is on the cluster already, with an environment of its own for its workers."""
+    """This process has joined the cluster, with its own environment for workers."""
     prepare: dict[str, str] = getattr(request, "param", lambda folder: {})(tmp_path)
     for left in reversed(range(ATTEMPTS)):
         try:
             ray.init(workers.url, runtime_env={"env_vars": prepare}, log_to_driver=False)
             break
-        except ConnectionError:  # what a busy head starts for a client may give up, which knet bears as well
+        except ConnectionError:  # processes of a busy head may give up; knet retries as well
             if not left:
                 raise
     yield
@@ -191,7 +189,7 @@ def joined(workers: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> 
 
 
 def other_weights(folder: Path) -> dict[str, str]:
-    """The hub's cache as it would be after the model's publisher changed it."""
+    """Return an environment with a hub cache in which the publisher changed the model."""
     repository = folder / "hub" / f"models--{DEFAULT_MODEL.replace('/', '--')}"
     shutil.copytree(find_model(DEFAULT_MODEL), repository / "snapshots" / "new")
     (repository / "refs").mkdir()
@@ -203,13 +201,13 @@ def other_weights(folder: Path) -> dict[str, str]:
 
 
 def no_knet(folder: Path) -> dict[str, str]:
-    write_documents(folder / "old", {"knet_indexer/__init__.py": "raise ImportError('knet_indexer is of another age')"})
+    write_documents(folder / "old", {"knet_indexer/__init__.py": "raise ImportError('knet_indexer is old')"})
     return {"PYTHONPATH": str(folder / "old")}
 
 
 @pytest.mark.parametrize("joined", [other_weights], indirect=True)
 @pytest.mark.usefixtures("joined")
-def test_workers_with_another_version_of_the_model_are_refused(documents: Path, tmp_path: Path) -> None:
+def test_workers_with_other_weights_are_refused(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     with pytest.raises(SpaceMismatch, match=r"worker on .* weights 53aa5117"):
         sync(node, executor="ray")
@@ -224,8 +222,8 @@ def test_workers_without_knet_are_reported(documents: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("joined")
-def test_the_cluster_that_a_process_is_on_is_used_and_kept(documents: Path, tmp_path: Path, workers: Cluster) -> None:
-    (documents / "more.md").write_text("# More\n\nAnd then some.")
+def test_joined_cluster_is_used_and_kept(documents: Path, tmp_path: Path, workers: Cluster) -> None:
+    (documents / "more.md").write_text("# More\n\nMore text.")
     assert sync(node_over(tmp_path / "node", documents), executor="ray").embedded > 40
     assert ray.is_initialized()
     with pytest.raises(ConfigError, match="executor ray"):
@@ -234,7 +232,7 @@ def test_the_cluster_that_a_process_is_on_is_used_and_kept(documents: Path, tmp_
         sync(make_node(tmp_path / "words", TEXTS), executor="ray")
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once(documents: Path, tmp_path: Path) -> None:
+def test_unreachable_cluster_is_reported_at_once(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     with pytest.raises(Unreachable, match="ray start --head"):
         sync(node, executor="ray://127.0.0.1:9")
@@ -244,7 +242,7 @@ def test_a_cluster_that_is_not_there_is_told_at_once(documents: Path, tmp_path: 
         sync(node, executor="ray://host:port")
 
 
-def test_a_cluster_of_another_ray_is_told(
+def test_cluster_of_another_ray_version_is_reported(
     workers: Cluster, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray, "__version__", "2.0.0")
@@ -252,7 +250,7 @@ def test_a_cluster_of_another_ray_is_told(
         sync(node_over(tmp_path / "node", documents), executor=workers.url)
 
 
-def test_without_ray_the_extra_is_named(documents: Path, tmp_path: Path) -> None:
+def test_missing_ray_names_the_extra(documents: Path, tmp_path: Path) -> None:
     node = node_over(tmp_path / "node", documents)
     write_documents(tmp_path / "shadow", {"ray.py": "raise ImportError('no module named ray')"})
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "shadow"), *sys.path[1:]])}

@@ -1,4 +1,4 @@
-"""A node keeps up with its sources: only what changed is read, only what is new is embedded, what is gone is gone."""
+"""A sync reads only changed items, embeds only new texts, and removes what the sources no longer list."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def documents_of(node: Node) -> Path:
 
 
 def held(node: Node) -> Counter[tuple[str, bytes, int, int, bytes]]:
-    """Every live chunk with its vector: what a manifest would be made of, whatever order it was indexed in."""
+    """Return every live chunk with its vector, independent of the order of indexing."""
     with node.open_state() as state:
         found: Counter[tuple[str, bytes, int, int, bytes]] = Counter()
         for row in state.documents():
@@ -50,7 +50,7 @@ def node(tmp_path: Path) -> Node:
     return make_node(tmp_path / "node", {"graphs.md": GRAPHS, "deep/hashes.md": HASHES})
 
 
-def test_a_folder_is_indexed_once_and_then_only_looked_at(node: Node) -> None:
+def test_unchanged_folder_is_indexed_once(node: Node) -> None:
     first = sync(node)
     assert (first.added, first.changed, first.removed, first.unchanged) == (2, 0, 0, 0)
     assert first.chunks == first.embedded == sum(held(node).values()) > 4
@@ -58,7 +58,7 @@ def test_a_folder_is_indexed_once_and_then_only_looked_at(node: Node) -> None:
     assert (again.added, again.unchanged, again.embedded) == (0, 2, 0)
 
 
-def test_an_unchanged_folder_needs_no_model(node: Node) -> None:
+def test_unchanged_folder_needs_no_model(node: Node) -> None:
     sync(node)
 
     def no_model(model: str, *, bulk: bool = False) -> WordEmbedder:
@@ -67,7 +67,7 @@ def test_an_unchanged_folder_needs_no_model(node: Node) -> None:
     assert sync(Node(node.folder, load=no_model)).unchanged == 2
 
 
-def test_one_book_is_embedded_as_many_passages_are(tmp_path: Path) -> None:
+def test_single_large_document_uses_the_bulk_embedder(tmp_path: Path) -> None:
     book = "\n\n".join(f"Chapter {n} is about the number {n}, and about nothing else at all." * 8 for n in range(1500))
     node, loaded = make_node(tmp_path / "node", {"book.md": book}), []
 
@@ -78,10 +78,10 @@ def test_one_book_is_embedded_as_many_passages_are(tmp_path: Path) -> None:
     report = sync(Node(node.folder, load=load, cut=lambda model, space: cut_words))
     assert report.added == 1
     assert report.embedded >= 1000
-    assert loaded == [False, True], "the one for few items, and once for all the one for many passages"
+    assert loaded == [False, True], "the embedder for few items, then once the bulk embedder"
 
 
-def test_a_change_embeds_only_the_chunks_that_are_new(node: Node) -> None:
+def test_changed_file_embeds_only_its_new_chunks(node: Node) -> None:
     sync(node)
     path = documents_of(node) / "graphs.md"
     path.write_text(GRAPHS + "\n\n# Trees\n\nA tree has no cycle at all.\n")
@@ -90,7 +90,7 @@ def test_a_change_embeds_only_the_chunks_that_are_new(node: Node) -> None:
     assert 0 < report.embedded <= 2
 
 
-def test_a_touched_file_is_no_new_version(node: Node) -> None:
+def test_touched_file_keeps_its_version(node: Node) -> None:
     sync(node)
     with node.open_state() as state:
         before = [row.cid for row in state.documents()]
@@ -101,7 +101,7 @@ def test_a_touched_file_is_no_new_version(node: Node) -> None:
         assert sorted(row.cid for row in state.documents()) == sorted(before)
 
 
-def test_a_moved_file_costs_no_embedding(node: Node) -> None:
+def test_moved_file_is_not_embedded_again(node: Node) -> None:
     sync(node)
     folder = documents_of(node)
     (folder / "graphs.md").rename(folder / "renamed.md")
@@ -113,7 +113,7 @@ def test_a_moved_file_costs_no_embedding(node: Node) -> None:
     }
 
 
-def test_a_deleted_file_and_a_removed_source_are_forgotten(node: Node) -> None:
+def test_deleted_file_and_removed_source_are_removed(node: Node) -> None:
     sync(node)
     (documents_of(node) / "graphs.md").unlink()
     assert sync(node).removed == 1
@@ -122,7 +122,7 @@ def test_a_deleted_file_and_a_removed_source_are_forgotten(node: Node) -> None:
     assert not held(node)
 
 
-def test_a_source_that_cannot_be_listed_keeps_what_it_gave(node: Node) -> None:
+def test_unreadable_source_keeps_its_documents(node: Node) -> None:
     sync(node)
     folder = documents_of(node)
     folder.rename(folder.with_name("unplugged"))
@@ -132,7 +132,7 @@ def test_a_source_that_cannot_be_listed_keeps_what_it_gave(node: Node) -> None:
     assert held(node)
 
 
-def test_a_bad_file_is_skipped_with_its_reason_and_stops_nothing(node: Node) -> None:
+def test_bad_file_is_skipped_with_its_reason(node: Node) -> None:
     bad = documents_of(node) / "bad.ipynb"
     bad.write_text("{ not a notebook")
     (documents_of(node) / "empty.md").write_text("   \n")
@@ -140,12 +140,12 @@ def test_a_bad_file_is_skipped_with_its_reason_and_stops_nothing(node: Node) -> 
     assert report.added == 2
     assert dict(report.skipped).keys() == {"folder:node-documents/bad.ipynb", "folder:node-documents/empty.md"}
     assert read_status(node).skipped == report.skipped
-    assert sync(node).skipped == report.skipped, "it is still listed, though it was not read again"
+    assert sync(node).skipped == report.skipped, "it is listed again without being read"
     bad.unlink()
     assert [uri for uri, _ in sync(node).skipped] == ["folder:node-documents/empty.md"]
 
 
-def test_a_document_that_turned_bad_is_no_longer_held(node: Node) -> None:
+def test_document_that_became_unreadable_is_removed(node: Node) -> None:
     sync(node)
     (documents_of(node) / "graphs.md").write_bytes(b"")
     assert [uri for uri, _ in sync(node).skipped] == ["folder:node-documents/graphs.md"]
@@ -154,7 +154,7 @@ def test_a_document_that_turned_bad_is_no_longer_held(node: Node) -> None:
     assert sync(node).embedded == 0, "its vectors were kept"
 
 
-def test_another_model_embeds_everything_again_and_mixes_nothing(node: Node) -> None:
+def test_changed_model_embeds_all_documents_again(node: Node) -> None:
     chunks = sync(node).chunks
     other = WordEmbedder(replace(WORD_SPACE, model="test/other", dimension=32))
     node.configure(model="test/other")
@@ -166,7 +166,7 @@ def test_another_model_embeds_everything_again_and_mixes_nothing(node: Node) -> 
     assert {len(vector) for *_, vector in held(moved)} == {64}
 
 
-def test_new_weights_under_an_old_name_are_another_space(node: Node) -> None:
+def test_changed_weights_are_another_space(node: Node) -> None:
     sync(node)
     (documents_of(node) / "new.md").write_text("Something new, so that the model is loaded.")
     report = sync(open_node(node.folder, embedder=WordEmbedder(replace(WORD_SPACE, weights=b"v" * 32))))
@@ -174,7 +174,7 @@ def test_new_weights_under_an_old_name_are_another_space(node: Node) -> None:
     assert report.added == 1
 
 
-def test_another_licence_is_another_version(node: Node) -> None:
+def test_changed_licence_makes_new_versions(node: Node) -> None:
     sync(node)
     node.configure(licence="CC-BY-4.0")
     assert sync(node).changed == 2
@@ -182,7 +182,7 @@ def test_another_licence_is_another_version(node: Node) -> None:
         assert {row.document.licence for row in state.documents()} == {"CC-BY-4.0"}
 
 
-def test_two_folders_of_one_name_are_told_apart_or_reported(node: Node, tmp_path: Path) -> None:
+def test_folders_with_the_same_name_conflict_without_a_base(node: Node, tmp_path: Path) -> None:
     write_documents(tmp_path / "elsewhere" / "node-documents", {"graphs.md": "Other graphs. " * 5})
     second = f"folder:{tmp_path}/elsewhere/node-documents"
     node.configure(sources=[*node.config.sources, SourceConfig(spec=second)])
@@ -193,7 +193,7 @@ def test_two_folders_of_one_name_are_told_apart_or_reported(node: Node, tmp_path
     assert (report.added, report.skipped) == (1, [])
 
 
-def test_a_long_document_is_published_in_parts(tmp_path: Path) -> None:
+def test_long_document_is_split_into_parts(tmp_path: Path) -> None:
     text = "".join(f"Paragraph {number} speaks of long books.\n\n" for number in range(30_000))
     node = make_node(tmp_path / "node", {"book.txt": text})
     sync(node)
@@ -206,13 +206,13 @@ def test_a_long_document_is_published_in_parts(tmp_path: Path) -> None:
 
 
 @given(st.text(st.sampled_from("aé漢🙂 \n")), st.integers(8, 40))
-def test_parts_are_the_text_and_none_is_too_long(text: str, limit: int) -> None:
+def test_split_parts_join_to_the_text_within_the_limit(text: str, limit: int) -> None:
     parts = split(text, limit)
     assert "".join(parts) == text
     assert all(len(part.encode()) <= limit for part in parts)
 
 
-def test_texts_that_somebody_deleted_are_read_again(node: Node) -> None:
+def test_deleted_text_blocks_are_read_again(node: Node) -> None:
     sync(node)
     for cid in list(node.store):
         node.store.delete(cid)
@@ -222,7 +222,7 @@ def test_texts_that_somebody_deleted_are_read_again(node: Node) -> None:
         assert all(node.store.has(text) for _, text in state.texts())
 
 
-def test_two_syncs_of_one_node_cannot_meet(node: Node) -> None:
+def test_sync_of_a_locked_node_is_refused(node: Node) -> None:
     with node.lock("publish"), pytest.raises(NodeBusy, match=rf"`publish` \(process {os.getpid()}\)"):
         sync(node)
 
@@ -236,24 +236,24 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_syncing_step_by_step_ends_where_syncing_once_does(steps: list[dict[str, str]]) -> None:
+def test_stepwise_sync_equals_one_sync(steps: list[dict[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "x").mkdir()
-        slow = make_node(root / "x" / "node", {})
+        stepwise = make_node(root / "x" / "node", {})
         for step in steps:
-            for path in documents_of(slow).rglob("*.md"):
+            for path in documents_of(stepwise).rglob("*.md"):
                 path.unlink()
-            write_documents(documents_of(slow), step)
-            sync(slow)
+            write_documents(documents_of(stepwise), step)
+            sync(stepwise)
         (root / "y").mkdir()
-        quick = make_node(root / "y" / "node", steps[-1])
-        sync(quick)
-        assert held(slow) == held(quick)
+        at_once = make_node(root / "y" / "node", steps[-1])
+        sync(at_once)
+        assert held(stepwise) == held(at_once)
 
 
 @pytest.mark.network
-def test_killed_at_any_point_it_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+def test_sync_killed_at_any_point_continues(tmp_path: Path) -> None:
     texts = {
         f"{number}.md": f"# {number}\n\n" + " ".join(f"Line {n} of document {number}." for n in range(60))
         for number in range(20)
@@ -264,6 +264,6 @@ def test_killed_at_any_point_it_goes_on_and_ends_the_same(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "tests.indexer.ingest.killed_sync", str(node.folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 3, "it was killed some times"
+    assert int(done.stdout) >= 3, "several runs were killed"
     assert held(node) == held(whole)
     assert sync(node).embedded == 0

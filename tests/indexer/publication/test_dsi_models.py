@@ -1,4 +1,4 @@
-"""Models that an owner trained are published with the collection, and keep in step with it."""
+"""Trained models of an owner are published with the collection and follow its changes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sync_and_publish(node: Node) -> PublishReport:
 
 
 def train_models(node: Node) -> None:
-    """What `knet dsi train HOME` does, with the node's own embedder."""
+    """Train as `knet dsi train HOME` does, with the node's own embedder."""
     passages, space = read_node(node.folder)
     pairs = pseudo_pairs(passages, [])
     questions = Questions(pairs, WordEmbedder().encode([pair.question for pair in pairs]))
@@ -65,7 +65,7 @@ def test_trained_models_are_published_with_the_collection(node: Node) -> None:
     assert models_of(node, report)[0].ids == model.ids
 
 
-def test_a_deleted_document_leaves_the_published_model_at_once(node: Node) -> None:
+def test_deleted_document_is_removed_from_the_published_model(node: Node) -> None:
     sync_and_publish(node)
     train_models(node)
     before = models_of(node, publish(node))[0]
@@ -76,7 +76,7 @@ def test_a_deleted_document_leaves_the_published_model_at_once(node: Node) -> No
     assert set(model.ids) == set(read_node(node.folder)[0].ids)
 
 
-def test_an_emptied_node_publishes_no_model(node: Node) -> None:
+def test_emptied_node_publishes_no_model(node: Node) -> None:
     sync_and_publish(node)
     train_models(node)
     publish(node)
@@ -84,7 +84,7 @@ def test_an_emptied_node_publishes_no_model(node: Node) -> None:
     assert models_of(node, sync_and_publish(node)) == []
 
 
-def test_a_training_that_was_stopped_is_not_published_in_part(node: Node) -> None:
+def test_interrupted_training_is_not_published(node: Node) -> None:
     sync_and_publish(node)
     train_models(node)
     (node.folder / "dsi" / "shard-0" / "model.safetensors").unlink()

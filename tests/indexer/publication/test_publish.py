@@ -1,4 +1,4 @@
-"""What a node indexed goes on chain once, grows by shards, shrinks by tombstones, and survives a crash at any step."""
+"""Publication: new documents append shards, removals tombstone them, and a crash at any step is repaired."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def documents_of(node: Node) -> Path:
 
 
 def published(node: Node, cid: Cid) -> tuple[Manifest, Counter[str]]:
-    """The manifest as anybody reads it, everything checked, and its live texts."""
+    """Return the manifest, verified as a reader would, and its live texts."""
     collection = Collection.load(node.store, cid)
     texts: Counter[str] = Counter()
     for shard in collection.shards:
@@ -69,7 +69,7 @@ def sync_and_publish(node: Node) -> PublishReport:
     return publish(node)
 
 
-def test_the_first_publication_registers_the_node(node: Node, chain: EvmChain) -> None:
+def test_first_publication_registers_the_node(node: Node, chain: EvmChain) -> None:
     report = sync_and_publish(node)
     assert (report.sequence, report.documents, report.added, report.removed) == (1, 6, 6, 0)
     assert chain.identity.signer_of(report.node) == node.signer.address
@@ -81,7 +81,7 @@ def test_the_first_publication_registers_the_node(node: Node, chain: EvmChain) -
     assert texts == indexed(node)
 
 
-def test_nothing_changed_publishes_nothing(node: Node, chain: EvmChain) -> None:
+def test_unchanged_node_publishes_nothing(node: Node, chain: EvmChain) -> None:
     first = sync_and_publish(node)
     again = sync_and_publish(node)
     assert first.changed
@@ -104,7 +104,7 @@ def test_changes_append_shards_and_tombstones(node: Node) -> None:
     assert texts == indexed(node)
 
 
-def test_a_document_that_comes_back_stands_again(node: Node) -> None:
+def test_restored_document_is_published_again(node: Node) -> None:
     sync_and_publish(node)
     path = documents_of(node) / "0.md"
     text = path.read_text()
@@ -115,7 +115,7 @@ def test_a_document_that_comes_back_stands_again(node: Node) -> None:
     assert texts == indexed(node)
 
 
-def test_when_much_is_gone_everything_is_written_anew(node: Node) -> None:
+def test_many_removals_compact_the_shards(node: Node) -> None:
     sync_and_publish(node)
     for number in range(3):
         (documents_of(node) / f"{number}.md").unlink()
@@ -126,7 +126,7 @@ def test_when_much_is_gone_everything_is_written_anew(node: Node) -> None:
     assert texts == indexed(node)
 
 
-def test_many_small_publications_do_not_leave_many_small_shards(node: Node) -> None:
+def test_many_small_publications_are_compacted(node: Node) -> None:
     for number in range(14):
         (documents_of(node) / f"late-{number}.md").write_text(f"# Late {number}\n\nAddition number {number}.")
         report = sync_and_publish(node)
@@ -134,13 +134,11 @@ def test_many_small_publications_do_not_leave_many_small_shards(node: Node) -> N
     assert published(node, report.manifest)[1] == indexed(node)
 
 
-def test_the_card_of_a_large_node_follows_small_changes_and_is_made_anew_after_many(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_card_of_a_large_node_is_revised_then_rebuilt(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_index, "DISK_INDEX_CHUNKS", 1)
     monkeypatch.setattr(manifest_module, "MAX_REVISED_SHARE", 0.6)
     cards = [card_of(node, sync_and_publish(node))]
-    for number in range(3):  # each time a sixth goes and comes
+    for number in range(3):  # each round changes a sixth
         (documents_of(node) / f"{number}.md").write_text(TEXTS[f"{number}.md"].replace("Fact", "Claim"))
         cards.append(card_of(node, sync_and_publish(node)))
         assert np.frombuffer(cards[-1].weights, "<u4").sum() == cards[-1].chunks
@@ -152,7 +150,7 @@ def card_of(node: Node, report: PublishReport) -> Card:
     return get_record(node.store, published(node, report.manifest)[0].card, Card)
 
 
-def test_an_emptied_node_publishes_that_it_is_empty(node: Node) -> None:
+def test_emptied_node_publishes_an_empty_manifest(node: Node) -> None:
     sync_and_publish(node)
     node.configure(sources=[])
     report = sync_and_publish(node)
@@ -160,7 +158,7 @@ def test_an_emptied_node_publishes_that_it_is_empty(node: Node) -> None:
     assert published(node, report.manifest)[1] == Counter()
 
 
-def test_another_description_is_another_card(node: Node) -> None:
+def test_changed_description_publishes_another_card(node: Node) -> None:
     first = sync_and_publish(node)
     node.configure(description="All about topics.")
     report = publish(node)
@@ -170,7 +168,7 @@ def test_another_description_is_another_card(node: Node) -> None:
     assert Collection.load(node.store, report.manifest).card.description == "All about topics."
 
 
-def test_a_change_of_model_is_published_whole_or_not_at_all(node: Node, devnet: Profile) -> None:
+def test_unfinished_change_of_model_is_not_published(node: Node, devnet: Profile) -> None:
     sync_and_publish(node)
     node.configure(model="test/other")
     with pytest.raises(IndexerError, match="knet node sync"):
@@ -179,17 +177,17 @@ def test_a_change_of_model_is_published_whole_or_not_at_all(node: Node, devnet: 
     report = sync_and_publish(other)
     manifest, texts = published(other, report.manifest)
     assert texts == indexed(other)
-    assert (report.added, report.removed) == (0, 0), "the documents are the same, only their vectors are not"
+    assert (report.added, report.removed) == (0, 0), "only the vectors changed, not the documents"
     assert len(manifest.shards) == 1
 
 
-def test_nothing_indexed_is_said_so(tmp_path: Path, devnet: Profile) -> None:
+def test_publication_without_documents_is_refused(tmp_path: Path, devnet: Profile) -> None:
     with pytest.raises(IndexerError, match="indexed nothing"):
         publish(make_node(tmp_path / "node", {}, devnet))
 
 
 class DyingChain(EvmChain):
-    """Dies around the transaction of a publication: before it is sent, or after it was mined."""
+    """A chain that dies around the transaction of a publication: before it is sent, or after it was mined."""
 
     def __init__(self, profile: Profile, *, sends: bool) -> None:
         super().__init__(profile.rpc, profile.deployment)
@@ -207,7 +205,7 @@ class DyingRegistry(ManifestRegistry):
 
 
 @pytest.mark.parametrize("sends", [False, True])
-def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
+def test_crash_around_the_transaction_is_repaired_by_the_next_publication(
     node: Node, devnet: Profile, chain: EvmChain, sends: bool
 ) -> None:
     first = sync_and_publish(node)
@@ -217,8 +215,8 @@ def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
     with pytest.raises(KeyboardInterrupt):
         publish(dying)
     report = publish(node)
-    heads = chain.manifests.heads(first.node)
-    assert report.changed is not sends, "what was mined is found, not sent again"
+    heads = chain.heads(first.node)
+    assert report.changed is not sends, "a mined transaction is found and not sent again"
     assert [head.sequence for head in heads] == [1, 2]
     assert heads[-1].manifest == report.manifest
     assert published(node, report.manifest)[1] == indexed(node)
@@ -229,7 +227,7 @@ def test_a_crash_around_the_transaction_is_put_right_by_the_next_publication(
         assert [change.uri for change in found] == ["folder:node-documents/new.md"]
 
 
-def test_a_crash_after_registering_does_not_register_twice(node: Node, devnet: Profile, chain: EvmChain) -> None:
+def test_crash_after_registration_registers_once(node: Node, devnet: Profile, chain: EvmChain) -> None:
     number = sync_and_publish(node).node
     (node.folder / "state.db").unlink()
     fresh = open_node(node.folder, devnet)
@@ -248,7 +246,7 @@ def test_lost_blocks_are_written_again(node: Node) -> None:
     assert published(node, report.manifest)[1] == indexed(node)
 
 
-def test_a_damaged_text_is_read_again_by_the_next_sync(node: Node) -> None:
+def test_damaged_text_is_read_again_by_the_next_sync(node: Node) -> None:
     sync(node)
     with node.open_state() as state:
         text = next(row.document.text for row in state.documents())
@@ -259,20 +257,20 @@ def test_a_damaged_text_is_read_again_by_the_next_sync(node: Node) -> None:
     assert published(node, sync_and_publish(node).manifest)[1] == indexed(node)
 
 
-def test_on_another_network_the_node_is_another_and_begins_with_everything(node: Node, devnet: Profile) -> None:
+def test_publication_on_another_network_lists_all_documents(node: Node, devnet: Profile) -> None:
     first = sync_and_publish(node)
     elsewhere = own_network(devnet, "elsewhere")
     moved = open_node(node.folder, elsewhere)
     report = publish(moved)
     assert (report.sequence, report.added) == (1, 6)
     manifest, _ = published(moved, report.manifest)
-    assert manifest.shards == published(node, first.manifest)[0].shards, "shards are good on any chain"
+    assert manifest.shards == published(node, first.manifest)[0].shards, "shards are valid on any chain"
     with node.open_state() as state:
-        heads = {manifest_log.head(state, network_of(some)) for some in (node, moved)}
+        heads = {manifest_log.head(state, network_of(each)) for each in (node, moved)}
     assert {head.manifest for head in heads if head} == {first.manifest, report.manifest}
 
 
-def test_garbage_collection_keeps_what_two_manifests_need(node: Node) -> None:
+def test_garbage_collection_keeps_blocks_of_two_manifests(node: Node) -> None:
     first = sync_and_publish(node)
     reports = [first]
     for number in range(2):
@@ -284,11 +282,11 @@ def test_garbage_collection_keeps_what_two_manifests_need(node: Node) -> None:
         published(node, kept.manifest)
     assert not node.store.has(first.manifest)
     assert collect_garbage(node).blocks == 0
-    (documents_of(node) / "after.md").write_text("# After\n\nThe node goes on.")
+    (documents_of(node) / "after.md").write_text("# After\n\nThe node continues.")
     assert published(node, sync_and_publish(node).manifest)[1] == indexed(node)
 
 
-def test_a_node_without_money_is_told_which_address_needs_it(node: Node, devnet: Profile) -> None:
+def test_unfunded_node_error_names_its_address(node: Node, devnet: Profile) -> None:
     poor = Node(node.folder, profile=replace(devnet, addresses="public"))
     sync(node)
     with pytest.raises(TransactionFailed, match=node.signer.address):

@@ -1,4 +1,4 @@
-"""What a node answers over HTTP: verifiable passages, receipts, its publications; and what it refuses."""
+"""A node's HTTP service: verifiable passages, receipts, publications, and refusals."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def assert_problem(response: httpx.Response, status: int, detail: str) -> None:
 # --- search ------------------------------------------------------------------------------------------------------
 
 
-def test_every_passage_is_proven_against_the_manifest_on_chain(
+def test_search_reply_is_proven_against_the_manifest_on_chain(
     node: RunningNode, http: httpx.Client, chain: EvmChain
 ) -> None:
     reply = search(http, request())
@@ -108,9 +108,7 @@ def test_every_passage_is_proven_against_the_manifest_on_chain(
         assert decode(block, Document).licence == "CC0-1.0"
 
 
-def test_the_receipt_is_signed_by_the_nodes_wallet_for_this_very_question(
-    node: RunningNode, http: httpx.Client, chain: EvmChain
-) -> None:
+def test_receipt_is_signed_by_the_node_for_the_question(node: RunningNode, http: httpx.Client, chain: EvmChain) -> None:
     asked = request()
     reply = search(http, asked)
     receipt = reply.receipt.receipt
@@ -130,7 +128,7 @@ def test_the_receipt_is_signed_by_the_nodes_wallet_for_this_very_question(
     assert search(http, asked).receipt.receipt.nonce != receipt.nonce
 
 
-def test_people_may_ask_in_json_and_programs_may_mix(http: httpx.Client) -> None:
+def test_json_and_mixed_encodings_give_the_same_reply(http: httpx.Client) -> None:
     asked = request()
     as_json = post(http, to_json(asked).encode(), JSON)
     assert as_json.headers["content-type"] == JSON
@@ -141,11 +139,11 @@ def test_people_may_ask_in_json_and_programs_may_mix(http: httpx.Client) -> None
         assert reply.receipt.receipt.query == binary.receipt.receipt.query
 
 
-def test_without_a_vector_the_node_embeds_the_question_itself(http: httpx.Client) -> None:
+def test_question_without_a_vector_is_embedded_by_the_node(http: httpx.Client) -> None:
     assert search(http, request(embed=False)).hits == search(http, request()).hits
 
 
-def test_many_questions_at_once_are_all_answered(http: httpx.Client) -> None:
+def test_parallel_questions_are_all_answered(http: httpx.Client) -> None:
     async def ask(client: httpx.AsyncClient, number: int) -> SearchReply:
         asked = request(f"Digest {number}?")
         headers = {"Content-Type": DAG_CBOR}
@@ -177,56 +175,56 @@ def test_many_questions_at_once_are_all_answered(http: httpx.Client) -> None:
         ({"question": "x" * (MAX_QUESTION + 1)}, 413, str(MAX_QUESTION)),
     ],
 )  # fmt: skip
-def test_what_cannot_be_answered_is_refused_with_the_reason(
+def test_invalid_request_is_refused_with_the_reason(
     http: httpx.Client, changes: dict[str, Any], status: int, detail: str
 ) -> None:
     assert_problem(post(http, encode(request(**changes))), status, detail)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"\xa0", encode(request())[:-1], b"\x81" * 5000, b"[" * 5000])
-def test_bytes_that_are_no_request_are_refused(http: httpx.Client, body: bytes) -> None:
+def test_malformed_body_is_refused(http: httpx.Client, body: bytes) -> None:
     assert_problem(post(http, body), 400, "")
     assert_problem(post(http, body, JSON), 400, "")
 
 
-def test_a_huge_k_costs_no_more_than_the_most_that_is_allowed(http: httpx.Client) -> None:
+def test_huge_k_is_capped(http: httpx.Client) -> None:
     assert 0 < len(search(http, request(k=1 << 30)).hits) <= 200
 
 
-def test_a_body_over_the_limit_is_refused_whatever_its_headers_say(http: httpx.Client) -> None:
-    too_much = b"x" * (MAX_BODY + 1)
-    assert_problem(post(http, too_much), 413, str(MAX_BODY))
+def test_body_over_the_limit_is_refused_despite_its_headers(http: httpx.Client) -> None:
+    oversized = b"x" * (MAX_BODY + 1)
+    assert_problem(post(http, oversized), 413, str(MAX_BODY))
 
     def drip() -> Iterator[bytes]:
-        yield too_much
+        yield oversized
 
     headers = {"Content-Type": DAG_CBOR}
     assert_problem(http.post("/v1/search", content=drip(), headers=headers), 413, str(MAX_BODY))
 
 
-def test_an_unknown_encoding_and_an_unknown_path_are_problems_too(http: httpx.Client) -> None:
+def test_unknown_encoding_and_path_are_problem_documents(http: httpx.Client) -> None:
     assert_problem(post(http, b"question=x", "application/x-www-form-urlencoded"), 415, DAG_CBOR)
     assert_problem(http.get("/v2/search"), 404, "")
     assert_problem(http.get("/v1/search"), 405, "")
     assert_problem(http.get("/v1/changes?since=never"), 422, "since")
 
 
-def test_json_that_is_nearly_a_question_is_refused(http: httpx.Client) -> None:
-    """Both were found by requests made up from the OpenAPI document."""
+def test_almost_valid_json_is_refused(http: httpx.Client) -> None:
+    """Both cases were found by requests generated from the OpenAPI document."""
     asked = json.loads(to_json(request()))
     assert_problem(post(http, json.dumps(asked | {"space": [1]}).encode(), JSON), 400, "is no CID")
     del asked["type"]
     assert_problem(post(http, json.dumps(asked).encode(), JSON), 400, "its type is missing")
 
 
-def test_searches_that_would_wait_too_long_are_sent_away(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_on_a_full_queue_is_refused(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knet_indexer.server.app.MAX_QUEUED", 0)
     response = post(http, encode(request()))
     assert_problem(response, 503, "waiting")
     assert response.headers["retry-after"] == "1"
 
 
-def test_a_node_between_two_models_answers_in_the_space_it_published(tmp_path: Path, devnet: Profile) -> None:
+def test_node_between_two_models_answers_in_the_published_space(tmp_path: Path, devnet: Profile) -> None:
     with start_nodes(tmp_path, devnet, [TEXTS]) as (started,):
         pass
     started.node.configure(port=0)
@@ -240,19 +238,19 @@ def test_a_node_between_two_models_answers_in_the_space_it_published(tmp_path: P
 # --- publications ------------------------------------------------------------------------------------------------
 
 
-def test_the_card_comes_in_both_encodings(http: httpx.Client) -> None:
+def test_card_is_served_in_both_encodings(http: httpx.Client) -> None:
     card = from_json(http.get("/v1/card").content, Card)
     assert card == decode(http.get("/v1/card", headers={"Accept": DAG_CBOR}).content, Card)
     assert (card.documents, card.licence) == (2, "CC0-1.0")
 
 
-def test_polling_for_the_head_costs_nothing_while_it_stands(http: httpx.Client) -> None:
+def test_unchanged_head_answers_not_modified(http: httpx.Client) -> None:
     first = http.get("/v1/manifest")
     again = http.get("/v1/manifest", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_published_blocks_are_handed_out_and_no_others(node: RunningNode, http: httpx.Client) -> None:
+def test_gateway_serves_published_blocks_only(node: RunningNode, http: httpx.Client) -> None:
     cid = from_json(http.get("/v1/manifest").content, ManifestReply).cid
     block = http.get(f"/ipfs/{cid}?format=raw", headers={"Accept": "application/vnd.ipld.raw"}).content
     assert Cid.of(block, 0x71) == cid
@@ -260,7 +258,7 @@ def test_published_blocks_are_handed_out_and_no_others(node: RunningNode, http: 
     assert http.get(f"/ipfs/{secret}?format=raw").status_code == 404
 
 
-def test_the_registration_document_names_the_identity(node: RunningNode, http: httpx.Client, chain: EvmChain) -> None:
+def test_registration_document_names_the_identity(node: RunningNode, http: httpx.Client, chain: EvmChain) -> None:
     document = http.get("/.well-known/agent-registration.json").json()
     registry = f"eip155:{chain.deployment.chain_id}:{chain.deployment.identity}"
     assert document["registrations"] == [{"agentId": node.identity, "agentRegistry": registry}]
@@ -270,7 +268,7 @@ def test_the_registration_document_names_the_identity(node: RunningNode, http: h
 # --- operations --------------------------------------------------------------------------------------------------
 
 
-def test_metrics_count_searches_and_tell_nothing_of_them(http: httpx.Client) -> None:
+def test_metrics_count_searches_without_their_text(http: httpx.Client) -> None:
     search(http, request("Whose secret is a peculiar aardvark?"))
     post(http, b"nonsense")
     text = http.get("/metrics").text
@@ -286,7 +284,7 @@ def test_metrics_count_searches_and_tell_nothing_of_them(http: httpx.Client) -> 
     assert "aardvark" not in text
 
 
-def test_the_openapi_document_describes_every_route_and_record(http: httpx.Client) -> None:
+def test_openapi_document_describes_every_route_and_record(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
     versioned = {f"/v1/{name}" for name in ("search", "card", "manifest", "changes", "status")}
     assert {*versioned, "/healthz", "/readyz", "/metrics"} <= set(document["paths"])
@@ -295,10 +293,10 @@ def test_the_openapi_document_describes_every_route_and_record(http: httpx.Clien
     schemas = document["components"]["schemas"]
     assert {"question", "client", "salt", "k", "space", "vector", "type"} == set(schemas["SearchRequest"]["properties"])
     references = [part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]]
-    assert set(references) <= set(schemas), "every reference leads somewhere"
+    assert set(references) <= set(schemas), "every reference has a schema"
 
 
-def test_the_status_names_the_head_and_counts_answered_searches(http: httpx.Client) -> None:
+def test_status_names_the_head_and_counts_answered_searches(http: httpx.Client) -> None:
     before = from_json(http.get("/v1/status").content, ServiceStatus)
     head = from_json(http.get("/v1/manifest").content, ManifestReply)
     assert (before.ready, before.manifest, before.sequence) == (True, head.cid, head.manifest.sequence)
@@ -309,7 +307,7 @@ def test_the_status_names_the_head_and_counts_answered_searches(http: httpx.Clie
     assert after.searches == before.searches + 1
 
 
-def test_a_node_that_published_nothing_is_alive_and_not_ready(tmp_path: Path, devnet: Profile) -> None:
+def test_node_without_publication_is_alive_and_not_ready(tmp_path: Path, devnet: Profile) -> None:
     node = make_node(tmp_path / "node", TEXTS, devnet)
     bound = listen(node)
     with serving(node, bound), httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}") as client:
@@ -329,7 +327,7 @@ def wait_for_sequence(client: httpx.Client, sequence: int) -> ManifestReply:
     raise AssertionError(f"manifest {sequence} was never served")
 
 
-def test_a_new_publication_is_served_soon_and_listed_as_changes(tmp_path: Path, devnet: Profile) -> None:
+def test_new_publication_is_served_and_listed_as_changes(tmp_path: Path, devnet: Profile) -> None:
     with (
         start_nodes(tmp_path, devnet, [TEXTS]) as (node,),
         httpx.Client(base_url=node.endpoint, timeout=30) as client,
@@ -361,20 +359,22 @@ def test_a_new_publication_is_served_soon_and_listed_as_changes(tmp_path: Path, 
         assert [page.more for page in pages] == [True, False, False]
         assert [[version.sequence for version in page.versions] for page in pages[:2]] == [[1, 2], [2]]
         raw = {"Accept": "application/vnd.ipld.raw"}
-        assert client.get(f"/ipfs/{before.cid}?format=raw", headers=raw).status_code == 200, "receipts of it are abroad"
+        assert client.get(f"/ipfs/{before.cid}?format=raw", headers=raw).status_code == 200, (
+            "clients may hold receipts of it"
+        )
 
 
 def configure_patiently(node: Node, **changes: object) -> None:
-    """As another process would, between two rounds of a watcher."""
+    """Change settings as another process would, between two rounds of resyncing."""
     for _ in range(600):
         try:
             return node.configure(**changes)
         except NodeBusy:
             time.sleep(0.05)
-    raise AssertionError("the node was never free")
+    raise AssertionError("the node stayed busy")
 
 
-def test_what_is_added_while_a_node_is_watched_reaches_its_answers(tmp_path: Path, devnet: Profile) -> None:
+def test_document_added_during_resync_is_found(tmp_path: Path, devnet: Profile) -> None:
     with (
         start_nodes(tmp_path, devnet, [TEXTS]) as (node,),
         httpx.Client(base_url=node.endpoint, timeout=30) as client,
@@ -387,7 +387,7 @@ def test_what_is_added_while_a_node_is_watched_reaches_its_answers(tmp_path: Pat
         assert "cycle" in search(client, request("Which graph has no cycle?")).hits[0].text
 
 
-def test_a_gated_collection_shows_its_card_and_nothing_of_its_content(tmp_path: Path, devnet: Profile) -> None:
+def test_gated_collection_serves_its_card_only(tmp_path: Path, devnet: Profile) -> None:
     with (
         start_nodes(tmp_path, devnet, [TEXTS], access="gated") as (node,),
         httpx.Client(base_url=node.endpoint, timeout=30) as client,

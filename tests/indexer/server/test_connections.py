@@ -1,4 +1,4 @@
-"""Who holds connections and asks nothing, or does not read what it asked for, does not keep a node from others."""
+"""Connection limits: idle clients and clients that do not read do not block a node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASK = b"GET /small HTTP/1.1\r\nHost: node\r\n\r\n"
 
 @pytest.fixture
 def server() -> uvicorn.Server:
-    """Its connections are a node's; ``/large`` is more than any buffer holds, ``/some`` than a small socket's."""
+    """A server with a node's connections; ``/large`` exceeds any buffer, ``/some`` a small socket's."""
     app = FastAPI()
     app.get("/some")(lambda: Response(bytes(3 << 20)))
     app.get("/small")(lambda: "here")
@@ -52,7 +52,7 @@ def connect(port: int) -> Iterator[Callable[[], socket.socket]]:
 
 
 def is_ended(connection: socket.socket) -> bool:
-    """Whether the other side hangs up; waits for it."""
+    """Wait until the other side closes the connection, and return True."""
     try:
         while connection.recv(1 << 16):
             pass
@@ -61,17 +61,17 @@ def is_ended(connection: socket.socket) -> bool:
     return True
 
 
-@pytest.mark.parametrize("said", [b"", ASK[:20]])
-def test_who_never_finishes_a_request_is_hung_up_on(
-    said: bytes, connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sent", [b"", ASK[:20]])
+def test_unfinished_request_is_aborted(
+    sent: bytes, connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
     first = connect()
-    first.sendall(said)
+    first.sendall(sent)
     assert is_ended(first)
 
 
-def test_the_second_request_of_a_connection_has_its_time_too(
+def test_each_request_of_a_connection_has_its_own_timeout(
     connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 1.0)
@@ -84,7 +84,9 @@ def test_the_second_request_of_a_connection_has_its_time_too(
     assert is_ended(kept)
 
 
-def test_who_does_not_read_is_hung_up_on(connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_does_not_read_is_aborted(
+    connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
     reader = connect()
     reader.sendall(b"GET /large HTTP/1.1\r\nHost: node\r\n\r\n")
@@ -98,10 +100,10 @@ def test_who_does_not_read_is_hung_up_on(connect: Callable[[], socket.socket], m
     assert received < 64 << 20
 
 
-def test_who_leaves_the_end_of_a_reply_unread_is_hung_up_on(
+def test_client_that_leaves_a_reply_unread_is_aborted(
     port: int, monkeypatch: pytest.MonkeyPatch, server: uvicorn.Server
 ) -> None:
-    """What is left is less than makes a server wait with writing; it only never gets rid of the connection."""
+    """The rest is less than the write buffer: the server does not wait with writing, but keeps the connection."""
     monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
@@ -111,11 +113,11 @@ def test_who_leaves_the_end_of_a_reply_unread_is_hung_up_on(
         while not server.server_state.connections:
             assert time.monotonic() < until
         while server.server_state.connections:
-            assert time.monotonic() < until, "it is held for ever"
+            assert time.monotonic() < until, "the connection stays open"
             time.sleep(0.05)
 
 
-def test_who_reads_slowly_is_served(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_reader_is_served(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "READ_SECONDS", 2.0)
     with httpx.stream("GET", f"http://127.0.0.1:{port}/large", timeout=PATIENT) as reply:
         received = 0
@@ -125,12 +127,12 @@ def test_who_reads_slowly_is_served(port: int, monkeypatch: pytest.MonkeyPatch) 
     assert received == 64 << 20
 
 
-def test_one_client_cannot_have_every_connection(
+def test_connections_of_one_client_are_limited(
     connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "PER_CLIENT", 3)
     connect().sendall(ASK)
-    monkeypatch.setattr(connections, "client_key", lambda host: host)  # else this machine is nobody's client
+    monkeypatch.setattr(connections, "client_key", lambda host: host)  # otherwise this machine has no limit
     held = [connect() for _ in range(2)]
     for each in held:
         each.sendall(ASK)
@@ -138,7 +140,7 @@ def test_one_client_cannot_have_every_connection(
     assert is_ended(connect())
 
 
-def test_beyond_the_limit_the_node_says_when_to_come_again(
+def test_connections_over_the_limit_get_a_retry_time(
     port: int, connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)

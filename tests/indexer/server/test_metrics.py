@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, and the dashboard that is drawn from it."""
+"""Metrics in Prometheus' text format, and the dashboard that queries them."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def scraped() -> dict[str, Metric]:
     return {family.name: family for family in text_string_to_metric_families(metrics.render().decode())}
 
 
-def test_every_metric_says_what_it_is(scraped: dict[str, Metric]) -> None:
+def test_every_metric_has_a_description(scraped: dict[str, Metric]) -> None:
     for family in scraped.values():
         assert family.documentation
         assert family.type in ("counter", "gauge", "histogram")
         assert family.name.startswith(("knet_node_", "process_"))
 
 
-def test_the_numbers_of_labels_is_bounded(scraped: dict[str, Metric]) -> None:
+def test_metric_labels_are_bounded(scraped: dict[str, Metric]) -> None:
     labels = {name for family in scraped.values() for sample in family.samples for name in sample.labels}
     assert labels == {"outcome", "le"}
 
 
 def queries(dashboard: Any) -> list[str]:
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    return asked + [entry["query"] for entry in dashboard["templating"]["list"] if entry["type"] == "query"]
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return expressions + [entry["query"] for entry in dashboard["templating"]["list"] if entry["type"] == "query"]
 
 
-def test_the_dashboard_asks_only_for_what_there_is(scraped: dict[str, Metric]) -> None:
+def test_dashboard_queries_existing_metrics(scraped: dict[str, Metric]) -> None:
     samples = {sample.name: set(sample.labels) for family in scraped.values() for sample in family.samples}
     dashboard = json.loads(DASHBOARD.read_text())
     assert len(queries(dashboard)) > 8
@@ -50,16 +50,16 @@ def test_the_dashboard_asks_only_for_what_there_is(scraped: dict[str, Metric]) -
         names = re.findall(r"\b(?:knet|process)_\w+", query)
         assert names
         assert set(names) <= samples.keys(), query
-        for kept in re.findall(r"sum by \(([^)]*)\)", query):
+        for labels in re.findall(r"sum by \(([^)]*)\)", query):
             known = {"instance"}.union(*(samples[name] for name in names))  # Prometheus adds the instance
-            assert set(kept.split(", ")) <= known, query
+            assert set(labels.split(", ")) <= known, query
         assert query.count("(") == query.count(")")
     outcomes = {s.labels["outcome"] for s in scraped["knet_node_searches"].samples if "outcome" in s.labels}
-    for asked in re.findall(r'outcome=~"([^"]*)"', " ".join(queries(dashboard))):
-        assert set(asked.split("|")) <= outcomes
+    for listed in re.findall(r'outcome=~"([^"]*)"', " ".join(queries(dashboard))):
+        assert set(listed.split("|")) <= outcomes
 
 
-def test_the_dashboard_can_be_imported_anywhere() -> None:
+def test_dashboard_names_no_data_source() -> None:
     dashboard = json.loads(DASHBOARD.read_text())
     sources = {json.dumps(part["datasource"]) for panel in dashboard["panels"] for part in (panel, *panel["targets"])}
     assert sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}

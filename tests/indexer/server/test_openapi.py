@@ -1,4 +1,4 @@
-"""What `/openapi.json` promises is what the service does: requests made up from it, right and wrong ones."""
+"""The service conforms to `/openapi.json`, for valid and invalid requests generated from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.network.support import RunningNode, start_nodes  # noqa: E402
 from .test_app import TEXTS  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = 40  # a route; the same ones every time
+EXAMPLES = 40  # for each route, the same in every run
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def tool() -> ModuleType:
     return module
 
 
-def test_the_document_in_the_tree_is_the_services(tool: ModuleType) -> None:
+def test_committed_document_matches_the_service(tool: ModuleType) -> None:
     assert (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8") == tool.text(), "run `make openapi`"
 
 
@@ -44,21 +44,21 @@ def node(tmp_path_factory: pytest.TempPathFactory, devnet: Profile) -> Iterator[
         yield started
 
 
-def promised() -> Any:
-    # 400 and 406: a well-formed CID that no node can hold, a vector of another size, no format asked for
+def load_schema() -> Any:
+    # 400 and 406: a well-formed CID that no node can hold, a vector of another size, no requested format
     accepted = {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404", "406", "409"]}}
     config = schemathesis.Config.from_dict({"checks": accepted})
     return schemathesis.openapi.from_path(ROOT / "docs" / "openapi.json", config=config)
 
 
-OPERATIONS = {found.ok().label: found.ok() for found in promised().get_all_operations()}
-TAKES_SOMETHING = [name for name, found in OPERATIONS.items() if found.query or found.path_parameters or found.body]
-RIGHT, WRONG = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
+OPERATIONS = {found.ok().label: found.ok() for found in load_schema().get_all_operations()}
+WITH_INPUT = [name for name, found in OPERATIONS.items() if found.query or found.path_parameters or found.body]
+VALID, INVALID = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
 
 @schemathesis.serializer("application/vnd.ipld.dag-cbor")
 def as_dag_cbor(context: Any, value: Any) -> bytes:
-    """Made-up values as dag-cbor; what it has no word for is sent as it comes."""
+    """Encode generated values as dag-cbor, and values that it cannot represent as text."""
     import libipld
 
     try:
@@ -68,15 +68,15 @@ def as_dag_cbor(context: Any, value: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [*((name, RIGHT) for name in OPERATIONS), *((name, WRONG) for name in TAKES_SOMETHING)]
+    ("name", "mode"), [*((name, VALID) for name in OPERATIONS), *((name, INVALID) for name in WITH_INPUT)]
 )
-def test_the_service_keeps_what_it_promises(name: str, mode: GenerationMode, node: RunningNode) -> None:
+def test_service_conforms_to_the_document(name: str, mode: GenerationMode, node: RunningNode) -> None:
     operation = OPERATIONS[name]
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
-    def keeps(case: Any) -> None:
+    def conforms(case: Any) -> None:
         case.call_and_validate(base_url=node.endpoint, timeout=60)
 
-    keeps()
+    conforms()

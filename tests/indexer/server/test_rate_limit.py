@@ -1,4 +1,4 @@
-"""A fair share: what one client may ask, and what no number of clients can do to the node's memory."""
+"""Rate and bandwidth limits of one client, and the bounded memory of all."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Clock:
         return self.now
 
 
-def test_a_burst_is_served_and_then_the_rate() -> None:
+def test_burst_is_served_and_then_the_rate() -> None:
     clock = Clock()
     buckets = TokenBuckets(2.0, 3, clock=clock)
     assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
     assert buckets.take("b") == 0, "another client has a bucket of its own"
     clock.now += 0.5
     assert buckets.take("a") == 0
-    assert buckets.take("a") == 0.5, "being refused costs nothing"
+    assert buckets.take("a") == 0.5, "a refusal takes no token"
     clock.now += 1000
-    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5], "nobody saves up more than a burst"
+    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5], "tokens are capped at the burst"
 
 
-def test_what_is_borrowed_is_paid_back_by_waiting() -> None:
+def test_borrowed_tokens_are_owed_as_waiting_time() -> None:
     clock = Clock()
     buckets = TokenBuckets(2.0, 3, clock=clock)
     assert [buckets.borrow("a", 3), buckets.borrow("a", 4), buckets.borrow("a", 1)] == [0, 2, 2.5]
@@ -55,23 +55,23 @@ def test_what_is_borrowed_is_paid_back_by_waiting() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 5)), max_size=200), st.floats(0.1, 50), st.floats(1, 20))
-def test_nobody_gets_more_than_burst_and_rate(asked: list[tuple[int, float]], rate: float, burst: float) -> None:
+def test_client_gets_at_most_burst_and_rate(requests: list[tuple[int, float]], rate: float, burst: float) -> None:
     clock = Clock()
     buckets = TokenBuckets(rate, burst, clock=clock)
     served = dict.fromkeys(range(4), 0)
-    for client, pause in asked:
+    for client, pause in requests:
         clock.now += pause
         served[client] += not buckets.take(str(client))
     allowed = burst + rate * (clock.now - Clock.now)
     assert all(count <= allowed + 1e-6 for count in served.values())
 
 
-def test_memory_is_bounded_and_the_busiest_are_remembered() -> None:
+def test_bucket_memory_is_bounded_and_keeps_busy_clients() -> None:
     clock = Clock()
     buckets = TokenBuckets(1.0, 1, clients=50, clock=clock)
     for number in range(10_000):
         buckets.take(f"flood {number}")
-        assert (buckets.take("busy") > 0) == (number > 0), "who keeps asking is not washed out by a flood of others"
+        assert (buckets.take("busy") > 0) == (number > 0), "a busy client is not evicted by a flood of others"
     assert len(buckets) == 50
 
 
@@ -88,12 +88,12 @@ def test_memory_is_bounded_and_the_busiest_are_remembered() -> None:
         ("testclient", "testclient"),
     ],
 )
-def test_a_client_is_its_address(host: str, client: str) -> None:
+def test_client_key_is_the_address(host: str, client: str) -> None:
     assert client_key(host) == client
 
 
-class Told:
-    """Notes how long was slept, and lets that time pass."""
+class SleepRecorder:
+    """A stand-in for asyncio that records sleeps and advances the clock by them."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -105,13 +105,13 @@ class Told:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    """Time for `knet_indexer.server.bandwidth`: it passes by sleeping alone."""
+def recorder(monkeypatch: pytest.MonkeyPatch) -> SleepRecorder:
+    """The time of `knet_indexer.server.bandwidth`, which passes only by sleeping."""
     clock = Clock()
-    told = Told(clock)
-    monkeypatch.setattr(bandwidth, "asyncio", told)
+    recorder = SleepRecorder(clock)
+    monkeypatch.setattr(bandwidth, "asyncio", recorder)
     monkeypatch.setattr(bandwidth, "TokenBuckets", partial(TokenBuckets, clock=clock))
-    return told
+    return recorder
 
 
 async def fetch(app: BandwidthLimiter, path: str, client: str = "192.0.2.7") -> httpx.Response:
@@ -121,7 +121,7 @@ async def fetch(app: BandwidthLimiter, path: str, client: str = "192.0.2.7") -> 
 
 
 def sending(pieces: int) -> FastAPI:
-    """Sends so many mebibytes, one at a time."""
+    """Return an application that sends this number of mebibytes, one at a time."""
     app = FastAPI()
 
     @app.get("/{path:path}")
@@ -131,48 +131,48 @@ def sending(pieces: int) -> FastAPI:
     return app
 
 
-async def test_a_whole_collection_goes_out_at_the_clients_pace(told: Told) -> None:
+async def test_download_is_paced_at_the_clients_rate(recorder: SleepRecorder) -> None:
     app = BandwidthLimiter(sending(100), mebibytes=2, paths=("/ipfs/",))
     reply = await fetch(app, "/ipfs/collection")
     assert len(reply.content) == 100 * MEBIBYTE
-    assert sum(told.slept) == pytest.approx((100 + REQUEST_BYTES / MEBIBYTE) / 2 - BURST_SECONDS)
-    assert max(told.slept) == pytest.approx(0.5), "one mebibyte after the other"
-    before = len(told.slept)
+    assert sum(recorder.slept) == pytest.approx((100 + REQUEST_BYTES / MEBIBYTE) / 2 - BURST_SECONDS)
+    assert max(recorder.slept) == pytest.approx(0.5), "one mebibyte at a time"
+    before = len(recorder.slept)
     await fetch(app, "/ipfs/collection", client="127.0.0.1")
     await fetch(app, "/healthz")
-    assert len(told.slept) == before, "neither this machine nor what is not fetched is slowed down"
+    assert len(recorder.slept) == before, "this machine and other routes have no limit"
     await fetch(app, "/ipfs/small", client="192.0.2.8")
-    assert told.slept[before : before + BURST_SECONDS] == [0] * BURST_SECONDS, "another client has its own share"
+    assert recorder.slept[before : before + BURST_SECONDS] == [0] * BURST_SECONDS, "another client has its own share"
 
 
-async def test_who_has_too_much_under_way_is_sent_away(told: Told) -> None:
+async def test_client_with_too_many_downloads_is_refused(recorder: SleepRecorder) -> None:
     app = BandwidthLimiter(sending(1), mebibytes=1, paths=("/ipfs/",))
-    told.clock.now = 0
+    recorder.clock.now = 0
 
     async def no_time_passes(seconds: float) -> None:
-        told.slept.append(seconds)
+        recorder.slept.append(seconds)
 
-    told.sleep = no_time_passes  # type: ignore[method-assign]
+    recorder.sleep = no_time_passes  # type: ignore[method-assign]
     replies = [await fetch(app, "/ipfs/block") for _ in range(40)]
     assert [reply.status_code for reply in replies] == sorted(reply.status_code for reply in replies)
     refused = [reply for reply in replies if reply.status_code == 429]
     assert len(refused) == 40 - BURST_SECONDS - MAX_WAIT
     assert int(refused[0].headers["retry-after"]) == MAX_WAIT + 1
     assert_problem(refused[0], 429, "1 MiB a second")
-    told.clock.now += MAX_WAIT + 1
+    recorder.clock.now += MAX_WAIT + 1
     assert (await fetch(app, "/ipfs/block")).status_code == 200
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, devnet: Profile) -> Iterator[RunningNode]:
-    """A node that answers one search in a thousand seconds for each client, and sends it next to nothing."""
+    """A node that answers one search in a thousand seconds for each client, with nearly no bandwidth."""
     folder: Path = tmp_path_factory.mktemp("limits")
     with start_nodes(folder, devnet, [TEXTS], rate=0.001, bandwidth=0.0001) as (started,):
         yield started
 
 
-def test_one_client_is_told_when_to_ask_again_and_others_are_served(node: RunningNode) -> None:
-    """Clients behind a proxy on the node's machine are told apart by the address that the proxy names."""
+def test_client_over_its_rate_is_refused_and_others_are_served(node: RunningNode) -> None:
+    """Clients behind a proxy on the node's machine are distinguished by the forwarded address."""
     with httpx.Client(base_url=node.endpoint, timeout=30) as http:
         body = encode(request())
         assert post(http, body, **{"X-Forwarded-For": "198.51.100.1"}).status_code == 200
@@ -180,7 +180,7 @@ def test_one_client_is_told_when_to_ask_again_and_others_are_served(node: Runnin
         assert_problem(refused, 429, "0.001 searches a second")
         assert 900 < int(refused.headers["retry-after"]) <= 1000
         assert post(http, body, **{"X-Forwarded-For": "198.51.100.2"}).status_code == 200
-        assert [post(http, body).status_code for _ in range(20)] == [200] * 20, "this machine's own programs"
+        assert [post(http, body).status_code for _ in range(20)] == [200] * 20, "programs on this machine have no limit"
         counted = {
             sample.labels["outcome"]: sample.value
             for family in text_string_to_metric_families(http.get("/metrics").text)
@@ -191,14 +191,14 @@ def test_one_client_is_told_when_to_ask_again_and_others_are_served(node: Runnin
 
 
 @pytest.mark.parametrize("path", ["/v1/card", "/v1/manifest", "/v1/changes", "/ipfs/bafkqaaa?format=raw"])
-def test_what_is_fetched_is_limited_too(node: RunningNode, path: str) -> None:
-    greedy = {"X-Forwarded-For": f"198.51.100.{len(path)}"}
+def test_downloads_are_limited(node: RunningNode, path: str) -> None:
+    headers = {"X-Forwarded-For": f"198.51.100.{len(path)}"}
     refused: httpx.Response | None = None
     with httpx.Client(base_url=node.endpoint, timeout=30) as http:
         while refused is None:
-            with suppress(httpx.ReadTimeout):  # it would be answered in a minute
-                refused = http.get("/v1/card", headers=greedy, timeout=0.5)
+            with suppress(httpx.ReadTimeout):  # the answer would take a minute
+                refused = http.get("/v1/card", headers=headers, timeout=0.5)
         assert_problem(refused, 429, "0.0001 MiB a second")
-        assert http.get(path, headers=greedy).status_code == 429
-        assert http.get("/healthz", headers=greedy).status_code == 200
-        assert http.get(path).status_code != 429, "this machine's own programs"
+        assert http.get(path, headers=headers).status_code == 429
+        assert http.get("/healthz", headers=headers).status_code == 200
+        assert http.get(path).status_code != 429, "programs on this machine have no limit"

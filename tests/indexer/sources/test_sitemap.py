@@ -1,4 +1,4 @@
-"""A docs site as a source: a real web server, its sitemap, its robots.txt, and what a hostile one may try."""
+"""A site as a source: a real web server, its sitemap, its robots.txt, and attacks by a hostile one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Site:
 
     def __init__(self) -> None:
         self.pages: dict[str, tuple[int, bytes]] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site.asked.append(self.path)
+                site.requested.append(self.path)
                 status, body = site.pages.get(self.path, (404, b"not here"))
                 self.send_response(status)
                 if status == 301:
@@ -67,7 +67,7 @@ def page(path: str, lastmod: str = "") -> str:
     return f"<url><loc>SITE{path}</loc>{f'<lastmod>{lastmod}</lastmod>' if lastmod else ''}</url>"
 
 
-def test_a_site_is_read_page_by_page(site: Site) -> None:
+def test_site_is_read_page_by_page(site: Site) -> None:
     site.put_sitemap(page("/bees", "2026-03-01"), page("/wax#top"), page("/notes.md", "2026-03-02T10:00:00Z"))
     site.put("/bees", "<title>Bees</title><nav>Home | About</nav><article><h1>Bees</h1><p>They dance.</p></article>")
     site.put("/notes.md", "# Notes\n\nPlain.")
@@ -82,7 +82,7 @@ def test_a_site_is_read_page_by_page(site: Site) -> None:
         items["/wax"].read()
 
 
-def test_an_index_leads_to_sitemaps_zipped_ones_too(site: Site) -> None:
+def test_sitemap_index_is_followed_also_to_gzip(site: Site) -> None:
     first, second = "<sitemap><loc>SITE/a.xml</loc></sitemap>", "<sitemap><loc>SITE/b.xml.gz</loc></sitemap>"
     site.put_sitemap(first, second, "<sitemap><loc>SITE/sitemap.xml</loc></sitemap>", kind="sitemapindex")
     site.put_sitemap(page("/one"), path="/a.xml")
@@ -93,7 +93,7 @@ def test_an_index_leads_to_sitemaps_zipped_ones_too(site: Site) -> None:
     assert list(site.items(limit="1")) == ["/one"]
 
 
-def test_robots_txt_and_the_sites_own_host_are_the_limits(site: Site) -> None:
+def test_pages_outside_robots_txt_and_host_are_skipped(site: Site) -> None:
     elsewhere = "<url><loc>http://169.254.169.254/secret</loc></url>"
     site.put_sitemap(page("/open"), page("/private/x"), elsewhere, "<url><loc>file:///etc/passwd</loc></url>")
     site.put("/robots.txt", "User-agent: *\nDisallow: /private/\n")
@@ -106,7 +106,7 @@ def test_robots_txt_and_the_sites_own_host_are_the_limits(site: Site) -> None:
         site.items()
 
 
-def test_a_page_that_moved_is_not_followed(site: Site) -> None:
+def test_redirected_page_is_refused(site: Site) -> None:
     site.put_sitemap(page("/moved"))
     site.put("/moved", "http://169.254.169.254/secret", status=301)
     with pytest.raises(SourceError, match="redirects are not followed"):
@@ -122,18 +122,18 @@ def test_a_page_that_moved_is_not_followed(site: Site) -> None:
     ],
     ids=["no xml", "entity bomb", "no gzip"],
 )
-def test_a_sitemap_that_is_none_is_an_error_of_the_source(site: Site, body: bytes) -> None:
+def test_invalid_sitemap_is_a_source_error(site: Site, body: bytes) -> None:
     site.put("/sitemap.xml", body)
     with pytest.raises(SourceError, match=r"sitemap\.xml is not"):
         site.items()
 
 
-def test_a_gzip_bomb_stops_at_the_limit(site: Site) -> None:
+def test_gzip_bomb_stops_at_the_limit(site: Site) -> None:
     site.put("/sitemap.xml", gzip.compress(b" " * (51 << 20)))
     with pytest.raises(SourceError, match="unpacks to more than"):
         site.items()
 
 
-def test_a_site_that_is_down_is_out_of_reach_not_gone() -> None:
+def test_site_that_is_down_is_unreachable() -> None:
     with pytest.raises(Unreachable):
         list(parse_source("sitemap:http://127.0.0.1:9/").items())

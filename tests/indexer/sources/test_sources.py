@@ -1,4 +1,4 @@
-"""What an owner points a node at: folders, notebooks, Python packages, and what a bad file among them does."""
+"""Sources of documents: folders, notebooks, Python packages, and bad files among them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def listed(spec: str, **options: str) -> dict[str, Item]:
 
 
 def write_pdf(path: Path, text: str, *, encrypted: bool = False) -> None:
-    """The smallest PDF with one line of text; ``encrypted`` needs a password that nobody knows."""
+    """Write the smallest PDF with one line of text; ``encrypted`` needs an unknown password."""
     content = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET"
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
@@ -75,7 +75,7 @@ def write_docx(path: Path, text: str) -> None:
 # --- folders -----------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_gives_each_document_under_a_uri_that_does_not_tell_where_it_lies(docs: Path) -> None:
+def test_folder_documents_have_uris_without_local_paths(docs: Path) -> None:
     (docs / "sub dir").mkdir()
     (docs / "sub dir" / "bees.md").write_text("intro\n\n```sh\n# no heading\n```\n# About bees\n\nThey dance.")
     (docs / "ants.txt").write_text("Ants carry.")
@@ -91,7 +91,7 @@ def test_a_folder_gives_each_document_under_a_uri_that_does_not_tell_where_it_li
     ]
 
 
-def test_a_fingerprint_changes_with_the_file_and_only_then(docs: Path) -> None:
+def test_fingerprint_changes_only_with_the_file(docs: Path) -> None:
     (docs / "a.txt").write_text("one")
     (docs / "b.txt").write_text("two")
     before = {uri: item.fingerprint for uri, item in listed(f"folder:{docs}").items()}
@@ -100,7 +100,7 @@ def test_a_fingerprint_changes_with_the_file_and_only_then(docs: Path) -> None:
     assert [uri for uri in before if before[uri] != after[uri]] == ["folder:docs/a.txt"]
 
 
-def test_a_folder_converts_what_people_write_in(docs: Path) -> None:
+def test_folder_converts_office_and_web_formats(docs: Path) -> None:
     write_pdf(docs / "paper.pdf", "Hives need air")
     write_docx(docs / "letter.docx", "Dear beekeeper")
     (docs / "page.html").write_text(
@@ -120,13 +120,13 @@ def test_a_folder_converts_what_people_write_in(docs: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
-def test_text_is_read_in_the_encoding_it_was_written_in(docs: Path, encoding: str) -> None:
+def test_text_encoding_is_detected(docs: Path, encoding: str) -> None:
     text = "Der Imker prüft die Völker täglich, und die Bienen fliegen über die blühenden Wiesen hinüber. " * 4
     (docs / "a.txt").write_text(text, encoding=encoding)
     assert listed(f"folder:{docs}")["folder:docs/a.txt"].read().text == text
 
 
-def test_what_nobody_meant_to_publish_is_left_out(docs: Path, tmp_path: Path) -> None:
+def test_hidden_and_ignored_files_are_left_out(docs: Path, tmp_path: Path) -> None:
     for name in (
         ".git/x.md",
         ".env.txt",
@@ -148,7 +148,7 @@ def test_what_nobody_meant_to_publish_is_left_out(docs: Path, tmp_path: Path) ->
     assert list(listed(f"folder:{docs}", exclude="old*, *.tmp")) == ["folder:docs/kept.md"]
 
 
-def test_a_bad_file_says_why_and_stops_no_other(docs: Path) -> None:
+def test_bad_file_gives_its_reason_and_others_are_read(docs: Path) -> None:
     (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
     write_pdf(docs / "locked.pdf", "secret", encrypted=True)
     write_pdf(docs / "scan.pdf", "")
@@ -170,7 +170,7 @@ def test_a_bad_file_says_why_and_stops_no_other(docs: Path) -> None:
     assert all(str(docs) in reason for reason in reasons.values())
 
 
-def test_odd_names_and_odd_pages_are_read_like_any_other(docs: Path) -> None:
+def test_unusual_names_and_pages_are_read(docs: Path) -> None:
     Path(os.fsdecode(os.fsencode(docs) + b"/caf\xe9?.txt")).write_text("latin")
     (docs / "deep.html").write_text("<div>" * 3000 + "found")
     (docs / "old.xhtml").write_text('<?xml version="1.0"?><html><body><p>strict</p></body></html>')
@@ -182,7 +182,7 @@ def test_odd_names_and_odd_pages_are_read_like_any_other(docs: Path) -> None:
     }
 
 
-def test_a_file_that_vanishes_or_is_too_large_is_a_source_error(docs: Path) -> None:
+def test_deleted_or_huge_file_is_a_source_error(docs: Path) -> None:
     (docs / "gone.txt").write_text("soon gone")
     with (docs / "huge.txt").open("wb") as file:
         file.truncate(65 << 20)
@@ -197,7 +197,7 @@ def test_a_file_that_vanishes_or_is_too_large_is_a_source_error(docs: Path) -> N
 # --- notebooks ---------------------------------------------------------------------------------------------------
 
 
-def test_a_notebook_is_its_prose_and_its_code_without_the_outputs(docs: Path) -> None:
+def test_notebook_text_has_no_outputs(docs: Path) -> None:
     shown = new_code_cell("print('`' * 3 + '```')", outputs=[new_output("stream", text="a patient's name")])
     notebook = new_notebook(cells=[new_markdown_cell("# Analysis\n\nWe count."), shown, new_code_cell("")])
     nbformat.write(notebook, docs / "study.ipynb")
@@ -210,7 +210,7 @@ def test_a_notebook_is_its_prose_and_its_code_without_the_outputs(docs: Path) ->
     assert listed(f"folder:{docs}")["folder:docs/study.ipynb"].read().text == read.text
 
 
-def test_a_notebook_of_an_old_format_is_read_too(docs: Path) -> None:
+def test_notebook_of_an_old_format_is_read(docs: Path) -> None:
     cells = '[{"cell_type": "code", "input": ["x = 1"], "language": "python", "outputs": []}]'
     (docs / "old.ipynb").write_text(
         f'{{"nbformat": 3, "nbformat_minor": 0, "metadata": {{}}, "worksheets": [{{"cells": {cells}}}]}}'
@@ -237,7 +237,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'class Hive:\n    """A hive. {"It hums. " * 100}"""\n\n'
         "    def __init__(self, frames: int = 10) -> None: ...\n\n"
         '    def open(self, gently=True):\n        """Lift the lid."""\n\n'
-        'def inspect_hive(hive):\n    """Look inside."""\n\ndef _private():\n    """Nobody\'s business."""\n'
+        'def inspect_hive(hive):\n    """Look inside."""\n\ndef _private():\n    """Private."""\n'
     )
     (folder / "danger.py").write_text('"""Imported never."""\nraise SystemExit("side effect")\n')
     (folder / "broken.py").write_text("def (:\n")
@@ -245,7 +245,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_package_is_documented_without_importing_it(package: Path) -> None:
+def test_package_is_documented_without_an_import(package: Path) -> None:
     items = listed("python:bee-tools")
     assert list(items) == [
         "python:bee-tools==2.1",
@@ -265,12 +265,12 @@ def test_a_package_is_documented_without_importing_it(package: Path) -> None:
     assert danger.text == "# beetools.danger\n\nImported never."
 
 
-def test_a_limit_keeps_the_same_most_public_documents_every_time(package: Path) -> None:
+def test_limit_keeps_the_most_public_documents(package: Path) -> None:
     assert list(listed("python:beetools", limit="2")) == ["python:bee-tools==2.1", "python:bee-tools==2.1#beetools"]
     assert list(listed("python:beetools", include="beetools.H*")) == ["python:bee-tools==2.1#beetools.Hive"]
 
 
-def test_compiled_code_is_asked_in_a_process_of_its_own() -> None:
+def test_compiled_code_is_imported_in_a_child_process() -> None:
     numpy = listed("python:numpy", include="numpy.array, numpy.add, numpy.linalg.norm")
     assert [uri.partition("#")[2] for uri in numpy] == ["numpy.add", "numpy.array", "numpy.linalg.norm"]
     assert "Create an array." in numpy[next(uri for uri in numpy if uri.endswith("numpy.array"))].read().text
@@ -278,7 +278,7 @@ def test_compiled_code_is_asked_in_a_process_of_its_own() -> None:
     assert any("square root" in text for text in texts)
 
 
-def test_a_module_that_crashes_or_hangs_on_import_costs_only_itself(package: Path) -> None:
+def test_crashing_or_hanging_import_loses_one_module(package: Path) -> None:
     (package / "noisy.py").write_text('print("hello")\ndef shout():\n    """Loud."""\n')
     (package / "crash.py").write_text("import os\nos._exit(3)\n")
     (package / "hang.py").write_text("import time\ntime.sleep(60)\n")
@@ -291,7 +291,7 @@ def test_a_module_that_crashes_or_hangs_on_import_costs_only_itself(package: Pat
         ]
 
 
-def test_the_standard_library_is_a_package_like_any_other() -> None:
+def test_standard_library_is_documented() -> None:
     uris = list(listed("python:stdlib", limit="300"))
     assert len(uris) == 300
     assert any(uri.endswith("#json") for uri in uris)
@@ -301,7 +301,7 @@ def test_the_standard_library_is_a_package_like_any_other() -> None:
 # --- specs -------------------------------------------------------------------------------------------------------
 
 
-def test_a_spec_that_names_nothing_says_what_there_is(tmp_path: Path) -> None:
+def test_invalid_spec_lists_valid_ones(tmp_path: Path) -> None:
     assert source_kinds() == ["folder", "notebooks", "python", "sitemap"]
     with pytest.raises(SourceError, match=r"Start it with one of folder:, notebooks:, python:, sitemap:"):
         parse_source("gopher://example.org")
