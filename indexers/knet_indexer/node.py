@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -24,6 +24,9 @@ from knet.records import Space
 from .chunking import Chunker, chunker_for
 from .config import NodeConfig, load_config, node_home, save_config
 from .state import State
+
+if TYPE_CHECKING:
+    from knet.chain.evm import EvmChain
 
 # Called by a long step with the phase, the amount done, and the total (0 while it is unknown).
 Progress = Callable[[str, int, int], None]

@@ -32,7 +32,9 @@ def find_identity(node: Node, state: State) -> int | None:
     if known and _is_ours(node.chain, int(known), node.signer.address):
         return int(known)
     # A first publication may have been interrupted after it registered, or the state may have been lost.
-    owned = [entry.node for entry in node.chain.directory().nodes.values() if entry.wallet == node.signer.address]
+    owned = [
+        entry.node for entry in node.chain.registry_snapshot().nodes.values() if entry.wallet == node.signer.address
+    ]
     return max(owned, default=None)
 
 
@@ -43,10 +45,10 @@ def ensure_registered(node: Node, state: State) -> Identity:
     if number is None:
         endpoint = node.config.public_endpoint
         with funded(node):
-            number = node.chain.register(node.signer, endpoint)
+            number = node.chain.identity.register(node.signer, endpoint)
         state.put_meta(f"endpoint {network}", endpoint.encode())
     state.put_meta(f"identity {network}", str(number).encode())
-    return Identity(network, number, next(reversed(node.chain.heads(number, newest=True)), None))
+    return Identity(network, number, next(reversed(node.chain.manifests.heads(number, unconfirmed=True)), None))
 
 
 def is_head_on_chain(node: Node) -> bool:
@@ -79,7 +81,7 @@ def announce_endpoint(node: Node, state: State) -> str:
     if state.meta(key) == endpoint.encode():
         return ""
     with funded(node):
-        transaction = node.chain.set_endpoint(node.signer, number, endpoint)
+        transaction = node.chain.identity.set_endpoint(node.signer, number, endpoint)
     state.put_meta(key, endpoint.encode())
     return transaction
 

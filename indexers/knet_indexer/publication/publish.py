@@ -116,7 +116,7 @@ def _send(
         removed=draft.removed,
     )
     with funded(node):
-        transaction = node.chain.publish(node.signer, identity.node, manifest.sequence, cid)
+        transaction = node.chain.manifests.publish(node.signer, identity.node, manifest.sequence, cid)
     manifest_log.finish(state, number)
     return manifest, cid, transaction
 

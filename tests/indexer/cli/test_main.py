@@ -152,7 +152,9 @@ def test_up_command_syncs_publishes_serves_and_stops_on_a_signal(
         assert process.stdout is not None
         later = json.loads(process.stdout.readline())
         assert (later["phase"], later["node"], later["sequence"]) == ("publish", first, 2)
-        assert chain.directory().nodes[first].endpoint == f"http://127.0.0.1:{port}", "it announced its new endpoint"
+        assert chain.registry_snapshot().nodes[first].endpoint == f"http://127.0.0.1:{port}", (
+            "it announced its new endpoint"
+        )
         assert process.stdin is not None
         process.stdin.close()
         process.wait(60)

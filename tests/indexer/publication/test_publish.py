@@ -215,7 +215,7 @@ def test_crash_around_the_transaction_is_repaired_by_the_next_publication(
     with pytest.raises(KeyboardInterrupt):
         publish(dying)
     report = publish(node)
-    heads = chain.heads(first.node)
+    heads = chain.manifests.heads(first.node)
     assert report.changed is not sends, "a mined transaction is found and not sent again"
     assert [head.sequence for head in heads] == [1, 2]
     assert heads[-1].manifest == report.manifest
