@@ -1,6 +1,6 @@
-"""De-DSI: small models that name the passages for a question, trained by shard, published like shards.
+"""De-DSI: small models that retrieve passage ids for a question, trained and published for each shard.
 
-Asking (`DsiRetriever`) and fetching (`fetch_model`) need numpy; training (`train_collection`) needs torch.
+Search (`DsiRetriever`) and `fetch_model` need numpy; training (`train_collection`) needs torch.
 """
 
 from .collection import Plan, load_models, train_collection

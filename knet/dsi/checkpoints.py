@@ -1,14 +1,13 @@
-"""A shard's folder: what training begins with, how far it got, the model it ended with. Only safetensors and JSON."""
+"""Files of one shard's folder: its state before training, a checkpoint, the trained model, as safetensors and JSON."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
 
 from ..errors import CodecError, ConfigError, StoreError
 from ..files import write_atomically
@@ -22,24 +21,23 @@ INITIAL, MODEL, CHECKPOINT = "start.safetensors", "model.safetensors", "checkpoi
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def save_shard(folder: Path, start: DsiShard, name: str = INITIAL, **notes: str) -> None:
-    """Keep a model with its codebooks and examples; ``notes`` go into the file. Raises StoreError."""
-    examples = start.examples
-    counts = np.array([len(hashes) for hashes in examples.features], np.uint32)
-    arrays: Arrays = to_tensors(start.model)
-    arrays |= {f"book.{level}": book for level, book in enumerate(start.books.levels)}
+def save_shard(folder: Path, shard: DsiShard, name: str = INITIAL, **metadata: str) -> None:
+    """Write a model with its codebooks and examples; ``metadata`` goes into the file. Raises StoreError."""
+    examples = shard.examples
+    arrays: Arrays = to_tensors(shard.model)
+    arrays |= {f"book.{level}": book for level, book in enumerate(shard.books.levels)}
     arrays |= {
         "asked.vectors": examples.vectors.astype(np.float16),
-        "asked.counts": counts,
+        "asked.counts": np.array([len(hashes) for hashes in examples.features], np.uint32),
         "asked.features": np.concatenate([np.zeros(0, np.uint32), *examples.features]),
         "asked.places": examples.places.astype(np.int64),
         "asked.weights": examples.weights.astype(np.float32),
     }
-    write_file(folder / name, arrays, **notes)
+    write_file(folder / name, write_tensors(arrays, **metadata))
 
 
 def load_shard(folder: Path, name: str = INITIAL) -> DsiShard:
-    """Inverse of `save_shard`. Raises ConfigError when there is none, CodecError when it is damaged."""
+    """Inverse of `save_shard`. Raises ConfigError when there is no such file, CodecError when it is damaged."""
     arrays = read_file(folder / name)
     where = str(folder / name)
     try:
@@ -56,28 +54,26 @@ def load_shard(folder: Path, name: str = INITIAL) -> DsiShard:
     return DsiShard(from_tensors(arrays, where), Codebooks(books), examples)
 
 
-def write_file(path: Path, arrays: Mapping[str, npt.NDArray[Any]], **notes: str) -> None:
-    """Write a safetensors file whole or not at all. Raises StoreError."""
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file atomically. Raises StoreError."""
     try:
-        write_atomically(path, write_tensors(arrays, **notes))
+        write_atomically(path, data)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error
+        raise StoreError(f"{path} cannot be written: {error.strerror}.", hint="Choose another folder.") from error
 
 
 def read_file(path: Path) -> Arrays:
-    """The tensors in a file. Raises ConfigError, CodecError."""
+    """Return the tensors of a file. Raises ConfigError, CodecError."""
     try:
         return read_tensors(path.read_bytes(), str(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Run `knet dsi train`.") from error
 
 
-def read_notes(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, without its tensors; empty where there is no such file."""
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file, without its tensors; empty if there is no such file."""
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            notes: dict[str, str] = json.loads(file.read(size)).get("__metadata__", {})
-            return notes
-    except (OSError, ValueError):
+        with safe_open(path, "numpy") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError):
         return {}

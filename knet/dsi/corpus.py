@@ -1,4 +1,4 @@
-"""Passages and questions on their way into training, and pseudo-questions where nobody has asked yet."""
+"""Passages and questions for training, and pseudo-questions for passages without questions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .examples import FOREIGN, Examples
 from .features import features
 from .pairs import WeightedPair, cap_contributors
 
-PSEUDO_WEIGHT = 0.3  # of a sentence that stands in for a question: people ask otherwise than texts state
+PSEUDO_WEIGHT = 0.3  # of a sentence used as a question: its wording differs from real questions
 PSEUDO_PER_PASSAGE = 3
-PSEUDO_WORDS = 4  # shorter sentences say nothing that would be asked
+PSEUDO_WORDS = 4  # shorter sentences make poor questions
 
 
 class Passages(NamedTuple):
@@ -26,35 +26,35 @@ class Passages(NamedTuple):
     vectors: Vectors
 
     def take(self, rows: Rows) -> Passages:
-        """Some of them."""
+        """Return the passages of some rows."""
         return Passages([self.ids[row] for row in rows], [self.texts[row] for row in rows], self.vectors[rows])
 
 
 class Questions(NamedTuple):
-    """Pairs and the vectors of their questions, ``(n, dimension)`` float32. A pair without docid is a foreign one."""
+    """Pairs and the vectors of their questions, ``(n, dimension)`` float32. A pair without docid is foreign."""
 
     pairs: list[WeightedPair]
     vectors: Vectors
 
     def take(self, rows: Rows) -> Questions:
-        """Some of them."""
+        """Return the questions of some rows."""
         return Questions([self.pairs[row] for row in rows], self.vectors[rows])
 
 
 def pseudo_pairs(passages: Passages, asked: Sequence[WeightedPair]) -> list[WeightedPair]:
-    """Headings and first sentences of the passages that no question is about, as pairs of low weight."""
+    """Return headings and first sentences of the passages without questions, as pairs of low weight."""
     known = {pair.docid for pair in asked}
     found = []
     for name, text in zip(passages.ids, passages.texts, strict=True):
         if name not in known:
-            said = [text[span.start : span.end] for span in sentences(text)]
-            said = [each for each in said if len(each.split()) >= PSEUDO_WORDS] or [text]
-            found += [WeightedPair(each, name, PSEUDO_WEIGHT) for each in said[:PSEUDO_PER_PASSAGE]]
+            cut = [text[span.start : span.end] for span in sentences(text)]
+            long = [sentence for sentence in cut if len(sentence.split()) >= PSEUDO_WORDS] or [text]
+            found += [WeightedPair(sentence, name, PSEUDO_WEIGHT) for sentence in long[:PSEUDO_PER_PASSAGE]]
     return found
 
 
 def encode_examples(questions: Questions, places: dict[str, int]) -> Examples:
-    """Questions in numbers: the place of each one's document, `FOREIGN` for an id that is not among ``places``."""
+    """Return questions as training examples; a docid that is not in ``places`` becomes `FOREIGN`."""
     pairs = cap_contributors(questions.pairs, len(places))
     return Examples(
         vectors=questions.vectors.astype(np.float16),

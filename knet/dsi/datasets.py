@@ -1,13 +1,13 @@
-"""Where passages and questions come from: a node's published collection, or files of JSON lines."""
+"""Sources of passages and questions: a node's published collection, or files of JSON lines."""
 
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from ..codec import DAG_CBOR, Cid, decode, from_json
@@ -21,14 +21,14 @@ from .pairs import SignedPair, WeightedPair
 
 
 class QuestionFile(NamedTuple):
-    """What a file of questions holds: one's own pairs, and those that others signed."""
+    """Content of a file of questions: the owner's pairs, and the signed pairs of contributors."""
 
     own: list[WeightedPair]
     signed: list[SignedPair]
 
 
 def passage_id(document: Cid, start: int, end: int) -> str:
-    """The docid of a node's passage: its document, and where in the canonical text it is."""
+    """Return the docid of a node's passage: its document, and its span in the canonical text."""
     return f"{document}#{start}-{end}"
 
 
@@ -42,9 +42,9 @@ def parse_passage_id(docid: str) -> tuple[Cid, int, int]:
 
 
 def read_node(folder: Path) -> tuple[Passages, Space]:
-    """The passages of the newest manifest in a node's block store, with the vectors that were published.
+    """Return the passages of the newest manifest in a node's block store, with the published vectors.
 
-    Raises ConfigError when there is none, and what `read_head` and `read_shard` raise.
+    Raises ConfigError when there is no manifest, and as `read_head` and `read_shard`.
     """
     store = FileStore(folder / "blocks")
     found = [(manifest.time, manifest.sequence, cid) for cid, manifest in _manifests(store)]
@@ -65,57 +65,55 @@ def read_node(folder: Path) -> tuple[Passages, Space]:
 
 
 def read_documents(path: Path) -> tuple[list[str], list[str]]:
-    """Ids and texts of a file of ``{"id", "text"}`` and optionally ``"title"``, a line each. Raises ConfigError."""
+    """Return ids and texts of a file of ``{"id", "text"}`` lines, optionally with ``"title"``. Raises ConfigError."""
     ids, texts = [], []
     for where, line in _lines(path):
         if not isinstance(line.get("id"), str) or not isinstance(line.get("text"), str):
-            raise ConfigError(f'{where} is no document: {{"id", "text"}} are needed, as texts.')
+            raise ConfigError(f'{where} is not a document: {{"id", "text"}} are needed, as strings.')
         ids.append(line["id"])
         texts.append(line["text"])
     return ids, texts
 
 
 def read_questions(path: Path) -> QuestionFile:
-    """The questions of a file, one a line. Raises ConfigError.
+    """Return the questions of a file, one per line. Raises ConfigError.
 
-    ``{"text", "relevant": {docid: grade}}`` and ``{"question", "docid"}`` are one's own, without a docid foreign;
-    ``{"pair": {"question", "docid", "given_at"}, "signature"}`` are somebody else's (`sign_pair`).
+    ``{"text", "relevant": {docid: grade}}`` and ``{"question", "docid"}`` are the owner's, foreign without a docid.
+    ``{"pair": {"question", "docid", "given_at"}, "signature"}`` is a contributor's (`sign_pair`).
     """
     own, signed = [], []
     for where, line in _lines(path):
         if "signature" in line:
             try:
-                signed.append(from_json(json.dumps(line), SignedPair))
+                signed.append(from_json(msgspec.json.encode(line), SignedPair))
             except CodecError as error:
-                raise ConfigError(f"{where} is no signed pair: {error}") from error
+                raise ConfigError(f"{where} is not a signed pair: {error}") from error
             continue
         question = line.get("question", line.get("text"))
         if not isinstance(question, str):
-            raise ConfigError(f'{where} is no question: {{"text", "relevant"}} or {{"question", "docid"}} are needed.')
+            raise ConfigError(
+                f'{where} is not a question: {{"text", "relevant"}} or {{"question", "docid"}} are needed.'
+            )
         answers = [name for name, grade in line.get("relevant", {}).items() if grade > 0] or [line.get("docid", "")]
         own += [WeightedPair(question, name) for name in answers]
     return QuestionFile(own, signed)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each line is, and the JSON object on it."""
+    """Yield the location of each line, and its JSON object."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield f"{path}, line {number}", _object(line, f"{path}, line {number}")
+                    where = f"{path}, line {number}"
+                    found = msgspec.json.decode(line)
+                    if not isinstance(found, dict):
+                        raise ConfigError(f"{where} is not a JSON object.")
+                    yield where, found
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{where} is not JSON: {error}.") from error
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from error
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise ConfigError(f"{where} is not JSON: {error}.") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{where} is not a JSON object.")
-    return found
 
 
 def _manifests(store: FileStore) -> Iterator[tuple[Cid, Manifest]]:

@@ -1,8 +1,8 @@
-"""Several shards' models asked as one.
+"""Search over the models of several shards.
 
-The paper adds up each model's softmax over its own beam, so a model that knows nothing votes with as much weight as
-one that knows. Here a model's log p(docid) already holds log(1 - p(null)), so the scores of all models are comparable
-as they are: the merged list is the sorted union.
+The paper adds up each model's softmax over its own beam, so a model without relevant documents votes with full weight.
+Here a model's log p(docid) includes log(1 - p(null)). The scores of all models are thus comparable, and the merged list
+is the sorted union.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from .features import features
 from .model import Model
 from .search import BEAM, beam_search, log_probabilities
 
-FLOOR = -20.0  # log score below which documents are equally hopeless; also that of an id no model knows
+FLOOR = -20.0  # lowest log score; also that of an id in no model
 
 
 class Candidate(NamedTuple):
-    """An id and its log score: log p(docid | question) in the model that knows it best, `FLOOR` at least."""
+    """Id and its log score: the highest log p(docid | question) over the models, at least `FLOOR`."""
 
     docid: str
     score: float
 
 
 class DsiRetriever:
-    """Search by models alone: no index, no text, no node. Thread-safe; every model must be of one space."""
+    """Retriever that needs models alone: no index, no text, no node. Thread-safe; all models must be of one space."""
 
     def __init__(self, models: Sequence[Model]) -> None:
         self.models = list(models)
 
     def search(self, question: str, vector: Vectors, *, k: int = BEAM, beam: int = BEAM) -> list[Candidate]:
-        """The ``k`` likeliest ids over all models, best first. ``vector`` is ``(dimension,)`` float32.
+        """Return the ``k`` most probable ids over all models, best first. ``vector`` is ``(dimension,)`` float32.
 
         Raises SpaceMismatch.
         """
@@ -49,7 +49,7 @@ class DsiRetriever:
         return [Candidate(name, score) for name, score in ranked[:k]]
 
     def score(self, question: str, vector: Vectors, docids: Iterable[str]) -> dict[str, float]:
-        """The log score of given ids, such as other retrievers' candidates. Raises SpaceMismatch."""
+        """Return the log scores of given ids, such as other retrievers' candidates. Raises SpaceMismatch."""
         hashes = features(question)
         scores = dict.fromkeys(docids, FLOOR)
         for model in self.models:

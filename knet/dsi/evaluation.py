@@ -1,4 +1,4 @@
-"""How well models find what they should, and how large they are."""
+"""Evaluation of models: retrieval quality, latency and size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .search import BEAM
 
 
 class Evaluation(Record, frozen=True):
-    """Over questions with one right document each. ``mrr`` counts what is beyond the first 10 as not found."""
+    """Metrics over questions with one relevant document each. ``mrr`` counts ranks beyond 10 as not found."""
 
     questions: int
     hit_at_1: float
@@ -26,7 +26,7 @@ class Evaluation(Record, frozen=True):
 
 
 class ModelSummary(Record, frozen=True):
-    """One model. ``bytes`` is what a client fetches."""
+    """Size of one model. ``bytes`` is the size of the published blocks."""
 
     documents: int
     levels: int
@@ -36,19 +36,19 @@ class ModelSummary(Record, frozen=True):
 
 
 def evaluate(retriever: DsiRetriever, questions: Questions, beam: int = BEAM) -> Evaluation:
-    """Ask every question that has a docid. Raises SpaceMismatch."""
+    """Search for every question with a docid, and return the metrics. Raises SpaceMismatch."""
     ranks = []
-    began = time.perf_counter()
+    started = time.perf_counter()
     for pair, vector in zip(questions.pairs, questions.vectors, strict=True):
         if pair.docid:
             found = [each.docid for each in retriever.search(pair.question, vector, k=10, beam=beam)]
             ranks.append(found.index(pair.docid) + 1 if pair.docid in found else 0)
-    milliseconds = 1000 * (time.perf_counter() - began) / max(len(ranks), 1)
+    milliseconds = 1000 * (time.perf_counter() - started) / max(len(ranks), 1)
     return Evaluation(questions=len(ranks), milliseconds=milliseconds, **rank_metrics(ranks))
 
 
 def rank_metrics(ranks: Iterable[int]) -> dict[str, float]:
-    """hit@1, hit@10 and MRR of ranks that begin at 1; 0 is not found."""
+    """Return hit@1, hit@10 and MRR of ranks, which begin at 1; 0 means not found."""
     found = np.array(list(ranks), np.float64)
     if not len(found):
         return {"hit_at_1": 0.0, "hit_at_10": 0.0, "mrr": 0.0}
@@ -60,7 +60,7 @@ def rank_metrics(ranks: Iterable[int]) -> dict[str, float]:
 
 
 def summarize(model: Model) -> ModelSummary:
-    """What `knet dsi show` tells of a model."""
+    """Return the sizes that `knet dsi show` prints."""
     return ModelSummary(
         documents=len(model.ids),
         levels=model.trie.levels,

@@ -1,4 +1,4 @@
-"""What a shard is trained on, in numbers; and how."""
+"""Training examples of a shard as arrays, and the settings of its training."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy.typing as npt
 from .docids import Rows
 from .features import Hashes
 
-FOREIGN = -1  # the place of a question that is not this shard's
+FOREIGN = -1  # place of a question whose document is not in this shard
 
 
 class Settings(NamedTuple):
-    """How a shard is trained. Rates are Adam's; ``decay`` pulls weights towards where they began, once a step."""
+    """Hyperparameters of a training. Rates are Adam's; ``decay`` pulls weights to their initial values at each step."""
 
     epochs: int = 5
     batch: int = 128
@@ -29,8 +29,8 @@ class Settings(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Questions: ``vectors`` ``(n, dimension)`` float16 or float32, ``features`` an array each, the ``places`` of their
-    documents in the trie (`FOREIGN`: none), and what each ``weights``, 0 to 1.
+    """Questions: ``vectors`` ``(n, dimension)`` float16 or float32, ``features`` one array each, ``places`` of their
+    documents in the trie (or `FOREIGN`), ``weights`` from 0 to 1.
     """
 
     vectors: npt.NDArray[np.floating]
@@ -41,9 +41,13 @@ class Examples(NamedTuple):
     def __len__(self) -> int:
         return len(self.places)
 
+    def take(self, rows: Rows, places: Rows) -> Examples:
+        """Return the examples of some rows, with other places in the trie."""
+        return Examples(self.vectors[rows], [self.features[row] for row in rows], places[rows], self.weights[rows])
+
 
 def concatenate(parts: Sequence[Examples]) -> Examples:
-    """Several sets of examples as one."""
+    """Return several sets of examples as one."""
     return Examples(
         np.concatenate([part.vectors for part in parts]),
         [hashes for part in parts for hashes in part.features],

@@ -1,4 +1,4 @@
-"""What the lexical head sees of a question: hashed terms, and hashed beginnings of long ones instead of stems."""
+"""Features of the lexical head: hashed terms, and hashed prefixes of long terms instead of stems."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ import numpy.typing as npt
 
 from ..index.lexical import tokens
 
-STEM = 5  # letters: "invaded" and "invasion" share one feature; no rules, so no language is assumed
-MAX_TERMS = 256  # of a question or sentence: bounds the work a single one can cause
+STEM = 5  # letters: "invaded" and "invasion" share one feature; no rules, so independent of the language
+MAX_TERMS = 256  # of a question or sentence: bounds the work for one
 
 Hashes = npt.NDArray[np.uint32]
 
 
 def features(text: str) -> Hashes:
-    """Sorted distinct ``<u4`` hashes of a text's terms and of the beginnings of those longer than `STEM`."""
-    found: set[int] = set()
-    for term in list(dict.fromkeys(tokens(text)))[:MAX_TERMS]:
-        found.update(term_features(term))
-    return np.array(sorted(found), np.uint32)
+    """Return sorted distinct ``<u4`` hashes of a text's terms, and of the prefixes of terms longer than `STEM`."""
+    terms = list(dict.fromkeys(tokens(text)))[:MAX_TERMS]
+    return np.array(sorted({feature for term in terms for feature in term_features(term)}), np.uint32)
 
 
 def term_features(term: str) -> tuple[int, ...]:
-    """The features of one term."""
+    """Return the features of one term."""
     whole = crc32(term.encode())
     return (whole, crc32(b"~" + term[:STEM].encode())) if len(term) > STEM else (whole,)

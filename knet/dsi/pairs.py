@@ -1,7 +1,7 @@
-"""Questions with the passage that answers them, from oneself or signed by whoever gave them, and what each may weigh.
+"""Training pairs of a question and its passage, from the owner or signed by contributors, and their weights.
 
-A pair of somebody else counts as much as its giver is trusted, and all pairs of one giver together no more than a
-share of the shard: one friend who was taken over cannot move it, and strangers cannot either, however many.
+A contributor's pair counts by the owner's trust in the contributor. All pairs of one contributor together weigh at most
+a share of the shard. One compromised contributor can therefore hardly move a model, nor can any number of strangers.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..errors import BadReceipt
 from ..records import Record
 
 PAIR_TYPE = "Pair(bytes32 question,bytes32 docid,uint64 givenAt)"
-CONTRIBUTOR_SHARE = 0.05  # of the shard's passages: what all pairs of one giver, fully trusted, weigh at most
-CONTRIBUTOR_MINIMUM = 2.0  # full pairs that one giver may weigh in a shard however small
+CONTRIBUTOR_SHARE = 0.05  # of the shard's passages: the most that all pairs of one fully trusted contributor weigh
+CONTRIBUTOR_MINIMUM = 2.0  # full pairs that one contributor may weigh in a shard of any size
 _PAIR_TYPEHASH = keccak(PAIR_TYPE.encode())
 
 
 class Pair(Record, frozen=True):
-    """``docid`` answers ``question``: a positive rating, a declared FAQ. ``given_at`` in unix seconds."""
+    """Statement that ``docid`` answers ``question``: a positive rating, or an FAQ. ``given_at`` in unix seconds."""
 
     question: str
     docid: str
@@ -33,14 +33,14 @@ class Pair(Record, frozen=True):
 
 
 class SignedPair(Record, frozen=True):
-    """A pair and the EIP-712 signature (65 bytes) of who gave it."""
+    """Pair with the EIP-712 signature (65 bytes) of its contributor."""
 
     pair: Pair
     signature: bytes
 
 
 class WeightedPair(NamedTuple):
-    """A pair on its way into training. ``contributor`` is an address, or empty for one's own."""
+    """Pair for training. ``contributor`` is an address, or empty for the owner's pairs."""
 
     question: str
     docid: str
@@ -49,9 +49,9 @@ class WeightedPair(NamedTuple):
 
 
 def pair_digest(pair: Pair, chain_id: int, contract: str) -> bytes:
-    """The 32 bytes that are signed, in the domain of one network's `Reliability` contract. Raises BadReceipt."""
+    """Return the 32 bytes to sign, in the domain of one network's `Reliability` contract. Raises BadReceipt."""
     if not 0 <= pair.given_at < 1 << 64:
-        raise BadReceipt("the time of a pair is not a uint64.")
+        raise BadReceipt(f"The pair's time {pair.given_at} is not a uint64.")
     struct_hash = keccak(
         _PAIR_TYPEHASH
         + hashlib.sha256(pair.question.encode()).digest()
@@ -62,45 +62,44 @@ def pair_digest(pair: Pair, chain_id: int, contract: str) -> bytes:
 
 
 def sign_pair(signer: Signer, pair: Pair, chain_id: int, contract: str) -> SignedPair:
-    """Give a pair to others. Raises BadReceipt."""
+    """Sign a pair for others. Raises BadReceipt."""
     return SignedPair(pair=pair, signature=sign_digest(signer, pair_digest(pair, chain_id, contract)))
 
 
 def recover_contributor(signed: SignedPair, chain_id: int, contract: str) -> str:
-    """Checksum address of who gave a pair. Raises BadReceipt."""
+    """Return the checksum address of a pair's contributor. Raises BadReceipt."""
     return recover_digest(pair_digest(signed.pair, chain_id, contract), signed.signature, "a pair")
 
 
 def weight_pairs(
     pairs: Iterable[SignedPair], trust: Mapping[str, float], chain_id: int, contract: str
 ) -> tuple[list[WeightedPair], int]:
-    """What others gave, weighted by how far each giver is trusted (checksum address -> 0 to 1), and how many fell out.
+    """Return contributors' pairs weighted by trust (checksum address -> 0 to 1), and the number of dropped pairs.
 
-    Pairs that nobody signed, of givers without trust, and repetitions fall out.
+    Pairs with a bad signature, of contributors without trust, and repetitions are dropped.
     """
     found: dict[tuple[str, str, str], WeightedPair] = {}
     count = 0
     for signed in pairs:
         count += 1
         try:
-            giver = recover_contributor(signed, chain_id, contract)
+            contributor = recover_contributor(signed, chain_id, contract)
         except BadReceipt:
             continue
-        weight = min(max(trust.get(giver, 0.0), 0.0), 1.0)
+        weight = min(max(trust.get(contributor, 0.0), 0.0), 1.0)
         if weight > 0:
-            pair = signed.pair
-            key = (giver, pair.question, pair.docid)
-            found[key] = WeightedPair(pair.question, pair.docid, weight, giver)
+            key = (contributor, signed.pair.question, signed.pair.docid)
+            found[key] = WeightedPair(signed.pair.question, signed.pair.docid, weight, contributor)
     return list(found.values()), count - len(found)
 
 
 def cap_contributors(pairs: Sequence[WeightedPair], passages: int) -> list[WeightedPair]:
-    """The pairs of one shard of so many passages, scaled so that no giver weighs more than their trust allows."""
+    """Scale the pairs of one shard of ``passages`` so that no contributor weighs more than its trust allows."""
     limit = max(CONTRIBUTOR_MINIMUM, CONTRIBUTOR_SHARE * passages)
     total: defaultdict[str, float] = defaultdict(float)
     most: defaultdict[str, float] = defaultdict(float)
     for pair in pairs:
         total[pair.contributor] += pair.weight
         most[pair.contributor] = max(most[pair.contributor], pair.weight)
-    scale = {giver: min(1.0, most[giver] * limit / weight) for giver, weight in total.items() if giver and weight}
+    scale = {each: min(1.0, most[each] * limit / weight) for each, weight in total.items() if each and weight}
     return [pair._replace(weight=pair.weight * scale.get(pair.contributor, 1.0)) for pair in pairs]

@@ -1,4 +1,4 @@
-"""Beam search over the docids that exist, and nothing else."""
+"""Beam search over the existing docids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEAM = 10
 
 
 class Beam(NamedTuple):
-    """What one model answers: places of documents, best first, their log probabilities, and that of "not mine"."""
+    """Result of one model: places of documents, best first, their log probabilities, and that of null at the root."""
 
     places: Rows
     scores: Floats
@@ -24,16 +24,16 @@ class Beam(NamedTuple):
 
 
 def beam_search(model: Model, vector: Vectors, hashes: Hashes, beam: int = BEAM) -> Beam:
-    """The likeliest documents, at most ``beam`` of them, by log p(docid | question). Raises SpaceMismatch.
+    """Return the most probable documents, at most ``beam``, by log p(docid | question). Raises SpaceMismatch.
 
-    ``vector`` is ``(dimension,)`` float32, ``hashes`` what `features` gives. Each step keeps the ``beam`` likeliest
-    prefixes; with a beam as wide as the tree it is exact.
+    ``vector`` is ``(dimension,)`` float32, ``hashes`` the result of `features`. Each step keeps the ``beam`` most
+    probable prefixes. With a beam as wide as the tree, the search is exact.
     """
     trie = model.trie
     steps = StepSoftmax(model, vector, hashes)
     prefixes, scores = np.array([-1]), np.zeros(1, np.float32)
     for level in range(trie.levels):
-        edges, sizes, log_p = steps.after(prefixes, level)
+        edges, sizes, log_p = steps.expand(prefixes, level)
         along = np.repeat(scores, sizes) + log_p
         best = np.argsort(-along, kind="stable")[:beam]
         prefixes, scores = edges[best], along[best]
@@ -41,25 +41,25 @@ def beam_search(model: Model, vector: Vectors, hashes: Hashes, beam: int = BEAM)
 
 
 def log_probabilities(model: Model, vector: Vectors, hashes: Hashes, places: Rows) -> Floats:
-    """``(len(places),)``: log p(docid | question) of some documents, without a search. Raises SpaceMismatch."""
+    """Return ``(len(places),)``: log p(docid | question) of some documents, without a search. Raises SpaceMismatch."""
     steps = StepSoftmax(model, vector, hashes)
     total = np.zeros(len(places), np.float32)
     paths = model.trie.paths[places]
     for level in range(model.trie.levels):
         before = paths[:, level - 1] if level else np.full(len(places), -1)
-        prefixes, which = np.unique(before, return_inverse=True)
-        edges, sizes, log_p = steps.after(prefixes, level)
+        prefixes, index = np.unique(before, return_inverse=True)
+        edges, sizes, log_p = steps.expand(prefixes, level)
         starts = np.cumsum(sizes) - sizes
-        total += log_p[starts[which] + paths[:, level] - edges[starts[which]]]
+        total += log_p[starts[index] + paths[:, level] - edges[starts[index]]]
     return total
 
 
 class StepSoftmax:
-    """The softmaxes of one question in one model."""
+    """Softmaxes of one question in one model."""
 
     def __init__(self, model: Model, vector: Vectors, hashes: Hashes) -> None:
         if vector.shape != (model.dimension,):
-            raise SpaceMismatch(f"the query vector has shape {vector.shape}; the model's space has {model.dimension}.")
+            raise SpaceMismatch(f"The query vector has shape {vector.shape}; the model's space has {model.dimension}.")
         self._model = model
         self._hidden = model.hidden(vector)
         self._lexical = model.lexical_logits(hashes)
@@ -67,13 +67,13 @@ class StepSoftmax:
 
     @cached_property
     def null(self) -> float:
-        """log p(the question is not this shard's)."""
+        """log p(the question is foreign)."""
         root = self._model.trie.children(-1)
         logits = self._model.rows[root.start : root.stop] @ self._hidden + self._lexical[root.start : root.stop]
         return float(self._nulls[0] - np.logaddexp(np.logaddexp.reduce(logits), self._nulls[0]))
 
-    def after(self, prefixes: Rows, level: int) -> tuple[Rows, Rows, Floats]:
-        """The edges that follow some prefixes, one prefix after the other; how many each has; log p of each edge."""
+    def expand(self, prefixes: Rows, level: int) -> tuple[Rows, Rows, Floats]:
+        """Return the edges after some prefixes, prefix by prefix; their number for each; log p of each edge."""
         bounds = self._model.trie.bounds[prefixes + 1]
         sizes = bounds[:, 1] - bounds[:, 0]
         starts = np.cumsum(sizes) - sizes

@@ -1,4 +1,4 @@
-"""Models as named tensors in safetensors, and back, with everything checked that a search relies on."""
+"""Conversion of models to named safetensors tensors and back, with checks of all assumptions of a search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import CodecError
 from .docids import Trie
 from .model import Lexical, Model
 
-MAX_DOCUMENTS = 1 << 16  # of a shard; a collection of more is several
+MAX_DOCUMENTS = 1 << 16  # of a shard; a larger collection has several shards
 MAX_ID = 2048  # characters: a URL or a magnet link
 RANKS = range(1, 1025)  # of the correction to the question's vector
 
@@ -27,7 +27,7 @@ _KINDS = {  # name -> kind and dimensions
 
 
 def to_tensors(model: Model, *, half: bool = False) -> dict[str, npt.NDArray[Any]]:
-    """A model's arrays by name; ``half`` keeps weights in float16, which is what is published."""
+    """Return a model's arrays by name; with ``half``, weights in float16 as published."""
     lexical = model.lexical
     real = np.float16 if half else np.float32
     narrow = np.uint16 if model.trie.edges <= 1 << 16 else np.uint32
@@ -44,10 +44,10 @@ def to_tensors(model: Model, *, half: bool = False) -> dict[str, npt.NDArray[Any
 
 
 def from_tensors(tensors: Tensors, where: str) -> Model:
-    """The model in some tensors; ``where`` is what an error names. Raises CodecError on whatever is not one."""
+    """Return the model in some tensors. Raises CodecError, which names ``where``, if they are not a model."""
     for name, (kind, dimensions) in _KINDS.items():
         if name not in tensors or tensors[name].dtype.kind != kind or tensors[name].ndim != dimensions:
-            raise CodecError(f"{where}: tensor {name!r} is missing or of another kind.")
+            raise CodecError(f"{where}: tensor {name!r} is missing or of the wrong type.")
     floats = {name: tensors[name].astype(np.float32) for name, (kind, _) in _KINDS.items() if kind == "f"}
     if not all(np.isfinite(array).all() for array in floats.values()):
         raise CodecError(f"{where}: a weight is not a number.")
@@ -60,16 +60,13 @@ def from_tensors(tensors: Tensors, where: str) -> Model:
         null=floats.pop("null"),
         unknown=floats.pop("unknown"),
     )
-    model = Model(ids=_ids(tensors["ids"], where), trie=trie, lexical=lexical, **floats)
-    _check(model, where)
-    return model
-
-
-def _ids(data: npt.NDArray[Any], where: str) -> tuple[str, ...]:
     try:
-        return tuple(data.astype(np.uint8).tobytes().decode().split("\n"))
+        ids = tuple(tensors["ids"].astype(np.uint8).tobytes().decode().split("\n"))
     except UnicodeDecodeError as error:
         raise CodecError(f"{where}: its ids are not UTF-8.") from error
+    model = Model(ids=ids, trie=trie, lexical=lexical, **floats)
+    _check(model, where)
+    return model
 
 
 def _check(model: Model, where: str) -> None:
@@ -90,22 +87,22 @@ def _check(model: Model, where: str) -> None:
     if not shapes_fit:
         raise CodecError(f"{where}: its tensors do not fit each other.")
     if not 0 < len(trie) <= MAX_DOCUMENTS or len(set(model.ids)) != len(trie) or len(model.ids) != len(trie):
-        raise CodecError(f"{where}: it does not name each of its {len(trie)} documents once.")
+        raise CodecError(f"{where}: its ids do not name each of its {len(trie)} documents once.")
     if not all(0 < len(name) <= MAX_ID for name in model.ids):
-        raise CodecError(f"{where}: an id has no or more than {MAX_ID} characters.")
+        raise CodecError(f"{where}: an id is empty or longer than {MAX_ID} characters.")
     if (np.diff(lexical.terms.astype(np.int64)) <= 0).any():
         raise CodecError(f"{where}: its terms are not in order.")
     if len(lexical.edges) and not 0 <= lexical.edges.min() <= lexical.edges.max() < trie.edges:
         raise CodecError(f"{where}: a weight is for a docid that does not exist.")
 
 
-def write_tensors(tensors: Tensors, **notes: str) -> bytes:
-    """A safetensors file; ``notes`` are its metadata."""
-    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, notes or None)
+def write_tensors(tensors: Tensors, **metadata: str) -> bytes:
+    """Return the bytes of a safetensors file."""
+    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata or None)
 
 
 def read_tensors(data: bytes, where: str) -> dict[str, npt.NDArray[Any]]:
-    """The tensors of a safetensors file. Raises CodecError."""
+    """Return the tensors of a safetensors file. Raises CodecError."""
     try:
         return load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

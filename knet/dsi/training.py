@@ -1,13 +1,13 @@
-"""Training by gradient (torch): the cross entropy of each step of each docid, with null where a step leads nowhere.
+"""Gradient training in torch: cross entropy of each step of each docid, with null as the target of wrong branches.
 
-Every pair teaches the steps of its docid. Every question, also a foreign one, teaches one branch that it was likely to
-enter and does not belong to: there the right outcome is null. That is what makes the masses of two branches, and of two
-shards, comparable (hierarchical softmax alone lets each branch share out all it was given).
+Every pair trains the steps of its docid. Every question, also a foreign one, trains one probable but wrong branch,
+whose target is null. The probability masses of two branches or shards thus become comparable. In plain hierarchical
+softmax each branch distributes all of its mass, so they are not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -26,12 +26,12 @@ except ImportError as error:
     raise MissingExtra("torch", "dsi") from error
 
 HIDDEN = ("down", "shift", "up")
-ANCHORED = ("rows", "weights")  # pulled back to where dense retrieval and BM25 had put them
-NOWHERE = -1e9  # logit of the padding beside short softmaxes
+ANCHORED = ("rows", "weights")  # pulled to their initial values from dense retrieval and BM25
+PADDING = -1e9  # logit of the padding of short softmaxes
 
 
 class Batch(NamedTuple):
-    """What one step of training looks at. Features are flat; the owners say which example each is of."""
+    """Input of one training step. Features are flat; ``owner`` and ``entry_owner`` hold the example of each."""
 
     vectors: torch.Tensor
     weights: torch.Tensor
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
 
 class Trainer:
-    """A model in training. `epoch` may be called again and again; the same number gives the same epoch."""
+    """Model in training. The same number gives the same `epoch`, so a restored training is reproducible."""
 
     def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
         self.model, self.examples, self.settings = model, examples, settings
@@ -62,8 +62,8 @@ class Trainer:
         known = np.array([len(found) for found in self._features], np.float32)
         self._unknown = np.array([len(hashes) for hashes in examples.features], np.float32) - known
 
-    def epoch(self, number: int, tell: Callable[[int], None] = lambda done: None) -> float:
-        """Go through all examples once; mean loss. ``tell`` hears of the examples done since the last call."""
+    def epoch(self, number: int) -> float:
+        """Train on all examples once; return the mean loss."""
         rng = np.random.default_rng([self.settings.seed, number])
         order = rng.permutation(len(self.examples.places))
         total = 0.0
@@ -73,19 +73,20 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-            self._pull_back()
+            with torch.no_grad():
+                for name, anchor in self._anchors.items():
+                    self.parameters[name].lerp_(anchor, self.settings.decay)
             total += float(loss.detach()) * len(chosen)
-            tell(len(chosen))
         return total / max(len(order), 1)
 
     def result(self) -> Model:
-        """The model as it stands."""
+        """Return the model with the current weights."""
         found: dict[str, Any] = {name: each.detach().cpu().numpy().copy() for name, each in self.parameters.items()}
         lexical = replace(self.model.lexical, **{name: found.pop(name) for name in ("weights", "null", "unknown")})
         return replace(self.model, lexical=lexical, **found)
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """What `restore` needs to go on as if nothing had happened: parameters, and Adam's moments."""
+        """Return the state for `restore`: parameters, and Adam's moments."""
         arrays = {}
         for name, parameter in self.parameters.items():
             arrays[name] = parameter.detach().cpu().numpy()
@@ -94,7 +95,7 @@ class Trainer:
         return arrays
 
     def restore(self, arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Take up a `state`. Raises CodecError when it is of another model."""
+        """Continue from a `state`. Raises CodecError when it is of another model."""
         try:
             with torch.no_grad():
                 for name, parameter in self.parameters.items():
@@ -104,7 +105,7 @@ class Trainer:
                     for moment in ("exp_avg", "exp_avg_sq"):
                         state[moment] = torch.from_numpy(arrays[f"{name}.{moment}"].copy()).to(self.device)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise CodecError(f"the checkpoint is of another model: {error}", hint="Delete it.") from error
+            raise CodecError(f"The checkpoint is of another model: {error}.", hint="Delete the checkpoint.") from error
 
     def _rate(self, name: str) -> float:
         settings = self.settings
@@ -112,16 +113,11 @@ class Trainer:
             return settings.encoder_rate
         return settings.dense_rate if name in ("rows", "bias") else settings.lexical_rate
 
-    def _pull_back(self) -> None:
-        with torch.no_grad():
-            for name, anchor in self._anchors.items():
-                self.parameters[name].lerp_(anchor, self.settings.decay)
-
     def _on(self, array: npt.NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)
 
     def _batch(self, chosen: Rows, rng: np.random.Generator) -> Batch:
-        """Draw the examples, with noise on their vectors and some of their features dropped."""
+        """Return the examples, with noise on their vectors and dropout of their features."""
         examples, lexical, settings = self.examples, self.model.lexical, self.settings
         paths = np.full((len(chosen), self.model.trie.levels), -1)
         own = examples.places[chosen] != FOREIGN
@@ -149,22 +145,21 @@ class Trainer:
         trie = self.model.trie
         hidden, nulls = self._hidden(batch.vectors), self._null_lexical(batch)
         nulls = nulls + hidden @ self.parameters["rows"][trie.edges :].T + self.parameters["bias"][trie.edges :]
-        everyone = np.arange(len(batch.paths))
-        prefixes = np.full(len(everyone), -1)
-        logits = self._logits(batch, hidden, everyone, prefixes)
+        examples = np.arange(len(batch.paths))
+        logits = self._logits(batch, hidden, examples, np.full(len(examples), -1))
         loss = (self._step(logits, nulls[:, :1], batch.paths[:, 0]) * batch.weights).sum()
-        wrong = self._likely(logits, batch.paths[:, 0], rng)
+        wrong = self._sample_wrong(logits, batch.paths[:, 0], rng)
         own = np.flatnonzero(batch.paths[:, 0] >= 0)
         for level in range(1, trie.levels):
             strays = np.flatnonzero(wrong >= 0)
-            who = np.concatenate([own, strays])
+            examples = np.concatenate([own, strays])
             prefixes = np.concatenate([batch.paths[own, level - 1], wrong[strays]])
-            logits = self._logits(batch, hidden, who, prefixes)
+            logits = self._logits(batch, hidden, examples, prefixes)
             first = trie.bounds[prefixes + 1, 0]
-            goals = np.concatenate([batch.paths[own, level] - first[: len(own)], np.full(len(strays), -1)])
-            steps = self._step(logits, nulls[self._on(who), level : level + 1], goals)
-            loss = loss + (steps * batch.weights[self._on(who)]).sum()
-            deeper = self._likely(logits[len(own) :], np.full(len(strays), -1), rng)
+            targets = np.concatenate([batch.paths[own, level] - first[: len(own)], np.full(len(strays), -1)])
+            steps = self._step(logits, nulls[self._on(examples), level : level + 1], targets)
+            loss = loss + (steps * batch.weights[self._on(examples)]).sum()
+            deeper = self._sample_wrong(logits[len(own) :], np.full(len(strays), -1), rng)
             wrong[strays] = first[len(own) :] + deeper
         return loss / batch.weights.sum()
 
@@ -178,47 +173,47 @@ class Trainer:
         sums = sums.index_add(0, self._on(batch.owner), null[self._on(batch.features)])
         return sums + batch.unknown[:, None] * self.parameters["unknown"]
 
-    def _logits(self, batch: Batch, hidden: torch.Tensor, who: Rows, prefixes: Rows) -> torch.Tensor:
-        """``(len(who), children)``: for some examples, the codes after one prefix each, padded with `NOWHERE`."""
+    def _logits(self, batch: Batch, hidden: torch.Tensor, examples: Rows, prefixes: Rows) -> torch.Tensor:
+        """Return ``(len(examples), children)``: logits of the codes after one prefix each, padded with `PADDING`."""
         bounds = self.model.trie.bounds[prefixes + 1]
         width = int((bounds[:, 1] - bounds[:, 0]).max(initial=1))
-        lexical = self._entries(batch, who, bounds, width)
+        lexical = self._entries(batch, examples, bounds, width)
         rows, bias = self.parameters["rows"], self.parameters["bias"]
         if (prefixes == -1).all():
             return hidden @ rows[:width].T + bias[:width] + lexical
         edges = np.minimum(bounds[:, :1] + np.arange(width), self.model.trie.edges - 1)
         at = self._on(edges)
-        dense = torch.einsum("ncd,nd->nc", rows[at], hidden[self._on(who)]) + bias[at]
+        dense = torch.einsum("ncd,nd->nc", rows[at], hidden[self._on(examples)]) + bias[at]
         beyond = self._on(np.arange(width) >= (bounds[:, 1] - bounds[:, 0])[:, None])
-        return (dense + lexical).masked_fill(beyond, NOWHERE)
+        return (dense + lexical).masked_fill(beyond, PADDING)
 
-    def _entries(self, batch: Batch, who: Rows, bounds: Rows, width: int) -> torch.Tensor:
-        """``(len(who), width)``: the lexical head's part. An example occurs at most twice: on its path, and astray."""
-        sums = torch.zeros(len(who) * width, device=self.device)
-        once = np.unique(who, return_index=True)[1]
-        for rows in (once, np.setdiff1d(np.arange(len(who)), once)):
+    def _entries(self, batch: Batch, examples: Rows, bounds: Rows, width: int) -> torch.Tensor:
+        """Return ``(len(examples), width)``: lexical logits. An example has at most two rows: its path and a wrong one."""
+        sums = torch.zeros(len(examples) * width, device=self.device)
+        once = np.unique(examples, return_index=True)[1]
+        for rows in (once, np.setdiff1d(np.arange(len(examples)), once)):
             slots = np.full(len(batch.paths), -1)
-            slots[who[rows]] = rows
+            slots[examples[rows]] = rows
             slot = slots[batch.entry_owner]
             inside = (slot >= 0) & (batch.entry_edge >= bounds[slot, 0]) & (batch.entry_edge < bounds[slot, 1])
             index = slot[inside] * width + batch.entry_edge[inside] - bounds[slot[inside], 0]
             sums = sums.index_add(0, self._on(index), self.parameters["weights"][self._on(batch.entries[inside])])
-        return sums.view(len(who), width)
+        return sums.view(len(examples), width)
 
-    def _step(self, logits: torch.Tensor, null: torch.Tensor, goals: Rows) -> torch.Tensor:
-        targets = np.where(goals >= 0, goals, logits.shape[1])
-        return cross_entropy(torch.cat([logits, null], 1), self._on(targets), reduction="none")
+    def _step(self, logits: torch.Tensor, null: torch.Tensor, targets: Rows) -> torch.Tensor:
+        classes = np.where(targets >= 0, targets, logits.shape[1])
+        return cross_entropy(torch.cat([logits, null], 1), self._on(classes), reduction="none")
 
-    def _likely(self, logits: torch.Tensor, goals: Rows, rng: np.random.Generator) -> Rows:
-        """For each example a child other than its goal, drawn by the model's own odds; -1 where there is none."""
+    def _sample_wrong(self, logits: torch.Tensor, targets: Rows, rng: np.random.Generator) -> Rows:
+        """Sample a wrong child for each example by the model's probabilities; -1 where there is none."""
         scores = logits.detach().cpu().numpy() + rng.gumbel(size=tuple(logits.shape))
-        has = np.flatnonzero(goals >= 0)
-        scores[has, goals[has]] = NOWHERE
+        known = np.flatnonzero(targets >= 0)
+        scores[known, targets[known]] = PADDING
         best = scores.argmax(axis=1)
-        return np.where(np.take_along_axis(scores, best[:, None], 1)[:, 0] > NOWHERE / 2, best, -1)
+        return np.where(np.take_along_axis(scores, best[:, None], 1)[:, 0] > PADDING / 2, best, -1)
 
 
 def parameters_of(model: Model) -> dict[str, npt.NDArray[np.float32]]:
-    """What training changes, by name."""
+    """Return the trained arrays by name."""
     own = {name: getattr(model, name) for name in ("rows", "bias", *HIDDEN)}
     return own | {name: getattr(model.lexical, name) for name in ("weights", "null", "unknown")}

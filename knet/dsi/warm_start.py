@@ -1,4 +1,4 @@
-"""A model before training: dense retrieval over the tree in one head, BM25 in the other."""
+"""Initial model before training: dense retrieval over the tree in one head, BM25 in the other."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .docids import Rows, Trie, Vectors
 from .features import Hashes, term_features
 from .model import Floats, Lexical, Model
 
-SHARPNESS = 16.0  # logit of a cosine of 1; training moves on from it
-LEXICAL_SCALE = 0.5  # logit of a point of BM25: terms longer than a stem count twice
-COMMON = 0.2  # features of more than this share of the passages tell nothing apart ...
-RARE = 8  # ... but in a small shard, this many passages are not yet common
+SHARPNESS = 16.0  # logit of a cosine of 1 before training
+LEXICAL_SCALE = 0.5  # logit of a BM25 score of 1: terms longer than a stem count twice
+COMMON = 0.2  # features of more than this share of the passages have no weight ...
+RARE = 8  # ... unless they are in at most this many passages
 RANK = 64  # of the correction to the question's vector
 
 
 def initial_model(
     ids: Sequence[str], trie: Trie, vectors: Vectors, texts: Sequence[str], asked: Sequence[tuple[Hashes, int]]
 ) -> Model:
-    """The model of a shard's passages; ``ids``, ``vectors`` and ``texts`` are in the order of the trie.
+    """Return the model of a shard's passages; ``ids``, ``vectors`` and ``texts`` are in the order of the trie.
 
-    ``asked`` holds the features of each training question and the document it is about: entries, without weight yet,
-    for what a question says and its passage does not.
+    ``asked`` holds the features of each training question, with its document. Features of a question that are not in
+    its passage get entries with weight 0, for training.
     """
     dimension = vectors.shape[1]
     rows = np.concatenate([_means(trie, vectors), np.zeros((trie.levels, dimension), np.float32)])
@@ -44,7 +44,7 @@ def initial_model(
 
 
 def _means(trie: Trie, vectors: Vectors) -> Floats:
-    """``(edges, dimension)``: the direction of the passages under each edge."""
+    """Return ``(edges, dimension)``: the mean direction of the passages under each edge, times `SHARPNESS`."""
     sums = np.zeros((trie.edges, vectors.shape[1]), np.float32)
     for level in range(trie.levels):
         np.add.at(sums, trie.paths[:, level], vectors)
@@ -62,15 +62,24 @@ def _lexical(trie: Trie, texts: Sequence[str], asked: Sequence[tuple[Hashes, int
                 for edge in trie.paths[place].tolist():
                     weights.setdefault((feature, edge), 0.0)
     known = {feature for hashes, _ in asked for feature in hashes.tolist()} | df.keys()
-    return sparse(weights, known, trie.levels)
+    terms = np.array(sorted(known), np.uint32)
+    features, edges = np.array(list(weights), np.int64).reshape(-1, 2).T
+    return Lexical.build(
+        terms,
+        np.searchsorted(terms, features),
+        edges,
+        np.array(list(weights.values()), np.float32),
+        null=np.zeros((len(terms), trie.levels), np.float32),
+        unknown=np.zeros(trie.levels, np.float32),
+    )
 
 
 def passage_weights(
     trie: Trie, places: Rows, texts: Sequence[str], df: Mapping[int, int], passages: int
 ) -> dict[tuple[int, int], float]:
-    """BM25 of each feature of some passages, for their edges; an edge above several has the highest of theirs.
+    """Return BM25 by (feature, edge) for some passages; an edge above several passages has the highest of theirs.
 
-    ``df`` says how many of all ``passages`` have a feature; one that most have tells nothing apart and has no weight.
+    ``df`` is the number of all ``passages`` with a feature; common features have no weight.
     """
     counts = [feature_counts(text) for text in texts]
     average = sum(sum(found.values()) for found in counts) / max(len(counts), 1)
@@ -82,23 +91,8 @@ def passage_weights(
     return weights
 
 
-def sparse(weights: dict[tuple[int, int], float], known: set[int], levels: int) -> Lexical:
-    """A lexical head of these weights by (feature, edge); null knows all features and weighs none."""
-    terms = np.array(sorted(known), np.uint32)
-    keys = np.array(list(weights), np.int64).reshape(-1, 2)
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
-    return Lexical(
-        terms=terms,
-        starts=np.append(np.searchsorted(keys[order, 0], terms), len(keys)).astype(np.int64),
-        edges=keys[order, 1].astype(np.int32),
-        weights=np.array(list(weights.values()), np.float32)[order],
-        null=np.zeros((len(terms), levels), np.float32),
-        unknown=np.zeros(levels, np.float32),
-    )
-
-
 def feature_counts(text: str) -> Counter[int]:
-    """How often each feature occurs in a passage."""
+    """Count the occurrences of each feature in a passage."""
     counts: Counter[int] = Counter()
     for term, times in Counter(tokens(text)).items():
         for feature in term_features(term):
@@ -109,9 +103,9 @@ def feature_counts(text: str) -> Counter[int]:
 def _bm25(counts: Counter[int], df: Mapping[int, int], passages: int, average: float) -> Iterator[tuple[int, float]]:
     norm = K1 * (1 - B + B * sum(counts.values()) / max(average, 1.0))
     for feature, count in counts.items():
-        of = df.get(feature, 1)
-        if of and not _is_common(of, passages):
-            idf = math.log1p((passages - of + 0.5) / (of + 0.5))
+        holders = df.get(feature, 1)
+        if holders and not _is_common(holders, passages):
+            idf = math.log1p((passages - holders + 0.5) / (holders + 0.5))
             yield feature, LEXICAL_SCALE * idf * count * (K1 + 1) / (count + norm)
 
 

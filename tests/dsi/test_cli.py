@@ -121,7 +121,7 @@ def test_a_folder_without_models_says_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("{", "is not JSON"), ("[1]", "not a JSON object"), ('{"id": 5, "text": "x"}', "is no document")],
+    [("{", "is not JSON"), ("[1]", "not a JSON object"), ('{"id": 5, "text": "x"}', "is not a document")],
 )
 def test_a_line_that_is_no_document_is_named(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "docs.jsonl"
@@ -150,9 +150,9 @@ def test_questions_come_in_several_forms(tmp_path: Path) -> None:
         ("one", "d"),
         ("foreign", ""),
     ]
-    with pytest.raises(ConfigError, match="line 1 is no question"):
+    with pytest.raises(ConfigError, match="line 1 is not a question"):
         read_questions(write_lines(tmp_path / "wrong.jsonl", [{"answer": 1}]))
-    with pytest.raises(ConfigError, match="no signed pair"):
+    with pytest.raises(ConfigError, match="not a signed pair"):
         read_questions(write_lines(tmp_path / "unsigned.jsonl", [{"signature": "AA=="}]))
 
 

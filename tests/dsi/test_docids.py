@@ -20,27 +20,25 @@ def vectors(count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("count", [1, 2, 7, 60, 500])
 def test_every_passage_has_a_docid_of_its_own(count: int) -> None:
     given = vectors(count)
-    codes = add_suffixes(Codebooks.learn(given).codes(given))
+    codes = add_suffixes(Codebooks.fit(given).codes(given))
     assert len({tuple(row) for row in codes.tolist()}) == count
 
 
 def test_equal_vectors_are_told_apart_by_their_tails() -> None:
     given = np.repeat(vectors(3), 4, axis=0)
-    codes = add_suffixes(Codebooks.learn(given).codes(given))
+    codes = add_suffixes(Codebooks.fit(given).codes(given))
     assert len({tuple(row) for row in codes.tolist()}) == 12
     assert sorted(codes[:4, -1].tolist()) == [0, 1, 2, 3]
 
 
 def test_the_same_passages_get_the_same_docids() -> None:
-    first, second = (
-        add_suffixes(Codebooks.learn(each).codes(each)) for each in (passages().vectors, passages().vectors)
-    )
+    first, second = (add_suffixes(Codebooks.fit(each).codes(each)) for each in (passages().vectors, passages().vectors))
     assert (first == second).all()
 
 
 def test_new_passages_never_take_a_docid_that_is_taken() -> None:
     old, new = vectors(100), vectors(80, seed=1)
-    books = Codebooks.learn(old)
+    books = Codebooks.fit(old)
     taken = add_suffixes(books.codes(old))
     added = add_suffixes(books.codes(new), taken)
     assert len({tuple(row) for row in np.concatenate([taken, added]).tolist()}) == 180
@@ -49,7 +47,7 @@ def test_new_passages_never_take_a_docid_that_is_taken() -> None:
 def test_near_passages_share_the_beginning_of_their_docids() -> None:
     centres = vectors(4) * 10
     given = np.repeat(centres, 50, axis=0) + vectors(200, seed=2) * 0.1
-    codes = Codebooks.learn(given).codes(given)[:, 0].reshape(4, 50)
+    codes = Codebooks.fit(given).codes(given)[:, 0].reshape(4, 50)
     assert all(not set(a) & set(b) for n, a in enumerate(codes.tolist()) for b in codes.tolist()[:n])
 
 
@@ -71,7 +69,7 @@ def test_every_path_leads_to_its_document_and_children_partition_the_edges(rows:
     codes = np.array(rows, np.uint16)
     trie = Trie(codes[sort_order(codes)])
     for place, path in enumerate(trie.paths.tolist()):
-        assert trie.document(path[-1]) == place
+        assert path[-1] - trie.offsets[-2] == place
         for before, edge in zip([-1, *path], path, strict=False):
             assert edge in trie.children(before)
     inner = range(-1, int(trie.offsets[-2]))

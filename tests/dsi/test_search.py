@@ -57,7 +57,7 @@ def test_documents_and_nulls_share_one_probability() -> None:
     mass = {-1: 1.0}
     lost = 0.0
     for level in range(trie.levels):
-        edges, sizes, log_p = steps.after(np.array(list(mass)), level)
+        edges, sizes, log_p = steps.expand(np.array(list(mass)), level)
         given = np.repeat(list(mass.values()), sizes) * np.exp(log_p)
         lost += sum(mass.values()) - given.sum()
         mass = dict(zip(edges.tolist(), given.tolist(), strict=True))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from knet.dsi import DsiRetriever, Model, Passages, Questions, load_models, train_collection
-from knet.dsi.checkpoints import CHECKPOINT, MODEL, load_shard, read_notes
+from knet.dsi.checkpoints import CHECKPOINT, MODEL, load_shard, read_metadata
 from knet.dsi.evaluation import evaluate
 from knet.dsi.features import features
 from knet.dsi.jobs import epochs_done, train_folder
@@ -166,4 +166,4 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path: Path) -> None:
     train_folder(folder, QUICK)
     assert epochs_done(folder, QUICK) == QUICK.epochs
     assert epochs_done(folder, QUICK._replace(seed=2)) == 0
-    assert "stamp" in read_notes(folder / MODEL)
+    assert "stamp" in read_metadata(folder / MODEL)
