@@ -1,8 +1,8 @@
 """Protocols of embedders, which turn text into vectors of one space.
 
 Every backend of one space (ONNX Runtime or torch, float32 or bfloat16, CPU or GPU) gives the same vectors up to
-`MIN_BACKEND_COSINE`; whoever recomputes a score from text allows for that. Coarser arithmetic, such as int8, is another
-space.
+`MIN_BACKEND_COSINE`. A client that recomputes a score from text allows for that difference. Coarser arithmetic, such as
+int8, defines another space.
 """
 
 from __future__ import annotations
