@@ -188,7 +188,7 @@ class Trainer:
         return (dense + lexical).masked_fill(beyond, PADDING)
 
     def _entries(self, batch: Batch, examples: Rows, bounds: Rows, width: int) -> torch.Tensor:
-        """Return ``(len(examples), width)``: lexical logits. An example has up to two rows: its path and a wrong one."""
+        """Return ``(len(examples), width)``: lexical logits. An example has a row for its path and one astray."""
         sums = torch.zeros(len(examples) * width, device=self.device)
         once = np.unique(examples, return_index=True)[1]
         for rows in (once, np.setdiff1d(np.arange(len(examples)), once)):
