@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-CONTRACTS = ("IdentityRegistry", "ManifestRegistry", "Reliability", "ReputationRegistry")
+CONTRACTS = ("IdentityRegistry", "ManifestRegistry", "Reliability")
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "knet" / "chain" / "artifacts"
 

@@ -33,14 +33,13 @@ def home() -> Path:
 
 
 class Deployment(Record, frozen=True):
-    """Where knet lives on one chain. ``block`` is where its events begin; a network may do without ``reputation``."""
+    """Where knet lives on one chain. ``block`` is where its events begin."""
 
     chain_id: int
     identity: str
     manifests: str
     reliability: str
     block: int = 0
-    reputation: str = ""  # ERC-8004 feedback
 
 
 class Profile(Record, frozen=True):

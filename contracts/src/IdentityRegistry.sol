@@ -10,11 +10,12 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {MetadataEntry} from "./types/MetadataEntry.sol";
 
-/// @notice ERC-8004 identities without an administrator: nobody can upgrade, pause or take one away.
+/// @notice ERC-8004 identities without an administrator: no account can upgrade or pause the registry, or take an
+/// identity away.
 contract IdentityRegistry is IIdentityRegistry, ERC721URIStorage, EIP712 {
-    /// @notice Bounds the loop of one registration; nodes need two or three entries.
+    /// @notice Most entries of one registration, which bounds its loop; nodes need two or three.
     uint256 public constant MAX_METADATA_ENTRIES = 32;
-    /// @notice A consent that leaks is worthless soon after; the value of ERC-8004's own contracts.
+    /// @notice Longest validity of a wallet's consent, as in ERC-8004's own contracts: a leaked consent soon expires.
     uint256 public constant MAX_DEADLINE_DELAY = 5 minutes;
 
     string private constant WALLET_KEY = "agentWallet";
@@ -131,7 +132,7 @@ contract IdentityRegistry is IIdentityRegistry, ERC721URIStorage, EIP712 {
         _setWallet(agentId, msg.sender);
     }
 
-    /// @dev Last, so that the receiver's hook meets a finished registration.
+    /// @dev Called last, so that the receiver's hook finds a complete registration.
     function _checkReceiver(uint256 agentId) private {
         ERC721Utils.checkOnERC721Received(msg.sender, address(0), msg.sender, agentId, "");
     }

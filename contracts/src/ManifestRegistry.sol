@@ -5,7 +5,7 @@ import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {IManifestRegistry} from "./interfaces/IManifestRegistry.sol";
 import {Head} from "./types/Head.sol";
 
-/// @notice Heads of nodes. Nothing is ever overwritten but the pointer to the newest version.
+/// @notice Heads of nodes. Only the pointer to the newest version is ever overwritten.
 contract ManifestRegistry is IManifestRegistry {
     /// @inheritdoc IManifestRegistry
     IIdentityRegistry public immutable identity;
@@ -24,7 +24,7 @@ contract ManifestRegistry is IManifestRegistry {
         if (manifestDigest == 0) revert ZeroDigest(nodeId);
         Head storage current = _heads[nodeId];
         uint64 expected = current.sequence + 1;
-        if (sequence != expected) revert WrongSequence(nodeId, sequence, expected);
+        if (sequence != expected) revert IncorrectSequence(nodeId, sequence, expected);
         current.sequence = sequence;
         current.digest = manifestDigest;
         emit ManifestPublished(nodeId, sequence, manifestDigest);

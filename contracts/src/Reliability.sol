@@ -6,55 +6,57 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {Bonds} from "./abstract/Bonds.sol";
-import {Witness} from "./abstract/Witness.sol";
+import {KeyHistory} from "./abstract/KeyHistory.sol";
 import {IIdentityRegistry} from "./interfaces/IIdentityRegistry.sol";
 import {IReliability} from "./interfaces/IReliability.sol";
 import {RatingLib} from "./libraries/RatingLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
 import {ScoreLib} from "./libraries/ScoreLib.sol";
 import {Batch, Fault, Proof, Rating} from "./types/Batch.sol";
-import {Tenure} from "./types/Rater.sol";
+import {KeyPeriods} from "./types/Rater.sol";
 import {Receipt} from "./types/Receipt.sol";
 import {PackedScore, Score} from "./types/Score.sol";
 
-/// @notice One slot a node, one a batch, one a rater. Nobody owns it; nothing in it can be replaced.
-contract Reliability is IReliability, Bonds, Witness, EIP712 {
+/// @notice Reliability scores in one storage slot a node, one a batch and one a rater. No account owns the contract, and
+/// nothing in it can be replaced.
+contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
     using RatingLib for *;
     using ReceiptLib for Receipt;
     using ScoreLib for uint256;
 
-    /// @notice Keeps a full question near 3 million gas, which every RPC grants a call.
-    uint256 public constant MAX_QUESTION = 1000;
-    /// @notice About 20 MB of ratings; what an auditor can be asked to read.
+    /// @notice Most nodes of one `scores` call: near 3 million gas, which every RPC grants a call.
+    uint256 public constant MAX_NODES_PER_CALL = 1000;
+    /// @notice Most ratings of one batch: about 20 MB, which an auditor can be expected to read.
     uint256 public constant MAX_RATINGS = 65_536;
-    /// @notice Long enough to rate after using an answer; an old receipt ends with it.
-    uint256 public constant VALIDITY = 30 days;
-    /// @notice Clocks of nodes and of block producers differ.
+    /// @notice Time in which a receipt entitles to a rating: long enough to rate after using an answer.
+    uint256 public constant RECEIPT_VALIDITY = 30 days;
+    /// @notice Accepted difference between the clocks of nodes and of block producers.
     uint256 public constant CLOCK_SKEW = 2 minutes;
-    /// @notice How long receipts of a replaced wallet are still good for: time to submit what was rated before.
-    uint256 public constant GRACE = 2 days;
-    /// @notice What was witnessed so shortly before a batch cannot be held against it: it may have been under way.
-    uint256 public constant NOTICE = 1 hours;
-    /// @notice Time to reveal a leaf. A demand must leave a day more of the window to challenge what is revealed.
-    uint256 public constant RESPONSE = 4 days;
-    /// @notice Pays for the gas of revealing a leaf, so that demands cost an honest rater nothing.
-    uint256 public constant DEMAND_FEE = 0.001 ether;
-    /// @notice The verdict that counts as a weight of 1.
+    /// @notice Time in which receipts of a replaced wallet stay valid, so that earlier ratings can be submitted.
+    uint256 public constant KEY_GRACE_PERIOD = 2 days;
+    /// @notice Age at which a recorded ownership counts against a batch: a younger one may have come while the batch waited.
+    uint256 public constant CHECKPOINT_NOTICE = 1 hours;
+    /// @notice Time to respond with a leaf. An availability challenge must leave one more day of the challenge window, in
+    /// which the published leaf itself can be challenged.
+    uint256 public constant RESPONSE_WINDOW = 4 days;
+    /// @notice Fee that pays for the gas of a response, so that availability challenges cost an honest rater nothing.
+    uint256 public constant AVAILABILITY_FEE = 0.001 ether;
+    /// @notice The rating that counts as a weight of 1.
     uint256 public constant MAX_VALUE = 100;
 
     mapping(uint256 node => PackedScore) private _scores;
     mapping(address rater => mapping(uint32 number => bytes32)) private _commitments;
-    mapping(bytes32 demand => uint256 deadline) private _demands;
+    mapping(bytes32 challenge => uint256 deadline) private _responseDeadlines;
 
-    constructor(IIdentityRegistry identity_) Witness(identity_) EIP712("knet", "1") {}
+    constructor(IIdentityRegistry identity_) KeyHistory(identity_) EIP712("knet", "1") {}
 
     /// @inheritdoc IReliability
     function submit(bytes32 root, bytes32 content, uint256[] calldata deltas, uint256 deadline)
         external
         returns (uint32 number)
     {
-        if (block.timestamp > deadline) revert TooLate(block.timestamp, deadline);
-        if (deltas.length == 0 || deltas.length > MAX_NODES) revert BatchSize(deltas.length, MAX_NODES);
+        if (block.timestamp > deadline) revert DeadlineExpired(block.timestamp, deadline);
+        if (deltas.length == 0 || deltas.length > MAX_NODES) revert IncorrectBatchSize(deltas.length, MAX_NODES);
         number = _spend(_add(deltas));
         _commitments[msg.sender][number] = _hash(uint64(block.timestamp), root, content, deltas);
         emit Submitted(msg.sender, number, root, content, deltas);
@@ -62,77 +64,78 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
 
     /// @inheritdoc IReliability
     function challengeLeaf(Batch calldata batch, Proof calldata proof) external {
-        _requireOpen(batch, WINDOW);
+        _requireOpen(batch, CHALLENGE_WINDOW);
         _requireLeaf(batch, proof);
         Fault fault = _faultOf(batch, proof);
-        if (fault == Fault.None) revert Blameless(batch.rater, batch.number, proof.index);
-        _punish(batch, fault, 0);
+        if (fault == Fault.None) revert NoFault(batch.rater, batch.number, proof.index);
+        _slashBatch(batch, fault, 0);
     }
 
     /// @inheritdoc IReliability
     function challengeSum(Batch calldata batch, Proof calldata before, Proof calldata proof) external {
-        _requireOpen(batch, WINDOW);
+        _requireOpen(batch, CHALLENGE_WINDOW);
         _requireLeaf(batch, before);
         _requireLeaf(batch, proof);
         (, uint256 first,) = batch.deltas.deltaOf(proof.index);
-        if (before.index + 1 != proof.index || proof.index == first) revert NotNeighbours(before.index, proof.index);
+        if (before.index + 1 != proof.index || proof.index == first) revert NotAdjacent(before.index, proof.index);
         if (proof.rating.follows(before.rating.positive, before.rating.negative)) {
-            revert Blameless(batch.rater, batch.number, proof.index);
+            revert NoFault(batch.rater, batch.number, proof.index);
         }
-        _punish(batch, Fault.Sum, 0);
+        _slashBatch(batch, Fault.Sum, 0);
     }
 
     /// @inheritdoc IReliability
     function challengeDuplicate(Batch calldata batch, Proof calldata proof, Batch calldata other, Proof calldata again)
         external
     {
-        _requireOpen(batch, WINDOW);
+        _requireOpen(batch, CHALLENGE_WINDOW);
         _requireLeaf(batch, proof);
         _requireKnown(other);
         _requireLeaf(other, again);
         bool same = batch.number == other.number && proof.index == again.index;
         if (batch.rater != other.rater || same || proof.rating.receipt.hash() != again.rating.receipt.hash()) {
-            revert Blameless(batch.rater, batch.number, proof.index);
+            revert NoFault(batch.rater, batch.number, proof.index);
         }
-        _punish(batch, Fault.Duplicate, 0);
+        _slashBatch(batch, Fault.Duplicate, 0);
     }
 
     /// @inheritdoc IReliability
-    function challengeSilence(Batch calldata batch, uint256 index) external {
-        _requireOpen(batch, WINDOW);
-        uint256 deadline = _close(_key(batch.rater, batch.number, index, msg.sender), msg.sender, index);
-        if (block.timestamp <= deadline) revert StillTime(deadline);
-        _punish(batch, Fault.Silence, DEMAND_FEE);
+    function challengeNoResponse(Batch calldata batch, uint256 index) external {
+        _requireOpen(batch, CHALLENGE_WINDOW);
+        uint256 deadline = _closeChallenge(_key(batch.rater, batch.number, index, msg.sender), msg.sender, index);
+        if (block.timestamp <= deadline) revert ResponsePending(deadline);
+        _slashBatch(batch, Fault.NoResponse, AVAILABILITY_FEE);
     }
 
     /// @inheritdoc IReliability
-    function demand(Batch calldata batch, uint256 index) external payable {
-        if (msg.value != DEMAND_FEE) revert WrongFee(msg.value, DEMAND_FEE);
-        _requireOpen(batch, WINDOW - RESPONSE - 1 days);
+    function challengeAvailability(Batch calldata batch, uint256 index) external payable {
+        if (msg.value != AVAILABILITY_FEE) revert IncorrectFee(msg.value, AVAILABILITY_FEE);
+        _requireOpen(batch, CHALLENGE_WINDOW - RESPONSE_WINDOW - 1 days);
         if (index >= batch.deltas.size()) revert NotInBatch(batch.rater, batch.number, index);
         bytes32 key = _key(batch.rater, batch.number, index, msg.sender);
-        if (_demands[key] != 0) revert AlreadyDemanded(msg.sender, index);
-        uint256 deadline = block.timestamp + RESPONSE;
-        _demands[key] = deadline;
-        emit Demanded(batch.rater, batch.number, msg.sender, index, deadline);
+        if (_responseDeadlines[key] != 0) revert AlreadyChallenged(msg.sender, index);
+        uint256 deadline = block.timestamp + RESPONSE_WINDOW;
+        _responseDeadlines[key] = deadline;
+        emit AvailabilityChallenged(batch.rater, batch.number, msg.sender, index, deadline);
     }
 
     /// @inheritdoc IReliability
-    function reveal(Batch calldata batch, Proof calldata proof, address by) external {
+    function respond(Batch calldata batch, Proof calldata proof, address challenger) external {
         _requireKnown(batch);
         _requireLeaf(batch, proof);
-        uint256 deadline = _close(_key(batch.rater, batch.number, proof.index, by), by, proof.index);
-        bool isLate = block.timestamp > deadline && block.timestamp <= batch.submittedAt + WINDOW;
-        if (isLate) revert TooLate(block.timestamp, deadline); // or it would answer just before it is punished
-        emit Revealed(batch.rater, batch.number, by, proof.index);
-        Address.sendValue(payable(msg.sender), DEMAND_FEE);
+        uint256 deadline =
+            _closeChallenge(_key(batch.rater, batch.number, proof.index, challenger), challenger, proof.index);
+        bool isLate = block.timestamp > deadline && block.timestamp <= batch.submittedAt + CHALLENGE_WINDOW;
+        if (isLate) revert DeadlineExpired(block.timestamp, deadline); // or the rater would respond just before it is slashed
+        emit Responded(batch.rater, batch.number, challenger, proof.index);
+        Address.sendValue(payable(msg.sender), AVAILABILITY_FEE);
     }
 
     /// @inheritdoc IReliability
-    function reclaim(address rater, uint32 number, uint256 index) external {
-        if (_commitments[rater][number] != 0) revert BatchStands(rater, number);
-        _close(_key(rater, number, index, msg.sender), msg.sender, index);
-        Address.sendValue(payable(msg.sender), DEMAND_FEE);
+    function reclaimFee(address rater, uint32 number, uint256 index) external {
+        if (_commitments[rater][number] != 0) revert BatchActive(rater, number);
+        _closeChallenge(_key(rater, number, index, msg.sender), msg.sender, index);
+        Address.sendValue(payable(msg.sender), AVAILABILITY_FEE);
     }
 
     /// @inheritdoc IReliability
@@ -142,7 +145,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
 
     /// @inheritdoc IReliability
     function scores(uint256[] calldata nodes) external view returns (Score[] memory found) {
-        if (nodes.length > MAX_QUESTION) revert QuestionSize(nodes.length, MAX_QUESTION);
+        if (nodes.length > MAX_NODES_PER_CALL) revert TooManyNodes(nodes.length, MAX_NODES_PER_CALL);
         found = new Score[](nodes.length);
         uint256 epoch = currentEpoch();
         for (uint256 i = 0; i < nodes.length; ++i) {
@@ -160,7 +163,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         return _hashTypedDataV4(receipt.hash());
     }
 
-    /// @dev Add each delta to its node: the influence that takes. 256 numbers of 48 bits cannot run over.
+    /// @dev Add each delta to its node and return the influence used. 256 numbers of 48 bits cannot overflow.
     function _add(uint256[] calldata deltas) private returns (uint256 weight) {
         uint256 epoch = currentEpoch();
         uint256 ratings = 0;
@@ -169,7 +172,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
             uint256 count = uint32(delta);
             unchecked {
                 uint256 own = uint256(uint48(delta >> 80)) + uint48(delta >> 32);
-                if (own < count || own > count * MAX_VALUE || count == 0) revert WrongDelta(i, delta);
+                if (own < count || own > count * MAX_VALUE || count == 0) revert IncorrectDelta(i, delta);
                 weight += own;
                 ratings += count;
             }
@@ -179,8 +182,8 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         if (ratings > MAX_RATINGS) revert TooManyRatings(ratings, MAX_RATINGS);
     }
 
-    /// @dev Take a batch back, and its rater's bond.
-    function _punish(Batch calldata batch, Fault fault, uint256 fee) private {
+    /// @dev Remove a batch from the scores and slash its rater.
+    function _slashBatch(Batch calldata batch, Fault fault, uint256 fee) private {
         delete _commitments[batch.rater][batch.number];
         uint256 epoch = currentEpoch();
         uint256 since = batch.submittedAt / EPOCH;
@@ -188,7 +191,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
             PackedScore storage score_ = _scores[batch.deltas[i] >> 128];
             score_.word = score_.word.remove(batch.deltas[i], since, epoch);
         }
-        uint256 reward = _seize(batch.rater);
+        uint256 reward = _slash(batch.rater);
         emit Slashed(batch.rater, batch.number, msg.sender, fault, reward);
         if (fee != 0) Address.sendValue(payable(msg.sender), fee);
     }
@@ -200,7 +203,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         if (receipt.client != batch.rater) return Fault.Client;
         if (
             receipt.issuedAt > batch.submittedAt + CLOCK_SKEW
-                || batch.submittedAt > uint256(receipt.issuedAt) + VALIDITY
+                || batch.submittedAt > uint256(receipt.issuedAt) + RECEIPT_VALIDITY
         ) return Fault.Time;
         (uint256 delta, uint256 first, uint256 last) = batch.deltas.deltaOf(proof.index);
         if (receipt.node != delta >> 128) return Fault.Sum;
@@ -215,14 +218,14 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         uint256 node = rating.receipt.node;
         (address signer, ECDSA.RecoverError problem,) =
             ECDSA.tryRecover(digestOf(rating.receipt), rating.v, rating.r, rating.s);
-        uint64 until = tenure(node, signer).walletUntil;
+        uint64 until = keyHistory(node, signer).walletUntil;
         if (problem != ECDSA.RecoverError.NoError || until == 0) return Fault.Signature;
-        if (until != LASTING && batch.submittedAt > until + GRACE) return Fault.Signature;
-        Tenure memory own = tenure(node, batch.rater);
+        if (until != ONGOING && batch.submittedAt > until + KEY_GRACE_PERIOD) return Fault.Signature;
+        KeyPeriods memory own = keyHistory(node, batch.rater);
         bool isWallet =
             own.walletSince != 0 && own.walletSince <= batch.submittedAt && batch.submittedAt <= own.walletUntil;
-        bool isOwner =
-            own.ownerSince != 0 && own.ownerSince + NOTICE <= batch.submittedAt && batch.submittedAt <= own.ownerUntil;
+        bool isOwner = own.ownerSince != 0 && own.ownerSince + CHECKPOINT_NOTICE <= batch.submittedAt
+            && batch.submittedAt <= own.ownerUntil;
         return signer == batch.rater || isWallet || isOwner ? Fault.SelfRating : Fault.None;
     }
 
@@ -241,10 +244,10 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         if (!proof.isIn(batch.deltas.size(), batch.root)) revert NotInBatch(batch.rater, batch.number, proof.index);
     }
 
-    function _close(bytes32 key, address by, uint256 index) private returns (uint256 deadline) {
-        deadline = _demands[key];
-        if (deadline == 0) revert NotDemanded(by, index);
-        delete _demands[key];
+    function _closeChallenge(bytes32 key, address challenger, uint256 index) private returns (uint256 deadline) {
+        deadline = _responseDeadlines[key];
+        if (deadline == 0) revert NotChallenged(challenger, index);
+        delete _responseDeadlines[key];
     }
 
     function _hash(uint64 submittedAt, bytes32 root, bytes32 content, uint256[] calldata deltas)
@@ -255,7 +258,7 @@ contract Reliability is IReliability, Bonds, Witness, EIP712 {
         return keccak256(abi.encode(submittedAt, root, content, deltas));
     }
 
-    function _key(address rater, uint32 number, uint256 index, address by) private pure returns (bytes32) {
-        return keccak256(abi.encode(rater, number, index, by));
+    function _key(address rater, uint32 number, uint256 index, address challenger) private pure returns (bytes32) {
+        return keccak256(abi.encode(rater, number, index, challenger));
     }
 }

@@ -14,7 +14,7 @@ contract ChallengeTest is Audited {
 
     function testFuzz_challengeLeaf_revertsWhenHonest(uint8 count, uint8 index) public {
         Rating[] memory list = ratings(1 + count % 40, 0);
-        isBlameless(submit(list), list, index % list.length);
+        hasNoFault(submit(list), list, index % list.length);
     }
 
     function test_challengeLeaf_costs() public {
@@ -26,54 +26,54 @@ contract ChallengeTest is Audited {
         vm.snapshotGasLastCall("challenge a leaf of 64");
     }
 
-    function testFuzz_challengeLeaf_takesValuesOutOfRange(int8 value) public {
+    function testFuzz_challengeLeaf_slashesValuesOutOfRange(int8 value) public {
         Rating[] memory list = ratings(3, 0);
         for (uint256 i = 0; i < 3; ++i) {
             list[i].value = i == 1 ? value : int8(2);
         }
         sumUp(list);
         Batch memory batch = submitAs(client, list, deltasOf(list));
-        if (value != 0 && value <= 100 && value >= -100) isBlameless(batch, list, 1);
+        if (value != 0 && value <= 100 && value >= -100) hasNoFault(batch, list, 1);
         else slashes(batch, list, 1, Fault.Value);
     }
 
-    function test_challengeLeaf_takesReceiptsOfOthers() public {
+    function test_challengeLeaf_slashesReceiptsOfOthers() public {
         Receipt memory receipt = receiptOf(1);
         receipt.client = stranger;
         slashes(rate(receipt, OWNER_KEY, 100), Fault.Client);
     }
 
-    function test_challengeLeaf_takesReceiptsOfTheFuture() public {
+    function test_challengeLeaf_slashesReceiptsOfTheFuture() public {
         Receipt memory receipt = receiptOf(1);
         receipt.issuedAt = START + 2 minutes;
         Rating[] memory list = one(rate(receipt, OWNER_KEY, 100));
-        isBlameless(submit(list), list, 0);
+        hasNoFault(submit(list), list, 0);
         receipt.issuedAt += 1;
         list = one(rate(receipt, OWNER_KEY, 100));
         slashes(submit(list), list, 0, Fault.Time);
     }
 
-    function test_challengeLeaf_takesExpiredReceipts() public {
+    function test_challengeLeaf_slashesExpiredReceipts() public {
         vm.warp(START + 30 days);
         Rating[] memory list = one(honest(1, 100));
-        isBlameless(submit(list), list, 0);
+        hasNoFault(submit(list), list, 0);
         vm.warp(START + 30 days + 1);
         list = one(honest(2, 100));
         slashes(submit(list), list, 0, Fault.Time);
     }
 
-    function test_challengeLeaf_takesForgedSignatures() public {
+    function test_challengeLeaf_slashesForgedSignatures() public {
         slashes(rate(receiptOf(1), STRANGER_KEY, 100), Fault.Signature);
     }
 
-    function test_challengeLeaf_takesMalleatedSignatures() public {
+    function test_challengeLeaf_slashesMalleatedSignatures() public {
         Rating memory rating = honest(1, 100);
         uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
         (rating.s, rating.v) = (bytes32(n - uint256(rating.s)), rating.v == 27 ? 28 : 27);
         slashes(rating, Fault.Signature);
     }
 
-    function testFuzz_challengeLeaf_takesChangedReceipts(uint256 field, bytes32 difference) public {
+    function testFuzz_challengeLeaf_slashesChangedReceipts(uint256 field, bytes32 difference) public {
         if (difference == 0) difference = bytes32(uint256(1));
         Rating memory rating = honest(1, 100);
         if (field % 4 == 0) rating.receipt.manifest ^= difference;
@@ -83,30 +83,30 @@ contract ChallengeTest is Audited {
         slashes(rating, Fault.Signature);
     }
 
-    function test_challengeLeaf_takesReceiptsOfAnotherContract() public {
+    function test_challengeLeaf_slashesReceiptsOfAnotherContract() public {
         Receipt memory receipt = receiptOf(1);
         Rating memory rating = honest(1, 100);
         (rating.v, rating.r, rating.s) = vm.sign(OWNER_KEY, new Reliability(identity).digestOf(receipt));
         slashes(rating, Fault.Signature);
     }
 
-    function test_challengeLeaf_takesReceiptsOfNodesThatDoNotExist() public {
+    function test_challengeLeaf_slashesReceiptsOfNodesThatDoNotExist() public {
         Receipt memory receipt = receiptOf(1);
         receipt.node = 99;
         Rating[] memory list = one(rate(receipt, OWNER_KEY, 100));
         slashes(submit(list), list, 0, Fault.Signature);
     }
 
-    function test_challengeLeaf_takesReceiptsThatTheRaterSigned() public {
+    function test_challengeLeaf_slashesReceiptsThatTheRaterSigned() public {
         rotateWallet(CLIENT_KEY);
-        witnessNode();
+        checkpointNode();
         slashes(rate(receiptOf(1), CLIENT_KEY, 100), Fault.SelfRating);
     }
 
-    function test_challengeLeaf_takesRatingsByTheOwner() public {
+    function test_challengeLeaf_slashesRatingsByTheOwner() public {
         bond(owner, BOND);
         rotateWallet(STRANGER_KEY);
-        witnessNode();
+        checkpointNode();
         vm.warp(START + 1 hours);
         Receipt memory receipt = receiptOf(1);
         receipt.client = owner;
@@ -114,41 +114,41 @@ contract ChallengeTest is Audited {
         slashes(submitAs(owner, list, deltasOf(list)), list, 0, Fault.SelfRating);
     }
 
-    function test_challengeLeaf_revertsWhenRaterWasMadeOwnerTooLate() public {
+    function test_challengeLeaf_revertsWhenRaterBecameOwnerWithinTheNotice() public {
         Rating[] memory list = one(honest(1, -100));
         vm.prank(owner);
         identity.transferFrom(owner, client, node);
-        witnessNode();
+        checkpointNode();
         vm.warp(START + 1 hours - 1);
-        isBlameless(submit(list), list, 0);
+        hasNoFault(submit(list), list, 0);
         vm.warp(START + 1 hours);
         slashes(submit(list), list, 0, Fault.SelfRating);
     }
 
-    function test_challengeLeaf_revertsWhenWalletWasReplacedSinceAndNotForLong() public {
+    function test_challengeLeaf_revertsWhenWalletWasReplacedWithinTheGracePeriod() public {
         Rating[] memory list = one(honest(1, -100));
         Batch memory early = submit(list);
         rotateWallet(STRANGER_KEY);
-        witnessNode();
-        isBlameless(early, list, 0);
+        checkpointNode();
+        hasNoFault(early, list, 0);
         vm.warp(START + 2 days);
         list = one(honest(2, -100));
-        isBlameless(submit(list), list, 0);
+        hasNoFault(submit(list), list, 0);
         list = one(rate(receiptOf(3), STRANGER_KEY, 100));
-        isBlameless(submit(list), list, 0);
+        hasNoFault(submit(list), list, 0);
         vm.warp(START + 2 days + 1);
         list = one(honest(4, 100));
         slashes(submit(list), list, 0, Fault.Signature);
     }
 
-    function test_challengeLeaf_takesLeavesOfAnotherNode() public {
+    function test_challengeLeaf_slashesLeavesOfAnotherNode() public {
         Rating[] memory list = ratings(2, 0);
         uint256[] memory deltas = deltasOf(list);
         deltas[0] = deltaOf(7, 200, 0, 2);
         slashes(submitAs(client, list, deltas), list, 0, Fault.Sum);
     }
 
-    function test_challengeLeaf_takesAFirstLeafThatBringsSums() public {
+    function test_challengeLeaf_slashesAFirstLeafThatBringsSums() public {
         Rating[] memory list = ratings(2, 0);
         (list[0].value, list[1].value) = (10, 10);
         (list[0].positive, list[1].positive) = (11, 21);
@@ -156,7 +156,7 @@ contract ChallengeTest is Audited {
         slashes(submitAs(client, list, deltas), list, 0, Fault.Sum);
     }
 
-    function testFuzz_challengeLeaf_takesALastLeafThatIsNotTheDelta(uint48 positive, uint48 negative) public {
+    function testFuzz_challengeLeaf_slashesALastLeafThatIsNotTheDelta(uint48 positive, uint48 negative) public {
         (positive, negative) = (1 + positive % 150, 1 + negative % 150);
         Rating[] memory list = ratings(3, 0); // 200 for and 40 against
         uint256[] memory deltas = deltasOf(list);
@@ -166,7 +166,7 @@ contract ChallengeTest is Audited {
 
     // --- two leaves -------------------------------------------------------------------------------------------------
 
-    function testFuzz_challengeSum_takesASumThatDoesNotFollow(uint8 count, uint8 place, uint48 extra) public {
+    function testFuzz_challengeSum_slashesASumThatDoesNotFollow(uint8 count, uint8 place, uint48 extra) public {
         Rating[] memory list = ratings(3 + count % 30, 0);
         uint256 index = 1 + place % (list.length - 2);
         list[index].negative += 1 + extra % 1000;
@@ -177,14 +177,14 @@ contract ChallengeTest is Audited {
         requireSlashed(batch);
     }
 
-    function test_challengeSum_revertsWhenHonestOrNoNeighbours() public {
+    function test_challengeSum_revertsWhenHonestOrNotAdjacent() public {
         Rating[] memory list = ratings(4, 0);
         Batch memory batch = submit(list);
         (Proof memory first, Proof memory second, Proof memory third) =
             (proofOf(list, 0), proofOf(list, 1), proofOf(list, 2));
-        vm.expectRevert(blameless(batch, 2));
+        vm.expectRevert(noFault(batch, 2));
         reliability.challengeSum(batch, second, third);
-        vm.expectRevert(abi.encodeWithSelector(IReliability.NotNeighbours.selector, 0, 2));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.NotAdjacent.selector, 0, 2));
         reliability.challengeSum(batch, first, third);
     }
 
@@ -194,11 +194,11 @@ contract ChallengeTest is Audited {
         sumUp(list);
         Batch memory batch = submit(list);
         (Proof memory first, Proof memory second) = (proofOf(list, 0), proofOf(list, 1));
-        vm.expectRevert(abi.encodeWithSelector(IReliability.NotNeighbours.selector, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.NotAdjacent.selector, 0, 1));
         reliability.challengeSum(batch, first, second);
     }
 
-    function test_challengeDuplicate_takesAReceiptTwiceInOneBatch() public {
+    function test_challengeDuplicate_slashesAReceiptTwiceInOneBatch() public {
         Rating[] memory list = ratings(5, 0);
         list[4] = list[1];
         sumUp(list);
@@ -207,7 +207,7 @@ contract ChallengeTest is Audited {
         requireSlashed(batch);
     }
 
-    function test_challengeDuplicate_takesAReceiptInTwoBatches() public {
+    function test_challengeDuplicate_slashesAReceiptInTwoBatches() public {
         Rating[] memory list = ratings(3, 0);
         Batch memory first = submit(list);
         vm.warp(START + 29 days);
@@ -222,17 +222,17 @@ contract ChallengeTest is Audited {
         Rating[] memory list = ratings(2, 0);
         Batch memory batch = submit(list);
         (Proof memory first, Proof memory second) = (proofOf(list, 0), proofOf(list, 1));
-        vm.expectRevert(blameless(batch, 0));
+        vm.expectRevert(noFault(batch, 0));
         reliability.challengeDuplicate(batch, first, batch, first);
-        vm.expectRevert(blameless(batch, 0));
+        vm.expectRevert(noFault(batch, 0));
         reliability.challengeDuplicate(batch, first, batch, second);
         bond(stranger, BOND);
         Batch memory copied = submitAs(stranger, list, deltasOf(list));
-        vm.expectRevert(blameless(batch, 0));
+        vm.expectRevert(noFault(batch, 0));
         reliability.challengeDuplicate(batch, first, copied, first);
     }
 
-    // --- what any challenge needs -------------------------------------------------------------------------------------
+    // --- conditions of every challenge -------------------------------------------------------------------------------------
 
     function test_challengeLeaf_revertsWhenNotInTheBatch() public {
         Rating[] memory list = ratings(3, 0);
@@ -263,7 +263,7 @@ contract ChallengeTest is Audited {
         assert(reliability.rewardOf(AUDITOR).amount == BOND / 2);
     }
 
-    function test_challengeLeaf_launderingOnesOwnBondCostsHalfOfIt() public {
+    function test_challengeLeaf_slashingTheSendersOwnBondCostsHalfOfIt() public {
         Rating[] memory list = one(rate(receiptOf(1), STRANGER_KEY, 100));
         Batch memory batch = submit(list);
         Proof memory proof = proofOf(list, 0);
@@ -272,7 +272,7 @@ contract ChallengeTest is Audited {
         assert(reliability.rewardOf(client).amount == BOND / 2 && reliability.score(node).positive == 0);
     }
 
-    function test_challengeLeaf_paysInTheNextEpochSoThatCapitalServesOneAccountInEach() public {
+    function test_challengeLeaf_paysInTheNextEpoch() public {
         bond(stranger, 0.01 ether);
         Rating[] memory list = one(rate(receiptOf(1), STRANGER_KEY, 100));
         Batch memory batch = submit(list);
@@ -294,7 +294,7 @@ contract ChallengeTest is Audited {
         reliability.claim();
     }
 
-    function test_challengeLeaf_paysForTheOtherBatchesOfWhoHasLostItsBond() public {
+    function test_challengeLeaf_paysForOtherBatchesOfASlashedRater() public {
         Rating[] memory forged = one(rate(receiptOf(1), STRANGER_KEY, 100));
         Batch[3] memory all = [submit(forged), submit(forged), submit(forged)];
         for (uint256 i = 0; i < 3; ++i) {
@@ -305,7 +305,7 @@ contract ChallengeTest is Audited {
         assert(address(reliability).balance == BOND);
     }
 
-    function test_challengeLeaf_takesBackOnlyItsOwnBatchAndWhatIsLeftOfIt() public {
+    function test_challengeLeaf_removesOnlyItsOwnBatchAndItsRemainingWeight() public {
         submit(ratings(2, 0));
         Rating[] memory list = two(honest(10, 100), rate(receiptOf(11), STRANGER_KEY, -100));
         Batch memory batch = submit(list);

@@ -5,8 +5,8 @@ import {Batch, Proof, Rating} from "../src/types/Batch.sol";
 import {Score} from "../src/types/Score.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
-/// @dev Whatever honest and hostile raters, auditors and nodes do, in any order, with a fixed amount of capital between
-/// them that they pass around as they like: what must then hold is counted beside the contracts.
+/// @dev Actions of honest and hostile raters, auditors and nodes in any order, with a fixed amount of capital that they
+/// pass to each other. Expected sums are counted beside the contracts.
 contract Network is Fixture {
     uint256 public constant CAPITAL = 3 ether;
     uint256 internal constant RATERS = 3;
@@ -16,7 +16,7 @@ contract Network is Fixture {
     Batch[] internal batches;
     mapping(uint256 index => Rating) internal leaves; // each batch has one
     mapping(uint256 index => bool) internal isForged;
-    mapping(uint256 index => bool) internal isTakenBack;
+    mapping(uint256 index => bool) internal isRemoved;
     mapping(uint256 epoch => uint256) internal influence;
     uint256 internal fees;
     uint256 internal nonces;
@@ -28,21 +28,21 @@ contract Network is Fixture {
         super.setUp();
         vm.deal(vm.addr(keys[0]), CAPITAL);
         vm.deal(address(this), 0);
-        witnessNode();
+        checkpointNode();
     }
 
     /// @dev The fuzzer calls every public function; a second deployment would forget the first.
     function setUp() public override {}
 
-    function stake(uint8 who, uint256 amount) external {
-        address rater = vm.addr(keys[who % RATERS]);
+    function stake(uint8 actor, uint256 amount) external {
+        address rater = vm.addr(keys[actor % RATERS]);
         amount = rater.balance < 0.3 ether ? rater.balance : 0.3 ether + amount % (rater.balance - 0.3 ether + 1);
         vm.prank(rater);
         reliability.bond{value: amount}();
     }
 
-    function unstake(uint8 who) external {
-        address rater = vm.addr(keys[who % RATERS]);
+    function unstake(uint8 actor) external {
+        address rater = vm.addr(keys[actor % RATERS]);
         uint256 amount = reliability.raterOf(rater).bond;
         uint256 last = reliability.raterOf(rater).lastBatchAt;
         vm.prank(rater);
@@ -53,9 +53,9 @@ contract Network is Fixture {
         }
     }
 
-    function claim(uint8 who) external {
+    function claim(uint8 actor) external {
         vm.warp(time);
-        address account = vm.addr(keys[who % RATERS]);
+        address account = vm.addr(keys[actor % RATERS]);
         uint256 epoch = reliability.rewardOf(account).epoch;
         vm.prank(account);
         try reliability.claim() {
@@ -71,15 +71,15 @@ contract Network is Fixture {
         vm.deal(receiver, receiver.balance + amount);
     }
 
-    function wait(uint256 howLong) external {
-        time += howLong % 6 days;
+    function wait(uint256 duration) external {
+        time += duration % 6 days;
         vm.warp(time);
     }
 
-    /// @dev As much as the bond still buys at a stroke, over one leaf, right or forged.
-    function rate(uint8 who, int8 value, bool forged) external {
+    /// @dev One rating, honest or forged.
+    function rate(uint8 actor, int8 value, bool forged) external {
         vm.warp(time);
-        uint256 key = keys[who % RATERS];
+        uint256 key = keys[actor % RATERS];
         address rater = vm.addr(key);
         Rating memory rating = honest(++nonces, value);
         rating.receipt.client = rater;
@@ -97,9 +97,9 @@ contract Network is Fixture {
         } catch {}
     }
 
-    function rateMuch(uint8 who, uint32 weight) external {
+    function rateMuch(uint8 actor, uint32 weight) external {
         vm.warp(time);
-        address rater = vm.addr(keys[who % RATERS]);
+        address rater = vm.addr(keys[actor % RATERS]);
         uint256 most = reliability.influenceOf(rater);
         uint256 used = weight % 3 == 0 ? most + 1 : most;
         uint256[] memory deltas = new uint256[](1);
@@ -111,48 +111,48 @@ contract Network is Fixture {
         } catch {}
     }
 
-    function accuse(uint256 index, uint8 who) external {
+    function accuse(uint256 index, uint8 actor) external {
         if (batches.length == 0) return;
         vm.warp(time);
         index = index % batches.length;
         Batch memory batch = batches[index];
         Proof memory proof = Proof(0, leaves[index], new bytes32[](0));
-        address auditor = vm.addr(keys[who % RATERS]);
+        address auditor = vm.addr(keys[actor % RATERS]);
         vm.prank(auditor);
         try reliability.challengeLeaf(batch, proof) {
-            assert(isForged[index] && !isTakenBack[index] && time <= batch.submittedAt + 10 days);
-            isTakenBack[index] = true;
+            assert(isForged[index] && !isRemoved[index] && time <= batch.submittedAt + 10 days);
+            isRemoved[index] = true;
         } catch {
-            assert(!isForged[index] || isTakenBack[index] || time > batch.submittedAt + 10 days);
+            assert(!isForged[index] || isRemoved[index] || time > batch.submittedAt + 10 days);
         }
     }
 
-    function demand(uint256 index, uint8 who) external {
-        address auditor = vm.addr(keys[who % RATERS]);
+    function challengeAvailability(uint256 index, uint8 actor) external {
+        address auditor = vm.addr(keys[actor % RATERS]);
         if (batches.length == 0 || auditor.balance < FEE) return;
         Batch memory batch = batches[index % batches.length];
         vm.prank(auditor);
-        try reliability.demand{value: FEE}(batch, 0) {
+        try reliability.challengeAvailability{value: FEE}(batch, 0) {
             fees += FEE;
         } catch {}
     }
 
-    function endDemand(uint256 index, uint8 who, uint8 how) external {
+    function endChallenge(uint256 index, uint8 actor, uint8 how) external {
         if (batches.length == 0) return;
         index = index % batches.length;
         Batch memory batch = batches[index];
-        address auditor = vm.addr(keys[who % RATERS]);
+        address auditor = vm.addr(keys[actor % RATERS]);
         vm.prank(auditor);
         if (how % 3 == 0) {
-            try reliability.challengeSilence(batch, 0) {
-                (fees, isTakenBack[index]) = (fees - FEE, true);
+            try reliability.challengeNoResponse(batch, 0) {
+                (fees, isRemoved[index]) = (fees - FEE, true);
             } catch {}
         } else if (how % 3 == 1) {
-            try reliability.reveal(batch, Proof(0, leaves[index], new bytes32[](0)), auditor) {
+            try reliability.respond(batch, Proof(0, leaves[index], new bytes32[](0)), auditor) {
                 fees -= FEE;
             } catch {}
         } else {
-            try reliability.reclaim(batch.rater, batch.number, 0) {
+            try reliability.reclaimFee(batch.rater, batch.number, 0) {
                 fees -= FEE;
             } catch {}
         }
@@ -167,33 +167,33 @@ contract Network is Fixture {
         } catch {}
     }
 
-    /// @dev Wei are neither made nor lost, wherever they are.
+    /// @dev Wei are neither created nor lost.
     function checkBonds() external view {
         uint256 bonds = 0;
-        uint256 purses = 0;
+        uint256 balances = 0;
         for (uint256 i = 0; i < RATERS; ++i) {
             bonds += reliability.raterOf(vm.addr(keys[i])).bond;
             bonds += reliability.rewardOf(vm.addr(keys[i])).amount + reliability.bountyOf(vm.addr(keys[i]));
-            purses += vm.addr(keys[i]).balance;
+            balances += vm.addr(keys[i]).balance;
         }
         assert(address(reliability).balance == bonds + reliability.burnt() + fees);
-        assert(address(reliability).balance + purses == CAPITAL);
+        assert(address(reliability).balance + balances == CAPITAL);
     }
 
-    /// @dev However the capital moved, nobody got more out of it in any epoch than it buys.
+    /// @dev In every epoch the raters together use at most the influence that their capital gives.
     function checkInfluence() external view {
         for (uint256 epoch = START / 1 weeks; epoch <= time / 1 weeks; ++epoch) {
             assert(influence[epoch] <= CAPITAL / 1e13);
         }
     }
 
-    /// @dev A score is never more than what stands behind it.
+    /// @dev A score is never more than the ratings of its active batches.
     function checkScores() external view {
         uint256 positive = 0;
         uint256 negative = 0;
         uint256 count = 0;
         for (uint256 i = 0; i < batches.length; ++i) {
-            if (isTakenBack[i]) continue;
+            if (isRemoved[i]) continue;
             (positive, negative, count) = (positive + leaves[i].positive, negative + leaves[i].negative, count + 1);
         }
         Score memory sums = reliability.score(node);

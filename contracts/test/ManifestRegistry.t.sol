@@ -64,7 +64,7 @@ contract ManifestRegistryTest is Fixture {
 
     function test_publish_revertsWhenSequenceRepeats() public {
         publishFirst();
-        vm.expectRevert(abi.encodeWithSelector(IManifestRegistry.WrongSequence.selector, node, 1, 2));
+        vm.expectRevert(abi.encodeWithSelector(IManifestRegistry.IncorrectSequence.selector, node, 1, 2));
         vm.prank(owner);
         manifests.publish(node, 1, NEXT);
     }
@@ -72,7 +72,7 @@ contract ManifestRegistryTest is Fixture {
     function testFuzz_publish_revertsWhenSequenceIsNotNext(uint64 sequence) public {
         if (sequence == 2) return;
         publishFirst();
-        vm.expectRevert(abi.encodeWithSelector(IManifestRegistry.WrongSequence.selector, node, sequence, 2));
+        vm.expectRevert(abi.encodeWithSelector(IManifestRegistry.IncorrectSequence.selector, node, sequence, 2));
         vm.prank(owner);
         manifests.publish(node, sequence, NEXT);
     }

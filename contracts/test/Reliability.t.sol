@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IBonds} from "../src/interfaces/IBonds.sol";
+import {IKeyHistory} from "../src/interfaces/IKeyHistory.sol";
 import {IReliability} from "../src/interfaces/IReliability.sol";
 import {Batch, Rating} from "../src/types/Batch.sol";
 import {Rater} from "../src/types/Rater.sol";
@@ -14,7 +15,7 @@ contract ReliabilityTest is Fixture {
     function setUp() public override {
         super.setUp();
         bond(client, BOND);
-        witnessNode();
+        checkpointNode();
     }
 
     function submitDeltas(address rater, uint256[] memory deltas) internal {
@@ -22,7 +23,7 @@ contract ReliabilityTest is Fixture {
         reliability.submit(CONTENT, CONTENT, deltas, block.timestamp);
     }
 
-    function submitExpecting(uint256 delta, bytes memory reason) internal {
+    function refusesSubmission(uint256 delta, bytes memory reason) internal {
         vm.expectRevert(reason);
         submitDeltas(client, listOf(delta));
     }
@@ -32,7 +33,7 @@ contract ReliabilityTest is Fixture {
         list[0] = delta;
     }
 
-    /// @dev Two of three verdicts good: what a batch of `each` ratings a node looks like.
+    /// @dev Deltas of `count` nodes with `each` ratings, two of three of them positive.
     function manyNodes(uint256 count, uint256 each) internal pure returns (uint256[] memory list) {
         list = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
@@ -86,35 +87,35 @@ contract ReliabilityTest is Fixture {
     }
 
     function test_submit_revertsWhenEmpty() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.BatchSize.selector, 0, 256));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.IncorrectBatchSize.selector, 0, 256));
         submitDeltas(client, new uint256[](0));
     }
 
     function test_submit_revertsWhenAboutTooManyNodes() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.BatchSize.selector, 257, 256));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.IncorrectBatchSize.selector, 257, 256));
         submitDeltas(client, manyNodes(257, 1));
     }
 
     function test_submit_revertsWhenItCarriesTooManyRatings() public {
-        submitExpecting(
+        refusesSubmission(
             deltaOf(node, 65_537, 0, 65_537),
             abi.encodeWithSelector(IReliability.TooManyRatings.selector, 65_537, 65_536)
         );
     }
 
     function test_submit_revertsWhenDeadlinePassed() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.TooLate.selector, START, START - 1));
+        vm.expectRevert(abi.encodeWithSelector(IReliability.DeadlineExpired.selector, START, START - 1));
         vm.prank(client);
         reliability.submit(CONTENT, CONTENT, listOf(deltaOf(node, 1, 0, 1)), START - 1);
     }
 
-    function testFuzz_submit_revertsWhenWeightsAreNotOfSoManyRatings(uint48 positive, uint48 negative, uint16 count)
+    function testFuzz_submit_revertsWhenWeightDoesNotFitTheCount(uint48 positive, uint48 negative, uint16 count)
         public
     {
         uint256 delta = deltaOf(node, positive, negative, count);
         uint256 weight = uint256(positive) + negative;
         if (count == 0 || weight < count || weight > uint256(count) * 100) {
-            return submitExpecting(delta, abi.encodeWithSelector(IReliability.WrongDelta.selector, 0, delta));
+            return refusesSubmission(delta, abi.encodeWithSelector(IReliability.IncorrectDelta.selector, 0, delta));
         }
         bond(client, 100 ether);
         submitDeltas(client, listOf(delta));
@@ -140,11 +141,11 @@ contract ReliabilityTest is Fixture {
         assert(positive == (weight > budget ? 0 : weight));
     }
 
-    function test_submit_revertsWhenEpochIsSpentAndNotInTheNext() public {
+    function test_submit_revertsWhenTheBudgetOfTheEpochIsSpent() public {
         uint256[] memory all = listOf(deltaOf(node, 100_000, 0, 1000));
         submitDeltas(client, all);
         assert(reliability.influenceOf(client) == 0);
-        submitExpecting(
+        refusesSubmission(
             deltaOf(node, 1, 0, 1), abi.encodeWithSelector(IBonds.OverBudget.selector, client, 100_001, 100_000)
         );
         vm.warp((START / 1 weeks + 1) * 1 weeks);
@@ -152,7 +153,7 @@ contract ReliabilityTest is Fixture {
         submitDeltas(client, all);
     }
 
-    /// @dev What n accounts can do together with one bond, over some epochs.
+    /// @dev Influence that accounts have together with one bond split between them.
     function influenceOfSplit(uint256 accounts) internal returns (uint256 total) {
         uint256 target = 5000 + accounts;
         for (uint256 i = 0; i < accounts; ++i) {
@@ -199,7 +200,7 @@ contract ReliabilityTest is Fixture {
         reliability.unbond(BOND + 1);
     }
 
-    function test_bond_addsUp() public {
+    function test_bond_addsToTheBond() public {
         vm.expectEmit();
         emit IBonds.Bonded(client, 1, BOND + 1);
         bond(client, 1);
@@ -225,7 +226,7 @@ contract ReliabilityTest is Fixture {
         requireSum(node, 0, 0, 110);
     }
 
-    function testFuzz_score_fadesAlikeHoweverOftenItIsTouched(uint8 epochs) public {
+    function testFuzz_score_fadesAlikeWithAndWithoutUpdates(uint8 epochs) public {
         for (uint256 i = 0; i < epochs % 40; ++i) {
             submitDeltas(client, listOf(i == 0 ? deltaOf(node, 50_000, 20_000, 700) : deltaOf(node, 1, 0, 1)));
             if (i == 0) submitDeltas(client, listOf(deltaOf(77, 20_000, 0, 700)));
@@ -245,11 +246,11 @@ contract ReliabilityTest is Fixture {
     }
 
     function test_scores_revertsWhenTooMany() public {
-        vm.expectRevert(abi.encodeWithSelector(IReliability.QuestionSize.selector, 1001, 1000));
+        vm.expectRevert(abi.encodeWithSelector(IKeyHistory.TooManyNodes.selector, 1001, 1000));
         reliability.scores(new uint256[](1001));
     }
 
-    function test_identity_isTheOneGiven() public view {
+    function test_identity_isTheConstructorsArgument() public view {
         assert(address(reliability.identity()) == address(identity));
         assert(address(manifests.identity()) == address(identity));
     }

@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 
 from ..records import Record
 
-CONTRACTS = ("IdentityRegistry", "ManifestRegistry", "Reliability", "ReputationRegistry")
+CONTRACTS = ("IdentityRegistry", "ManifestRegistry", "Reliability")
 _STANDARD_ERRORS = (
     {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]},
     {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},

@@ -19,7 +19,7 @@ MAX_NODES = 256  # `Reliability.MAX_NODES`
 MAX_RATINGS = 65_536  # `Reliability.MAX_RATINGS`
 MAX_VALUE = 100
 MAX_NODE = (1 << 128) - 1  # nodes that a delta can name
-LASTING = (1 << 64) - 1  # an "until" that has not come
+ONGOING = (1 << 64) - 1  # an "until" that has not come
 _RECEIPT = "(uint256,bytes32,bytes32,bytes32,address,uint64,bytes32)"
 _LEAF = f"({_RECEIPT},bytes32,bytes32,uint8,int8,uint48,uint48)"
 
@@ -111,7 +111,7 @@ class Reward(Record, frozen=True):
 
 
 class KeyPeriods(Record, frozen=True):
-    """What was witnessed of an account at a node; unix seconds, 0 for never, `LASTING` for still."""
+    """What was witnessed of an account at a node; unix seconds, 0 for never, `ONGOING` for still."""
 
     wallet_since: int
     wallet_until: int

@@ -1,4 +1,4 @@
-"""Putting the contracts on a chain."""
+"""Deployment of the contracts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .rpc import Rpc
 
 
 def deploy(rpc_url: str, signer: Signer) -> Deployment:
-    """Deploy the four contracts, in four transactions; nobody owns them afterwards.
+    """Deploy the three contracts, in three transactions; no account owns them afterwards.
 
     Raises TransactionFailed and ChainUnreachable.
     """
@@ -22,22 +22,20 @@ def deploy(rpc_url: str, signer: Signer) -> Deployment:
     identity, block = _create(rpc, signer, "IdentityRegistry")
     manifests, _ = _create(rpc, signer, "ManifestRegistry", identity)
     reliability, _ = _create(rpc, signer, "Reliability", identity)
-    reputation, _ = _create(rpc, signer, "ReputationRegistry", identity)
     return Deployment(
         chain_id=chain_id,
         identity=identity,
         manifests=manifests,
         reliability=reliability,
         block=block,
-        reputation=reputation,
     )
 
 
 def is_deployed(rpc_url: str, deployment: Deployment) -> bool:
-    """Whether all the addresses hold code on this chain. Raises ChainUnreachable."""
+    """Return True if all the addresses hold code on this chain. Raises ChainUnreachable."""
     rpc = Rpc(rpc_url)
-    addresses = (deployment.identity, deployment.manifests, deployment.reliability, deployment.reputation)
-    return all(address and rpc.request("eth_getCode", [address, "latest"]) != "0x" for address in addresses)
+    addresses = (deployment.identity, deployment.manifests, deployment.reliability)
+    return all(rpc.request("eth_getCode", [address, "latest"]) != "0x" for address in addresses)
 
 
 def _create(rpc: Rpc, signer: Signer, name: str, *arguments: Any) -> tuple[str, int]:

@@ -32,12 +32,12 @@ from .rpc import Rpc
 MAX_NODES_PER_CALL = 1000  # `Reliability.MAX_NODES_PER_CALL`
 EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
 KEPT = 0.97  # of a weight after one epoch; `ScoreLib.KEPT`
-WINDOW_SECONDS = 10 * 86_400  # in which a batch can be challenged; `Reliability.WINDOW`
-AVAILABILITY_FEE = 10**15  # wei; `Reliability.DEMAND_FEE`
+WINDOW_SECONDS = 10 * 86_400  # in which a batch can be challenged; `Reliability.CHALLENGE_WINDOW`
+AVAILABILITY_FEE = 10**15  # wei; `Reliability.AVAILABILITY_FEE`
 SUBMITTED = "0x" + keccak(text="Submitted(address,uint32,bytes32,bytes32,uint256[])").hex()
 SLASHED = "0x" + keccak(text="Slashed(address,uint32,address,uint8,uint256)").hex()
-DEMANDED = "0x" + keccak(text="Demanded(address,uint32,address,uint256,uint256)").hex()
-REVEALED = "0x" + keccak(text="Revealed(address,uint32,address,uint256)").hex()
+AVAILABILITY_CHALLENGED = "0x" + keccak(text="AvailabilityChallenged(address,uint32,address,uint256,uint256)").hex()
+RESPONDED = "0x" + keccak(text="Responded(address,uint32,address,uint256)").hex()
 
 
 class Reliability:
@@ -83,7 +83,7 @@ class Reliability:
         return Reward(amount=amount, free_at=(epoch + 1) * EPOCH_SECONDS if amount else 0)
 
     def key_history(self, node: int, account: str) -> KeyPeriods:
-        found = self._rpc.call(self._contract.functions.tenure(node, account), f"Asking who signed for node {node}")
+        found = self._rpc.call(self._contract.functions.keyHistory(node, account), f"Asking who signed for node {node}")
         return KeyPeriods(wallet_since=found[0], wallet_until=found[1], owner_since=found[2], owner_until=found[3])
 
     def batches(self, rater: str | None = None, *, since: int = 0) -> list[Batch]:
@@ -112,11 +112,11 @@ class Reliability:
         """Return the availability challenges without a response, of a rater or by a challenger, oldest first."""
         found: dict[tuple[str, str, str, int], AvailabilityChallenge] = {}
         with self._rpc.errors("Reading demands"):
-            for log in self._demand_logs([DEMANDED, REVEALED], rater, challenger):
+            for log in self._demand_logs([AVAILABILITY_CHALLENGED, RESPONDED], rater, challenger):
                 kind, account, number, asking = log["topics"]
                 data = bytes.fromhex(log["data"][2:])
                 key = (account, number, asking, int.from_bytes(data[:32]))
-                if kind == REVEALED:
+                if kind == RESPONDED:
                     found.pop(key, None)
                 else:
                     found[key] = AvailabilityChallenge(
@@ -135,7 +135,7 @@ class Reliability:
         """
         found: list[tuple[str, int, LeafProof]] = []
         with self._rpc.errors("Reading what was revealed"):
-            for log in self._demand_logs([REVEALED], None, challenger):
+            for log in self._demand_logs([RESPONDED], None, challenger):
                 sent = self._rpc.web3.eth.get_transaction(log["transactionHash"])
                 if sent.get("to") != self._contract.address:
                     continue
@@ -160,7 +160,7 @@ class Reliability:
 
     def checkpoint(self, signer: Signer, nodes: Sequence[int]) -> str:
         """Have it noted who signs for and owns nodes (256 at most) now: the transaction hash."""
-        return self._rpc.send(signer, self._contract.functions.witness(list(nodes)), f"Witnessing {len(nodes)} nodes")
+        return self._rpc.send(signer, self._contract.functions.checkpoint(list(nodes)), f"Recording {len(nodes)} nodes")
 
     def submit(self, signer: Signer, root: bytes, content: Cid, deltas: Sequence[Delta], deadline: int) -> str:
         """Put a batch of ratings on chain: the transaction hash. It counts only if included by ``deadline``.
@@ -194,22 +194,22 @@ class Reliability:
 
     def challenge_no_response(self, signer: Signer, batch: Batch, index: int) -> str:
         """Punish a rater that did not reveal a leaf that ``signer`` demanded."""
-        call = self._contract.functions.challengeSilence(batch_words(batch), index)
+        call = self._contract.functions.challengeNoResponse(batch_words(batch), index)
         return self._rpc.send(signer, call, _challenging(batch))
 
     def reclaim_fee(self, signer: Signer, demand: AvailabilityChallenge) -> str:
         """Take the fee of a demand back whose batch was taken back: the transaction hash."""
-        call = self._contract.functions.reclaim(demand.rater, demand.number, demand.index)
+        call = self._contract.functions.reclaimFee(demand.rater, demand.number, demand.index)
         return self._rpc.send(signer, call, f"Reclaiming the fee for leaf {demand.index} of batch {demand.number}")
 
     def challenge_availability(self, signer: Signer, batch: Batch, index: int) -> str:
         """Have a leaf revealed, at the price of `AVAILABILITY_FEE` if it is: the transaction hash."""
-        call = self._contract.functions.demand(batch_words(batch), index)
+        call = self._contract.functions.challengeAvailability(batch_words(batch), index)
         return self._rpc.send(signer, call, f"Demanding leaf {index} of {_name(batch)}", value=AVAILABILITY_FEE)
 
     def respond(self, signer: Signer, batch: Batch, proof: LeafProof, challenger: str) -> str:
         """Reveal a leaf that ``challenger`` demanded: the transaction hash."""
-        call = self._contract.functions.reveal(batch_words(batch), proof_words(proof), challenger)
+        call = self._contract.functions.respond(batch_words(batch), proof_words(proof), challenger)
         return self._rpc.send(signer, call, f"Revealing leaf {proof.index} of {_name(batch)}")
 
 

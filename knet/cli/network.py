@@ -57,7 +57,6 @@ def join(
     manifests: Annotated[str, typer.Option(help="Address of the manifest registry.")],
     reliability: Annotated[str, typer.Option(help="Address of the reliability contract.")],
     chain_id: Annotated[int, typer.Option(help="The chain's id.")],
-    reputation: Annotated[str, typer.Option(help="Address of an ERC-8004 reputation registry, if there is one.")] = "",
     block: Annotated[int, typer.Option(help="Where the contracts' events begin.")] = 0,
     addresses: Annotated[str, typer.Option(help=f"Endpoints allowed: {', '.join(ADDRESS_POLICIES)}.")] = "public",
     confirmations: Annotated[
@@ -74,7 +73,6 @@ def join(
         manifests=manifests,
         reliability=reliability,
         block=block,
-        reputation=reputation,
     )
     profile = Profile(
         name=name, rpc=rpc, deployment=deployment, addresses=addresses, confirmations=_confirmations(confirmations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ..chain.batches import LASTING, MAX_NODES
+from ..chain.batches import MAX_NODES, ONGOING
 from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..errors import BadReceipt, NotRegistered
@@ -62,7 +62,7 @@ def _witness(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[
         node = rating.receipt.receipt.node
         try:
             wallet = rules.signer(rating.receipt)
-            if node not in new and rules.key_history(node, wallet).wallet_until != LASTING:
+            if node not in new and rules.key_history(node, wallet).wallet_until != ONGOING:
                 new.update({node} if chain.identity.signer_of(node) == wallet else ())
         except (BadReceipt, NotRegistered):
             continue

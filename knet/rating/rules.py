@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..chain.batches import LASTING, MAX_NODE, MAX_VALUE, KeyPeriods, Leaf
+from ..chain.batches import MAX_NODE, MAX_VALUE, ONGOING, KeyPeriods, Leaf
 from ..chain.evm import EvmChain
 from ..chain.receipts import recover
 from ..errors import BadReceipt
 from ..records import Receipt, SignedReceipt
 
-VALIDITY_SECONDS = 30 * 86_400  # how long a receipt entitles to a rating; `Reliability.VALIDITY`
-GRACE_SECONDS = 2 * 86_400  # how long receipts of a replaced wallet are still good for; `Reliability.GRACE`
-NOTICE_SECONDS = 3600  # what was witnessed so shortly before a batch does not count; `Reliability.NOTICE`
+VALIDITY_SECONDS = 30 * 86_400  # how long a receipt entitles to a rating; `Reliability.RECEIPT_VALIDITY`
+GRACE_SECONDS = 2 * 86_400  # how long receipts of a replaced wallet are still good for; `Reliability.KEY_GRACE_PERIOD`
+NOTICE_SECONDS = 3600  # what was witnessed so shortly before a batch does not count; `Reliability.CHECKPOINT_NOTICE`
 CLOCK_SKEW_SECONDS = 120  # `Reliability.CLOCK_SKEW`
 
 
@@ -51,7 +51,7 @@ class RatingRules:
         until = self.key_history(node, signer).wallet_until
         if until == 0:
             return f"the receipt is signed by {signer}, which was never known to sign for node {node}"
-        if until != LASTING and submitted_at > until + GRACE_SECONDS:
+        if until != ONGOING and submitted_at > until + GRACE_SECONDS:
             return f"the receipt is signed by {signer}, which has not signed for node {node} for too long"
         if signer == rater or _is_insider(self.key_history(node, rater), submitted_at):
             return f"{rater} owns node {node} or signs for it, and would rate itself"

@@ -37,15 +37,15 @@ def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> 
 def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
     functions = chain.rpc.contract("Reliability", chain.deployment.reliability).functions
     limits = {
-        "MAX_QUESTION": bonded.MAX_NODES_PER_CALL,
+        "MAX_NODES_PER_CALL": bonded.MAX_NODES_PER_CALL,
         "MAX_NODES": batches.MAX_NODES,
         "MAX_RATINGS": batches.MAX_RATINGS,
         "MAX_VALUE": batches.MAX_VALUE,
-        "WINDOW": bonded.WINDOW_SECONDS,
-        "DEMAND_FEE": bonded.AVAILABILITY_FEE,
-        "VALIDITY": faults.VALIDITY_SECONDS,
-        "GRACE": faults.GRACE_SECONDS,
-        "NOTICE": faults.NOTICE_SECONDS,
+        "CHALLENGE_WINDOW": bonded.WINDOW_SECONDS,
+        "AVAILABILITY_FEE": bonded.AVAILABILITY_FEE,
+        "RECEIPT_VALIDITY": faults.VALIDITY_SECONDS,
+        "KEY_GRACE_PERIOD": faults.GRACE_SECONDS,
+        "CHECKPOINT_NOTICE": faults.NOTICE_SECONDS,
         "CLOCK_SKEW": faults.CLOCK_SKEW_SECONDS,
         "EPOCH": stake.EPOCH_SECONDS,
         "MIN_BOND": stake.MIN_BOND,

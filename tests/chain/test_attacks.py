@@ -96,13 +96,13 @@ def test_honest_batches_are_blameless(world: World) -> None:
     leaves = fetch_leaves(batch, world.store)
     proofs = [prove(leaves, tree_of(leaves), index) for index in range(4)]
     for proof in proofs:
-        with pytest.raises(TransactionFailed, match="Blameless"):
+        with pytest.raises(TransactionFailed, match="NoFault"):
             world.reliability.challenge_leaf(world.auditor, batch, proof)
-    with pytest.raises(TransactionFailed, match="Blameless"):
+    with pytest.raises(TransactionFailed, match="NoFault"):
         world.reliability.challenge_sum(world.auditor, batch, proofs[0], proofs[1])
-    with pytest.raises(TransactionFailed, match="NotNeighbours"):
+    with pytest.raises(TransactionFailed, match="NotAdjacent"):
         world.reliability.challenge_sum(world.auditor, batch, proofs[2], proofs[3])
-    with pytest.raises(TransactionFailed, match="Blameless"):
+    with pytest.raises(TransactionFailed, match="NoFault"):
         world.reliability.challenge_duplicate(world.auditor, batch, proofs[0], batch, proofs[0])
     with pytest.raises(TransactionFailed, match="NotInBatch"):
         world.reliability.challenge_leaf(world.auditor, batch, replace(proofs[0], index=1))
@@ -213,7 +213,7 @@ def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> Non
     for sent in (batch, under_way):
         assert audit_batch(world.chain, world.store, sent) is None
         leaves = fetch_leaves(sent, world.store)
-        with pytest.raises(TransactionFailed, match="Blameless"):
+        with pytest.raises(TransactionFailed, match="NoFault"):
             world.reliability.challenge_leaf(world.owner, sent, prove(leaves, tree_of(leaves), 0))
 
 
@@ -292,13 +292,13 @@ def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -
     challenge(world.chain, world.auditor, finding)
     (demand,) = world.reliability.open_challenges(world.client.address)
     assert (demand.number, demand.index, demand.challenger) == (0, finding.index, world.auditor.address)
-    with pytest.raises(TransactionFailed, match="StillTime"):
+    with pytest.raises(TransactionFailed, match="ResponsePending"):
         world.reliability.challenge_no_response(world.auditor, batch, finding.index)
-    with pytest.raises(TransactionFailed, match="AlreadyDemanded"):
+    with pytest.raises(TransactionFailed, match="AlreadyChallenged"):
         challenge(world.chain, world.auditor, finding)
     assert len(respond_to_challenges(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
     assert world.reliability.open_challenges(world.client.address) == []
-    with pytest.raises(TransactionFailed, match="NotDemanded"):
+    with pytest.raises(TransactionFailed, match="NotChallenged"):
         world.reliability.challenge_no_response(world.auditor, batch, finding.index)
     assert follow_up(world.chain, world.auditor, world.chain.time()) == [], "what was shown is right"
 

@@ -19,7 +19,7 @@ from knet.chain.anvil import ANVIL_VERSION, find_anvil
 from knet.chain.devchain import NetworkStatus, fund, network_status, start_network, stop_network
 from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
-from knet.config import Profile, home, load_profile, save_profile
+from knet.config import Deployment, Profile, home, load_profile, save_profile
 from knet.errors import ChainUnreachable, ConfigError
 from tests.conftest import NO_ANVIL
 
@@ -65,10 +65,20 @@ def test_a_network_comes_up_as_the_default_profile_and_goes_down() -> None:
     assert profile.addresses == "loopback"
     status = network_status()
     assert status.running
-    assert (status.rpc, status.block) == (profile.rpc, 4)
+    assert (status.rpc, status.block) == (profile.rpc, 3)
     assert stop_network()
     assert not network_status().running
     assert not psutil.pid_exists(status.pid)
+
+
+def test_profile_with_a_reputation_registry_of_an_earlier_version_loads() -> None:
+    deployment = Deployment(chain_id=1, identity="0x1", manifests="0x2", reliability="0x3", block=7)
+    profile = Profile(name="earlier", rpc="http://127.0.0.1:1", deployment=deployment)
+    path = save_profile(profile)
+    written = json.loads(path.read_text())
+    written["deployment"]["reputation"] = "0x4"
+    path.write_text(json.dumps(written))
+    assert load_profile("earlier") == profile
 
 
 def test_starting_a_running_network_finds_it() -> None:

@@ -169,7 +169,7 @@ def test_an_unknown_node_is_not_registered(chain: EvmChain) -> None:
 def test_a_revert_is_told_with_its_arguments(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     node = chain.identity.register(owner, ENDPOINT)
-    with pytest.raises(TransactionFailed, match=rf"WrongSequence\(nodeId={node}, given=5, expected=1\)"):
+    with pytest.raises(TransactionFailed, match=rf"IncorrectSequence\(nodeId={node}, given=5, expected=1\)"):
         chain.manifests.publish(owner, node, 5, manifest("v5"))
 
 

@@ -92,9 +92,7 @@ def test_pairs_of_others_count_by_trust(
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "home"))
     address = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-    deployment = Deployment(
-        chain_id=31337, identity=address, manifests=address, reliability=address, reputation=address
-    )
+    deployment = Deployment(chain_id=31337, identity=address, manifests=address, reliability=address)
     save_profile(Profile(name="here", rpc="http://127.0.0.1:1", deployment=deployment), default=True)
     friend, stranger = new_key(), new_key()
     given = tmp_path / "given.jsonl"

@@ -5,12 +5,12 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {IBonds} from "../interfaces/IBonds.sol";
 import {Rater, Reward} from "../types/Rater.sol";
 
-/// @notice Capital at stake, and the influence it gives. Nobody else can move it, except by proving a fault.
+/// @notice Bonds of raters and the influence they give. Another account can take a bond only by proving a fault.
 abstract contract Bonds is IBonds {
     /// @inheritdoc IBonds
     uint256 public constant EPOCH = 7 days;
     /// @inheritdoc IBonds
-    uint256 public constant WINDOW = 10 days;
+    uint256 public constant CHALLENGE_WINDOW = 10 days;
     /// @inheritdoc IBonds
     uint256 public constant WEI_PER_INFLUENCE = 1e13;
     /// @inheritdoc IBonds
@@ -37,7 +37,7 @@ abstract contract Bonds is IBonds {
         Rater storage rater = _raters[msg.sender];
         uint256 total = rater.bond;
         if (amount > total) revert BondTooSmall(msg.sender, total, amount);
-        uint256 free = uint256(rater.lastBatchAt) + WINDOW;
+        uint256 free = uint256(rater.lastBatchAt) + CHALLENGE_WINDOW;
         if (block.timestamp <= free) revert BondLocked(msg.sender, free);
         // forge-lint: disable-next-line(unsafe-typecast) -- less than before
         rater.bond = uint96(total - amount);
@@ -84,7 +84,7 @@ abstract contract Bonds is IBonds {
         return block.timestamp / EPOCH;
     }
 
-    /// @dev Use influence of the sender for its next batch: the number of that.
+    /// @dev Use influence of the sender for its next batch and return the batch's number.
     function _spend(uint256 weight) internal returns (uint32 number) {
         Rater memory rater = _raters[msg.sender];
         if (rater.bond < MIN_BOND) revert BondTooSmall(msg.sender, rater.bond, MIN_BOND);
@@ -97,11 +97,11 @@ abstract contract Bonds is IBonds {
         _raters[msg.sender] = Rater(rater.bond, uint64(spent), uint32(epoch), number + 1, uint32(block.timestamp));
     }
 
-    /// @dev Take all of a bond: half is the caller's, an eighth is kept for whoever challenges more of the account's
-    /// batches, which no bond stands behind any more, and the rest is out of everyone's reach for good. Were all of it
-    /// the caller's, a cheat could punish itself just before others do, and lose nothing. The caller has to wait for
-    /// the next epoch, or a cheat who punishes itself could spend the same capital twice in this one.
-    function _seize(address account) internal returns (uint256 reward) {
+    /// @dev Take all of a bond. Half goes to the caller. An eighth is kept for later challenges of the account's other
+    /// batches, which no bond covers any more. The rest is burnt: otherwise a cheating rater could slash itself just
+    /// before others do, and lose nothing. The caller has to wait for the next epoch: otherwise a rater that slashes
+    /// itself could spend the same capital twice in this one.
+    function _slash(address account) internal returns (uint256 reward) {
         uint256 total = _raters[account].bond;
         uint256 bounty = _bounties[account] / 2;
         uint256 kept = total / 8;
@@ -111,11 +111,11 @@ abstract contract Bonds is IBonds {
         reward = total / 2 + bounty;
         if (reward == 0) return 0;
         Reward storage owed = _rewards[msg.sender];
-        // forge-lint: disable-next-item(unsafe-typecast) -- all the ether there is has 87 bits; epochs of weeks
+        // forge-lint: disable-next-item(unsafe-typecast) -- the ether supply has 87 bits; epochs are weeks
         (owed.amount, owed.epoch) = (owed.amount + uint96(reward), uint32(currentEpoch()));
     }
 
-    /// @dev Rounded down, so that parts of a bond never have more influence than the whole.
+    /// @dev Rounds down, so that parts of a bond never have more influence than the whole.
     function _budget(uint256 amount) private pure returns (uint256) {
         return amount / WEI_PER_INFLUENCE;
     }

@@ -5,104 +5,182 @@ import {Batch, Fault, Proof} from "../types/Batch.sol";
 import {Receipt} from "../types/Receipt.sol";
 import {Score} from "../types/Score.sol";
 
-/// @notice How far each node has earned trust: sums of receipt-bound ratings, put on chain by bonded raters.
-/// @dev A batch carries a sum for each node it is about, and the Merkle root of the ratings behind the sums, which are
-/// on IPFS. It is believed until somebody proves one leaf wrong, which costs the rater its bond and takes the batch back.
+/// @notice Reliability scores of nodes: sums of receipt-bound ratings, submitted in batches by bonded raters.
+/// @dev A batch carries a sum for each node that it rates, and the Merkle root of the ratings behind the sums. The
+/// ratings are on IPFS. A batch counts until a challenge proves one leaf wrong: then the batch is removed and the rater
+/// loses its bond.
 ///
-/// What a rating needs: a receipt that the node's wallet signed (ECDSA; contract wallets cannot sign receipts, since they
-/// could change their mind) for this rater, contract and chain, not older than `VALIDITY` when the batch came, used once.
-/// A signature is of the node's wallet if that was witnessed and not replaced more than `GRACE` before the batch: a
-/// stolen key is worthless soon after it is rotated away, and a node that rotates cannot escape, or have punished, who
-/// rates it in time.
+/// A rating needs a receipt that the node's wallet signed for this rater, contract and chain. The receipt must not be
+/// older than `RECEIPT_VALIDITY` when the batch is submitted, and is used once. Signatures are ECDSA: contract wallets
+/// cannot sign receipts, since such a wallet could later disown a signature.
+/// A signature is of the node's wallet if a checkpoint recorded that wallet, and none recorded its replacement more than
+/// `KEY_GRACE_PERIOD` before the batch. So a stolen key is worthless soon after its owner rotates it away. A node that
+/// rotates its key can neither escape ratings nor have raters slashed that rate it in time.
 ///
-/// Limits. A node can sign receipts to accounts of its own and be praised by them: capital bounds that, and clients
-/// weigh raters by their own trust. Operators of a node may rate it: a node could name its critics operators. Data can be
-/// withheld: then `demand` leaves at random; each costs the one who asks `DEMAND_FEE` if it is revealed. A challenge in
-/// the open can be copied by whoever sees it first; send it through a private relay.
+/// Limits. A node can sign receipts to accounts of its owner and be praised by them: capital bounds that, and clients
+/// weigh raters by their trust in them. Approved operators of a node may rate it: otherwise a node could exclude critics
+/// by approving them. Ratings can be withheld: then challenge the availability of random leaves; each challenge costs its
+/// challenger `AVAILABILITY_FEE` if the rater responds. A pending challenge can be copied from the public pool: send it
+/// through a private relay.
 interface IReliability {
-    /// @notice A batch was taken. `root` is over the leaves, `content` the sha2-256 digest in the CIDv1 (dag-cbor) of
-    /// what holds them.
+    /// @notice Emitted when a batch is submitted.
+    /// @param rater The account that submitted it.
+    /// @param number The batch's number among the rater's, from 0.
+    /// @param root Merkle root of the leaves.
+    /// @param content The sha2-256 digest in the CIDv1 (dag-cbor) of the index of the leaves.
+    /// @param deltas One word a node, see `Batch`.
     event Submitted(address indexed rater, uint32 indexed number, bytes32 root, bytes32 content, uint256[] deltas);
-    /// @notice A batch was taken back, and its rater's bond with it.
+    /// @notice Emitted when a challenge removes a batch and takes its rater's bond.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param challenger The account that challenged.
+    /// @param fault The fault that was proven.
+    /// @param reward Wei that the challenger earned.
     event Slashed(
         address indexed rater, uint32 indexed number, address indexed challenger, Fault fault, uint256 reward
     );
-    /// @notice A leaf must be revealed by `deadline`.
-    event Demanded(address indexed rater, uint32 indexed number, address indexed by, uint256 index, uint256 deadline);
-    /// @notice A demanded leaf was revealed; it is in the transaction's data.
-    event Revealed(address indexed rater, uint32 indexed number, address indexed by, uint256 index);
+    /// @notice Emitted when a rater must publish a leaf.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param challenger The account that challenged.
+    /// @param index The leaf's place in the batch.
+    /// @param deadline Unix seconds until which the rater can respond.
+    event AvailabilityChallenged(
+        address indexed rater, uint32 indexed number, address indexed challenger, uint256 index, uint256 deadline
+    );
+    /// @notice Emitted when a challenged leaf is published in the transaction's data.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param challenger The account that challenged.
+    /// @param index The leaf's place in the batch.
+    event Responded(address indexed rater, uint32 indexed number, address indexed challenger, uint256 index);
 
-    /// @notice A batch is about no node, or about more than `maximum`.
-    error BatchSize(uint256 nodes, uint256 maximum);
-    /// @notice The batch was included after its deadline.
-    error TooLate(uint256 time, uint256 deadline);
-    /// @notice More ratings than an auditor can be asked to read.
+    /// @notice Thrown when a batch rates no node, or too many.
+    /// @param nodes Nodes of the batch.
+    /// @param maximum Most nodes of one batch.
+    error IncorrectBatchSize(uint256 nodes, uint256 maximum);
+    /// @notice Thrown when the block is later than a deadline.
+    /// @param time Unix seconds of this block.
+    /// @param deadline Unix seconds of the deadline.
+    error DeadlineExpired(uint256 time, uint256 deadline);
+    /// @notice Thrown when a batch holds more ratings than an auditor can be expected to read.
+    /// @param count Ratings of the batch.
+    /// @param maximum Most ratings of one batch.
     error TooManyRatings(uint256 count, uint256 maximum);
-    /// @notice A delta counts no rating, or weighs less than 1 or more than 100 hundredths a rating.
-    error WrongDelta(uint256 index, uint256 delta);
-    /// @notice More nodes in one question than `maximum`.
-    error QuestionSize(uint256 size, uint256 maximum);
-    /// @notice There is no such batch, or it was taken back, or a field of it is wrong.
+    /// @notice Thrown when a delta counts no rating, or weighs less than 1 or more than 100 hundredths a rating.
+    /// @param index The delta's place in the batch.
+    /// @param delta The delta.
+    error IncorrectDelta(uint256 index, uint256 delta);
+    /// @notice Thrown when there is no such batch, when it was removed, or when a field of it is wrong.
+    /// @param rater The rater that the batch names.
+    /// @param number The number that the batch names.
     error UnknownBatch(address rater, uint32 number);
-    /// @notice The time to challenge or to demand was over at `closed`, in unix seconds.
+    /// @notice Thrown when the time to challenge is over.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param closed Unix seconds at which the time was over.
     error WindowClosed(address rater, uint32 number, uint256 closed);
-    /// @notice The leaf is not in the batch at this place.
+    /// @notice Thrown when the batch has no such leaf at this place.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param index The leaf's place in the batch.
     error NotInBatch(address rater, uint32 number, uint256 index);
-    /// @notice What was shown is as it should be.
-    error Blameless(address rater, uint32 number, uint256 index);
-    /// @notice The two leaves do not stand where the check needs them.
-    error NotNeighbours(uint256 index, uint256 next);
-    /// @notice A demand needs exactly `fee` wei with it.
-    error WrongFee(uint256 given, uint256 fee);
-    /// @notice This account has demanded that leaf already.
-    error AlreadyDemanded(address by, uint256 index);
-    /// @notice There is no such demand.
-    error NotDemanded(address by, uint256 index);
-    /// @notice The rater may still reveal until `deadline`.
-    error StillTime(uint256 deadline);
-    /// @notice The batch stands, so the fee of a demand is not due back.
-    error BatchStands(address rater, uint32 number);
+    /// @notice Thrown when the challenged leaf is correct.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param index The leaf's place in the batch.
+    error NoFault(address rater, uint32 number, uint256 index);
+    /// @notice Thrown when two leaves are not neighbours of one node.
+    /// @param index The place of the first leaf.
+    /// @param next The place of the second leaf.
+    error NotAdjacent(uint256 index, uint256 next);
+    /// @notice Thrown when an availability challenge does not carry exactly the fee.
+    /// @param given Wei that the call carried.
+    /// @param fee Wei of the fee.
+    error IncorrectFee(uint256 given, uint256 fee);
+    /// @notice Thrown when the account has already challenged the availability of that leaf.
+    /// @param challenger The account that challenged.
+    /// @param index The leaf's place in the batch.
+    error AlreadyChallenged(address challenger, uint256 index);
+    /// @notice Thrown when the account has no open availability challenge of that leaf.
+    /// @param challenger The account that should have challenged.
+    /// @param index The leaf's place in the batch.
+    error NotChallenged(address challenger, uint256 index);
+    /// @notice Thrown when the rater may still respond.
+    /// @param deadline Unix seconds until which it may.
+    error ResponsePending(uint256 deadline);
+    /// @notice Thrown when the batch is active, so that the fee of an availability challenge is not due back.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    error BatchActive(address rater, uint32 number);
 
-    /// @notice Put ratings on chain, summed by node: the batch's number among the sender's, from 0.
-    /// @param deadline Unix seconds. Receipts expire and wallets change while a transaction waits; what was right when it
-    /// was sent must not be punished for that.
+    /// @notice Submit a batch of ratings, summed by node.
+    /// @dev The deadline protects the rater: receipts expire and wallets change while a transaction waits.
+    /// @param root Merkle root of the leaves.
+    /// @param content The sha2-256 digest in the CIDv1 (dag-cbor) of the index of the leaves.
+    /// @param deltas One word a node, see `Batch`.
+    /// @param deadline Unix seconds until which the batch may be included.
+    /// @return number The batch's number among the sender's, from 0.
     function submit(bytes32 root, bytes32 content, uint256[] calldata deltas, uint256 deadline)
         external
         returns (uint32 number);
 
-    /// @notice Prove one leaf wrong by itself: its value, client, time, signature, a self-rating, or a sum at either end
-    /// of its node's leaves.
+    /// @notice Prove that one leaf is wrong by itself: its value, client, time or signature, a self-rating, or a sum at
+    /// either end of its node's leaves.
+    /// @param batch The batch.
+    /// @param proof The leaf.
     function challengeLeaf(Batch calldata batch, Proof calldata proof) external;
 
     /// @notice Prove that a leaf's sums are not those of the leaf before it and its own value.
+    /// @param batch The batch.
+    /// @param before The leaf before it, of the same node.
+    /// @param proof The leaf with the wrong sums.
     function challengeSum(Batch calldata batch, Proof calldata before, Proof calldata proof) external;
 
-    /// @notice Prove that a receipt stands behind two leaves, of one batch or of two batches of one rater.
-    /// @param other A batch of the same rater that stands, however old.
+    /// @notice Prove that two leaves, of one batch or of two batches of one rater, use the same receipt.
+    /// @param batch The batch to remove.
+    /// @param proof Its leaf.
+    /// @param other An active batch of the same rater, however old; may be the same batch.
+    /// @param again The leaf of `other`.
     function challengeDuplicate(Batch calldata batch, Proof calldata proof, Batch calldata other, Proof calldata again)
         external;
 
-    /// @notice Punish a rater that let the time for revealing a leaf to the sender pass; the fee comes back.
-    function challengeSilence(Batch calldata batch, uint256 index) external;
+    /// @notice Slash a rater that did not respond in time to the sender's availability challenge; the fee comes back.
+    /// @param batch The batch.
+    /// @param index The leaf's place in the batch.
+    function challengeNoResponse(Batch calldata batch, uint256 index) external;
 
-    /// @notice Have the rater reveal a leaf within `RESPONSE`, at the price of `DEMAND_FEE`.
-    function demand(Batch calldata batch, uint256 index) external payable;
+    /// @notice Require the rater to publish a leaf within `RESPONSE_WINDOW`, for `AVAILABILITY_FEE`.
+    /// @param batch The batch.
+    /// @param index The leaf's place in the batch.
+    function challengeAvailability(Batch calldata batch, uint256 index) external payable;
 
-    /// @notice Reveal a leaf that `by` demanded; the fee goes to the sender.
-    function reveal(Batch calldata batch, Proof calldata proof, address by) external;
+    /// @notice Publish a leaf whose availability was challenged; the fee goes to the sender.
+    /// @param batch The batch.
+    /// @param proof The leaf.
+    /// @param challenger The account that challenged.
+    function respond(Batch calldata batch, Proof calldata proof, address challenger) external;
 
-    /// @notice Take back the fee of a demand when the batch was taken back for another reason.
-    function reclaim(address rater, uint32 number, uint256 index) external;
+    /// @notice Return the fee of the sender's availability challenge when the batch was removed for another reason.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param index The leaf's place in the batch.
+    function reclaimFee(address rater, uint32 number, uint256 index) external;
 
     /// @notice The sums of one node as of now; all zero if it was never rated.
+    /// @param node The node's id in the identity registry.
     function score(uint256 node) external view returns (Score memory);
 
-    /// @notice The sums of many nodes, in the order asked for.
+    /// @notice The sums of nodes, in the order of the call.
+    /// @param nodes At most `MAX_NODES_PER_CALL` node ids.
     function scores(uint256[] calldata nodes) external view returns (Score[] memory);
 
-    /// @notice The hash of a batch that stands: `keccak256(abi.encode(submittedAt, root, content, deltas))`; else 0.
+    /// @notice The hash of an active batch, `keccak256(abi.encode(submittedAt, root, content, deltas))`; else 0.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
     function commitmentOf(address rater, uint32 number) external view returns (bytes32);
 
     /// @notice The EIP-712 digest that a node signs.
+    /// @param receipt The receipt.
     function digestOf(Receipt calldata receipt) external view returns (bytes32);
 }

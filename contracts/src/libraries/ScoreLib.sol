@@ -3,14 +3,14 @@ pragma solidity ^0.8.28;
 
 import {Score} from "../types/Score.sol";
 
-/// @notice One node's sums in one word: `positive << 176 | negative << 96 | count << 32 | epoch`, weights with 20
-/// binary places so that fading does not eat small sums.
-/// @dev 2^60 hundredths fit. All ether there is buys 2^44 of influence an epoch, and what fades by 3 % an epoch sums up
-/// to at most 33 times that.
+/// @notice Sums of one node in one word: `positive << 176 | negative << 96 | count << 32 | epoch`. Weights have 20 binary
+/// places, so that fading does not round small sums to zero.
+/// @dev 2^60 hundredths fit. The whole ether supply gives 2^44 of influence an epoch, and weights that fade by 3 % an epoch
+/// sum up to at most 33 times that.
 library ScoreLib {
-    /// @notice 0.97 with 64 binary places: what is left of a weight after one epoch (half of it after 23).
+    /// @notice 0.97 with 64 binary places: the share of a weight that is left after one epoch (half after 23).
     uint256 internal constant KEPT = 17893341171259506155;
-    /// @notice 0.97 to this power is below a ten-trillionth: nothing is left.
+    /// @notice Epochs after which a weight is zero: 0.97 to this power is below a ten-trillionth.
     uint256 internal constant FORGOTTEN = 1000;
 
     uint256 private constant PLACES = 20;
@@ -19,10 +19,13 @@ library ScoreLib {
     uint256 private constant LARGEST = type(uint48).max; // weight in a delta
     uint256 private constant TOP_BITS = 1 << 255 | 1 << 175 | 1 << 95;
 
+    /// @notice Thrown when a sum could overflow its field.
+    /// @param score The packed sums.
+    /// @param delta The packed delta to add.
     error ScoreOverflow(uint256 score, uint256 delta);
 
     /// @notice The word with a packed delta added, brought to `epoch`.
-    /// @dev No field of a delta is half as large as its field here, so with the top bits free no sum runs over.
+    /// @dev No field of a delta is half as large as its field here, so with the top bits free no sum overflows.
     function add(uint256 score, uint256 delta, uint256 epoch) internal pure returns (uint256) {
         if (uint32(score) != epoch) score = faded(score, epoch);
         if (score & TOP_BITS != 0) revert ScoreOverflow(score, delta);
@@ -32,7 +35,7 @@ library ScoreLib {
         }
     }
 
-    /// @notice The word without what is left of a delta that was added in epoch `since`.
+    /// @notice The word without the remaining part of a delta that was added in epoch `since`.
     function remove(uint256 score, uint256 delta, uint256 since, uint256 epoch) internal pure returns (uint256) {
         uint256 own = faded(add(since, delta, since), epoch);
         score = faded(score, epoch);
@@ -66,7 +69,7 @@ library ScoreLib {
         }
     }
 
-    /// @dev 80 bits times at most 65: nothing runs over. Epochs only grow.
+    /// @dev 80 bits times at most 65 do not overflow. Epochs only grow.
     function faded(uint256 score, uint256 epoch) private pure returns (uint256) {
         unchecked {
             uint256 kept = keptAfter(epoch - uint32(score));

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Receipt} from "./Receipt.sol";
 
-/// @notice A batch as `Submitted` told it. The chain keeps only the hash of the last four fields.
+/// @notice A batch as in its `Submitted` event. The chain keeps only the hash of the last four fields.
 /// @param deltas One word a node: `node << 128 | positive << 80 | negative << 32 | count`.
 struct Batch {
     address rater;
@@ -14,8 +14,8 @@ struct Batch {
     uint256[] deltas;
 }
 
-/// @notice One leaf of a batch: a verdict from -100 (wrong) to 100 (right), never 0, the receipt that entitles to it,
-/// the node's signature over that, and the node's sums in this batch up to and including this leaf.
+/// @notice One leaf of a batch: a rating from -100 (wrong) to 100 (right), never 0, the receipt that entitles to it, the
+/// node's signature over that receipt, and the node's sums in this batch up to and including this leaf.
 struct Rating {
     Receipt receipt;
     bytes32 r;
@@ -33,15 +33,15 @@ struct Proof {
     bytes32[] path;
 }
 
-/// @notice Why a batch was taken back.
+/// @notice Reason to remove a batch.
 enum Fault {
     None,
     Value, // 0, or beyond 100 either way
-    Client, // the receipt was issued to somebody else
+    Client, // the receipt was issued to another account
     Time, // the receipt was too old, or not yet issued
     Signature, // not of a wallet of the node
     SelfRating, // the rater owned the node, or signed for it
     Sum, // the leaves do not add up to the delta
     Duplicate, // one receipt, two leaves
-    Silence // a leaf was demanded and not revealed
+    NoResponse // the rater did not respond to an availability challenge
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @notice What a node signed for one answer (EIP-712; `knet.records.Receipt`).
+/// @notice Receipt that a node signs for one answer (EIP-712; `knet.records.Receipt`).
 struct Receipt {
     uint256 node;
     bytes32 manifest;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @notice What a node has earned, as of now. Weights are in hundredths: one verdict of 100 is a weight of 1.
-/// @dev `positive` and `negative` fade from epoch to epoch; `count` is every rating that ever stood.
+/// @notice Score of a node, as of now. Weights are in hundredths: one rating of 100 is a weight of 1.
+/// @dev `positive` and `negative` fade from epoch to epoch; `count` is the number of ratings in active batches.
 struct Score {
     uint64 positive;
     uint64 negative;
@@ -10,7 +10,7 @@ struct Score {
     uint32 epoch;
 }
 
-/// @notice How `ScoreLib` packs one, as a struct so that its place is computed once.
+/// @notice A score as packed by `ScoreLib`, in a struct so that its storage slot is computed once.
 struct PackedScore {
     uint256 word;
 }

@@ -6,7 +6,7 @@ import {Batch, Fault, Proof, Rating} from "../../src/types/Batch.sol";
 import {Score} from "../../src/types/Score.sol";
 import {Fixture} from "./Fixture.sol";
 
-/// @dev A bonded rater, a witnessed node, and an auditor without a penny.
+/// @dev A bonded rater, a checkpointed node, and an auditor without funds.
 contract Audited is Fixture {
     uint256 internal constant BOND = 1 ether;
     address internal constant AUDITOR = address(0xA0D17);
@@ -14,7 +14,7 @@ contract Audited is Fixture {
     function setUp() public virtual override {
         super.setUp();
         bond(client, BOND);
-        witnessNode();
+        checkpointNode();
     }
 
     function challengeLeaf(Batch memory batch, Rating[] memory list, uint256 index) internal {
@@ -30,12 +30,12 @@ contract Audited is Fixture {
         reliability.challengeLeaf(batch, proof);
     }
 
-    function isBlameless(Batch memory batch, Rating[] memory list, uint256 index) internal {
-        refuses(batch, list, index, blameless(batch, index));
+    function hasNoFault(Batch memory batch, Rating[] memory list, uint256 index) internal {
+        refuses(batch, list, index, noFault(batch, index));
     }
 
-    function blameless(Batch memory batch, uint256 index) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IReliability.Blameless.selector, batch.rater, batch.number, index);
+    function noFault(Batch memory batch, uint256 index) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IReliability.NoFault.selector, batch.rater, batch.number, index);
     }
 
     function requireSlashed(Batch memory batch) internal view {

@@ -4,7 +4,6 @@ pragma solidity ^0.8.28;
 import {IdentityRegistry} from "../../src/IdentityRegistry.sol";
 import {ManifestRegistry} from "../../src/ManifestRegistry.sol";
 import {Reliability} from "../../src/Reliability.sol";
-import {ReputationRegistry} from "../../src/ReputationRegistry.sol";
 import {Batch, Proof, Rating} from "../../src/types/Batch.sol";
 import {Receipt} from "../../src/types/Receipt.sol";
 import {Tree} from "./Tree.sol";
@@ -27,7 +26,6 @@ contract Fixture {
     IdentityRegistry internal identity;
     ManifestRegistry internal manifests;
     Reliability internal reliability;
-    ReputationRegistry internal reputation;
     uint256 internal node;
 
     function setUp() public virtual {
@@ -35,7 +33,6 @@ contract Fixture {
         identity = new IdentityRegistry();
         manifests = new ManifestRegistry(identity);
         reliability = new Reliability(identity);
-        reputation = new ReputationRegistry(identity);
         vm.prank(owner);
         node = identity.register("http://127.0.0.1:8080/.well-known/agent-registration.json");
     }
@@ -100,7 +97,7 @@ contract Fixture {
         return node_ << 128 | positive << 80 | negative << 32 | count;
     }
 
-    /// @dev What the leaves say of themselves: one delta for each run of one node.
+    /// @dev Deltas of the leaves: one for each run of one node.
     function deltasOf(Rating[] memory list) internal pure returns (uint256[] memory deltas) {
         deltas = new uint256[](list.length);
         uint256 found = 0;
@@ -137,10 +134,10 @@ contract Fixture {
         reliability.bond{value: amount}();
     }
 
-    function witnessNode() internal {
+    function checkpointNode() internal {
         uint256[] memory nodes = new uint256[](1);
         nodes[0] = node;
-        reliability.witness(nodes);
+        reliability.checkpoint(nodes);
     }
 
     function submitAs(address rater, Rating[] memory list, uint256[] memory deltas) internal returns (Batch memory) {

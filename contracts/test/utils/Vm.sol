@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @dev The cheat codes these tests use; all that would be needed of forge-std.
+/// @dev The cheat codes that these tests use, instead of forge-std.
 interface Vm {
     function prank(address sender) external;
     function warp(uint256 time) external;
