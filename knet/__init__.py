@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Public names load on first use, so that `import knet` costs nothing."""
+    """Load a public name on first use, so that `import knet` takes no time."""
     from importlib import import_module
 
     places = {
@@ -36,7 +36,7 @@ def __getattr__(name: str) -> Any:
         "ask": "client.shared",
         "connect": "client.network",
         "load_answer": "answer.live",
-        "load_ipython_extension": "ipython",  # IPython looks for it here
+        "load_ipython_extension": "ipython",  # IPython calls it
     }
     if name not in places:
         raise AttributeError(f"module 'knet' has no attribute {name!r}")

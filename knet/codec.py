@@ -1,4 +1,4 @@
-"""The one codec: frozen records as canonical dag-cbor blocks named by CIDv1, or as JSON for people and notebooks.
+"""Codec of all records: canonical dag-cbor blocks named by CIDv1, and JSON.
 
 Sources: dag-cbor (https://ipld.io/specs/codecs/dag-cbor/spec/), CIDv1 (https://github.com/multiformats/cid).
 """
@@ -19,7 +19,7 @@ RAW = 0x55
 DAG_CBOR = 0x71
 MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse more
 MAX_NESTING = 64  # records nest 6 deep; the decoder recurses, and a block of "[[[[..." would overflow the C stack
-MAX_JSON_NESTING = 200  # of texts that others made, such as notebooks
+MAX_JSON_NESTING = 200  # of untrusted texts, such as notebooks
 _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
 _TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @final
 class Cid:
-    """A CIDv1 with sha2-256, the only kind knet writes. ``bytes`` is its binary form (36 bytes), ``str`` base32."""
+    """A CIDv1 with sha2-256, the only kind that knet writes. ``raw`` is its binary form (36 bytes), ``str`` base32."""
 
     __slots__ = ("raw",)
     raw: bytes
@@ -55,17 +55,17 @@ class Cid:
 
     @classmethod
     def of(cls, data: bytes, codec: int = RAW) -> Cid:
-        """The CID of a block: ``codec`` says how its bytes are read."""
+        """Return the CID of a block; ``codec`` is the format of its bytes."""
         return cls.from_digest(hashlib.sha256(data).digest(), codec)
 
     @classmethod
     def from_digest(cls, digest: bytes, codec: int = DAG_CBOR) -> Cid:
-        """The CID whose sha2-256 digest (32 bytes) is known, as the chain keeps it."""
+        """Return the CID with a known sha2-256 digest (32 bytes), which is what the chain stores."""
         return cls(bytes((1, codec)) + _SHA2_256 + digest)
 
     @classmethod
     def parse(cls, text: str) -> Cid:
-        """Read any multibase form. Raises CodecError."""
+        """Parse a CID in any multibase encoding. Raises CodecError."""
         try:
             found = libipld.decode_cid(text)
             multihash = found["hash"]
@@ -73,7 +73,9 @@ class Cid:
                 raise ValueError("version or hash function")
             return cls.from_digest(multihash["digest"], found["codec"])
         except (ValueError, TypeError) as error:
-            raise CodecError(f"not a CID that knet can read (CIDv1, sha2-256): {text[:80]!r}") from error
+            raise CodecError(
+                f"{text[:80]!r} is not a CID that knet can read.", hint="Use a CIDv1 with sha2-256, such as bafy..."
+            ) from error
 
     @property
     def codec(self) -> int:
@@ -84,7 +86,7 @@ class Cid:
         return self.raw[4:]
 
     def check(self, data: bytes) -> bytes:
-        """``data`` itself if it hashes to this CID; raises BlockTampered."""
+        """Return ``data`` if it hashes to this CID. Raises BlockTampered."""
         if hashlib.sha256(data).digest() != self.raw[4:]:
             raise BlockTampered(f"block {self} does not match its CID ({len(data)} bytes).")
         return data
@@ -121,23 +123,24 @@ def _from_plain(kind: type, value: Any) -> Any:
     if kind is Cid:
         if isinstance(value, str | bytes):
             return Cid.parse(value) if isinstance(value, str) else Cid(value)
-        raise CodecError(f"a {type(value).__name__} is no CID")
+        raise CodecError(f"a {type(value).__name__} is not a CID")
     raise CodecError(f"a record cannot hold a {kind}")
 
 
 def encode(record: msgspec.Struct) -> bytes:
-    """Canonical dag-cbor of a record; a ``Cid`` becomes an IPLD link."""
+    """Return the canonical dag-cbor of a record; a ``Cid`` becomes an IPLD link. Raises CodecError."""
     plain = msgspec.to_builtins(record, builtin_types=(bytes,), enc_hook=_to_raw)
     try:
         return _encode_plain(plain)
     except (ValueError, TypeError, OverflowError) as error:
-        raise CodecError(f"{type(record).__name__} does not encode: {error}") from error
+        raise CodecError(f"{type(record).__name__} cannot be encoded: {error}") from error
 
 
 def _encode_plain(plain: Any) -> bytes:
-    """dag-cbor in which the 36 bytes of a CID are a link and all other bytes are bytes.
+    """Return dag-cbor in which the 36 bytes of a CID are a link and all other bytes are bytes.
 
-    libipld makes a link of whatever begins like some CID, as one in 2,500 random digests does; others cannot read that.
+    libipld writes any bytes that start like a CID as a link, as one in 2,500 random digests does. Other
+    implementations cannot read such a link.
     """
     data = bytes(libipld.encode_dag_cbor(plain))
     if len(_TAGGED.findall(data)) == len(_LINK.findall(data)):
@@ -152,7 +155,7 @@ def _encode_plain(plain: Any) -> bytes:
 
 
 def _bytes_head(data: bytes, at: int) -> tuple[int, int]:
-    """Length and beginning of the byte string at an offset."""
+    """Return length and start of the byte string at an offset."""
     short = data[at] & 31
     width = 1 << (short - 24) if short >= 24 else 0
     return (int.from_bytes(data[at + 1 : at + 1 + width], "big") if width else short), at + 1 + width
@@ -166,12 +169,12 @@ def _bytes_prefix(length: int) -> bytes:
 
 
 def decode_plain(block: bytes) -> Any:
-    """The dicts, lists and scalars in a block; a link comes out as the 36 bytes of its CID. Raises CodecError."""
+    """Return the dicts, lists and scalars in a block; a link becomes the 36 bytes of its CID. Raises CodecError."""
     return _read(block)[0]
 
 
 def _read(block: bytes) -> tuple[Any, list[int] | None]:
-    """What is in a block, and where its tags are if that had to be found out."""
+    """Return the content of a block, and the offsets of its tags if a scan was necessary."""
     may_nest = len(block) - len(block.translate(None, _CONTAINERS)) >= MAX_NESTING
     tags = _scan(block) if may_nest else None
     try:
@@ -193,7 +196,7 @@ def _has_only_links(block: bytes, tags: list[int] | None) -> bool:
 
 
 def _size(head: int) -> int:
-    """Bytes of an item by its first byte; 0 where more must be read: longer strings, lists, maps, tags."""
+    """Return the size of an item by its first byte; 0 for longer strings, lists, maps and tags."""
     major, count = divmod(head, 32)
     if major in (0, 1, 7) and count < 28:
         return 1 + (1 << (count - 24) if count >= 24 else 0)
@@ -205,12 +208,12 @@ _CONTAINERS = bytes(range(0x80, 0xE0))  # first bytes of lists, maps and tags, w
 
 
 def _scan(block: bytes) -> list[int]:
-    """Where the tags are in what is nested no deeper than `MAX_NESTING`. Raises CodecError.
+    """Return the offsets of all tags. Raises CodecError for nesting deeper than `MAX_NESTING`.
 
-    libipld goes by the interpreter's recursion limit, which importing web3 lifts to ten million.
+    libipld relies on the interpreter's recursion limit, which the import of web3 raises to ten million.
     """
     left = 1  # items still to come at this level
-    pending: list[int] = []  # and at those around it
+    pending: list[int] = []  # the same for the levels around it
     at = 0
     tags = []
     try:
@@ -244,7 +247,7 @@ def _scan(block: bytes) -> list[int]:
 
 
 def _learn(kind: Any) -> None:
-    """Let msgspec look at a type once, by one thread: two at once have been seen to crash the process."""
+    """Make msgspec inspect a type in one thread only: two threads at the same time have crashed the process."""
     if kind not in _learnt:
         with _learning:
             msgspec.json.Decoder(kind, dec_hook=_from_plain)
@@ -252,7 +255,7 @@ def _learn(kind: Any) -> None:
 
 
 def decode(block: bytes, kind: type[T]) -> T:
-    """The record in a block. Raises CodecError if it is not canonical dag-cbor or not a ``kind``."""
+    """Return the record in a block. Raises CodecError if it is not canonical dag-cbor or not a ``kind``."""
     plain, tags = _read(block)
     try:
         if not _is_canonical(block, plain, tags):
@@ -266,7 +269,7 @@ def decode(block: bytes, kind: type[T]) -> T:
 
 
 def block_of(record: msgspec.Struct) -> tuple[Cid, bytes]:
-    """A record as a block: its CID and its bytes."""
+    """Return a record as a block: its CID and its bytes."""
     data = encode(record)
     return Cid.of(data, DAG_CBOR), data
 
@@ -276,13 +279,13 @@ def cid_of(record: msgspec.Struct) -> Cid:
 
 
 def to_json(record: Any, *, indent: int = 0) -> str:
-    """JSON with CIDs as strings and bytes as base64."""
+    """Return JSON with CIDs as strings and bytes as base64."""
     data = msgspec.json.encode(record, enc_hook=_to_text)
     return (msgspec.json.format(data, indent=indent) if indent else data).decode()
 
 
 def _check_nesting(text: str | bytes) -> None:
-    """Raises CodecError for JSON that nests too deep. msgspec, like libipld, goes by the interpreter's limit."""
+    """Raise CodecError for JSON that nests too deep, since msgspec relies on the interpreter's recursion limit."""
     data = text.encode() if isinstance(text, str) else text
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
@@ -292,7 +295,7 @@ def _check_nesting(text: str | bytes) -> None:
 
 
 def read_json(text: str | bytes) -> Any:
-    """The dicts, lists and scalars of a JSON text. Raises CodecError."""
+    """Return the dicts, lists and scalars of a JSON text. Raises CodecError."""
     _check_nesting(text)
     try:
         return msgspec.json.decode(text)
@@ -301,12 +304,12 @@ def read_json(text: str | bytes) -> Any:
 
 
 def to_plain(record: Any) -> Any:
-    """The dicts, lists and scalars of `to_json`, as another JSON document holds them."""
+    """Return the dicts, lists and scalars of `to_json`, to embed them in another JSON document."""
     return read_json(to_json(record))
 
 
 def from_json(text: str | bytes, kind: type[T]) -> T:
-    """Inverse of `to_json`. Raises CodecError."""
+    """Return the record in a JSON text, the inverse of `to_json`. Raises CodecError."""
     _check_nesting(text)
     try:
         _learn(kind)

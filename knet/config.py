@@ -1,9 +1,9 @@
-"""Where knet keeps its things, and the profile that says which network to talk to.
+"""The data folder, and the profiles of networks.
 
-Everything lives under one folder, ``$KNET_HOME`` or the platform's data folder::
+All files are in one folder, ``$KNET_HOME`` or the platform's data folder::
 
-    profiles/<name>.json   a network as this user sees it
-    default                the name of the profile used when none is given
+    profiles/<name>.json   the settings of one network
+    default                the name of the default profile
     keys/  blocks/  models/  tools/  networks/  transactions/
 """
 
@@ -21,19 +21,19 @@ from .files import write_atomically
 from .records import Record
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-JOURNALS = "transactions"  # in `home()`: what was sent to chains and is not beyond doubt yet
+JOURNALS = "transactions"  # folder in `home()` with the transactions that are sent and not final yet
 CONFIRMATIONS = 6  # blocks: since proof of stake, Ethereum's reorganisations have been shorter
-MAX_NAME = 200  # bytes of a profile's name: file systems allow 255, and files are named after it with more at the end
+MAX_NAME = 200  # bytes of a profile's name: file systems allow 255, and file names add a suffix to it
 ADDRESS_POLICIES = ("public", "loopback", "private")
 
 
 def home() -> Path:
-    """The folder everything is kept under; made when first written to."""
+    """Return the data folder, which is created when it is first written to."""
     return Path(os.environ.get("KNET_HOME") or platformdirs.user_data_dir("knet", appauthor=False))
 
 
 class Deployment(Record, frozen=True):
-    """Where knet lives on one chain. ``block`` is where its events begin."""
+    """Contract addresses of a network on one chain. ``block`` is the first with events."""
 
     chain_id: int
     identity: str
@@ -43,7 +43,7 @@ class Deployment(Record, frozen=True):
 
 
 class Profile(Record, frozen=True):
-    """One network as one user sees it."""
+    """One user's settings for one network."""
 
     name: str
     rpc: str
@@ -52,29 +52,28 @@ class Profile(Record, frozen=True):
     blocks: str = "blocks"
     gateways: list[str] = []  # IPFS trustless gateways asked for blocks that no node serves
     kubo: str = ""  # multiaddr of a Kubo daemon's RPC
-    models: tuple[str, ...] = (DEFAULT_MODEL,)  # what may be loaded to ask nodes of its space; never what a node names
+    models: tuple[str, ...] = (DEFAULT_MODEL,)  # that may be loaded to embed questions; never a model that a node names
     confirmations: int | Literal["safe", "finalized"] | None = None  # see `confirmations_needed`
     addresses: str = "public"  # which endpoints read from the chain may be contacted: public | loopback | private
 
     @property
     def confirmations_needed(self) -> int | Literal["safe", "finalized"]:
-        """How many blocks must lie above one that is believed, or the tag of such a block.
+        """Number of blocks above the latest block to trust, or the tag of that block.
 
-        Where the profile says nothing, none on a development chain, which nobody reorganises, and elsewhere
-        `CONFIRMATIONS`.
+        The default is 0 on a development chain, which has no reorganisations, and `CONFIRMATIONS` elsewhere.
         """
         if self.confirmations is None:
             return 0 if self.addresses == "loopback" else CONFIRMATIONS
         return self.confirmations
 
     def path(self, field: str) -> Path:
-        """A path setting as an absolute path."""
+        """Return a path setting as an absolute path."""
         return home() / str(getattr(self, field))
 
 
 def _profile_path(name: str) -> Path:
     if not name.isprintable() or any(c in name for c in "/\\.") or not 0 < len(name.encode()) <= MAX_NAME:
-        raise ConfigError(f"{name[:80]!r} cannot name a profile.", hint="Use letters, digits and dashes.")
+        raise ConfigError(f"{name[:80]!r} is not a valid profile name.", hint="Use letters, digits and dashes.")
     return home() / "profiles" / f"{name}.json"
 
 
@@ -83,39 +82,44 @@ def profile_names() -> list[str]:
 
 
 def default_name() -> str:
-    """``$KNET_PROFILE``, else the name of the default profile; empty where there is none."""
+    """Return ``$KNET_PROFILE``, else the name of the default profile; empty if there is none."""
     marker = home() / "default"
     return os.environ.get("KNET_PROFILE", "") or (marker.read_text().strip() if marker.exists() else "")
 
 
 def load_profile(name: str | None = None) -> Profile:
-    """The named profile, else that of `default_name`. Raises ConfigError."""
+    """Load the named profile, else that of `default_name`. Raises ConfigError."""
     name = name or default_name()
     if not name:
         raise ConfigError(
             "No network is configured.",
-            hint="Run `knet network up` for a network of your own, `knet network join` for an existing one, "
-            "or `knet demo`.",
+            hint="Run `knet network up` for a new network, `knet network join` for an existing one, or `knet demo`.",
         )
     path = _profile_path(name)
     try:
         profile = from_json(path.read_bytes(), Profile)
     except FileNotFoundError as error:
         known = ", ".join(profile_names()) or "none"
-        raise ConfigError(f"There is no profile {name!r} (known: {known}).") from error
+        raise ConfigError(
+            f"There is no profile {name!r} (known: {known}).", hint="Name a known one, or run `knet network join`."
+        ) from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the file's permissions.") from error
     except CodecError as error:
-        raise ConfigError(f"{path} is not a profile: {error}") from error
+        raise ConfigError(
+            f"{path} is not a valid profile: {error}.", hint="Correct the file, or run `knet network join` again."
+        ) from error
     if profile.addresses not in ADDRESS_POLICIES:
-        raise ConfigError(f"{path}: addresses must be one of {', '.join(ADDRESS_POLICIES)}.")
+        raise ConfigError(
+            f"{path}: addresses is {profile.addresses[:80]!r}.", hint=f"Use one of {', '.join(ADDRESS_POLICIES)}."
+        )
     if isinstance(profile.confirmations, int) and profile.confirmations < 0:
-        raise ConfigError(f"{path}: confirmations cannot be less than 0.")
+        raise ConfigError(f"{path}: confirmations is {profile.confirmations}.", hint="Use 0 or more blocks.")
     return profile
 
 
 def save_profile(profile: Profile, *, default: bool = False) -> Path:
-    """Write a profile; ``default`` also makes it the one used when none is named."""
+    """Write a profile; with ``default`` it becomes the default profile."""
     path = _profile_path(profile.name)
     write_atomically(path, to_json(profile, indent=2).encode() + b"\n")
     if default:

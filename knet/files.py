@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were."""
+"""Atomic replacement of files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o666, *, durable: bool = True) -> None:
-    """Replace a file whole or not at all, also where the power fails, and whoever else writes it. Raises OSError."""
+    """Replace a file completely or not at all, also with concurrent writers. Raises OSError.
+
+    ``durable``: the file also survives a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
@@ -26,7 +29,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666, *, durable: boo
 
 
 def fsync_path(path: Path) -> None:
-    """Make a file's new name outlive a power cut, where folders can be opened for that."""
+    """Flush a file or folder to the disk, so that its new content or names survive a power cut; only on POSIX."""
     if os.name == "posix":
         descriptor = os.open(path, os.O_RDONLY)
         try:

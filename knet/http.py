@@ -1,11 +1,11 @@
-"""The only HTTP client of knet: what leaves this machine, and what a hostile server can do about it.
+"""HTTP client for untrusted servers: total deadlines, byte limits and an address policy.
 
-A reply has one total deadline (DNS, connect and a slow drip included) and a byte limit; it is never decompressed and
-never redirected. Addresses read from the chain are checked where the socket is made, after name resolution, so neither
-an IP literal nor a name that resolves differently the second time gets past the policy.
+A reply has one total deadline, which includes DNS, connect and slow transfer, and a byte limit. It is never
+decompressed or redirected. Addresses from the chain are checked when the socket is created, after name resolution. So
+neither an IP literal nor a name that resolves differently the second time evades the policy.
 
-Each `HttpClient` runs its own event loop in a thread: sync callers, async callers and notebooks, whose loop is already
-running, share one pool of kept-alive connections.
+Each `HttpClient` runs its own event loop in a thread. Synchronous callers, asynchronous callers and notebooks, whose
+loop is already running, share one pool of kept-alive connections.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from .errors import AddressRefused, BadReply, DeadlineExceeded, KnetError, TooLa
 T = TypeVar("T")
 IpAddress = IPv4Address | IPv6Address
 
-KEEP_ALIVE = 30.0  # seconds; a question that follows another within them saves a connection set-up
-CONNECTIONS = 256  # all hosts together: a query asks tens of nodes, and each may hang until its deadline
+KEEP_ALIVE = 30.0  # seconds; the next question within them reuses the connection
+CONNECTIONS = 256  # all hosts together: a query goes to tens of nodes, and each may hang until its deadline
 CONNECTIONS_PER_HOST = 16  # one slow host cannot use up the pool
-RESOLVER_THREADS = 32  # getaddrinfo blocks a thread; nodes with dead name servers must not queue the others up
+RESOLVER_THREADS = 32  # getaddrinfo blocks a thread; nodes with dead name servers must not block the others
 MAX_PROBLEM = 16 << 10  # bytes read of an error's body
 MAX_DETAIL = 300  # characters quoted from another machine
 _NAT64 = IPv6Network("64:ff9b::/96")
 _METADATA = {ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")}  # AWS, Alibaba, Oracle
 
 
-def _reached(ip: IpAddress) -> IpAddress:
-    """The IPv4 address that an IPv6 address stands for (mapped, 6to4, NAT64), else itself."""
+def _effective(ip: IpAddress) -> IpAddress:
+    """Return the IPv4 address in an IPv6 address (mapped, 6to4, NAT64), else the address itself."""
     if isinstance(ip, IPv4Address):
         return ip
     if ip in _NAT64:
@@ -50,8 +50,8 @@ def _reached(ip: IpAddress) -> IpAddress:
 
 
 def allowed(ip: IpAddress, policy: str) -> bool:
-    """Whether an address policy (``public``, ``loopback`` or ``private``) lets this address be contacted."""
-    ip = _reached(ip)
+    """Return True if an address policy (``public``, ``loopback`` or ``private``) allows to contact this address."""
+    ip = _effective(ip)
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA:
         return False
     if policy == "private" or (policy == "loopback" and ip.is_loopback):
@@ -60,15 +60,15 @@ def allowed(ip: IpAddress, policy: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Text of another machine, fit for a message: printable and at most `MAX_DETAIL` characters."""
+    """Return untrusted text for a message: printable and at most `MAX_DETAIL` characters."""
     clean = "".join(c if c.isprintable() else "�" for c in text[: MAX_DETAIL + 1])
     return clean if len(clean) <= MAX_DETAIL else clean[: MAX_DETAIL - 1] + "…"
 
 
 class HttpClient:
-    """One connection pool under one address policy. Thread-safe; close it, or leave that to garbage collection.
+    """A connection pool with one address policy. Thread-safe; closed by `close` or by garbage collection.
 
-    ``addresses`` is ``public`` (globally routable only), ``loopback`` (also this machine) or ``private`` (anything but
+    ``addresses`` is ``public`` (globally routable only), ``loopback`` (also this machine) or ``private`` (all but
     link-local, multicast and cloud metadata addresses).
     """
 
@@ -112,10 +112,10 @@ class HttpClient:
         accept: str = "",
         authorization: str = "",
     ) -> bytes:
-        """The body of a 2xx reply, from any event loop.
+        """Return the body of a 2xx reply; may be awaited in any event loop.
 
-        ``deadline`` is in seconds from now, for everything. A request that a kept-alive connection lost before its
-        reply began is sent once more: every request of knet may be repeated.
+        ``deadline`` is in seconds from now, for the whole request. A request on a kept-alive connection that is lost
+        before the reply starts is sent once more, since every request of knet may be repeated.
 
         Raises Unreachable, DeadlineExceeded, TooLarge, AddressRefused (also for a redirect), or BadReply with
         ``status`` (401 and 403: access denied).
@@ -131,7 +131,7 @@ class HttpClient:
         return await asyncio.wrap_future(self._submit(work))
 
     def get(self, url: str, *, deadline: float, max_bytes: int, accept: str = "") -> bytes:
-        """`fetch` by GET, for callers without an event loop."""
+        """Fetch by GET, for callers without an event loop; see `fetch`."""
         return self.run(self.fetch("GET", url, deadline=deadline, max_bytes=max_bytes, accept=accept))
 
     async def _fetch(
@@ -158,7 +158,7 @@ class HttpClient:
                 await _check_head(response, url)
                 return await _read(response, url, max_bytes)
             except BaseException:
-                response.close()  # unread bytes are still coming: the connection is of no further use
+                response.close()  # unread bytes are still coming, so the connection cannot be reused
                 raise
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class HttpClient:
 
 
 class _Refused(PermissionError):
-    """An OSError, since the connector expects nothing else of a socket factory."""
+    """A refused address, as the OSError that the connector expects from a socket factory."""
 
 
 async def _open_session(addresses: str) -> aiohttp.ClientSession:
@@ -246,7 +246,7 @@ async def _read(response: aiohttp.ClientResponse, url: URL, max_bytes: int) -> b
 
 
 class _Problem(msgspec.Struct):
-    """What is quoted of an application/problem+json body (RFC 9457)."""
+    """The quoted fields of an application/problem+json body (RFC 9457)."""
 
     title: str = ""
     detail: str = ""
@@ -259,7 +259,7 @@ async def _problem(response: aiohttp.ClientResponse, url: URL) -> str:
             problem = msgspec.json.decode(await _read(response, url, MAX_PROBLEM), type=_Problem)
             reason = ": ".join(filter(None, (problem.title, problem.detail))) or reason
         except (msgspec.MsgspecError, TooLarge):
-            pass  # the status says enough
+            pass  # the status is reported without details
     return quoted(reason)
 
 

@@ -12,7 +12,7 @@ EMPTY = sha256().digest()
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """sha256(0x00 || data): 32 bytes."""
+    """Return sha256(0x00 || data): 32 bytes."""
     return sha256(b"\x00" + data).digest()
 
 
@@ -21,7 +21,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """All levels of one tree over leaf hashes (32 bytes each); an odd last node moves up unchanged."""
+    """A tree over leaf hashes (32 bytes each), with all its levels; an odd last node moves up unchanged."""
 
     def __init__(self, leaves: Sequence[bytes]) -> None:
         self.levels: list[list[bytes]] = [list(leaves)]
@@ -36,7 +36,7 @@ class Tree:
         return self.levels[-1][0] if self.levels[-1] else EMPTY
 
     def path(self, index: int) -> list[bytes]:
-        """The inclusion proof of one leaf: the sibling at each level that has one, lowest first."""
+        """Return the inclusion proof of one leaf: the sibling at each level that has one, lowest first."""
         path = []
         for level in self.levels[:-1]:
             sibling = index ^ 1
@@ -47,7 +47,7 @@ class Tree:
 
 
 def included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
-    """Whether ``leaf`` is the leaf at ``index`` of the tree of ``size`` leaves with this root (RFC 9162, 2.1.3.2)."""
+    """Return True if ``leaf`` is leaf ``index`` of the tree with ``size`` leaves and this root (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     siblings = iter(path)

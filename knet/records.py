@@ -1,8 +1,8 @@
-"""The records that cross stages and machines. All frozen; `knet.codec` turns them into blocks and JSON.
+"""Frozen records that cross stages and machines; `knet.codec` encodes them as blocks and JSON.
 
 Times are unix seconds. Offsets count Unicode code points of the canonical text. Vectors are little-endian float16
-(``encoding = "f2"``): on unit vectors the error of a dot product stays under 1e-4, at half of float32's size.
-docs/protocol.md describes each field for writers of other implementations.
+(``encoding = "f2"``): on unit vectors the error of a dot product is below 1e-4, at half the size of float32.
+docs/protocol.md describes each field for other implementations.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ VECTOR_DTYPE = "<f2"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Base of every record; keyword-only, hashable, immutable.
+    """Base of every record: keyword-only, hashable, immutable.
 
-    Records are trees, so the garbage collector, which looks for cycles, need not visit the thousands behind an answer.
+    Records are trees without cycles, so the garbage collector does not track the thousands of them behind an answer.
     """
 
 
-# --- what a node publishes ---------------------------------------------------------------------------------------
+# --- records of a publication ------------------------------------------------------------------------------------
 
 
 class Space(Record, frozen=True, tag_field="type", tag="knet/space/1"):
-    """What makes two vectors comparable. Its CID is its name: other weights, another space."""
+    """An embedding space: vectors are comparable only within it. Its CID is its name and changes with the weights."""
 
     model: str
     weights: bytes  # sha2-256 of the model's safetensors file
@@ -43,7 +43,7 @@ class Space(Record, frozen=True, tag_field="type", tag="knet/space/1"):
 
 
 class Document(Record, frozen=True, tag_field="type", tag="knet/document/1"):
-    """One source document. Its CID is its stable id: the same text under the same uri is the same document."""
+    """A source document. Its CID is its stable id: the same text with the same uri is the same document."""
 
     uri: str
     text: Cid  # raw block: the canonical text, UTF-8, NFC, "\n" line ends
@@ -54,7 +54,7 @@ class Document(Record, frozen=True, tag_field="type", tag="knet/document/1"):
 
 
 class Leaf(Record, frozen=True):
-    """What a shard's Merkle tree commits to for one chunk."""
+    """The commitment of a shard's Merkle tree to one chunk."""
 
     document: Cid
     start: int
@@ -64,7 +64,7 @@ class Leaf(Record, frozen=True):
 
 
 def chunk_leaf(document: Cid, start: int, end: int, text: str, vector: bytes) -> bytes:
-    """The leaf hash (32 bytes) of one chunk."""
+    """Return the leaf hash (32 bytes) of one chunk."""
     digest = hashlib.sha256(text.encode()).digest()
     return leaf_hash(
         encode(Leaf(document=document, start=start, end=end, text=digest, vector=hashlib.sha256(vector).digest()))
@@ -72,7 +72,7 @@ def chunk_leaf(document: Cid, start: int, end: int, text: str, vector: bytes) ->
 
 
 class Shard(Record, frozen=True, tag_field="type", tag="knet/shard/1"):
-    """An immutable run of chunks in one space.
+    """An immutable sequence of chunks in one space.
 
     ``chunks`` is a raw block of ``<u4`` triples (index into ``documents``, start, end); ``vectors`` a raw block of
     ``count x dimension`` values in ``encoding``. Chunks of one document are neighbours.
@@ -97,14 +97,14 @@ class Lexical(Record, frozen=True, tag_field="type", tag="knet/lexical/1"):
 
 
 class Tombstone(Record, frozen=True):
-    """Chunks ``start`` to ``stop`` (exclusive) of a shard no longer stand."""
+    """The removal of chunks ``start`` to ``stop`` (exclusive) of a shard."""
 
     start: int
     stop: int
 
 
 class ShardRef(Record, frozen=True):
-    """A shard in a manifest, with what was removed from it since it was written."""
+    """A shard in a manifest, with the chunks that were removed since it was written."""
 
     shard: Cid
     root: bytes  # Merkle root over the shard's chunk leaves
@@ -113,9 +113,9 @@ class ShardRef(Record, frozen=True):
 
 
 class DsiModel(Record, frozen=True, tag_field="type", tag="knet/dsi/1"):
-    """A trained model of some of a node's passages (`knet.dsi`), which finds their ids without their text.
+    """A trained model of some of a node's passages (`knet.dsi`) that generates their ids from a question.
 
-    ``weights`` are raw blocks, each a safetensors file; a tensor may go on in the next as ``name/1``, ``name/2``.
+    ``weights`` are raw blocks, each a safetensors file; a tensor may continue in the next as ``name/1``, ``name/2``.
     """
 
     space: Cid
@@ -126,12 +126,12 @@ class DsiModel(Record, frozen=True, tag_field="type", tag="knet/dsi/1"):
 
 
 class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
-    """Routing card: what a node is about, small and public even when its content is not.
+    """The routing card of a node: a small summary of its content, public even if the content is not.
 
-    ``centroids`` is ``(n, dimension)`` in float16, ``weights`` the chunks behind each (``<u4``). ``terms`` holds
-    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``). Cards may say more:
-    ``spreads`` the mean cosine of each centroid with its chunks (float16), ``places`` which centroids' chunks hold each
-    term (zlib; ``<u8`` a term, bit i for centroid i), both empty where a node does not tell.
+    ``centroids`` is ``(n, dimension)`` in float16, ``weights`` the number of chunks of each (``<u4``). ``terms`` holds
+    sorted ``<u4`` term hashes and ``df`` their document frequency in chunks (``<u4``). Two fields are optional and may
+    be empty: ``spreads`` is the mean cosine of each centroid with its chunks (float16); ``places`` the centroids whose
+    chunks have each term (zlib; ``<u8`` a term, bit i for centroid i).
     """
 
     title: str
@@ -170,15 +170,15 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
 
     @property
     def dsi_models(self) -> list[Cid]:
-        """``models``, or none."""
+        """The CIDs in ``models``, or an empty list."""
         return [] if isinstance(self.models, msgspec.UnsetType) else self.models
 
 
-# --- what a client asks, and a node answers ----------------------------------------------------------------------
+# --- requests of a client, replies of a node ---------------------------------------------------------------------
 
 
 class SearchRequest(Record, frozen=True, tag_field="type", tag="knet/search/1"):
-    """One question to any number of nodes. Its salted digest is the query commitment in each receipt."""
+    """A question to any number of nodes. Its salted digest is the query commitment in each receipt."""
 
     question: str
     client: bytes  # 20 bytes, the address that may rate
@@ -189,7 +189,7 @@ class SearchRequest(Record, frozen=True, tag_field="type", tag="knet/search/1"):
 
 
 class Receipt(Record, frozen=True):
-    """What a node signs (EIP-712, see `knet.chain.receipts`): the ticket without which nobody can rate."""
+    """A node's signed commitment to a reply (EIP-712, see `knet.chain.receipts`), required to rate it."""
 
     node: int
     manifest: bytes  # digest of the manifest's CID
@@ -206,7 +206,7 @@ class SignedReceipt(Record, frozen=True):
 
 
 class Hit(Record, frozen=True):
-    """One chunk a node answers with, and the proof that its manifest holds it."""
+    """A chunk in a node's reply, with the proof that its manifest contains it."""
 
     document: int  # index into SearchReply.documents
     shard: int  # index into Manifest.shards
@@ -226,11 +226,11 @@ class SearchReply(Record, frozen=True, tag_field="type", tag="knet/reply/1"):
     receipt: SignedReceipt
 
 
-# --- what the chain knows ----------------------------------------------------------------------------------------
+# --- records of the chain ----------------------------------------------------------------------------------------
 
 
 class Head(Record, frozen=True):
-    """One published manifest as the chain recorded it."""
+    """A published manifest as recorded on chain."""
 
     manifest: Cid
     sequence: int
@@ -240,7 +240,7 @@ class Head(Record, frozen=True):
 
 
 class NodeEntry(Record, frozen=True):
-    """A node as chain events describe it."""
+    """A registered node as described by chain events."""
 
     node: int
     owner: str
@@ -250,7 +250,7 @@ class NodeEntry(Record, frozen=True):
 
 
 class Reputation(Record, frozen=True):
-    """Reliability of one node on chain: rated weight for and against, and how many ratings that was."""
+    """Rated weight for and against a node or passage, and the number of ratings."""
 
     positive: float = 0.0
     negative: float = 0.0
@@ -269,22 +269,22 @@ class Reputation(Record, frozen=True):
 
     @property
     def is_distrusted(self) -> bool:
-        """Whether it is more likely wrong than right by more than a standard deviation."""
+        """True if it is more likely wrong than right by more than a standard deviation."""
         return self.mean + self.deviation < 0.5
 
 
 class Rating(Record, frozen=True):
-    """One verdict on what one receipt stands for: -100 (wrong) to 100 (right)."""
+    """A rating of the reply that a receipt commits to: -100 (wrong) to 100 (right)."""
 
     receipt: SignedReceipt
     value: int
 
 
-# --- what the query side hands out -------------------------------------------------------------------------------
+# --- records of an answer ----------------------------------------------------------------------------------------
 
 
 class Provenance(Record, frozen=True):
-    """Where a passage came from, enough to check it again from its own bytes, IPFS and the chain."""
+    """The origin of a passage, sufficient to verify it from its own bytes, IPFS and the chain."""
 
     node: int
     manifest: Cid
@@ -308,7 +308,7 @@ class Passage(Record, frozen=True):
     provenance: Provenance
     licence: str = ""
     sources: list[int] = []  # other nodes that hold a near-duplicate
-    shares: dict[str, float] = {}  # what each of `scores`, and "trust", adds to `score`; they sum to it
+    shares: dict[str, float] = {}  # the part of `score` from each of `scores` and from "trust"; they sum to it
 
 
 class Citation(Record, frozen=True):
@@ -343,7 +343,7 @@ class ServiceStatus(Record, frozen=True, tag_field="type", tag="knet/status/1"):
 
 
 class NodeStatus(Record, frozen=True):
-    """What happened at one node: success | timeout | busy | error | access_denied | unverified | skipped."""
+    """Outcome at one node: success | timeout | busy | error | access_denied | unverified | skipped."""
 
     node: int
     title: str
@@ -351,19 +351,22 @@ class NodeStatus(Record, frozen=True):
     hits: int = 0
     milliseconds: float = 0.0
     detail: str = ""
-    why: str = ""  # why the router asked it, or did not
+    why: str = ""  # the router's reason to ask it, or not
     evidence: dict[str, float] = {}  # the same in numbers, see `knet.routing.router.Route`
 
 
 class Evidence(Record, frozen=True):
-    """A receipt and the leaves its results root commits to."""
+    """A receipt with the leaves that its results root commits to."""
 
     signed: SignedReceipt
     leaves: list[bytes]
 
 
 class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
-    """Serialises to JSON (`knet.codec.to_json`) as ``application/vnd.knet.answer+json`` and can be verified from it."""
+    """An answer with all its evidence.
+
+    Its JSON (`knet.codec.to_json`) is ``application/vnd.knet.answer+json``, from which it can be verified.
+    """
 
     question: str
     found: bool
@@ -380,7 +383,7 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     milliseconds: float
     private: bool = False
     writer: str = "extractive"  # or the name of the chat model that wrote the sentences
-    problem: str = ""  # why the chat model that was wanted did not write them
+    problem: str = ""  # the reason why the requested chat model did not write them
 
     @property
     def counts(self) -> dict[str, int]:
@@ -396,5 +399,5 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
 
     @property
     def is_partial(self) -> bool:
-        """Whether a node that was asked gave no verified reply."""
+        """True if a node that was asked gave no verified reply."""
         return self.counts["answered"] < self.counts["asked"]

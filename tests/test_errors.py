@@ -1,4 +1,4 @@
-"""One error tree: its picture is true, and the code raises nothing outside it without saying so."""
+"""The error tree: its documentation, its hints, and the errors that modules raise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCUMENTED = ARGUMENT_MISUSE | {"OSError", "NotImplementedError"}  # may be rais
 
 
 def drawn_tree() -> dict[str, str]:
-    """Class and parent as the docstring draws them."""
+    """Return each class and its parent, as drawn in the docstring."""
     path: list[str] = []
     parents = {}
     for line in (errors.__doc__ or "").splitlines():
@@ -44,8 +44,50 @@ def test_error_text_is_message_and_hint() -> None:
     assert str(error) == "no store has the block. Add a gateway."
 
 
+@pytest.mark.parametrize("name", TREE)
+def test_every_error_class_has_a_hint(name: str) -> None:
+    if name in ("KnetError", "MissingExtra"):  # the base class; the pip command
+        return
+    assert re.fullmatch(r"[A-Z][^\n]*\.", TREE[name].default_hint)
+    error = TREE[name]("The thing is wrong")
+    assert error.described == f"The thing is wrong. {TREE[name].default_hint}"
+    assert TREE[name]("The thing is wrong.", hint="Correct it.").described == "The thing is wrong. Correct it."
+
+
+def test_missing_extra_names_the_pip_command() -> None:
+    assert errors.MissingExtra("Ray", "ray").described == f"Ray is not installed. Run: {errors.pip_command('ray')}"
+
+
+def constant_text(node: ast.expr) -> str:
+    """Return the text of a string or f-string, with ``{}`` for values; empty for other expressions."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(constant_text(part) or "{}" for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return constant_text(node.left) + constant_text(node.right)
+    return ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_messages_are_not_empty_and_hints_are_sentences(path: Path) -> None:
+    wrong = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in TREE.keys() - {"MissingExtra"}:
+            message = constant_text(node.args[0]) if node.args else "{}"
+            hints = [constant_text(word.value) for word in node.keywords if word.arg == "hint"]
+            if (message and message.endswith((" ", ":", ","))) or message.strip() in (".", "{}."):
+                wrong.append(f"line {node.lineno}: message {message!r}")
+            wrong += [f"line {node.lineno}: hint {hint!r}" for hint in hints if hint and not is_sentence(hint)]
+    assert wrong == []
+
+
+def is_sentence(hint: str) -> bool:
+    return bool(re.match(r"[A-Z`{]", hint)) and hint.endswith((".", "?", "{}", "..."))
+
+
 def raises(tree: ast.AST, docs: str = "", caught: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
-    """Line and name of each exception class raised, unless it is documented or caught right there."""
+    """Yield line and name of each exception class raised, unless it is documented or caught in the same function."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Raise) and node.exc is not None:
             called = node.exc.func if isinstance(node.exc, ast.Call) else node.exc

@@ -1,4 +1,4 @@
-"""What a hostile server can do to a client, and what the client makes of it."""
+"""The HTTP client against hostile servers: deadlines, limits, addresses and errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # SO_LINGER on, 0 s: close() sends 
 
 @contextmanager
 def serving(behave: Behaviour) -> Iterator[str]:
-    """A TCP server on loopback that does as told with each connection, once it has read a request head."""
+    """Run a TCP server on loopback that calls ``behave`` with each connection after it has read a request."""
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -210,7 +210,7 @@ def test_loopback_is_not_public(host: str) -> None:
 def test_name_that_resolves_to_a_private_address_is_refused(
     answers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DNS rebinding: whatever was checked before, it is the address of the socket that counts."""
+    """DNS rebinding: the policy applies to the address of the socket, regardless of earlier checks."""
 
     def rebound(_host: str, port: int, *_: object) -> list[tuple[object, ...]]:
         families = {4: (socket.AF_INET, ()), 6: (socket.AF_INET6, (0, 0))}
@@ -338,7 +338,7 @@ def test_unawaited_exception_is_logged(client: HttpClient, caplog: pytest.LogCap
         asyncio.ensure_future(asyncio.sleep(-1, ValueError("lost"))).add_done_callback(_raise)
 
     def _raise(_: object) -> None:
-        raise ValueError("nobody waits for this")
+        raise ValueError("an exception without a caller")
 
     with caplog.at_level(logging.ERROR):
         client.run(lose())

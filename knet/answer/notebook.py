@@ -62,7 +62,7 @@ def read_notebook(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the file's path.") from error
     except CodecError as error:
-        raise ConfigError(f"{path} is not a notebook: {error}", hint="Name a file that ends in .ipynb.") from error
+        raise ConfigError(f"{path} is not a notebook: {error}.", hint="Name a file that ends in .ipynb.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a notebook.", hint="Name a file that ends in .ipynb.")
     return content

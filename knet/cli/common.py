@@ -1,10 +1,11 @@
-"""What every knet command shares: errors in one line, JSON where asked, one console for people."""
+"""Shared parts of all commands: options, errors in one line, JSON output, the network."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -12,7 +13,11 @@ from rich.markup import escape
 
 from ..answer.render import plain
 from ..codec import to_json
-from ..errors import KnetError
+from ..errors import KnetError, StoreError
+from ..files import write_atomically
+
+if TYPE_CHECKING:
+    from ..client.network import Network
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,19 +28,19 @@ out = Console(highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 ProfileName = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Which network; the default profile if not given.")
+    str | None, typer.Option("--profile", "-p", help="Use this network's profile instead of the default one.")
 ]
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn a KnetError into one line on stderr and exit status 1 (Ctrl-C: 130)."""
+    """Print a KnetError as one line on stderr, with a hint, and exit with status 1 (Ctrl-C: 130)."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except KnetError as error:
-            console.print(f"[bold red]error:[/] {shown(str(error))}", soft_wrap=True)
+            console.print(f"[bold red]error:[/] {shown(error.described)}", soft_wrap=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             console.print("stopped.")
@@ -45,10 +50,25 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout, by the project's codec."""
+    """Print one JSON value on stdout."""
     print(to_json(value), flush=True)
 
 
 def shown(text: str) -> str:
-    """Text of another machine for the terminal: without control characters, and no markup to Rich."""
+    """Return untrusted text for the terminal: without control characters, and without markup for Rich."""
     return escape(plain(text))
+
+
+def connect(profile: str | None) -> Network:
+    """Open the network of a profile. Raises ConfigError, ChainError."""
+    from ..client.network import connect  # not at start, so that `knet --help` is quick
+
+    return connect(profile)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that the user named. Raises StoreError."""
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""`knet dsi`: train, measure and look at models that name the passages for a question."""
+"""`knet dsi`: training, evaluation and update of models that generate passage ids for a question."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from ..embed import Embedder, Vectors
     from ..records import Space
 
-app = typer.Typer(help="Models that name the passages for a question (De-DSI).", no_args_is_help=True)
+app = typer.Typer(help="Train models that generate passage ids for a question (De-DSI).", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(help="A folder of trained models.", metavar="FOLDER")]
+Folder = Annotated[Path, typer.Argument(help="The folder of the trained models.", metavar="FOLDER")]
 QuestionFiles = Annotated[
-    list[Path] | None, typer.Option("--questions", "-q", help="JSON lines: questions and their documents (repeatable).")
+    list[Path] | None,
+    typer.Option("--questions", "-q", help="Read questions and their documents from these JSON lines (repeatable)."),
 ]
-Model = Annotated[str, typer.Option(help="Embedding model: a hub id or a folder.")]
+Model = Annotated[str, typer.Option(help="Embed with this model: a hub id or a folder.")]
 
 
 @app.command()
@@ -36,17 +37,21 @@ Model = Annotated[str, typer.Option(help="Embedding model: a hub id or a folder.
 def train(
     source: Annotated[Path, typer.Argument(help="A node's home folder, or JSON lines of {id, text}.")],
     questions: QuestionFiles = None,
-    out_folder: Annotated[Path | None, typer.Option("--out", help="Where the models go; by default in SOURCE.")] = None,
-    shards: Annotated[int, typer.Option(help="Models to train, on k-means shards; 0: as many as needed.")] = 0,
-    workers: Annotated[int, typer.Option(help="Shards trained at once, each in a process.")] = 2,
-    epochs: Annotated[int, typer.Option(help="Times that training goes through all questions.")] = 5,
-    pseudo: Annotated[bool, typer.Option(help="Make questions for passages that have none.")] = True,
-    trust: Annotated[Path | None, typer.Option(help="JSON: address of a giver of pairs -> weight 0 to 1.")] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Write the models to this folder; by default in SOURCE.")
+    ] = None,
+    shards: Annotated[int, typer.Option(help="Train this many models, on k-means shards; 0: as many as needed.")] = 0,
+    workers: Annotated[int, typer.Option(help="Train this many shards in parallel processes.")] = 2,
+    epochs: Annotated[int, typer.Option(help="Pass this many times over all questions.")] = 5,
+    pseudo: Annotated[bool, typer.Option(help="Generate questions for passages without any.")] = True,
+    trust: Annotated[
+        Path | None, typer.Option(help="Weigh signed pairs by this JSON object: signer's address -> weight 0 to 1.")
+    ] = None,
     model: Model = DEFAULT_MODEL,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train models of a collection. Stopped, the same command goes on where it was."""
+    """Train models of a collection. After an interruption, the same command continues."""
     from ..dsi import Settings, train_collection
     from ..dsi.corpus import pseudo_pairs
 
@@ -82,10 +87,10 @@ def train(
         )
         return
     if dropped:
-        out.print(f"[yellow]{dropped} pairs dropped[/]: badly signed, repeated, or of givers without trust")
+        out.print(f"[yellow]{dropped} pairs dropped[/]: invalid signature, repeated, or signer without trust")
     out.print(
-        f"{plan.shards} models of {plan.passages} passages, trained on {asked} questions and "
-        f"{len(pairs) - asked} made up, in {escape(str(folder))}"
+        f"{plan.shards} models of {plan.passages} passages, trained on {asked} given and {len(pairs) - asked} "
+        f"generated questions, in {escape(str(folder))}"
     )
 
 
@@ -93,12 +98,12 @@ def train(
 @command
 def evaluate(
     folder: Folder,
-    questions: Annotated[Path, typer.Argument(help="JSON lines: questions that were not trained on.")],
-    beam: Annotated[int, typer.Option(help="Prefixes kept at each step.")] = 10,
-    model: Annotated[str, typer.Option(help="Embedding model, if not where the models' space leads.")] = "",
+    questions: Annotated[Path, typer.Argument(help="JSON lines: questions that were not used in training.")],
+    beam: Annotated[int, typer.Option(help="Keep this many prefixes at each step of the search.")] = 10,
+    model: Annotated[str, typer.Option(help="Embed with this model instead of the one of the models' space.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well the models find the documents of some questions."""
+    """Measure the retrieval quality of the models on held-out questions."""
     from ..dsi import DsiRetriever, load_models
     from ..dsi.datasets import read_questions
     from ..dsi.evaluation import evaluate
@@ -119,7 +124,7 @@ def evaluate(
 @app.command()
 @command
 def show(folder: Folder, as_json: AsJson = False) -> None:
-    """Show what was trained."""
+    """Show the trained models."""
     from ..codec import cid_of
     from ..dsi import load_models
     from ..dsi.collection import load_plan
@@ -180,7 +185,7 @@ def update(
 
 
 def _passages(source: Path, model: str, bars: Progress) -> tuple[Passages, Space, Callable[[], Embedder]]:
-    """What is trained on, its space, and what opens the embedder of that space."""
+    """Return the passages to train on, their space, and a function that opens its embedder."""
     from ..dsi import Passages
     from ..dsi.datasets import read_documents, read_node
     from ..embed import is_bulk, load_embedder, load_embedder_for
@@ -195,7 +200,7 @@ def _passages(source: Path, model: str, bars: Progress) -> tuple[Passages, Space
 
 
 def _pairs(files: list[Path], trust: Path | None, profile: str | None) -> tuple[list[WeightedPair], int]:
-    """One's own pairs, those of trusted givers, and how many of others fell out."""
+    """Return the unsigned pairs with the weighted pairs of trusted signers, and the number of dropped pairs."""
     from ..dsi import weight_pairs
     from ..dsi.datasets import read_questions
 
@@ -214,7 +219,9 @@ def _trust(path: Path) -> dict[str, float]:
         found = json.loads(path.read_text())
         return {str(address): float(weight) for address, weight in found.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} is no JSON object of address -> weight: {error}.") from error
+        raise ConfigError(
+            f"{path} is not a JSON object of address -> weight: {error}.", hint='Write {"0x...": 1.0} into it.'
+        ) from error
 
 
 def _embedded(pairs: list[WeightedPair], embedder: Embedder, bars: Progress) -> Questions:

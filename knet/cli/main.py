@@ -1,4 +1,4 @@
-"""The `knet` command. Other packages add sub-commands through the entry-point group ``knet.commands``."""
+"""The `knet` command; other packages add sub-commands through the entry-point group ``knet.commands``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from .. import __version__
 from ..codec import to_json, to_plain
 from ..config import home
 from ..errors import ConfigError
-from ..files import write_atomically
-from .common import AsJson, ProfileName, command, console, out, print_json, shown
+from .common import AsJson, ProfileName, command, connect, console, out, print_json, shown, write_file
 from .content import app as content_app
 from .dsi import app as dsi_app
 from .mcp import app as mcp_app
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="knet",
-    help="Ask a knowledge network without an owner, and see where every sentence comes from.",
+    help="Ask a decentralised knowledge network, and see the source of every sentence.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -43,7 +42,7 @@ app.add_typer(trust_app, name="trust")
 app.add_typer(dsi_app, name="dsi")
 
 AnswerFile = Annotated[
-    Path | None, typer.Option("--answer", "-a", help="A saved answer (JSON); the last one asked if not given.")
+    Path | None, typer.Option("--answer", "-a", help="Use this saved answer (JSON) instead of the last one.")
 ]
 
 
@@ -55,7 +54,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None: ...
 
 
@@ -80,7 +81,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask the network; print the answer with its sources, checks and per-node status."""
-    with _connect(profile) as net, console.status("reading the network from the chain ...") as status:
+    with connect(profile) as net, console.status("reading the network from the chain ...") as status:
 
         def tell(node: NodeStatus) -> None:
             status.update(f"asking: {shown(node.title)} {node.status} in {node.milliseconds:.0f} ms")
@@ -97,7 +98,7 @@ def ask(
         filling = _filling(net)
     for path in (save, _last_answer()):
         if path is not None:
-            write_atomically(path, answer.to_json().encode())
+            write_file(path, answer.to_json().encode())
     if as_json:
         print_json(to_plain(answer.record) | ({"coverage": filling} if filling else {}))
     else:
@@ -109,22 +110,22 @@ def ask(
 def verify(
     answer: Annotated[
         Path | None,
-        typer.Argument(help="A saved answer (JSON), or a notebook (.ipynb); the last one asked if not given."),
+        typer.Argument(help="A saved answer (JSON), or a notebook (.ipynb); the last answer if not given."),
     ] = None,
     embed: Annotated[bool, typer.Option(help="Also embed every passage again.")] = True,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every claim of a saved answer again: receipts, proofs, texts, scores, citations. Exit 1 unless all hold:
-    also where something could not be reached, and where a model wrote the answer, whose wording nothing can prove.
+    """Verify every claim of a saved answer: receipts, proofs, texts, scores, citations.
 
-    Of a notebook, every answer it holds is checked, and that what the notebook shows is what was answered.
+    Exit with 1 unless all claims hold. A claim that cannot be checked does not hold, such as the wording of a chat
+    model. In a notebook, verify every answer, and that the notebook shows the answer's record.
     """
     if answer is not None and answer.suffix == ".ipynb":
         _verify_notebook(answer, embed, profile, as_json)
         return
     record = _load(answer)
-    with _connect(profile) as net, console.status("checking every claim ..."):
+    with connect(profile) as net, console.status("checking every claim ..."):
         report = net.verify(record, embed=embed)
     if as_json:
         print_json(report)
@@ -137,19 +138,19 @@ def verify(
 @app.command()
 @command
 def rate(
-    verdict: Annotated[str, typer.Argument(help="up or down.")],
-    passage: Annotated[int | None, typer.Option(help="Only this passage, counted from 1.")] = None,
+    rating: Annotated[str, typer.Argument(help="up or down.")],
+    passage: Annotated[int | None, typer.Option(help="Rate only this passage, counted from 1.")] = None,
     answer: AnswerFile = None,
     flush: Annotated[bool, typer.Option(help="Put queued ratings on chain now.")] = True,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rate the last answer, or one of its passages; the verdict goes on chain with the receipts that entitle you."""
-    if verdict not in ("up", "down"):
-        raise typer.BadParameter("up or down", param_hint="verdict")
+    """Rate the last answer, or one of its passages; the rating goes on chain with the receipts that allow it."""
+    if rating not in ("up", "down"):
+        raise ConfigError(f"{rating[:80]!r} is not a rating.", hint="Use up or down.")
     record = _load(answer)
-    with _connect(profile) as net, console.status("writing to the chain ..."):
-        queued = net.rate(record, 1.0 if verdict == "up" else -1.0, passage=passage)
+    with connect(profile) as net, console.status("writing to the chain ..."):
+        queued = net.rate(record, 1.0 if rating == "up" else -1.0, passage=passage)
         sent = net.flush_ratings() if flush else []
     if as_json:
         print_json({"rated": [r.receipt.receipt.node for r in queued], "transactions": sent})
@@ -161,8 +162,8 @@ def rate(
 @app.command()
 @command
 def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """List the network's nodes with what they hold and how reliable they have proven."""
-    with _connect(profile) as net, console.status("reading the network from the chain ..."):
+    """List the network's nodes with their content and reliability."""
+    with connect(profile) as net, console.status("reading the network from the chain ..."):
         found = net.nodes()
         _filling(net)
     if as_json:
@@ -186,7 +187,7 @@ def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
 
 
 class Format(StrEnum):
-    """What an answer can be exported as."""
+    """An export format of answers."""
 
     PROV = "prov"
     RO_CRATE = "ro-crate"
@@ -195,23 +196,25 @@ class Format(StrEnum):
 @app.command()
 @command
 def export(
-    answer: Annotated[
-        Path | None, typer.Argument(help="A saved answer (JSON); the last one asked if not given.")
+    answer: Annotated[Path | None, typer.Argument(help="A saved answer (JSON); the last answer if not given.")] = None,
+    format: Annotated[
+        Format, typer.Option("--format", "-f", help="Write PROV-O as JSON-LD, or an RO-Crate.")
+    ] = Format.PROV,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
     ] = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="PROV-O as JSON-LD, or an RO-Crate.")] = Format.PROV,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; stdout if not given.")] = None,
-    chain: Annotated[bool, typer.Option(help="Look up the transactions that published what was quoted.")] = True,
+    chain: Annotated[bool, typer.Option(help="Look up the transactions that published the manifests.")] = True,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export where an answer came from: W3C PROV-O (JSON-LD), or an RO-Crate 1.2 archive with the answer in it."""
+    """Export the provenance of an answer: W3C PROV-O (JSON-LD), or an RO-Crate 1.2 archive with the answer."""
     from ..answer.ro_crate import prov_jsonld, ro_crate
 
-    record = _load(answer)
     if format is Format.RO_CRATE and output is None:
-        raise typer.BadParameter("an RO-Crate is an archive: name a file", param_hint="--output")
+        raise ConfigError("--format ro-crate: an RO-Crate is an archive.", hint="Write it to a file with --output.")
+    record = _load(answer)
     with ExitStack() as stack:
-        heads = stack.enter_context(_connect(profile)).chain.manifests.heads if chain else None
+        heads = stack.enter_context(connect(profile)).chain.manifests.heads if chain else None
         if format is Format.PROV:
             data = to_json(prov_jsonld(record, heads=heads), indent=2).encode() + b"\n"
         else:
@@ -219,21 +222,15 @@ def export(
     if output is None:
         print(data.decode(), end="")
         return
-    write_atomically(output, data)
+    write_file(output, data)
     if as_json:
         print_json({"written": str(output), "format": format, "bytes": len(data)})
     else:
         out.print(f"wrote {escape(str(output))} ({len(data)} bytes)")
 
 
-def _connect(profile: str | None) -> Network:
-    from ..client.network import connect  # here, so that `knet --help` stays quick
-
-    return connect(profile)
-
-
 def _filling(net: Network) -> dict[str, int] | None:
-    """How much is known of a big network that is still being read, told to people and returned for programs."""
+    """Print and return the coverage of a large network that is still being read; None otherwise."""
     if not net.filling:
         return None
     coverage = net.coverage()
@@ -286,10 +283,10 @@ def _verify_notebook(path: Path, embed: bool, profile: str | None, as_json: bool
     from ..answer.notebook import read_notebook, verify_notebook
 
     notebook = read_notebook(path)
-    with _connect(profile) as net, console.status("checking every claim ..."):
+    with connect(profile) as net, console.status("checking every claim ..."):
         reports = verify_notebook(notebook, lambda record: net.verify(record, embed=embed))
     if not reports:
-        raise ConfigError(f"{path} holds no answer of knet's.", hint="Save it with its outputs.")
+        raise ConfigError(f"{path} has no answers of knet.", hint="Save the notebook with its outputs.")
     if as_json:
         print_json(reports)
     else:
@@ -297,13 +294,13 @@ def _verify_notebook(path: Path, embed: bool, profile: str | None, as_json: bool
             out.print(f"[bold]cell {report.cell + 1}: {shown(report.question)}[/]")
             _show_report(report)
         held = sum(report.ok for report in reports)
-        out.print(f"{held} of {len(reports)} answers hold in every claim")
+        out.print(f"{held} of {len(reports)} answers pass every check")
     if not all(report.ok for report in reports):
         raise typer.Exit(1)
 
 
 def _mount() -> None:
-    """Add the sub-commands of installed packages."""
+    """Add the sub-commands of other installed packages."""
     for entry in entry_points(group="knet.commands"):
         app.add_typer(entry.load(), name=entry.name)
 

@@ -1,4 +1,4 @@
-"""`knet mcp`: the network as tools for assistants."""
+"""`knet mcp`: server that offers the network as tools to assistants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .common import ProfileName, command, console
+from .common import ProfileName, command, connect, console
 
 if TYPE_CHECKING:
     from ..mcp.sdk import Server
@@ -23,16 +23,16 @@ app = typer.Typer()
 @command
 def mcp(
     http: Annotated[bool, typer.Option("--http", help="Serve over HTTP, at /mcp, instead of standard input.")] = False,
-    host: Annotated[str, typer.Option(help="Address to serve HTTP on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve HTTP on; 0 takes a free one.")] = 8765,
+    host: Annotated[str, typer.Option(help="Serve HTTP on this address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Serve HTTP on this port; 0 takes a free one.")] = 8765,
     token: Annotated[
-        str, typer.Option(envvar="KNET_MCP_TOKEN", show_envvar=True, help="What HTTP clients show as bearer token.")
+        str,
+        typer.Option(envvar="KNET_MCP_TOKEN", show_envvar=True, help="Require this bearer token from HTTP clients."),
     ] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="Leave out the tool that rates in your name.")] = False,
     profile: ProfileName = None,
 ) -> None:
     """Offer the network to an assistant as MCP tools: search, fetch, ask, verify and rate."""
-    from ..client.network import connect
     from ..mcp.server import build_server
 
     if http:
@@ -47,11 +47,11 @@ def mcp(
 
 def _check(host: str, token: str) -> None:
     if token and len(token) < MIN_TOKEN:
-        raise ConfigError(f"The token has {len(token)} characters; {MIN_TOKEN} are the least.")
+        raise ConfigError(f"The token has only {len(token)} characters.", hint=f"Use at least {MIN_TOKEN}.")
     if host not in LOOPBACK and not token:
         raise ConfigError(
-            f"On {host} anybody could ask and rate as you.",
-            hint="Set KNET_MCP_TOKEN to a secret of your own, or serve on 127.0.0.1.",
+            f"--host {host}: without a token every machine there can ask and rate in your name.",
+            hint="Set KNET_MCP_TOKEN to a secret, or serve on 127.0.0.1.",
         )
 
 
@@ -65,7 +65,7 @@ def _serve(server: Server, host: str, port: int, token: str) -> None:
         bound = socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigError(
-            f"Cannot serve on {host}:{port}: {error.strerror}.", hint="Choose another --port or --host."
+            f"{host}:{port} cannot be served on: {error.strerror}.", hint="Choose another --port or --host."
         ) from error
     application = server.http_app(host)
     config = uvicorn.Config(RequireToken(application, token) if token else application, log_level="warning")

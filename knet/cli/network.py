@@ -1,4 +1,4 @@
-"""`knet network`: a development chain of one's own, or the profile of a network that exists."""
+"""`knet network`: local development chains, and profiles of existing networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..config import ADDRESS_POLICIES, Deployment, Profile, load_profile, profil
 from ..errors import ConfigError
 from .common import AsJson, command, console, out, print_json
 
-app = typer.Typer(help="Start a network of your own, or join one.", no_args_is_help=True)
+app = typer.Typer(help="Start a new network, or join an existing one.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The profile's name.")]
 
@@ -19,10 +19,12 @@ Name = Annotated[str, typer.Argument(help="The profile's name.")]
 @command
 def up(
     name: Name = "local",
-    port: Annotated[int, typer.Option(help="Port of the chain's RPC on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Serve the chain's RPC on this port of 127.0.0.1; 0 takes a free one.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Start a development chain (Anvil) with knet's contracts on it; it keeps its state and runs until `down`."""
+    """Start a development chain (Anvil) with knet's contracts; it keeps its state and runs until `down`."""
     from ..chain.devchain import start_network
 
     with console.status("starting the chain ..."):
@@ -38,7 +40,7 @@ def up(
 @app.command()
 @command
 def down(name: Name = "local", as_json: AsJson = False) -> None:
-    """Stop a development chain; its state stays and `up` resumes it."""
+    """Stop a development chain; its state is kept and `up` resumes it."""
     from ..chain.devchain import stop_network
 
     stopped = stop_network(name)
@@ -52,21 +54,25 @@ def down(name: Name = "local", as_json: AsJson = False) -> None:
 @command
 def join(
     name: Name,
-    rpc: Annotated[str, typer.Option(help="URL of an Ethereum JSON-RPC.")],
-    identity: Annotated[str, typer.Option(help="Address of the ERC-8004 identity registry.")],
-    manifests: Annotated[str, typer.Option(help="Address of the manifest registry.")],
-    reliability: Annotated[str, typer.Option(help="Address of the reliability contract.")],
+    rpc: Annotated[str, typer.Option(help="The URL of an Ethereum JSON-RPC.")],
+    identity: Annotated[str, typer.Option(help="The address of the ERC-8004 identity registry.")],
+    manifests: Annotated[str, typer.Option(help="The address of the manifest registry.")],
+    reliability: Annotated[str, typer.Option(help="The address of the reliability contract.")],
     chain_id: Annotated[int, typer.Option(help="The chain's id.")],
-    block: Annotated[int, typer.Option(help="Where the contracts' events begin.")] = 0,
-    addresses: Annotated[str, typer.Option(help=f"Endpoints allowed: {', '.join(ADDRESS_POLICIES)}.")] = "public",
+    block: Annotated[int, typer.Option(help="Read events from this block on.")] = 0,
+    addresses: Annotated[
+        str, typer.Option(help=f"Contact only nodes at such addresses: {', '.join(ADDRESS_POLICIES)}.")
+    ] = "public",
     confirmations: Annotated[
-        str, typer.Option(help="Blocks that must lie above one that is believed; or safe, or finalized.")
+        str, typer.Option(help="Trust blocks with this many blocks above them; or safe, or finalized.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Save the profile of a network that exists, and make it the default."""
+    """Save the profile of an existing network, and make it the default."""
     if addresses not in ADDRESS_POLICIES:
-        raise ConfigError(f"--addresses is one of {', '.join(ADDRESS_POLICIES)}.")
+        raise ConfigError(
+            f"--addresses {addresses[:80]!r} is not an address policy.", hint=f"Use {', '.join(ADDRESS_POLICIES)}."
+        )
     deployment = Deployment(
         chain_id=chain_id,
         identity=identity,
@@ -88,17 +94,19 @@ def _confirmations(text: str) -> int | Literal["safe", "finalized"] | None:
     if text in ("safe", "finalized"):
         return "safe" if text == "safe" else "finalized"
     if text and not text.isdecimal():
-        raise ConfigError("--confirmations is a number of blocks, safe or finalized.")
+        raise ConfigError(
+            f"--confirmations {text[:80]!r} is not valid.", hint="Use a number of blocks, safe or finalized."
+        )
     return int(text) if text else None
 
 
 @app.command("list")
 @command
 def list_(as_json: AsJson = False) -> None:
-    """List the networks this machine knows."""
+    """List the profiles on this machine."""
     names = profile_names()
     if as_json:
         print_json(names)
     else:
-        for name in names:
-            out.print(f"{name}: {load_profile(name).rpc}")
+        for profile in [load_profile(name) for name in names]:
+            out.print(f"{profile.name}: {profile.rpc}")

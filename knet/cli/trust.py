@@ -1,49 +1,44 @@
-"""`knet trust`: what is at stake behind one's ratings, and checking the ratings of others."""
+"""`knet trust`: stake behind the user's ratings, audits of other raters, and trust in nodes and accounts."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import track
+from rich.table import Table
 
 from ..config import Profile, load_profile
-from ..errors import ConfigError, TransactionFailed
-from .common import AsJson, ProfileName, command, console, out, print_json, shown
+from ..errors import ConfigError, NotRegistered, TransactionFailed
+from .common import AsJson, ProfileName, command, connect, console, out, print_json, shown, write_file
+from .content import sources
 
 if TYPE_CHECKING:
     from ..chain.batches import Batch
     from ..chain.evm import EvmChain
     from ..chain.keys import Signer
-    from ..client.network import Network
     from ..content.base import BlockSource
     from ..rating.audit import Finding
     from ..records import Reputation
     from ..trust.history import History, Point
 
-
-from pathlib import Path
-
-from rich.progress import track
-from rich.table import Table
-
-from ..files import write_atomically
+SHOWN_POINTS = 20  # of one node in a terminal; --json has all
 
 app = typer.Typer(
-    help="See whom you trust and why; bond what your ratings stand on; audit the ratings of others.",
+    help="Show the trust in nodes and accounts; bond ether behind your ratings; audit other raters.",
     no_args_is_help=True,
 )
 
-Ether = Annotated[str, typer.Argument(help="Ether, such as 0.1.")]
+Ether = Annotated[str, typer.Argument(help="An amount of ether, such as 0.1.")]
 
 
 @app.command()
 @command
 def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Show what is at stake, the influence left this week, what challenges earned, and leaves that you must reveal."""
+    """Show your stake, the influence left this week, rewards of challenges, and leaves that you must reveal."""
     from ..rating.stake import ether
 
     chain, signer = _chain(load_profile(profile))
@@ -64,14 +59,14 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
         )
         return
     out.print(f"{signer.address}: {ether(standing.bond)} ether at stake, {standing.batches} batches submitted")
-    out.print(f"influence left in this epoch: {standing.influence / 100:g} full verdicts")
+    out.print(f"influence left in this epoch: {standing.influence / 100:g} full ratings")
     if standing.free_at > time.time():
-        out.print(f"the bond is free again on {time.strftime('%Y-%m-%d %H:%M', time.gmtime(standing.free_at))} UTC")
+        out.print(f"the bond is free again on {_utc(standing.free_at)} UTC")
     if reward.amount:
-        free = time.strftime("%Y-%m-%d %H:%M", time.gmtime(reward.free_at))
+        free = _utc(reward.free_at)
         out.print(f"{ether(reward.amount)} ether earned by challenges; `knet trust claim` takes it from {free} UTC on")
     for demand in demands:
-        until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(demand.deadline))
+        until = _utc(demand.deadline)
         out.print(f"[yellow]leaf {demand.index} of batch {demand.number} must be revealed by {until} UTC[/]")
     if demands:
         out.print("run `knet trust reveal`, or lose the bond")
@@ -80,61 +75,62 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
 @app.command()
 @command
 def bond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Put ether at stake: 1 ether buys 1,000 full verdicts a week. It is yours again, unless you cheat."""
-    loaded = load_profile(profile)
-    chain, signer = _chain(loaded)
-    _told(chain.reliability.bond(signer, _wei(amount)), f"{amount} ether bonded", as_json)
+    """Put ether at stake: 1 ether buys 1,000 full ratings a week. False ratings lose it; `unbond` returns it."""
+    wei = _wei(amount)
+    chain, signer = _chain(load_profile(profile))
+    _print_sent(chain.reliability.bond(signer, wei), f"{amount} ether bonded", as_json)
 
 
 @app.command()
 @command
 def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Take ether back, once your last batch can no longer be challenged."""
+    wei = _wei(amount)
     chain, signer = _chain(load_profile(profile))
-    _told(chain.reliability.unbond(signer, _wei(amount)), f"{amount} ether taken back", as_json)
+    _print_sent(chain.reliability.unbond(signer, wei), f"{amount} ether taken back", as_json)
 
 
 @app.command()
 @command
 def claim(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Take what you earned by challenges, in the week after the last one."""
+    """Take your rewards of challenges, in the week after the last one."""
     chain, signer = _chain(load_profile(profile))
-    _told(chain.reliability.claim(signer), "claimed", as_json)
+    _print_sent(chain.reliability.claim(signer), "claimed", as_json)
 
 
 @app.command()
 @command
 def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Reveal the leaves of your batches that somebody demanded."""
+    """Reveal the leaves of your batches that auditors demanded."""
     from ..rating.disputes import respond_to_challenges
 
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
-    with _source(loaded) as source:
+    with sources(loaded) as source:
         sent = respond_to_challenges(chain, signer, signer.address, source, chain.time())
     if as_json:
         print_json(sent)
     else:
-        out.print(f"{len(sent)} leaves revealed" if sent else "nothing was demanded of you")
+        out.print(f"{len(sent)} leaves revealed" if sent else "no leaf of your batches was demanded")
 
 
 @app.command()
 @command
 def audit(
-    rater: Annotated[str, typer.Option(help="Only this rater's batches.")] = "",
+    rater: Annotated[str, typer.Option(help="Audit only this rater's batches.")] = "",
     challenge: Annotated[bool, typer.Option(help="Prove each fault on chain, and earn half the bond.")] = False,
     demand: Annotated[
-        bool, typer.Option(help="Demand a leaf of each batch that cannot be read, and follow earlier demands up.")
+        bool, typer.Option(help="Demand a leaf of each batch that cannot be read, and close earlier demands.")
     ] = False,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every batch that can still be challenged, down to each receipt. Exit 1 if one is wrong."""
+    """Check every batch that can still be challenged, with each receipt. Exit with 1 if a batch is wrong."""
     from ..rating.disputes import follow_up
 
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
-    with _source(loaded) as source, console.status("checking every rating ..."):
+    with sources(loaded) as source, console.status("checking every rating ..."):
         checked, findings = _audited(chain, source, rater)
     closed = follow_up(chain, signer, chain.time()) if demand else []
     asked = (
@@ -152,8 +148,8 @@ def audit(
     else:
         for found, transaction in zip(findings, transactions, strict=True):
             batch = found.batch
-            said = f"; {transaction}" if transaction else ""
-            out.print(f"batch {batch.number} of {batch.rater}: [red]{shown(found.reason)}[/]{said}")
+            sent = f"; {transaction}" if transaction else ""
+            out.print(f"batch {batch.number} of {batch.rater}: [red]{shown(found.reason)}[/]{sent}")
         if closed:
             out.print(f"{len(closed)} of your demands closed: {', '.join(closed)}")
         out.print(f"{checked} batches checked, {len(findings)} wrong or withheld")
@@ -175,14 +171,14 @@ def _audited(chain: EvmChain, source: BlockSource, rater: str) -> tuple[int, lis
 
 
 def _act(chain: EvmChain, signer: Signer, found: Finding, challenge: bool, demand: bool) -> str:
-    """Challenge or demand, where asked to: the transaction, or why there is none."""
+    """Challenge or demand, if requested; return the transaction, or the reason of its failure."""
     from ..rating.audit import challenge as act
 
     if not (demand if found.kind == "withheld" else challenge):
         return ""
     try:
         return act(chain, signer, found)
-    except TransactionFailed as error:  # somebody was faster, perhaps
+    except TransactionFailed as error:  # such as after another auditor's challenge
         return str(error)
 
 
@@ -197,91 +193,76 @@ def _chain(profile: Profile) -> tuple[EvmChain, Signer]:
     return open_chain(profile), signer
 
 
-@contextmanager
-def _source(profile: Profile) -> Iterator[BlockSource]:
-    from ..content.gateway import GatewaySource
-    from ..content.kubo import KuboStore
-    from ..content.layered import LayeredStore
-    from ..content.store import FileStore
-    from ..http import HttpClient
-
-    http = HttpClient(addresses=profile.addresses)
-    further: list[BlockSource] = [GatewaySource(http, profile.gateways)] if profile.gateways else []
-    if profile.kubo:
-        further.append(KuboStore(profile.kubo))
-    try:
-        yield LayeredStore(FileStore(profile.path("blocks")), *further)
-    finally:
-        http.close()
-
-
 def _wei(amount: str) -> int:
     try:
         wei = Decimal(amount) * 10**18
     except InvalidOperation:
         wei = Decimal(-1)
     if not wei.is_finite() or wei <= 0 or wei != wei.to_integral_value():
-        raise ConfigError(f"{amount!r} is no amount of ether.")
+        raise ConfigError(f"{amount[:80]!r} is not an amount of ether.", hint="Use a number above 0, such as 0.1.")
     return int(wei)
 
 
-def _told(transaction: str, done: str, as_json: bool) -> None:
+def _print_sent(transaction: str, done: str, as_json: bool) -> None:
     if as_json:
         print_json({"transaction": transaction})
     else:
         out.print(f"{done} in transaction {transaction}")
 
 
-SHOWN_POINTS = 20  # of one node in a terminal; --json has them all
-
-
 @app.command()
 @command
-def why(node: int, profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """Show how far you trust a node, part by part, and why."""
-    with _connect(profile) as net, console.status("reading ratings from the chain ..."):
+def why(
+    node: Annotated[int, typer.Argument(help="The node's number.")],
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain your trust in a node: its parts, and the path of ratings to it."""
+    with connect(profile) as net, console.status("reading ratings from the chain ..."):
         found = net.trusted(node)
     if as_json:
         print_json(found)
         return
     out.print(f"node {found.node} {shown(found.title)}: reliability {_number(found.reliability)}")
     out.print(f"  on chain: {_number(found.on_chain)}, {found.on_chain.count} ratings")
-    out.print(f"  borne out by other sources in your answers: {_number(found.agreed)}, {found.agreed.count} times")
-    out.print(f"  of use to you: {_number(found.usefulness)}, asked {found.usefulness.count} times")
+    out.print(f"  agreement with other sources in your answers: {_number(found.agreed)}, {found.agreed.count} times")
+    out.print(f"  usefulness to you: {_number(found.usefulness)}, asked {found.usefulness.count} times")
     out.print(f"  {shown(found.why)}")
 
 
 @app.command()
 @command
-def people(profile: ProfileName = None, as_json: AsJson = False) -> None:
-    """List the accounts you trust, by walks over who rated whom that start from your own ratings."""
-    with _connect(profile) as net, console.status("reading ratings from the chain ..."):
+def accounts(profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """List the accounts that you trust, by walks over the graph of ratings from your own ones."""
+    with connect(profile) as net, console.status("reading ratings from the chain ..."):
         found = net.people()
     if as_json:
         print_json(found)
         return
-    for person in found:
-        owned = f", who owns node {', '.join(map(str, person.owns))}" if person.owns else ""
-        out.print(f"{person.score:.3f}  {person.address}{owned}\n       {shown(person.why)}")
+    for account in found:
+        owned = f", owner of node {', '.join(map(str, account.owns))}" if account.owns else ""
+        out.print(f"{account.score:.3f}  {account.address}{owned}\n       {shown(account.why)}")
     if not found:
-        out.print("Nobody yet: rate an answer up, and its sources' owners are where your trust begins.")
+        out.print("No accounts yet: rate an answer up to trust the owners of its sources.")
 
 
 @app.command()
 @command
 def history(
-    node: Annotated[int | None, typer.Option(help="Only this node, batch by batch.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Draw it into this file, for a browser.")] = None,
+    node: Annotated[int | None, typer.Option(help="Show only this node, batch by batch.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write charts to this HTML file.")] = None,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every node's reliability on chain, and its usefulness to you, over time."""
     from ..trust.history_html import page
 
-    with _connect(profile) as net, console.status("reading ratings from the chain ..."):
+    with connect(profile) as net, console.status("reading ratings from the chain ..."):
         found = [each for each in net.histories() if node in (None, each.node)]
+    if node is not None and not found:
+        raise NotRegistered(f"There is no node {node} on {net.profile.name}.")
     if html is not None:
-        write_atomically(html, page(net.profile.name, found).encode())
+        write_file(html, page(net.profile.name, found).encode())
     if as_json:
         print_json(found)
     elif html is not None:
@@ -296,23 +277,23 @@ def history(
 @command
 def probe(
     file: Annotated[Path, typer.Argument(help='JSON lines: {"question": ..., "answers": [...], "wrong": [...]}.')],
-    rate: Annotated[bool, typer.Option(help="Put the verdicts on chain too, where they count for everybody.")] = False,
+    rate: Annotated[bool, typer.Option(help="Also put the ratings on chain.")] = False,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask every node questions whose answers you know, and learn who was right."""
+    """Ask every node questions with known answers, and update your beliefs about the nodes."""
     from ..trust.probes import load_probes
 
     probes = load_probes(file)
-    with _connect(profile) as net:
-        judged = [net.probe(each, rate=rate) for each in track(probes, "probing", console=console)]
+    with connect(profile) as net:
+        results = [net.probe(each, rate=rate) for each in track(probes, "probing", console=console)]
         sent = net.flush_ratings() if rate and net.pending_ratings() else []
     if as_json:
-        print_json({"probes": judged, "transactions": sent})
+        print_json({"probes": results, "transactions": sent})
         return
-    table = Table("node", "right", "wrong", "not judged", title=f"{len(probes)} probes")
-    for number in sorted({number for each in judged for number in each.outcomes}):
-        own = [each.outcomes[number] for each in judged if number in each.outcomes]
+    table = Table("node", "right", "wrong", "no outcome", title=f"{len(probes)} probes")
+    for number in sorted({number for each in results for number in each.outcomes}):
+        own = [each.outcomes[number] for each in results if number in each.outcomes]
         right, wrong = sum(value > 0 for value in own), sum(value < 0 for value in own)
         table.add_row(str(number), str(right), str(wrong), str(len(probes) - len(own)))
     out.print(table)
@@ -320,16 +301,10 @@ def probe(
         out.print(f"on chain in {', '.join(sent)}")
 
 
-def _connect(profile: str | None) -> Network:
-    from ..client.network import connect
-
-    return connect(profile)
-
-
 def _show_nodes(found: list[History]) -> None:
     from ..trust.history_html import sparkline
 
-    table = Table("node", "title", "reliability", "over time", "batches", "last batch", "of use", "over time")
+    table = Table("node", "title", "reliability", "over time", "batches", "last batch", "usefulness", "over time")
     for each in found:
         last = each.reliability[-1].transaction[:12] + "…" if each.reliability else ""
         table.add_row(
@@ -343,10 +318,14 @@ def _show_points(found: list[History]) -> None:
     table = Table("time (UTC)", "reliability", "for", "against", "batch", "transaction")
     for point in [point for each in found for point in each.reliability][-SHOWN_POINTS:]:
         table.add_row(
-            time.strftime("%Y-%m-%d %H:%M", time.gmtime(point.time)), f"{point.mean:.2f} ± {point.deviation:.2f}",
+            _utc(point.time), f"{point.mean:.2f} ± {point.deviation:.2f}",
             f"{point.positive:g}", f"{point.negative:g}", f"{point.number} of {point.rater}", point.transaction,
         )  # fmt: skip
-    out.print(table if table.row_count else "Nobody rated it yet.")
+    out.print(table if table.row_count else "No ratings yet.")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
 
 
 def _newest(points: list[Point]) -> str:

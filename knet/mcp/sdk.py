@@ -1,7 +1,7 @@
-"""Both majors of the MCP SDK behind one face: this is the only file that knows which of them is installed.
+"""Adapter for both major versions of the MCP SDK; no other file depends on the installed one.
 
 Version 2 renamed FastMCP to MCPServer, moved the options of HTTP from its constructor to the call that serves, and
-tells the client only of failures raised as ToolError. JupyterLab's assistants still pin version 1: both have to work.
+reports only failures raised as ToolError to the client. JupyterLab's assistants pin version 1, so both must work.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Server:
             self.sdk = FastMCP(name, instructions=instructions, log_level="WARNING", stateless_http=True)
 
     def add(self, tool: Callable[P, Awaitable[R]], title: str, *, reads_only: bool) -> None:
-        """Offer a coroutine function: its docstring describes it, its signature gives the schemas.
+        """Offer a coroutine function as a tool, with its docstring as description and its signature as schemas.
 
-        A KnetError that it raises is told to the client as the tool's failure.
+        The client receives a KnetError that it raises as the tool's failure.
         """
         hints = {
             "title": title,
@@ -56,14 +56,14 @@ class Server:
             "openWorldHint": True,
         }
         annotations = ToolAnnotations.model_validate(hints)  # the majors differ in attribute names, not in the wire's
-        self.sdk.add_tool(_told(tool), title=title, annotations=annotations, structured_output=True)
+        self.sdk.add_tool(_with_tool_errors(tool), title=title, annotations=annotations, structured_output=True)
 
     def run_stdio(self) -> None:
-        """Serve the client at the other end of standard input and output until it hangs up."""
+        """Serve the client on standard input and output until it closes them."""
         self.sdk.run("stdio")
 
     def http_app(self, host: str) -> Any:
-        """The ASGI application, at ``/mcp``. Bound to a loopback ``host`` it refuses foreign Host headers."""
+        """Return the ASGI application, at ``/mcp``. With a loopback ``host`` it refuses other Host headers."""
         if MAJOR == 2:
             return self.sdk.streamable_http_app(stateless_http=True, host=host)
         if host not in ("127.0.0.1", "localhost", "::1"):
@@ -71,16 +71,13 @@ class Server:
         return self.sdk.streamable_http_app()
 
 
-def _told(tool: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+def _with_tool_errors(tool: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     @wraps(tool)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return await tool(*args, **kwargs)
         except KnetError as error:
-            raise _failure(error) from error
+            failure: Exception = ToolError(error.described)
+            raise failure from error
 
     return run
-
-
-def _failure(error: KnetError) -> Exception:
-    return ToolError(str(error))

@@ -1,4 +1,4 @@
-"""`knet trust`: bond, be told what is at stake, and take the bond of who cheats."""
+"""`knet trust`: bonds, status, audits and revealed leaves."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def trust(*arguments: str, fails: int = 0) -> Result:
 
 def test_bond_status_and_unbond(joined: Profile) -> None:
     assert "0.25 ether bonded" in trust("bond", "0.25").stdout
-    said = trust("status").stdout
-    assert "0.25 ether at stake" in said
-    assert "250 full verdicts" in said
+    text = trust("status").stdout
+    assert "0.25 ether at stake" in text
+    assert "250 full ratings" in text
     trust("unbond", "0.15")
     status = json.loads(trust("status", "--json").stdout)
     assert status["standing"]["bond"] == 10**17
@@ -47,7 +47,7 @@ def test_bond_status_and_unbond(joined: Profile) -> None:
 
 @pytest.mark.parametrize("amount", ["0", "-1", "much", "nan", "1e-19"])
 def test_invalid_amount_is_refused(joined: Profile, amount: str) -> None:
-    assert "no amount of ether" in trust("bond", "--", amount, fails=1).stderr
+    assert "is not an amount of ether. Use a number above 0" in trust("bond", "--", amount, fails=1).stderr
 
 
 def test_audit_of_a_false_batch_slashes_its_bond(
@@ -60,7 +60,7 @@ def test_audit_of_a_false_batch_slashes_its_bond(
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
     forged = send(chain, cheat, build_batch([rating(cheat, node, cheat, chain.deployment)]), store)
     assert "never known to sign" in trust("audit", "--rater", cheat.address, fails=1).stdout
-    assert chain.reliability.is_active(forged), "nobody asked for a challenge"
+    assert chain.reliability.is_active(forged), "without --challenge"
     trust("audit", "--rater", cheat.address, "--challenge", fails=1)
     assert not chain.reliability.is_active(forged)
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
@@ -78,4 +78,4 @@ def test_withheld_batch_is_challenged_and_revealed(
     challenge(chain, auditor, finding)
     assert "leaf 0 of batch 0 must be revealed" in trust("status").stdout
     assert "1 leaves revealed" in trust("reveal").stdout
-    assert "nothing was demanded" in trust("reveal").stdout
+    assert "no leaf of your batches was demanded" in trust("reveal").stdout

@@ -1,4 +1,4 @@
-"""The SDK's own client, of either major, over standard input and output or HTTP."""
+"""Client of the MCP SDK, of either major version, over standard input and output or HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.network.clients import PATIENT
 
 @dataclass
 class Called:
-    """A tool's result as it crossed the wire, and the progress before it."""
+    """A tool's result as received, with the progress messages before it."""
 
     result: dict[str, Any]
     progress: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Client:
 
 @asynccontextmanager
 async def over_stdio(command: list[str], environment: Mapping[str, str]) -> AsyncIterator[Client]:
-    """A client of a server that it starts itself."""
+    """Start a server, and connect a client over its standard input and output."""
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
     started = StdioServerParameters(command=command[0], args=command[1:], env=dict(environment))
@@ -71,7 +71,7 @@ async def over_stdio(command: list[str], environment: Mapping[str, str]) -> Asyn
 
 @asynccontextmanager
 async def over_http(url: str, token: str = "") -> AsyncIterator[Client]:
-    """A client of a server that runs."""
+    """Connect a client to a running server."""
     from mcp.client.streamable_http import streamable_http_client
 
     def opened(url: str, http: Any) -> Any:

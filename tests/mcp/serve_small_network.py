@@ -1,4 +1,4 @@
-"""`knet mcp`, with the tests' embedder in the place of a model: run with the command's own options."""
+"""Run `knet mcp` with the tests' embedder instead of a model; takes the command's own options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network as an assistant's tools, driven by the SDK's own client over both transports."""
+"""The MCP server, driven by the SDK's own client over both transports."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_installed_sdk_major_is_the_requested_one() -> None:
 
 @pytest.fixture
 def environment(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A home that has joined the network, for a child process."""
+    """Return an environment whose data folder has the network's profile, for a child process."""
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     save_profile(profile, default=True)
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -50,7 +50,7 @@ def environment(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @contextmanager
 def serving(environment: dict[str, str], *options: str) -> Iterator[str]:
-    """The URL of `knet mcp --http` in a process of its own."""
+    """Run `knet mcp --http` in a child process; its URL."""
     command = [*COMMAND, "--http", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     try:
@@ -93,8 +93,8 @@ async def test_assistant_searches_fetches_asks_verifies_and_rates(
         assert read["metadata"]["node"] == str(nodes[0].identity)
         elsewhere = f"{nodes[1].identity}/{best['id'].partition('/')[2]}"
         refused = await client.call("fetch", id=elsewhere)
-        assert refused.is_error, "nothing says that this node published it"
-        assert "does not remember a passage" in refused.text
+        assert refused.is_error, "there is no proof that this node published it"
+        assert "does not have the passage" in refused.text
 
         asked = (await client.call("ask", question=QUESTION, nodes=[nodes[0].identity])).data
         assert asked["found"]
@@ -116,10 +116,10 @@ async def test_assistant_searches_fetches_asks_verifies_and_rates(
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_tool_failure_is_a_tool_error_with_a_hint(transport: str, environment: dict[str, str]) -> None:
     async with started(transport, environment) as client:
-        for call, said in (
+        for call, message in (
             (client.call("verify", answer="bafy"), "Ask the question again"),
             (client.call("rate", answer="bafy", helpful=True), "Ask the question again"),
-            (client.call("fetch", id="../../etc/passwd"), "not the id of a passage"),
+            (client.call("fetch", id="../../etc/passwd"), "is not a passage id"),
             (client.call("fetch", id="1/bafyzzz#0-4"), "fetch"),
             (client.call("ask", question="  "), "The question is empty"),
             (client.call("search", query=QUESTION, k=1000), "less than or equal to 64"),
@@ -127,7 +127,7 @@ async def test_tool_failure_is_a_tool_error_with_a_hint(transport: str, environm
         ):
             called = await call
             assert called.is_error
-            assert said in called.text
+            assert message in called.text
         assert (await client.call("search", query=QUESTION)).data["results"], "and it still serves"
 
 
@@ -149,7 +149,7 @@ async def test_server_without_rating_has_no_writing_tool(environment: dict[str, 
     async with over_stdio([*COMMAND, "--read-only"], environment) as client:
         assert "rate" not in await client.tools()
         asked = (await client.call("ask", question="zygomorphic quasars xylophone", k=1)).data
-    assert not asked["found"], "which is no error"
+    assert not asked["found"], "which is not an error"
     assert asked["text"] == UNKNOWN
 
 
@@ -160,7 +160,7 @@ async def test_request_without_the_token_is_refused(environment: dict[str, str])
         assert _status(url) == 401
         assert _status(url, authorization="Bearer wrong-secret-of-twenty") == 401
         assert _status(url, authorization=f"Bearer {TOKEN}", host="evil.example") in (403, 421), (
-            "what a browser sends from another site, after a name of that site was turned to point here"
+            "a browser's request from another site whose name was rebound to this address (DNS rebinding)"
         )
 
 
@@ -175,19 +175,19 @@ def _status(url: str, **headers: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        (("--host", "0.0.0.0"), "anybody could ask and rate as you"),
-        (("--host", "0.0.0.0", "--token", "short"), "The token has 5 characters"),
-        (("--host", "203.0.113.1", "--token", TOKEN), "Cannot serve on 203.0.113.1"),
+        (("--host", "0.0.0.0"), "without a token every machine there can ask and rate in your name"),
+        (("--host", "0.0.0.0", "--token", "short"), "The token has only 5 characters. Use at least 16"),
+        (("--host", "203.0.113.1", "--token", TOKEN), "203.0.113.1:8765 cannot be served on"),
     ],
 )
 def test_serving_a_public_address_requires_a_token(
-    options: tuple[str, ...], said: str, environment: dict[str, str]
+    options: tuple[str, ...], message: str, environment: dict[str, str]
 ) -> None:
     done = CliRunner().invoke(app, ["mcp", "--http", *options])
     assert done.exit_code == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
 
 
@@ -206,7 +206,7 @@ async def test_answer_store_keeps_the_latest_and_refuses_changed_files(net: Netw
     kept = KeptAnswers(tmp_path / "answers", most=2)
     records = [net.ask(QUESTION, k=1).record for _ in range(3)]
     names = [kept.add(record) for record in records]
-    assert len(set(names)) == 3, "each answer has receipts of its own"
+    assert len(set(names)) == 3, "each answer has its own receipts"
     assert [kept.get(name) for name in names[1:]] == records[1:]
     for unknown in (names[0], "../answers", "", "bafkqaaa"):
         with pytest.raises(ConfigError, match="Ask the question again"):

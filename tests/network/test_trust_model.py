@@ -133,9 +133,9 @@ def test_the_same_from_the_command_line(
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    assert "Nobody yet" in run("people")
+    assert "No accounts yet" in run("accounts")
     assert "on chain in 0x" in run("probe", str(probes), "--rate")
-    assert f"who owns node {right}" in run("people")
+    assert f"owner of node {right}" in run("accounts")
     assert "1 ratings" in run("why", str(right))
     assert "▆" in run("history") or "▅" in run("history")
     assert "4 nodes" in run("history", "--html", str(tmp_path / "history.html"))

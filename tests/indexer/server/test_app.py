@@ -212,7 +212,7 @@ def test_unknown_encoding_and_path_are_problem_documents(http: httpx.Client) -> 
 def test_almost_valid_json_is_refused(http: httpx.Client) -> None:
     """Both cases were found by requests generated from the OpenAPI document."""
     asked = json.loads(to_json(request()))
-    assert_problem(post(http, json.dumps(asked | {"space": [1]}).encode(), JSON), 400, "is no CID")
+    assert_problem(post(http, json.dumps(asked | {"space": [1]}).encode(), JSON), 400, "is not a CID")
     del asked["type"]
     assert_problem(post(http, json.dumps(asked).encode(), JSON), 400, "its type is missing")
 

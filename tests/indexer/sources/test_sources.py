@@ -313,5 +313,5 @@ def test_invalid_spec_lists_valid_ones(tmp_path: Path) -> None:
         parse_source("python:no-such-package-anywhere")
     with pytest.raises(SourceError, match="limit must be a positive number"):
         parse_source("python:json", limit="0")
-    with pytest.raises(SourceError, match="Begin it with https://"):
+    with pytest.raises(SourceError, match="Begin it with https"):
         parse_source("sitemap:example.org")
