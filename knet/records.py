@@ -388,14 +388,10 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     @property
     def counts(self) -> dict[str, int]:
         """``{total, asked, answered, skipped}`` over the nodes."""
+        total = len(self.nodes)
         answered = sum(node.status == "success" for node in self.nodes)
         skipped = sum(node.status == "skipped" for node in self.nodes)
-        return {
-            "total": len(self.nodes),
-            "asked": len(self.nodes) - skipped,
-            "answered": answered,
-            "skipped": skipped,
-        }
+        return {"total": total, "asked": total - skipped, "answered": answered, "skipped": skipped}
 
     @property
     def is_partial(self) -> bool:

@@ -343,4 +343,4 @@ def test_unawaited_exception_is_logged(client: HttpClient, caplog: pytest.LogCap
     with caplog.at_level(logging.ERROR):
         client.run(lose())
         client.close()
-    assert "nobody waits for this" in caplog.text
+    assert "an exception without a caller" in caplog.text

@@ -39,13 +39,15 @@ def prov_jsonld(answer: Answer, *, heads: Heads | None = None) -> Thing:
     answer itself does not contain. Raises what ``heads`` raises.
     """
     me = answer_id(answer)
+    nodes = {passage.provenance.node for passage in answer.passages}
+    nodes |= {evidence.signed.receipt.node for evidence in answer.receipts}
     graph = [
         *_answer(me, answer),
         *(thing for n, found in enumerate(answer.sentences, 1) for thing in _sentence(me, answer, n, found)),
         *(thing for n, passage in enumerate(answer.passages, 1) for thing in _passage(me, answer, n, passage)),
         *(thing for n, evidence in enumerate(answer.receipts, 1) for thing in _receipt(me, answer, n, evidence)),
         *_publications(answer, heads),
-        *(_agent(answer, node) for node in sorted(_nodes(answer))),
+        *(_agent(answer, node) for node in sorted(nodes)),
     ]
     return {"@context": CONTEXT, "@graph": _merged(graph)}
 
@@ -217,12 +219,6 @@ def _agent(answer: Answer, node: int) -> Thing:
         "@type": ["prov:Agent", "prov:SoftwareAgent"],
         "rdfs:label": titles[0] if titles else f"node {node}",
         "dcterms:identifier": str(node),
-    }
-
-
-def _nodes(answer: Answer) -> set[int]:
-    return {passage.provenance.node for passage in answer.passages} | {
-        evidence.signed.receipt.node for evidence in answer.receipts
     }
 
 

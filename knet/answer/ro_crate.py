@@ -16,8 +16,6 @@ from ..records import Answer, Passage
 from .live import MEDIA_TYPE
 from .prov import Heads, answer_id, moment, prov_jsonld
 
-__all__ = ["prov_jsonld", "ro_crate"]
-
 SPECIFICATION = "https://w3id.org/ro/crate/1.2"
 UNSTATED = "The documents name no licence; ask their owners before passing them on."
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # that a ZIP archive can date

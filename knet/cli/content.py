@@ -56,7 +56,10 @@ def fetch(
     endpoints = _endpoints(loaded, node or []) if loaded else []
     with sources(loaded, gateways=gateway or [], endpoints=endpoints) as source:
         with console.status("fetching ..."):
-            pieces = _archive(source, root) if car else [source.get(root)]
+            pieces: Iterable[bytes] = [source.get(root)]
+            if car:
+                fetch_dag(source, root, source.local)
+                pieces = write_car([root], walk(source.local, root))
         if output is not None:
             size = _write(output, pieces)
             result = {"cid": str(root), "path": str(output), "bytes": size}
@@ -99,11 +102,6 @@ def _profile(name: str | None, elsewhere: list[str] | None) -> Profile | None:
         if name or not elsewhere:
             raise
         return None
-
-
-def _archive(source: LayeredStore, root: Cid) -> Iterable[bytes]:
-    fetch_dag(source, root, source.local)
-    return write_car([root], walk(source.local, root))
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> int:

@@ -208,7 +208,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Export the provenance of an answer: W3C PROV-O (JSON-LD), or an RO-Crate 1.2 archive with the answer."""
-    from ..answer.ro_crate import prov_jsonld, ro_crate
+    from ..answer.prov import prov_jsonld
+    from ..answer.ro_crate import ro_crate
 
     if format is Format.RO_CRATE and output is None:
         raise ConfigError("--format ro-crate: an RO-Crate is an archive.", hint="Write it to a file with --output.")

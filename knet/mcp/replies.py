@@ -13,7 +13,7 @@ from ..answer.live import LiveAnswer
 from ..answer.render import SAFE_SCHEMES, plain
 from ..answer.report import VerificationReport
 from ..codec import Cid
-from ..records import Document, NodeStatus, Passage
+from ..records import Document, Passage
 
 
 class _Reply(BaseModel):
@@ -125,7 +125,11 @@ def ask_reply(answer: LiveAnswer, name: str) -> AskReply:
         text=answer.text,
         found=answer.found,
         sources=[_source(number, passage) for number, passage in enumerate(answer.passages, 1)],
-        nodes=[_status(node) for node in answer.nodes if node.status != "skipped"],
+        nodes=[
+            Status(node=node.node, title=plain(node.title), status=node.status, detail=plain(node.detail))
+            for node in answer.nodes
+            if node.status != "skipped"
+        ],
         is_partial=answer.record.is_partial,
     )
 
@@ -145,10 +149,6 @@ def _source(number: int, passage: Passage) -> Source:
         reliability=round(passage.reliability.mean, 4),
         ratings=passage.reliability.count,
     )
-
-
-def _status(node: NodeStatus) -> Status:
-    return Status(node=node.node, title=plain(node.title), status=node.status, detail=plain(node.detail))
 
 
 def fetch_reply(name: str, node: int, cid: Cid, document: Document, text: str, span: tuple[int, int]) -> FetchReply:

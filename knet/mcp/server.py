@@ -16,7 +16,6 @@ from pydantic import Field
 
 from .. import __version__
 from ..answer.live import LiveAnswer
-from ..answer.report import VerificationReport
 from ..client.network import Network
 from ..codec import Cid
 from ..content.base import get_record
@@ -99,7 +98,7 @@ class Tools:
 
     async def verify(self, answer: Name) -> VerifyReply:
         """Verify every claim of an answer: receipts, proofs, texts, scores, citations."""
-        return verify_reply(await asyncio.to_thread(self._verify, answer))
+        return verify_reply(await asyncio.to_thread(lambda: self._network.verify(self._answers.get(answer))))
 
     async def rate(
         self,
@@ -121,9 +120,6 @@ class Tools:
         answer = await asyncio.to_thread(ask)
         await reported()
         return answer, await asyncio.to_thread(self._answers.add, answer.record)
-
-    def _verify(self, name: str) -> VerificationReport:
-        return self._network.verify(self._answers.get(name))
 
     def _rate(self, name: str, value: float, passage: int | None) -> RateReply:
         queued = self._network.rate(self._answers.get(name), value, passage=passage)

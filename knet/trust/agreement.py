@@ -10,7 +10,7 @@ Definition of agreement between two sources:
   whose claim is unique, or repeated by all sources, is neither raised nor lowered.
 
 The side with the larger total weight wins; a source's weight is `reliability.learning_weight`. The outcome changes the
-weights of the next vote. On a fixed set of questions `run_to_convergence` repeats the vote until the means are stable.
+weights of the next vote.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ import numpy.typing as npt
 from ..index.lexical import tokens
 from ..index.sentences import sentences
 from ..records import Record, Reputation
-from .reliability import learning_weight, observed
+from .reliability import learning_weight
 
 SAME_TEXT = 0.5  # Jaccard similarity of words: versions with every answer changed keep more, other texts a quarter
 QUOTED = 0.6  # sentences that cover this share of the best one's question words, as in an extractive answer
 MAJORITY = 0.5
-ROUNDS = 20
-TOLERANCE = 1e-3  # change of a mean at which `run_to_convergence` stops
+
 
 Floats = npt.NDArray[np.float64]
 
@@ -160,18 +159,3 @@ def supporting_weight(texts: Sequence[frozenset[str]], sources: Sequence[int], w
     for text, source in zip(texts, sources, strict=True):
         holders[text].add(source)
     return np.array([sum(weights.get(source, 0.0) for source in holders[text]) for text in texts])
-
-
-def run_to_convergence(questions: Sequence[Sequence[Claim]]) -> dict[int, Reputation]:
-    """Return every source's reliability from many questions without labels: vote, update the weights, vote again."""
-    known: dict[int, Reputation] = {}
-    for _ in range(ROUNDS):
-        found: dict[int, Reputation] = {}
-        for claims in questions:
-            for source, outcome in outcomes(claims, known).items():
-                found[source] = observed(found.get(source, Reputation()), outcome)
-        moved = max((abs(found[s].mean - known.get(s, Reputation()).mean) for s in found), default=0.0)
-        known = found
-        if moved < TOLERANCE:
-            break
-    return known

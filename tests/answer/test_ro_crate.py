@@ -16,7 +16,8 @@ from rdflib import RDF, Graph, Literal, Namespace, URIRef
 from rdflib.namespace import DCTERMS, PROV, XSD
 from rocrate.rocrate import ROCrate
 
-from knet.answer.ro_crate import prov_jsonld, ro_crate
+from knet.answer.prov import prov_jsonld
+from knet.answer.ro_crate import ro_crate
 from knet.client.network import Network
 from knet.codec import from_json
 from knet.records import Answer

@@ -10,8 +10,9 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from knet.answer.notebook import NotebookReport, verify_notebook
+from knet.answer.prov import prov_jsonld
 from knet.answer.report import VerificationReport
-from knet.answer.ro_crate import prov_jsonld, ro_crate
+from knet.answer.ro_crate import ro_crate
 from knet.codec import to_json
 from knet.errors import ConfigError
 from knet.records import Answer, Record
