@@ -17,9 +17,17 @@ SOURCES = sorted([*(ROOT / "knet").rglob("*.py"), *(ROOT / "indexers").rglob("*.
 TREE = {
     name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.KnetError)
 }
-FRAMEWORK = {"SystemExit", "KeyboardInterrupt", "StopIteration", "Exit", "BadParameter", "HTTPException"}
+FRAMEWORK = {
+    "NotImplementedError",
+    "SystemExit",
+    "KeyboardInterrupt",
+    "StopIteration",
+    "Exit",
+    "BadParameter",
+    "HTTPException",
+}
 ARGUMENT_MISUSE = {"ValueError", "TypeError", "AttributeError", "KeyError", "IndexError", "ImportError"}
-DOCUMENTED = ARGUMENT_MISUSE | {"OSError", "NotImplementedError"}  # may be raised where the docstring says so
+DOCUMENTED = ARGUMENT_MISUSE | {"OSError"}  # may be raised where the docstring says so
 
 
 def drawn_tree() -> dict[str, str]:
