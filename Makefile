@@ -27,7 +27,7 @@ MCP1_REPORT := .cache/mcp1.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi docs bench pins clean
+.PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi types docs bench pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask a question, verify the answer"
@@ -41,6 +41,7 @@ help:
 	@echo "make contracts    test the contracts, compare the committed artifacts with the compiler's output"
 	@echo "make artifacts    compile the contracts for Python, take new gas snapshots"
 	@echo "make openapi      write docs/openapi.json, the nodes' HTTP interface"
+	@echo "make types        write the TypeScript types of the panels from the Python records"
 	@echo "make docs         build the documentation into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
 	@echo "make typescript   check and test the TypeScript of the JupyterLab extension"
@@ -130,6 +131,7 @@ lint: $(VENV)/.dev $(VENV)/.lab $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/typescript_types.py --check
 	cd jupyter_ext && $(WITH_NODE) npm run --silent check
 	cd contracts && $(WITH_NODE) npm run --silent fmt
 
@@ -151,6 +153,9 @@ artifacts: $(NODE_MODULES)
 
 openapi: $(VENV)/.dev
 	$(BIN)/python tools/openapi.py
+
+types: $(VENV)/.dev $(VENV)/.lab
+	$(BIN)/python tools/typescript_types.py
 
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --quiet

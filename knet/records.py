@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Annotated
 
 import msgspec
 
@@ -323,23 +322,6 @@ class Citation(Record, frozen=True):
 class Sentence(Record, frozen=True):
     text: str
     citations: list[Citation]
-
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # the integers that every JSON reader keeps exact
-
-
-class ServiceStatus(Record, frozen=True, tag_field="type", tag="knet/status/1"):
-    """The reply of a node's ``/v1/status``: the head it serves and the searches it answered since its start.
-
-    ``manifest`` is None, and the counts of the head are 0, while there is no head to serve.
-    """
-
-    ready: bool
-    manifest: Cid | None
-    sequence: Count
-    documents: Count
-    chunks: Count
-    searches: Count
 
 
 class NodeStatus(Record, frozen=True):

@@ -1,5 +1,4 @@
-"""knet in Jupyter: magics and a widget for the kernel; a server extension that holds the network and its keys, and the
-panels that ask it."""
+"""knet in Jupyter: magics and a widget for kernels, panels for JupyterLab, and a server extension with the keys."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ __version__ = "0.1.0"
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What IPython calls for ``%load_ext knet_jupyter``."""
+    """Load the magics; IPython calls this for ``%load_ext knet_jupyter``."""
     from .kernel.magics import load
 
     load(shell)

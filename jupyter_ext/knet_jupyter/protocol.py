@@ -1,12 +1,13 @@
-"""What the server tells panels and kernels: how a connection stands, and what happens while a question is under way.
+"""Messages of the server to panels and kernels: the state of a connection, and the events of a question.
 
-That is, in this order: started, phases, asking, nodes, one end.
+The events of one question come in this order: started, phase (any number), asking, node (one each), and one of answer,
+stopped and error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from knet.codec import cid_of
 from knet.errors import KnetError
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from knet.answer.live import LiveAnswer
 
 
-PLACE = "KNET_JUPYTER"  # the environment variable that names the folder
-SOCKET = "client"  # the socket in it
-HOME = "home"  # where the server keeps what it knows; a kernel that was told of another place has another user's client
+FOLDER_VARIABLE = "KNET_JUPYTER"  # the environment variable with the folder that kernels find the server by
+SOCKET_FILE = "client"  # the socket in this folder
+HOME_FILE = "home"  # the file with the server's knet folder; a kernel with another folder has another client
 
 
 class Phase(Record, frozen=True):
-    """How far one part of a network is that is being started; ``total`` is 0 while nobody knows."""
+    """Progress of one part of a network that is being started; ``total`` is 0 while it is unknown."""
 
     title: str
     phase: str
@@ -30,23 +31,23 @@ class Phase(Record, frozen=True):
     total: int = 0
 
 
-class State(Record, frozen=True):
-    """Where the connection to a network stands: ``state`` is off | starting | ready | failed."""
+class ConnectionState(Record, frozen=True):
+    """State of the connection to a network."""
 
     profile: str
     profiles: list[str]
-    state: str
+    state: Literal["off", "starting", "ready", "failed"]
     detail: str = ""
     phases: list[Phase] = []
     address: str = ""
-    development: bool = False  # a chain of this machine, where nothing costs anything
+    development: bool = False  # a chain on this machine, where transactions are free
 
 
-class Event(Record, frozen=True, omit_defaults=True):
-    """``event`` names what happened: started | phase | asking | node | answer | stopped | error."""
+class AskEvent(Record, frozen=True, omit_defaults=True):
+    """One event of a question; ``event`` tells which of the other fields are set."""
 
-    event: str
-    id: str = ""  # started: what to stop it by; answer: its CID
+    event: Literal["started", "phase", "asking", "node", "answer", "stopped", "error"]
+    id: str = ""  # started: the id by which the question can be stopped; answer: its CID
     phase: Phase | None = None
     nodes: list[NodeStatus] | None = None
     node: NodeStatus | None = None
@@ -57,25 +58,25 @@ class Event(Record, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-def started(number: str) -> Event:
-    return Event(event="started", id=number)
+def started(number: str) -> AskEvent:
+    return AskEvent(event="started", id=number)
 
 
-def phase(part: Phase) -> Event:
-    return Event(event="phase", phase=part)
+def phase(part: Phase) -> AskEvent:
+    return AskEvent(event="phase", phase=part)
 
 
-def asking(nodes: Sequence[NodeStatus]) -> Event:
-    return Event(event="asking", nodes=list(nodes))
+def asking(nodes: Sequence[NodeStatus]) -> AskEvent:
+    return AskEvent(event="asking", nodes=list(nodes))
 
 
-def node_done(node: NodeStatus) -> Event:
-    return Event(event="node", node=node)
+def node_done(node: NodeStatus) -> AskEvent:
+    return AskEvent(event="node", node=node)
 
 
-def answered(answer: LiveAnswer) -> Event:
+def answered(answer: LiveAnswer) -> AskEvent:
     shown = answer._repr_mimebundle_()
-    return Event(
+    return AskEvent(
         event="answer",
         id=str(cid_of(answer.record)),
         answer=answer.record,
@@ -84,9 +85,9 @@ def answered(answer: LiveAnswer) -> Event:
     )
 
 
-def stopped() -> Event:
-    return Event(event="stopped")
+def stopped() -> AskEvent:
+    return AskEvent(event="stopped")
 
 
-def failed(error: KnetError) -> Event:
-    return Event(event="error", message=str(error), reason=type(error).__name__)
+def failed(error: KnetError) -> AskEvent:
+    return AskEvent(event="error", message=str(error), reason=type(error).__name__)

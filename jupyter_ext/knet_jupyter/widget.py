@@ -1,4 +1,4 @@
-"""A form to ask with, for any front end that shows Jupyter widgets: Lab, Notebook 7, VS Code, Colab."""
+"""Form to ask, verify and rate, for every front end with Jupyter widgets: Lab, Notebook 7, VS Code, Colab."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ STATIC = Path(__file__).parent / "static"
 
 
 class AskWidget(anywidget.AnyWidget):
-    """Ask, see citations, rate. ``answer`` (the record as JSON), ``passages``, ``nodes`` and ``busy`` can be observed.
+    """Form for a question. ``answer`` (the record as JSON), ``passages``, ``nodes`` and ``busy`` can be observed.
 
-    ``network`` is a connection to use; otherwise the process's shared one to ``profile`` is. What the form does,
-    `ask`, `rate`, `verify` and `flush` do from code.
+    ``network`` is the client to use; without it, the process's shared client of ``profile`` is used. `ask`, `rate`,
+    `verify` and `flush` do from code what the form's buttons do.
     """
 
     _esm = STATIC / "widget.js"
@@ -50,16 +50,16 @@ class AskWidget(anywidget.AnyWidget):
         super().__init__(question=question, **traits)
         self._network = network
         self._profile = profile
-        self._switching = threading.Lock()  # between idle and busy
+        self._switching = threading.Lock()  # guards the change between idle and busy
         self.live: LiveAnswer | None = None
         self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
-        """What a reader sees where widgets are not shown: on paper, in a diff, on a page without a kernel."""
+        """Return the text for readers without widgets: on paper, in a diff, on a page without a kernel."""
         return form_text(self.live.record if self.live else None)
 
     def ask(self, question: str | None = None) -> LiveAnswer:
-        """Ask and show the answer. Raises as `Network.ask`, and ConfigError while another question is on its way."""
+        """Ask and show the answer. Raises as `Network.ask`, and ConfigError while another action runs."""
         if question is not None:
             self.question = question
         with self._work("asking the network ..."):
@@ -73,13 +73,13 @@ class AskWidget(anywidget.AnyWidget):
         return live
 
     def rate(self, value: float, passage: int | None = None) -> None:
-        """Queue a verdict on the answer, or on one passage (counted from 1); `flush` puts it on chain."""
+        """Queue a rating of the answer, or of one passage (counted from 1); `flush` puts it on chain."""
         with self._work("rating ..."):
             queued = self._answered().rate(value, passage=passage)
             self._set(message=f"{len(queued)} rated; not on chain yet")
 
     def flush(self) -> list[str]:
-        """Put queued ratings on chain: the transaction hashes."""
+        """Put queued ratings on chain. Returns the transaction hashes."""
         with self._work("writing to the chain ..."):
             sent = self._connection().flush_ratings()
             self._set(message=f"on chain in {', '.join(sent)}" if sent else "there are no ratings to put on chain")
@@ -99,7 +99,7 @@ class AskWidget(anywidget.AnyWidget):
 
     def _answered(self) -> LiveAnswer:
         if self.live is None:
-            raise ConfigError("Nothing was asked yet.")
+            raise ConfigError("There is no answer yet.", hint="Ask a question first.")
         return self.live
 
     def _on_status(self, status: NodeStatus) -> None:
@@ -111,10 +111,10 @@ class AskWidget(anywidget.AnyWidget):
 
     @contextmanager
     def _work(self, message: str) -> Iterator[None]:
-        """One thing at a time: shows what goes on, and that it is over, unless its outcome is shown by then."""
+        """Run one action at a time, and show ``message`` until it ends or shows its outcome."""
         with self._switching:
             if self.busy:
-                raise ConfigError("The widget is busy.", hint="Wait until it is done.")
+                raise ConfigError("The widget is busy.", hint="Wait until the current action ends.")
             self._set(busy=True, error="", message=message)
         try:
             yield
@@ -123,12 +123,12 @@ class AskWidget(anywidget.AnyWidget):
                 self._set(busy=False, message="" if self.message == message else self.message)
 
     def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
-        """What the form asks for, off the kernel's main thread, so that cells can run meanwhile."""
+        """Run an action of the form in a thread, so that the kernel can run cells meanwhile."""
         if action := self._action(content):
             threading.Thread(target=self._quietly, args=(action,), name="knet-widget", daemon=True).start()
 
     def _action(self, content: Any) -> Callable[[], object] | None:
-        """None for what no form of ours sends."""
+        """Return the action that a message names, or None for a message that the form does not send."""
         match content:
             case {"do": "ask", "question": str(question)}:
                 return lambda: self.ask(question)

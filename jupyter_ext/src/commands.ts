@@ -1,4 +1,4 @@
-/** The commands, by which menus, palette, shortcuts and other extensions reach the panels. */
+/** The commands for menus, palette, shortcuts and other extensions. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
@@ -19,9 +19,9 @@ export const COMMANDS = {
   verify: 'knet:verify-notebook'
 };
 
-const NOTHING = { args: { type: 'object', properties: {} } };
+const NO_ARGUMENTS = { args: { type: 'object', properties: {} } };
 
-/** Commands that open the panels of these ids. */
+/** Add the commands that open the panels. */
 export function addPanelCommands(
   app: JupyterFrontEnd,
   trans: TranslationBundle,
@@ -32,7 +32,7 @@ export function addPanelCommands(
     label: args => (args.isPalette ? trans.__('Ask the Network') : trans.__('Ask knet')),
     caption: trans.__('Ask a knowledge network without an owner'),
     icon: knetIcon,
-    describedBy: NOTHING,
+    describedBy: NO_ARGUMENTS,
     execute: () => shell.activateById(panels.ask.id)
   });
   commands.addCommand(COMMANDS.ask, {
@@ -40,7 +40,7 @@ export function addPanelCommands(
     describedBy: {
       args: {
         type: 'object',
-        properties: { question: { type: 'string', description: trans.__('What to ask') } },
+        properties: { question: { type: 'string', description: trans.__('The question') } },
         required: ['question']
       }
     },
@@ -52,24 +52,24 @@ export function addPanelCommands(
   commands.addCommand(COMMANDS.provenance, {
     label: trans.__('Show Provenance'),
     icon: traceIcon,
-    describedBy: NOTHING,
+    describedBy: NO_ARGUMENTS,
     execute: () => shell.activateById(panels.provenance)
   });
   commands.addCommand(COMMANDS.network, {
     label: trans.__('Show the Network'),
     icon: knetIcon,
-    describedBy: NOTHING,
+    describedBy: NO_ARGUMENTS,
     execute: () => shell.activateById(panels.network)
   });
 }
 
-/** Commands that work on the current notebook. */
+/** Add the commands that work on the current notebook. */
 export function addNotebookCommands(app: JupyterFrontEnd, knet: IKnet, notebooks: INotebookTracker): void {
   const { commands, shell } = app;
   const { trans } = knet;
   commands.addCommand(COMMANDS.insert, {
     label: trans.__('Insert Answer as Cell'),
-    describedBy: NOTHING,
+    describedBy: NO_ARGUMENTS,
     isEnabled: () => knet.answered !== null,
     execute: async () => {
       const { answered } = knet;
@@ -83,7 +83,7 @@ export function addNotebookCommands(app: JupyterFrontEnd, knet: IKnet, notebooks
   });
   commands.addCommand(COMMANDS.verify, {
     label: trans.__('Verify Answers in This Notebook'),
-    describedBy: NOTHING,
+    describedBy: NO_ARGUMENTS,
     isEnabled: () => notebooks.currentWidget !== null,
     execute: async () => {
       const panel = notebooks.currentWidget;

@@ -1,4 +1,4 @@
-/** knet in JupyterLab: small plugins that meet in `IKnet`. */
+/** The plugins of knet in JupyterLab; they share the state in `IKnet`. */
 
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
@@ -16,6 +16,7 @@ import { AskPanel } from './panels/ask';
 import { COMMANDS, addNotebookCommands, addPanelCommands } from './commands';
 import { knetIcon, traceIcon } from './icon';
 import { IKnet, IOptions, Knet } from './model/model';
+import { ASK_DEFAULTS } from './model/types';
 import { answerFactory } from './notebook/renderer';
 import { NetworkPanel } from './panels/network';
 import { VerifyButton, followActiveCell } from './notebook/cells';
@@ -24,29 +25,30 @@ import { StatusItem } from './views/statusbar';
 
 const ID = 'knet-jupyter:plugin';
 
-/** The client: settings, the server's side, what is being looked at. */
+/** The shared state: settings, the server's routes, the selected answer. */
 const client: JupyterFrontEndPlugin<IKnet> = {
   id: ID,
-  description: 'The knet network, as this JupyterLab sees it.',
+  description: 'The connection to the knet network.',
   autoStart: true,
   provides: IKnet,
   optional: [ISettingRegistry, ITranslator],
   activate: async (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('knet_jupyter');
-    const options: IOptions = { k: 8, ask: null, deadline: 2 };
+    const { k, ask, deadline } = ASK_DEFAULTS;
+    const options: IOptions = { k, ask, deadline };
     const knet = new Knet(new Api(app.serviceManager.serverSettings), trans, options);
     const settings = await registry?.load(ID).catch(() => null);
-    const take = () => {
+    const applySettings = () => {
       options.k = Number(settings!.composite.passages);
       options.ask = settings!.composite.nodes as number | null;
       options.deadline = Number(settings!.composite.deadline);
       knet.use(String(settings!.composite.profile));
       void knet.refresh();
-      void knet.look();
+      void knet.refreshHealth();
     };
     if (settings) {
-      settings.changed.connect(take);
-      take();
+      settings.changed.connect(applySettings);
+      applySettings();
     } else {
       void knet.refresh();
     }
@@ -57,7 +59,7 @@ const client: JupyterFrontEndPlugin<IKnet> = {
 /** The three panels and the commands that open them. */
 const panels: JupyterFrontEndPlugin<void> = {
   id: 'knet-jupyter:panels',
-  description: 'Panels to ask, to trace an answer, and to see the network.',
+  description: 'Panels to ask, to trace an answer, and to inspect the network.',
   autoStart: true,
   requires: [IKnet],
   optional: [ILayoutRestorer, ICommandPalette, ILauncher],
@@ -72,7 +74,7 @@ const panels: JupyterFrontEndPlugin<void> = {
     const ask = new AskPanel(knet, app.commands);
     const provenance = new ProvenancePanel(knet);
     const network = new NetworkPanel(knet, app.serviceManager.contents);
-    const place = (panel: Widget, id: string, caption: string, icon: LabIcon, area: string, rank: number) => {
+    const addPanel = (panel: Widget, id: string, caption: string, icon: LabIcon, area: string, rank: number) => {
       panel.id = id;
       panel.title.icon = icon;
       panel.title.caption = caption;
@@ -81,9 +83,9 @@ const panels: JupyterFrontEndPlugin<void> = {
       app.shell.add(panel, area, { rank });
       restorer?.add(panel, id);
     };
-    place(ask, 'knet-ask', trans.__('Ask the network'), knetIcon, 'left', 600);
-    place(provenance, 'knet-provenance', trans.__('Provenance'), traceIcon, 'right', 600);
-    place(network, 'knet-network', trans.__('Network'), knetIcon, 'right', 601);
+    addPanel(ask, 'knet-ask', trans.__('Ask the network'), knetIcon, 'left', 600);
+    addPanel(provenance, 'knet-provenance', trans.__('Provenance'), traceIcon, 'right', 600);
+    addPanel(network, 'knet-network', trans.__('Network'), knetIcon, 'right', 601);
     addPanelCommands(app, trans, { ask, provenance: provenance.id, network: network.id });
     const category = trans.__('knet');
     [COMMANDS.open, COMMANDS.provenance, COMMANDS.network].forEach(command =>
@@ -93,10 +95,10 @@ const panels: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Answers in notebooks. */
+/** Commands for answers in notebooks. */
 const notebooks: JupyterFrontEndPlugin<void> = {
   id: 'knet-jupyter:notebooks',
-  description: 'Puts answers into notebooks, and verifies those that are there.',
+  description: 'Inserts answers into notebooks, and verifies the answers in them.',
   autoStart: true,
   requires: [IKnet, INotebookTracker],
   optional: [ICommandPalette],
@@ -111,7 +113,7 @@ const notebooks: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Answers in outputs. */
+/** The renderer of answers in the outputs of cells. */
 const renderer: JupyterFrontEndPlugin<void> = {
   id: 'knet-jupyter:renderer',
   description: 'Shows answers in the outputs of cells.',
@@ -122,7 +124,7 @@ const renderer: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** The state of the network in the status bar. */
+/** The status bar item with the state of the network. */
 const status: JupyterFrontEndPlugin<void> = {
   id: 'knet-jupyter:status',
   description: 'Shows the state of the network in the status bar.',

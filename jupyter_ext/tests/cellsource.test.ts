@@ -4,6 +4,7 @@ import { askingCell } from '../src/model/cellsource';
 
 const ASKED = {
   question: 'Who builds dams?',
+  profile: 'demo',
   k: 8,
   ask: null,
   nodes: [],
@@ -14,12 +15,12 @@ const ASKED = {
 
 describe('askingCell', () => {
   it('asks the same network the same question', () => {
-    expect(askingCell(ASKED, 'demo')).toBe('import knet\n\nknet.ask(\n    "Who builds dams?",\n    profile="demo",\n)');
+    expect(askingCell(ASKED)).toBe('import knet\n\nknet.ask(\n    "Who builds dams?",\n    profile="demo",\n)');
   });
 
-  it('keeps to whom and how it was asked, and says no more', () => {
+  it('names only options that differ from the defaults', () => {
     const asked = { ...ASKED, k: 20, ask: 0, nodes: [3, 5], private: true, min_reliability: 0.5, deadline: 60 };
-    const lines = askingCell(asked, 'demo').split('\n').slice(3, -1);
+    const lines = askingCell(asked).split('\n').slice(3, -1);
     expect(lines).toEqual([
       '    "Who builds dams?",',
       '    profile="demo",',
@@ -31,13 +32,13 @@ describe('askingCell', () => {
     ]);
   });
 
-  it('hides nothing in the question', () => {
-    const cell = askingCell({ ...ASKED, question: 'dams\u202e?\u{e0001}' }, 'demo');
+  it('escapes invisible characters of the question', () => {
+    const cell = askingCell({ ...ASKED, question: 'dams\u202e?\u{e0001}' });
     expect(cell.split('\n')[3]).toBe(String.raw`    "dams\U0000202e?\U000e0001",`);
   });
 
-  it('lets no question out of its quotes', () => {
-    const cell = askingCell({ ...ASKED, question: '"); import os #\nos.remove("x")\\' }, 'a"b');
+  it('escapes quotes in the question', () => {
+    const cell = askingCell({ ...ASKED, question: '"); import os #\nos.remove("x")\\', profile: 'a"b' });
     expect(cell.split('\n')[3]).toBe(String.raw`    "\"); import os #\nos.remove(\"x\")\\",`);
     expect(cell.split('\n')[4]).toBe(String.raw`    profile="a\"b",`);
   });

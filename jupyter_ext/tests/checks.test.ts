@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import { marks, quotation, tally, together } from '../src/model/checks';
-import type { CheckKind, IAnswer, ICheck } from '../src/model/types';
+import { marks, quotation, tally, worst } from '../src/model/checks';
+import type { CheckKind, Answer, Check } from '../src/model/types';
 
 const answer = {
   passages: [{ provenance: { node: 7, receipt: 0 } }, { provenance: { node: 8, receipt: null } }]
-} as unknown as IAnswer;
+} as unknown as Answer;
 
 const NONE = { claim: '', subject: '', detail: '', passage: null, sentence: null, receipt: null, node: null };
-const check = (kind: CheckKind, ok: boolean | null, numbers: Partial<ICheck>): ICheck => ({
+const check = (kind: CheckKind, ok: boolean | null, numbers: Partial<Check>): Check => ({
   ...NONE,
   kind,
   ok,
@@ -16,13 +16,13 @@ const check = (kind: CheckKind, ok: boolean | null, numbers: Partial<ICheck>): I
 });
 
 describe('marks', () => {
-  it('are claims in a saved answer, and hold in one that was just checked', () => {
+  it('are claimed in a saved answer, and hold in a fresh one', () => {
     expect(marks(answer, 1, null, false)).toEqual({ signature: 'claimed', inclusion: 'claimed', freshness: 'claimed' });
     expect(marks(answer, 1, null, true)).toEqual({ signature: 'holds', inclusion: 'holds', freshness: 'holds' });
     expect(marks(answer, 2, null, true).signature).toBe('none');
   });
 
-  it('come from the checks of that passage and its receipt alone', () => {
+  it('come from the checks of the passage and of its receipt', () => {
     const report = {
       checks: [
         check('receipt', true, { receipt: 1 }),
@@ -37,7 +37,7 @@ describe('marks', () => {
     expect(tally(report)).toEqual({ held: 3, failed: 1, unchecked: 1 });
   });
 
-  it('of a sentence are those of its citations', () => {
+  it('of a sentence come from its citations', () => {
     const report = { checks: [check('citation', true, { sentence: 1 }), check('citation', false, { sentence: 1 })] };
     expect(quotation(1, report, true)).toBe('fails');
     expect(quotation(2, report, true)).toBe('unknown');
@@ -47,6 +47,6 @@ describe('marks', () => {
   });
 });
 
-it('nothing checked is unknown, not fine', () => {
-  expect(together([])).toBe('unknown');
+it('an empty list of checks is unknown', () => {
+  expect(worst([])).toBe('unknown');
 });

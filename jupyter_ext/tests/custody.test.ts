@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { recorded } from '../src/model/custody';
-import type { IAnswer } from '../src/model/types';
+import type { Answer } from '../src/model/types';
 
 it('tells of a passage what the record says, and of the rest why it does not', () => {
   const provenance = {
@@ -14,7 +14,7 @@ it('tells of a passage what the record says, and of the rest why it does not', (
     receipt: 0
   };
   const passage = { text: 'mud', start: 4, end: 7, title: 'Dams', uri: 'file:dams', licence: 'MIT', provenance };
-  const answer = { passages: [passage], nodes: [{ node: 3, title: 'rivers' }] } as unknown as IAnswer;
+  const answer = { passages: [passage], nodes: [{ node: 3, title: 'rivers' }] } as unknown as Answer;
   const found = recorded(answer, 1, 'Not connected.');
   expect([found.title, found.span.exact, found.held.manifest, found.held.proof]).toEqual(['rivers', 'mud', 'bafym', 2]);
   expect([found.span, found.published, found.signed].map(one => one.problem)).toEqual(Array(3).fill('Not connected.'));
@@ -22,6 +22,6 @@ it('tells of a passage what the record says, and of the rest why it does not', (
 
 it('takes whatever a stranger left out', () => {
   const passage = { text: 'mud', start: 4, end: 7, title: '', uri: '', provenance: { node: 3 } };
-  const found = recorded({ passages: [passage], nodes: [] } as unknown as IAnswer, 1, '');
+  const found = recorded({ passages: [passage], nodes: [] } as unknown as Answer, 1, '');
   expect([found.title, found.held.licence, found.held.proof]).toEqual(['', '', 0]);
 });

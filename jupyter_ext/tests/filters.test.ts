@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { IChoice, active, choices } from '../src/views/filters';
-import type { INodeInfo } from '../src/model/types';
+import type { NodeInfo } from '../src/model/types';
 
-const info = (node: number, problem = '') => ({ node, title: `n${node}`, problem }) as INodeInfo;
+const info = (node: number, problem = '') => ({ node, title: `n${node}`, problem }) as NodeInfo;
 const choice = (node: number, chosen: boolean, away = false): IChoice => ({ node, title: `n${node}`, chosen, away });
 
 describe('the nodes to choose from', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { apart, band, column, radius, scaled, sparkline } from '../src/model/geometry';
+import { separate, band, column, radius, scaled, sparkline } from '../src/model/geometry';
 
 describe('custody', () => {
   const drawing = column([['a'], ['b'], ['c', 'd']], 240);
@@ -38,8 +38,8 @@ describe('maps and lines', () => {
 });
 
 describe('labels', () => {
-  it('are pushed apart, even from one place, and stay inside', () => {
-    const moved = apart(
+  it('are separated, even from one place, and stay inside', () => {
+    const moved = separate(
       [
         { x: 50, y: 50 },
         { x: 50, y: 50 },
@@ -60,6 +60,6 @@ describe('labels', () => {
       { x: 20, y: 20 },
       { x: 80, y: 80 }
     ];
-    expect(apart(points, 10, { width: 100, height: 100 })).toEqual(points);
+    expect(separate(points, 10, { width: 100, height: 100 })).toEqual(points);
   });
 });

@@ -3,43 +3,43 @@ import { describe, expect, it } from 'vitest';
 
 import type { Api } from '../src/model/api';
 import { Knet } from '../src/model/model';
-import type { IAnswer, IPending, IPulse, IState } from '../src/model/types';
+import type { Answer, ConnectionState, HealthSnapshot, PendingRatings } from '../src/model/types';
 
-const NONE: IPending = { ratings: [], cost: null, problem: '' };
+const NONE: PendingRatings = { ratings: [], cost: null, problem: '', rated: [] };
 const STATE = { profile: 'a', profiles: [], detail: '', phases: [], address: '', development: false };
 
-function state(profile: string, now: IState['state'] = 'ready'): IState {
+function state(profile: string, now: ConnectionState['state'] = 'ready'): ConnectionState {
   return { ...STATE, profile, state: now };
 }
 
-/** A client of a server that answers as `said` has it, and else that it is ready for whatever profile it is asked of. */
-function client(said: Partial<Api>): Knet {
+/** A client of a server with the given replies, which is otherwise ready for every profile. */
+function client(replies: Partial<Api>): Knet {
   const api = { profile: 'a' } as Api;
   const now = () => Promise.resolve(state(api.profile));
-  const pulse = async (): Promise<IPulse> => ({ state: await now(), nodes: [], own: [], problem: '' });
-  Object.assign(api, { state: now, pulse, pending: async () => NONE }, said);
+  const health = async (): Promise<HealthSnapshot> => ({ state: await now(), nodes: [], local_nodes: [], problem: '' });
+  Object.assign(api, { state: now, health, pending: async () => NONE }, replies);
   return new Knet(api, {} as TranslationBundle, { k: 8, ask: null, deadline: 2 });
 }
 
 const fails = (message: string) => () => Promise.reject(new Error(message));
 
 describe('sending ratings', () => {
-  it('has gone well though what waits cannot be read', async () => {
+  it('succeeds even if the queue cannot be read', async () => {
     const knet = client({ flush: async () => ({ transactions: ['0x1'] }), pending: fails('no answer') });
-    const heard: IPending[] = [];
+    const heard: PendingRatings[] = [];
     knet.ratingsChanged.connect((_, pending) => heard.push(pending));
     expect(await knet.flush('0')).toEqual(['0x1']);
-    expect(heard).toEqual([{ ratings: [], cost: null, problem: 'no answer' }]);
+    expect(heard).toEqual([{ ratings: [], cost: null, problem: 'no answer', rated: [] }]);
   });
 
-  it('says why it failed, whether or not what waits can be read', async () => {
+  it('fails with its own error, with and without a readable queue', async () => {
     await expect(client({ flush: fails('no gas'), pending: fails('no answer') }).flush('0')).rejects.toThrow('no gas');
     await expect(client({ flush: fails('no gas') }).flush('0')).rejects.toThrow('no gas');
   });
 });
 
-describe('turning to another network', () => {
-  it('is told at once, and only what holds of it counts as ready', async () => {
+describe('the selection of another network', () => {
+  it('is emitted at once, and is ready after its own state arrives', async () => {
     const knet = client({});
     await knet.refresh();
     const heard: string[] = [];
@@ -51,7 +51,7 @@ describe('turning to another network', () => {
     expect([heard, knet.ready]).toEqual([['b'], true]);
   });
 
-  it('is not what happens when the server does not answer for a while', async () => {
+  it('does not change while the server does not answer', async () => {
     const knet = client({});
     await knet.refresh();
     const heard: string[] = [];
@@ -64,7 +64,7 @@ describe('turning to another network', () => {
     expect(heard).toEqual([]);
   });
 
-  it('asks again for what was read of the one before', async () => {
+  it('repeats a request for the previous network', async () => {
     const knet = client({});
     let turn = () => knet.use('b');
     knet.api.pending = async () => {
@@ -76,9 +76,9 @@ describe('turning to another network', () => {
     expect((await knet.pending()).problem).toBe('b');
   });
 
-  it('keeps ratings of the one before to itself', async () => {
+  it('drops ratings of the previous network', async () => {
     const knet = client({});
-    const heard: IPending[] = [];
+    const heard: PendingRatings[] = [];
     knet.ratingsChanged.connect((_, pending) => heard.push(pending));
     knet.api.withdraw = async () => {
       knet.use('b');
@@ -89,15 +89,15 @@ describe('turning to another network', () => {
   });
 });
 
-it('knows what was found of an answer, in whichever order its fields come', async () => {
-  const answer = { question: 'q', text: 't' } as IAnswer;
+it('finds the report of an answer in any order of its fields', async () => {
+  const answer = { question: 'q', text: 't' } as Answer;
   const report = { checks: [] };
   const knet = client({ verify: async () => report });
-  let told = 0;
-  knet.reportsChanged.connect(() => told++);
+  let emitted = 0;
+  knet.reportsChanged.connect(() => emitted++);
   expect(knet.reportOn(answer)).toBeNull();
   await knet.verify(answer);
-  expect(knet.reportOn({ text: 't', question: 'q' } as IAnswer)).toBe(report);
-  expect(knet.reportOn({ text: 'other', question: 'q' } as IAnswer)).toBeNull();
-  expect(told).toBe(1);
+  expect(knet.reportOn({ text: 't', question: 'q' } as Answer)).toBe(report);
+  expect(knet.reportOn({ text: 'other', question: 'q' } as Answer)).toBeNull();
+  expect(emitted).toBe(1);
 });

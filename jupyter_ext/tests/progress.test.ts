@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 
 import { advance, begin, isEnd } from '../src/views/progress';
-import type { INodeStatus } from '../src/model/types';
+import type { NodeStatus } from '../src/model/types';
 
-const node = (number: number, status: string): INodeStatus => ({
+const node = (number: number, status: string): NodeStatus => ({
   node: number,
   title: `n${number}`,
   status,

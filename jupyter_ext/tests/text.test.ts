@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { IAnswer } from '../src/model/types';
+import type { Answer } from '../src/model/types';
 import {
   ago,
   belief,
@@ -40,7 +40,7 @@ const PASSAGE = {
   sources: []
 };
 
-function answer(...cited: number[]): IAnswer {
+function answer(...cited: number[]): Answer {
   const spans = cited.map(passage => ({ passage, start: 10, end: 29, exact: 'Beavers build dams.' }));
   return {
     type: 'knet/answer/1',

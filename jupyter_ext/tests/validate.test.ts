@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { MEDIA_TYPE, answerOf, readAnswer } from '../src/model/validate';
+import { ANSWER_MEDIA_TYPE } from '../src/model/types';
+import { answerOf, readAnswer } from '../src/model/validate';
 
 const ANSWER = {
   type: 'knet/answer/1',
@@ -15,7 +16,7 @@ const ANSWER = {
   problem: ''
 };
 
-it('takes an answer, its JSON, and its JSON in lines', () => {
+it('an answer is read from a value, from JSON, and from JSON in lines', () => {
   expect(readAnswer(ANSWER)).toEqual(ANSWER);
   expect(readAnswer(JSON.stringify(ANSWER))).toEqual(ANSWER);
   expect(readAnswer([JSON.stringify(ANSWER).slice(0, 9), JSON.stringify(ANSWER).slice(9)])).toEqual(ANSWER);
@@ -35,9 +36,9 @@ it.each([
   [{ ...ANSWER, nodes: 'many' }],
   [{ ...ANSWER, nodes: [{ node: 1, title: '', status: '', milliseconds: 1, detail: '', why: 5 }] }],
   [{ ...ANSWER, writer: undefined }]
-])('takes nothing else: %j', value => expect(readAnswer(value)).toBeNull());
+])('any other value is refused: %j', value => expect(readAnswer(value)).toBeNull());
 
-it('takes no more than a page can show', () => {
+it('an answer above the limits is refused', () => {
   const citation = { passage: 0, start: 0, end: 1, exact: 'x' };
   const sentence = (count: number) => ({ text: 'x', citations: Array(count).fill(citation) });
   expect(readAnswer({ ...ANSWER, sentences: Array(1000).fill(sentence(2)) })).not.toBeNull();
@@ -45,11 +46,11 @@ it('takes no more than a page can show', () => {
   expect(readAnswer({ ...ANSWER, sentences: [sentence(101)] })).toBeNull();
 });
 
-it('finds the answer among the outputs of a cell', () => {
+it('the answer among the outputs of a cell is found', () => {
   const outputs = [
     { output_type: 'stream', text: 'x' },
     { data: { 'text/plain': 'x' } },
-    { data: { [MEDIA_TYPE]: ANSWER } }
+    { data: { [ANSWER_MEDIA_TYPE]: ANSWER } }
   ];
   expect(answerOf(outputs)).toEqual(ANSWER);
   expect(answerOf(outputs.slice(0, 2))).toBeNull();

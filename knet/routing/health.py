@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Literal
 
 from ..codec import from_json
 from ..errors import AddressRefused, BadReply, CodecError, KnetError, TooLarge
 from ..http import HttpClient
-from ..records import Record, ServiceStatus
+from ..records import Record
 from .node_view import NodeView
+from .service_status import ServiceStatus
 
 DEADLINE_SECONDS = 2.0  # a question waits no longer for a node, so a slower one is of no use to it
 MAX_STATUS = 1 << 10  # bytes; a status has about 200
@@ -31,7 +33,7 @@ class NodeHealth(Record, frozen=True):
 
     node: int
     title: str
-    state: str
+    state: Literal["up", "behind", "down", "unusable"]
     milliseconds: float = 0.0
     sequence: int = 0
     published: int = 0
@@ -61,7 +63,8 @@ async def look_at(
 async def _look(http: HttpClient, view: NodeView, deadline: float) -> NodeHealth:
     started = time.perf_counter()
     base = view.entry.endpoint.rstrip("/")
-    state, searches, problem, advice = "up", None, "", ""
+    state: Literal["up", "behind", "down"] = "up"
+    searches, problem, advice = None, "", ""
     try:
         reply = await http.fetch("GET", f"{base}/v1/status", deadline=deadline, max_bytes=MAX_STATUS)
         status = from_json(reply, ServiceStatus)

@@ -102,7 +102,7 @@ class Driver:
     def pretend_state(self, **fields: Any) -> None:
         """From now on the server says this of the state of its network, also when it is looked at now."""
         self.rewrite("state", lambda state: state | fields)
-        self.rewrite("pulse", lambda pulse: pulse | {"state": pulse["state"] | fields})
+        self.rewrite("health", lambda snapshot: snapshot | {"state": snapshot["state"] | fields})
 
     def stop_pretending(self, *routes: str) -> None:
         for route in routes:

@@ -145,7 +145,7 @@ def test_a_chosen_node_stays_chosen_while_the_server_or_the_node_is_away(driver:
     driver.stop_pretending("nodes")
     driver.rewrite("nodes", lambda nodes: [node for node in nodes if node["node"] != number])
     summary(panel).click()
-    expect(panel.get_by_label("node-2 (away)")).to_be_checked()
+    expect(panel.get_by_label("node-2 (not available)")).to_be_checked()
     expect(summary(panel)).to_have_text("Filters (1)")
     assert asked_of(driver) == [number]
 
@@ -170,8 +170,8 @@ def test_an_answer_that_breaks_off_is_an_error(driver: Driver, cut: int) -> None
     panel = driver.open_ask()
     panel.get_by_label("Your question").fill(QUESTION)
     panel.get_by_role("button", name="Ask", exact=True).click()
-    expect(panel.locator(".jp-knet-Progress")).to_contain_text("The connection broke off before the answer")
-    expect(told(panel)).to_contain_text("The connection broke off")
+    expect(panel.locator(".jp-knet-Progress")).to_contain_text("The connection was lost before the answer")
+    expect(told(panel)).to_contain_text("The connection was lost")
     expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
 
 

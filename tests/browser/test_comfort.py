@@ -52,7 +52,7 @@ def test_axe_finds_nothing_in_light_and_dark(driver: Driver, theme: str) -> None
     driver.provenance.get_by_role("button", name="Re-verify").click()
     expect(driver.provenance.locator(".jp-knet-Report summary")).to_be_visible()
     driver.provenance.locator(".jp-knet-Report summary").click()
-    driver.provenance.get_by_text("Every name in full").click()
+    driver.provenance.get_by_text("All values in full").click()
     assert violations(page) == []
     assert overflowing(page) == []
     driver.open_network()

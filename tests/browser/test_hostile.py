@@ -108,4 +108,4 @@ def test_an_output_that_is_no_answer_says_so(driver: Driver, output: object) -> 
     outputs = [{"output_type": "display_data", "data": data, "metadata": {}}]
     cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "source": "", "outputs": outputs}
     panel = driver.write_notebook("broken.ipynb", cell)
-    expect(panel.locator(".jp-knet-Output")).to_have_text("This output is not an answer that can be read.")
+    expect(panel.locator(".jp-knet-Output")).to_have_text("This output is not a readable answer.")

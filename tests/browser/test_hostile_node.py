@@ -61,7 +61,7 @@ def test_nothing_that_a_node_publishes_acts(driver: Driver, hostile_nodes: list[
         answer.get_by_text("1 of 2 nodes answered").click()
         expect(answer).to_contain_text("sent more than 4194304 bytes")
         answer.get_by_role("button", name="Trace source 1").click()
-        driver.provenance.get_by_text("Every name in full").click()
+        driver.provenance.get_by_text("All values in full").click()
         network = driver.open_network()
         expect(network.locator(".jp-knet-Card[data-node]")).to_have_count(2)
         for panel in (driver.ask_panel, driver.provenance, network):

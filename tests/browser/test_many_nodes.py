@@ -22,18 +22,18 @@ SILENT = 7  # this one does not answer
 Records = list[dict[str, Any]]
 
 
-def pretend(driver: Driver, nodes: Records, landscape: dict[str, Any], health: Records) -> None:
+def pretend(driver: Driver, nodes: Records, overview: dict[str, Any], health: Records) -> None:
     """The server, once it is connected, says this of the network's nodes; the rest of it is real."""
     driver.ask(QUESTION)
     page = driver.page
     page.route("**/knet/nodes?*", lambda route: route.fulfill(body=json.dumps(nodes)))
-    page.route("**/knet/landscape?*", lambda route: route.fulfill(body=json.dumps(landscape)))
+    page.route("**/knet/overview?*", lambda route: route.fulfill(body=json.dumps(overview)))
 
-    def pulse(route: Route) -> None:
+    def snapshot(route: Route) -> None:
         reply = route.fetch()
         route.fulfill(response=reply, body=json.dumps(reply.json() | {"nodes": health}))
 
-    page.route("**/knet/pulse?*", pulse)
+    page.route("**/knet/health?*", snapshot)
 
 
 def node(number: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def health(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def landscape() -> dict[str, Any]:
+def overview() -> dict[str, Any]:
     places = {number: ((number % 10) / 5 - 0.9, number // 10 / 5 - 0.9) for number in range(1, MANY + 1)}
     topics = [{"x": 0.02 * step, "y": 0.03 * step, "weight": step + 1} for step in range(8)]
     regions = [
@@ -76,7 +76,7 @@ def test_a_hundred_nodes_are_legible_and_found(driver: Driver, theme: str) -> No
     page = driver.page
     use_theme(page, theme)
     numbers = range(1, MANY + 1)
-    pretend(driver, [node(number) for number in numbers], landscape(), [health(number) for number in numbers])
+    pretend(driver, [node(number) for number in numbers], overview(), [health(number) for number in numbers])
     network = driver.open_network()
     cards = network.locator(".jp-knet-Card[data-node]")
     expect(cards).to_have_count(MANY)
@@ -107,7 +107,7 @@ def test_a_hundred_nodes_are_legible_and_found(driver: Driver, theme: str) -> No
 def test_the_list_of_many_nodes_is_worked_by_keyboard(driver: Driver) -> None:
     page = driver.page
     numbers = range(1, MANY + 1)
-    pretend(driver, [node(number) for number in numbers], landscape(), [health(number) for number in numbers])
+    pretend(driver, [node(number) for number in numbers], overview(), [health(number) for number in numbers])
     driver.open_network().get_by_label("Find a node").focus()
     page.keyboard.type("collection 55")
     page.keyboard.press("Tab")
@@ -119,7 +119,7 @@ def test_a_network_without_nodes_says_how_to_begin(driver: Driver) -> None:
     pretend(driver, [], {"maps": [], "history": {}, "rated": []}, [])
     network = driver.open_network()
     expect(network).to_contain_text("No node has published a routing card yet.")
-    expect(network).to_contain_text("Start a node below to be the first.")
+    expect(network).to_contain_text("Start one below to be the first.")
     assert violations(driver.page) == []
     assert overflowing(driver.page) == []
 
@@ -128,12 +128,12 @@ def test_a_network_that_could_not_be_read_is_read_again(driver: Driver) -> None:
     driver.ask(QUESTION)
     page = driver.page
     page.route("**/knet/nodes*", lambda route: route.fulfill(status=503, json={"message": "It hiccups."}))
-    driver.rewrite("pulse", lambda pulse: pulse | {"problem": "The chain is slow."})
+    driver.rewrite("health", lambda snapshot: snapshot | {"problem": "The chain is slow."})
     driver.run_command("knet:open-network")
     network = driver.network
     for message in ("It hiccups.", "The chain is slow."):
         expect(network.get_by_role("status").filter(has_text=message)).to_be_visible()
-    driver.stop_pretending("nodes", "pulse")
+    driver.stop_pretending("nodes", "health")
     expect(network.locator(".jp-knet-Card[data-node]")).not_to_have_count(0)
     expect(network).not_to_contain_text("It hiccups.")
     expect(network).not_to_contain_text("The chain is slow.")

@@ -57,7 +57,7 @@ def test_an_inserted_cell_names_the_network_that_was_asked(driver: Driver) -> No
     driver.new_notebook("named.ipynb")
     panel = driver.open_ask()
     expect(panel.locator(".jp-knet-State")).to_contain_text("lab: connected")
-    for route in ("state", "pulse"):
+    for route in ("state", "health"):
         driver.page.route(f"**/knet/{route}*", lambda route: route.fulfill(status=503, json={}))
     driver.run_command("knet:open-network")  # which looks at once
     expect(panel).to_contain_text("does not answer")

@@ -104,8 +104,8 @@ def test_a_click_rates_verifies_and_puts_on_chain(user: Kernel, comm: str) -> No
     ("content", "said"),
     [
         ({"do": "ask", "question": " "}, "The question is empty"),
-        ({"do": "verify"}, "Nothing was asked yet"),
-        ({"do": "rate", "value": 1, "passage": None}, "Nothing was asked yet"),
+        ({"do": "verify"}, "There is no answer yet"),
+        ({"do": "rate", "value": 1, "passage": None}, "There is no answer yet"),
     ],
 )
 def test_an_error_is_shown_in_the_form(user: Kernel, comm: str, content: Message, said: str) -> None:

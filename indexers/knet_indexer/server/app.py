@@ -15,7 +15,8 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from knet import __version__
 from knet.codec import Cid
 from knet.errors import CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
-from knet.records import SearchReply, SearchRequest, ServiceStatus
+from knet.records import SearchReply, SearchRequest
+from knet.routing.service_status import ServiceStatus
 
 from ..node import Node
 from . import negotiation, openapi

@@ -8,7 +8,8 @@ import msgspec
 from fastapi import FastAPI, Response
 
 from knet.codec import Cid
-from knet.records import Card, SearchReply, SearchRequest, ServiceStatus
+from knet.records import Card, SearchReply, SearchRequest
+from knet.routing.service_status import ServiceStatus
 
 from .head import MAX_QUESTION
 from .negotiation import DAG_CBOR, JSON

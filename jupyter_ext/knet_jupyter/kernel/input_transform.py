@@ -1,4 +1,4 @@
-"""Lets a question end in a question mark, which IPython would otherwise take for a call for help."""
+"""Input transformer that lets a question end in a question mark, which IPython would take as a request for help."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 import tokenize
 from collections.abc import Sequence
 
-_ASKING = re.compile(r"(?P<before>\s*(?:[A-Za-z_][\w., ]*=\s*)?)%knet[ \t]+(?P<rest>\S.*?)\s*")
+_QUESTION = re.compile(r"(?P<before>\s*(?:[A-Za-z_][\w., ]*=\s*)?)%knet[ \t]+(?P<rest>\S.*?)\s*")
 
 
-def as_calls(lines: list[str]) -> list[str]:
-    """Each ``%knet ...`` line of a cell as the call that it stands for, whatever its words are.
+def transform(lines: list[str]) -> list[str]:
+    """Replace each ``%knet ...`` line of a cell with the call that it stands for.
 
-    An input transformer of IPython's. Lines of other cell magics are left to these, and so is what is inside a string.
+    Cells of other cell magics and lines within a string stay as they are.
     """
     if lines and lines[0].startswith("%%"):
         return lines
     called: list[str] = []
     for line in lines:
-        match = _ASKING.fullmatch(line)
+        match = _QUESTION.fullmatch(line)
         if match and _is_code(called):
             line = f"{match['before']}get_ipython().run_line_magic('knet', {match['rest']!r})\n"
         called.append(line)
@@ -26,11 +26,11 @@ def as_calls(lines: list[str]) -> list[str]:
 
 
 def _is_code(before: Sequence[str]) -> bool:
-    """Whether the line after these is not within a string."""
+    """Return True if the line after these is not within a string."""
     try:
         list(tokenize.generate_tokens(iter(before).__next__))
     except tokenize.TokenError as error:
         return "string" not in str(error)
     except SyntaxError:
-        pass  # of lines that are IPython's, or wrong
+        pass  # IPython syntax, or a mistake
     return True

@@ -1,4 +1,4 @@
-"""What may stand behind ``%knet``: a command, or options and a question."""
+"""Arguments of ``%knet``: a command, or options and a question."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from knet.search.limits import PASSAGES
 
 COMMANDS = {
     "nodes": "list the network's nodes with their reliability",
-    "rate": "rate +1|-1|up|down [PASSAGE]: a verdict on the last answer, or on one of its passages",
+    "rate": "rate +1|-1|up|down [PASSAGE]: rate the last answer, or one of its passages",
     "flush": "put queued ratings on chain",
     "verify": "check every claim of the last answer again",
-    "use": "use PROFILE: ask this network from now on",
-    "widget": "a form to ask with",
-    "help": "this text",
+    "use": "use PROFILE: ask this network in later cells",
+    "widget": "show a form to ask with",
+    "help": "show this text",
 }
-VERDICTS = {"up": 1.0, "down": -1.0}
+RATINGS = {"up": 1.0, "down": -1.0}
 _RATE = re.compile(r"rate\s+(?P<value>up|down|[+-]?\d+(?:\.\d+)?)(?:\s+(?:--passage\s+|-p\s+)?(?P<passage>\d+))?")
 _USE = re.compile(r"use\s+(?P<profile>\S+)")
 
 
 class Command(Record, frozen=True):
-    """One of `COMMANDS` with its arguments."""
+    """A command of `COMMANDS` with its arguments."""
 
     name: str
     value: float = 0.0
@@ -34,7 +34,7 @@ class Command(Record, frozen=True):
 
 
 class Question(Record, frozen=True):
-    """A question with how to ask it; ``into`` names the variable that gets the answer."""
+    """A question with its options; ``into`` names the variable that receives the answer."""
 
     text: str
     k: int
@@ -52,12 +52,12 @@ class Question(Record, frozen=True):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"%knet: {message}.", hint="`%knet help` lists what it understands.")
+        raise ConfigError(f"%knet: {message}.", hint="`%knet help` lists commands and options.")
 
 
 def _variable(text: str) -> str:
     if not text.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a variable")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid name of a variable")
     return text
 
 
@@ -75,8 +75,8 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--private", action="store_true", help="fetch published shards and search here: no node learns the question"
     )
-    parser.add_argument("-p", "--profile", metavar="NAME", help="which network")
-    parser.add_argument("--into", type=_variable, metavar="VARIABLE", help="the variable that gets the answer")
+    parser.add_argument("-p", "--profile", metavar="NAME", help="the network to ask")
+    parser.add_argument("--into", type=_variable, metavar="VARIABLE", help="assign the answer to this variable")
     parser.add_argument("text", nargs=argparse.REMAINDER, metavar="question")
     return parser
 
@@ -86,16 +86,16 @@ OPTIONS = [name for action in PARSER._actions for name in action.option_strings]
 
 
 def parse(line: str, cell: str | None) -> Command | Question:
-    """What a line means; in a cell, the line has the options and the cell the question. Raises ConfigError.
+    """Parse a line; with a cell, the line has the options and the cell the question. Raises ConfigError.
 
-    A question may begin like a command: it is one only where what follows is what that command takes.
+    A question may begin like a command: a line is a command only if the rest matches the command's arguments.
     """
     if cell is None and (command := _command(line.strip())):
         return command
     parsed = PARSER.parse_args(line.split())
     words = " ".join(parsed.text)
     if cell is not None and words:
-        raise ConfigError(f"%%knet: {words!r} is no option; the question stands in the lines below.")
+        raise ConfigError(f"%%knet: {words!r} is not an option.", hint="Write the question in the lines below.")
     text = words if cell is None else cell.strip()
     return Question(**{**vars(parsed), "text": _unquoted(text)})
 
@@ -108,11 +108,11 @@ def _command(line: str) -> Command | None:
     if match := _USE.fullmatch(line):
         return Command(name="use", profile=match["profile"])
     if match := _RATE.fullmatch(line):
-        value = VERDICTS[match["value"]] if match["value"] in VERDICTS else float(match["value"])
+        value = RATINGS[match["value"]] if match["value"] in RATINGS else float(match["value"])
         return Command(name="rate", value=value, passage=int(match["passage"]) if match["passage"] else None)
     if line.split() == ["rate"]:
         raise ConfigError(
-            "%knet rate needs a verdict.", hint="Write `%knet rate +1`, or `%knet rate -1 2` for passage 2."
+            "%knet rate needs a rating.", hint="Write `%knet rate +1`, or `%knet rate -1 2` for passage 2."
         )
     return None
 
@@ -123,6 +123,6 @@ def _unquoted(text: str) -> str:
 
 
 def usage() -> str:
-    """Commands and options, as `%knet help` prints them."""
+    """Return the commands and options for `%knet help`."""
     commands = "\n".join(f"  %knet {name:8} {text}" for name, text in COMMANDS.items())
     return f"{PARSER.format_help()}\ncommands:\n{commands}\n\nIn a cell: %%knet [options], and the question below."

@@ -1,4 +1,4 @@
-"""``%knet`` and ``%%knet``: ask, verify and rate without leaving the flow of a notebook."""
+"""``%knet`` and ``%%knet``: ask, verify and rate in a notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from knet.errors import ConfigError, KnetError
 from knet.ipython import in_one_line
 
 from .completion import complete
-from .input_transform import as_calls
+from .input_transform import transform
 from .magic_args import Command, Question, parse, usage
 from .progress import Progress
 from .tables import NodeTable, rated
@@ -26,17 +26,17 @@ R = TypeVar("R")
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add the magics and their completion to a shell; loading twice is loading once."""
-    if as_calls in shell.input_transformers_cleanup:
+    """Add the magics and their completion to a shell, once."""
+    if transform in shell.input_transformers_cleanup:
         return
-    shell.input_transformers_cleanup.append(as_calls)
+    shell.input_transformers_cleanup.append(transform)
     shell.register_magics(KnetMagics)
     for key in ("%knet", "%%knet"):
         shell.set_hook("complete_command", complete, str_key=key)  # type: ignore[no-untyped-call]
 
 
-def plainly(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a KnetError show as one red line instead of a traceback."""
+def one_line_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function to show a KnetError as one red line instead of a traceback."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -50,7 +50,7 @@ def plainly(function: Callable[P, R]) -> Callable[P, R]:
 
 @magics_class
 class KnetMagics(Magics):
-    """The magics, and what they remember: the network they ask and the last answer."""
+    """The magics, with the selected network and the last answer."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -59,16 +59,16 @@ class KnetMagics(Magics):
 
     @no_var_expand  # a question is data: braces in it are not evaluated
     @line_cell_magic
-    @plainly
+    @one_line_errors
     def knet(self, line: str, cell: str | None = None) -> Any:
         """Ask a knowledge network: `%knet How does HNSW choose neighbours?`; `%knet help` lists the rest."""
-        meant = parse(line, cell)
-        return self._ask(meant) if isinstance(meant, Question) else self._run(meant)
+        parsed = parse(line, cell)
+        return self._ask(parsed) if isinstance(parsed, Question) else self._run(parsed)
 
     def _ask(self, question: Question) -> LiveAnswer:
         with Progress("asking the network ...") as progress:
             network = self._network(question.profile)
-            answer = network.ask(question.text, on_status=progress.tell, **question.asking)
+            answer = network.ask(question.text, on_status=progress.add, **question.asking)
         self.last = answer
         if question.into is not None and self.shell is not None:
             self.shell.user_ns[question.into] = answer
@@ -88,7 +88,7 @@ class KnetMagics(Magics):
             case "use":
                 network = shared_network(command.profile)
                 self.profile = command.profile
-                print(f"asking {network.profile.name} from now on")
+                print(f"asking {network.profile.name} in later cells")
             case "widget":
                 from ..widget import AskWidget
 
@@ -106,5 +106,5 @@ class KnetMagics(Magics):
 
     def _answer(self) -> LiveAnswer:
         if self.last is None:
-            raise ConfigError("Nothing was asked yet.", hint="Ask with `%knet QUESTION` first.")
+            raise ConfigError("There is no answer yet.", hint="Ask with `%knet QUESTION` first.")
         return self.last

@@ -1,4 +1,4 @@
-"""What a notebook shows while a question is on its way: one line that changes and is gone when the answer is there."""
+"""Progress line of a question in a notebook, which is removed when the answer arrives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from knet.records import NodeStatus
 
 
 class Progress:
-    """One line of output for as long as a block runs. `tell` may be called from any thread."""
+    """One line of output while a block runs. `add` may be called from any thread."""
 
     def __init__(self, line: str) -> None:
         self._line = line
@@ -28,12 +28,12 @@ class Progress:
     ) -> None:
         self._show({})
 
-    def tell(self, node: NodeStatus) -> None:
-        """One more node is done with."""
+    def add(self, node: NodeStatus) -> None:
+        """Show the outcome of one more node."""
         self._done += 1
         line = f"{self._done} done; {plain(node.title)}: {node.status} in {node.milliseconds:.0f} ms"
         self._show({"text/plain": f"{self._line} {line}"})
 
     def _show(self, data: dict[str, str]) -> None:
-        if self._handle is not None:  # None outside of IPython
+        if self._handle is not None:  # None outside IPython
             self._handle.update(data, raw=True)

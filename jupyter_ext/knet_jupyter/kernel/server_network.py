@@ -1,7 +1,7 @@
-"""A kernel's way to the network: through the client of the Jupyter server that started it, which every other kernel and
-all panels use too. One model in memory, one set of connections, and a demo that outlives the kernel.
+"""Network client of a kernel that uses the client of its Jupyter server, as other kernels and the panels do.
 
-Nothing heavy is imported: a kernel that asks through its server needs neither the chain's nor the models' libraries.
+All of them share one model in memory and one set of connections, and the demo network outlives the kernel. The module
+imports neither the libraries of the chain nor those of the models.
 """
 
 from __future__ import annotations
@@ -26,32 +26,39 @@ from knet.errors import Cancelled, KnetError, TransportError
 from knet.records import Answer, Rating, Record
 from knet.search.limits import OnAsking, OnStatus
 
-from ..protocol import HOME, PLACE, SOCKET, Event, State
+from ..protocol import FOLDER_VARIABLE, HOME_FILE, SOCKET_FILE, AskEvent, ConnectionState
 
 if TYPE_CHECKING:
     from knet.client.network import Network
     from knet.routing.node_info import NodeInfo
 
-SENT = {"k", "ask", "nodes", "private", "min_reliability", "deadline"}  # of `Network.ask`'s options, what JSON can say
+SENT_OPTIONS = {
+    "k",
+    "ask",
+    "nodes",
+    "private",
+    "min_reliability",
+    "deadline",
+}  # the options of `Network.ask` that JSON can hold
 
 T = TypeVar("T")
 
 
 def server_network(profile: str) -> ServerNetwork | None:
-    """The network of a profile (empty: the server's default one) through this kernel's server; None without one."""
-    folder = Path(os.environ.get(PLACE, ""))
+    """Return the network of a profile (empty: the default) through this kernel's server, or None without a server."""
+    folder = Path(os.environ.get(FOLDER_VARIABLE, ""))
     try:
-        if (folder / HOME).read_text() != str(home()):
+        if (folder / HOME_FILE).read_text() != str(home()):
             return None
-        with closing(_Connection(folder / SOCKET)) as connection:
+        with closing(_Connection(folder / SOCKET_FILE)) as connection:
             connection.connect()
-    except OSError:  # not under Jupyter, or the server is gone
+    except OSError:  # not under Jupyter, or the server has ended
         return None
-    return ServerNetwork(folder / SOCKET, profile)
+    return ServerNetwork(folder / SOCKET_FILE, profile)
 
 
 class ServerNetwork:
-    """What cells do with a `Network`. What a server cannot be told, such as a chat model, this process does itself."""
+    """Client with the methods of `Network` for cells. Options that JSON cannot hold use a client in this process."""
 
     def __init__(self, path: Path, profile: str) -> None:
         self._path = path
@@ -59,8 +66,8 @@ class ServerNetwork:
 
     @property
     def profile(self) -> Profile:
-        """The network's profile; connects to it. Raises ConfigError, ChainError."""
-        state = self._call("connect", State, {"profile": self._profile})
+        """The network's profile, which connects to the network. Raises ConfigError, ChainError."""
+        state = self._call("connect", ConnectionState, {"profile": self._profile})
         return load_profile(state.profile)
 
     def ask(
@@ -71,37 +78,37 @@ class ServerNetwork:
         on_asking: OnAsking | None = None,
         **options: Any,
     ) -> LiveAnswer:
-        """As `Network.ask`. Interrupting the kernel withdraws the question on the server."""
-        told = {name: value for name, value in options.items() if value is not None}
-        if not told.keys() <= SENT:
+        """Ask as `Network.ask`. Interrupting the kernel cancels the question on the server."""
+        sent = {name: value for name, value in options.items() if value is not None}
+        if not sent.keys() <= SENT_OPTIONS:
             return self._own().ask(question, on_status=on_status, on_asking=on_asking, **options)
-        seen: dict[str, str] = {}
-        for event in self._events({"question": question, "profile": self._profile, **told}):
+        phases: dict[str, str] = {}
+        for event in self._events({"question": question, "profile": self._profile, **sent}):
             match event:
-                case Event(event="phase", phase=part) if part is not None and seen.get(part.title) != part.phase:
-                    seen[part.title] = part.phase
+                case AskEvent(event="phase", phase=part) if part is not None and phases.get(part.title) != part.phase:
+                    phases[part.title] = part.phase
                     print(f"knet: {part.title}: {part.phase}", file=sys.stderr, flush=True)
-                case Event(event="asking", nodes=nodes) if on_asking is not None:
+                case AskEvent(event="asking", nodes=nodes) if on_asking is not None:
                     on_asking(nodes or [])
-                case Event(event="node", node=node) if on_status is not None and node is not None:
+                case AskEvent(event="node", node=node) if on_status is not None and node is not None:
                     on_status(node)
-                case Event(event="answer", answer=answer) if answer is not None:
+                case AskEvent(event="answer", answer=answer) if answer is not None:
                     return LiveAnswer(answer, self)
-                case Event(event="stopped"):
-                    raise Cancelled("The question was withdrawn.")
-                case Event(event="error"):
+                case AskEvent(event="stopped"):
+                    raise Cancelled("The question was cancelled.")
+                case AskEvent(event="error"):
                     raise _error(event.reason, event.message)
-        raise TransportError("The Jupyter server ended before it had an answer.", hint="Ask again.")
+        raise TransportError("The Jupyter server closed the connection before the answer.", hint="Ask again.")
 
     def verify(self, answer: Answer | LiveAnswer, *, embed: bool = True) -> VerificationReport:
-        """As `Network.verify`."""
+        """Verify as `Network.verify`."""
         body = {"answer": _record(answer), "profile": self._profile, "embed": embed}
         return self._call("verify", VerificationReport, body)
 
     def rate(
         self, answer: Answer | LiveAnswer, value: float, *, passage: int | None = None, model: Any = None
     ) -> list[Rating]:
-        """As `Network.rate`."""
+        """Rate as `Network.rate`."""
         if model is not None:
             return self._own().rate(_record(answer), value, passage=passage, model=model)
         body = {"answer": _record(answer), "value": value, "passage": passage, "profile": self._profile}
@@ -112,7 +119,7 @@ class ServerNetwork:
         return self._call("ratings/flush", _Sent, {"bond": str(bond), "profile": self._profile}).transactions
 
     def nodes(self) -> list[NodeInfo]:
-        """As `Network.nodes`."""
+        """List the nodes as `Network.nodes`."""
         from knet.routing.node_info import NodeInfo
 
         return self._call(f"nodes?profile={quote(self._profile)}", list[NodeInfo])
@@ -124,24 +131,24 @@ class ServerNetwork:
         with self._reply(route, body) as reply:
             return from_json(reply.read(), kind)
 
-    def _events(self, question: Mapping[str, Any]) -> Iterator[Event]:
+    def _events(self, question: Mapping[str, Any]) -> Iterator[AskEvent]:
         with self._reply("ask", question) as reply:
             for line in reply:
-                yield from_json(line, Event)
+                yield from_json(line, AskEvent)
 
     @contextmanager
     def _reply(self, route: str, body: Mapping[str, Any] | None) -> Iterator[http.client.HTTPResponse]:
-        """What the server says. Raises the error that it names, or TransportError when it does not answer."""
+        """Yield the server's reply. Raises the error that the reply names, or TransportError without a reply."""
         connection = _Connection(self._path)
         try:
             content = None if body is None else to_json(body).encode()
             connection.request("GET" if body is None else "POST", f"/{route}", content)
             reply = connection.getresponse()
             if reply.status != 200:
-                said = read_json(reply.read())
-                raise _error(said.get("reason") or "", said.get("message") or reply.reason)
+                problem = read_json(reply.read())
+                raise _error(problem.get("reason") or "", problem.get("message") or reply.reason)
             yield reply
-        except KnetError:  # which may be a TimeoutError, too
+        except KnetError:  # some are also a TimeoutError
             raise
         except (OSError, http.client.HTTPException) as error:
             detail = str(error) or type(error).__name__
@@ -151,7 +158,7 @@ class ServerNetwork:
 
 
 class _Rated(Record, frozen=True):
-    """Of what the server says of ratings, what it has just made of a verdict."""
+    """The part of the reply of the ratings route that a kernel needs."""
 
     rated: list[Rating]
 
@@ -171,7 +178,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _error(name: str, message: str) -> KnetError:
-    """The error that the server named, of the same class."""
+    """Return the error that the server named, with the same class."""
     kind = getattr(errors, name, KnetError)
     if not (isinstance(kind, type) and issubclass(kind, KnetError)) or kind is errors.MissingExtra:
         kind = KnetError

@@ -1,4 +1,4 @@
-"""Small tables for notebooks. Every word of the network's is escaped."""
+"""Tables for notebooks. All text from the network is escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from knet.routing.node_info import NodeInfo
 
 
 class NodeTable:
-    """The nodes of a network; ``nodes`` are the records behind the table."""
+    """Table of the nodes of a network; ``nodes`` are its records."""
 
     columns = ("node", "title", "documents", "chunks", "version", "reliability", "ratings", "problem")
 
@@ -37,9 +37,9 @@ class NodeTable:
 
 
 def rated(ratings: Sequence[Rating]) -> str:
-    """What was queued, in one line."""
-    verdicts = ", ".join(f"node {rating.receipt.receipt.node} {rating.value:+d}" for rating in ratings)
-    return f"rated {verdicts}; `%knet flush` puts it on chain"
+    """Return the queued ratings in one line."""
+    values = ", ".join(f"node {rating.receipt.receipt.node} {rating.value:+d}" for rating in ratings)
+    return f"rated {values}; `%knet flush` puts it on chain"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""One client for each network, whoever asks: connected when it is first needed, closed with the server."""
+"""One client a network for all callers: connected on first use, closed with the server."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from knet.records import Answer
 from knet_indexer.demo.network import NAME as DEMO
 from knet_indexer.demo.network import DemoNetwork, wait_until_ready
 
-from ..protocol import Phase, State
+from ..protocol import ConnectionState, Phase
 
 OnPhase = Callable[[Phase], None]
 
-LOOK_SECONDS = 0.05  # how often those who wait for a connection look whether they still should
+POLL_SECONDS = 0.05  # how often a caller that waits for a connection checks for its cancellation
 
 
 class Clients:
-    """Networks by the names of their profiles. Safe to use from several threads; close it."""
+    """The clients by the names of their profiles. Safe to use from several threads; close it."""
 
     def __init__(self, default: str) -> None:
         self._default = default
@@ -32,32 +32,32 @@ class Clients:
     def network(
         self, profile: str = "", on_phase: OnPhase | None = None, stop: threading.Event | None = None
     ) -> Network:
-        """The client of a network (empty: the default one), connected if need be.
+        """Return the client of a network (empty: the default one), and connect if necessary.
 
-        Setting ``stop`` ends the wait for it, not the connecting. Raises ConfigError, ChainError, Cancelled.
+        Setting ``stop`` ends the wait, but not the attempt to connect. Raises ConfigError, ChainError, Cancelled.
         """
         return self._connection(self._name(profile)).network(on_phase, stop)
 
     def network_of(self, answer: Answer, profile: str = "", stop: threading.Event | None = None) -> Network:
-        """The client of the network that an answer came from, as `network`.
+        """Return the client of the network that an answer came from, as `network`.
 
-        That is ``profile``, or another one that this user knows; where the answer is of none of them, ``profile``.
+        The network is that of ``profile`` or of another profile of this user. An answer of none of them gets
+        ``profile``.
         """
         given = self._name(profile)
         fitting = (name for name in (given, *profile_names()) if _is_of(answer, name))
         return self.network(next(fitting, given), stop=stop)
 
     def connected(self, profile: str = "") -> Network | None:
-        """The client of a network if there is one by now, and its network still is. Starts nothing. Raises
-        ConfigError."""
-        return self._connection(self._name(profile)).look()
+        """Return the client of a network, or None if it is not connected. Starts nothing. Raises ConfigError."""
+        return self._connection(self._name(profile)).current()
 
-    def state(self, profile: str = "") -> State:
-        """How the connection to a network stands. Starts nothing."""
+    def state(self, profile: str = "") -> ConnectionState:
+        """Return the state of the connection to a network. Starts nothing."""
         try:
             name = self._name(profile)
         except ConfigError as error:
-            return State(profile="", profiles=_known(), state="off", detail=str(error))
+            return ConnectionState(profile="", profiles=_known(), state="off", detail=str(error))
         return self._connection(name).state()
 
     def _name(self, profile: str) -> str:
@@ -69,7 +69,7 @@ class Clients:
             return self._connections.setdefault(name, _Connection(name))
 
     def close(self) -> None:
-        """Close every client, and stop the embedded network if it was started here."""
+        """Close every client, and stop the demo network if it was started here."""
         with self._lock:
             connections, self._connections = list(self._connections.values()), {}
         for connection in connections:
@@ -77,13 +77,14 @@ class Clients:
 
 
 class _Connection:
-    """One network: off until somebody needs it, then starting, then ready or failed; a failed one is tried again."""
+    """Connection to one network: off until its first use, then starting, then ready or failed. A failed one is
+    retried."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
         self._network: Network | None = None
-        self._starting: Future[Network] | None = None  # for all who wait for it
+        self._starting: Future[Network] | None = None  # shared by all callers that wait
         self._demo: DemoNetwork | None = None
         self._retired: list[Network] = []
         self._problem = ""
@@ -91,44 +92,45 @@ class _Connection:
         self._listeners: list[OnPhase] = []
 
     def network(self, on_phase: OnPhase | None, stop: threading.Event | None) -> Network:
-        network = self.look()
+        """Return the client, and connect if necessary. Raises as `Clients.network`."""
+        network = self.current()
         if network is not None and self._is_changed(network):
-            self._part_with(network)
+            self._retire(network)
         if on_phase is not None:
             self._listeners.append(on_phase)
         try:
-            future = self._begun()
-            while stop is not None and not wait([future], LOOK_SECONDS).done:
+            future = self._attempt()
+            while stop is not None and not wait([future], POLL_SECONDS).done:
                 if stop.is_set():
-                    raise Cancelled("Nobody waits for the network any more.")
+                    raise Cancelled("The caller stopped waiting for the network.")
             return future.result()
         finally:
             if on_phase is not None:
                 self._listeners.remove(on_phase)
 
-    def look(self) -> Network | None:
-        """The client there is. One of a demo whose chain is gone is no more: another process may have stopped it."""
+    def current(self) -> Network | None:
+        """Return the client, or None; the client of a demo network ends when another process stops that network."""
         network = self._network
         if network is not None and self._name == DEMO and not network_status(DEMO).running:
-            self._part_with(network, "The demo network has ended. Connect to start it again.")
+            self._retire(network, "The demo network has ended. Connect to start it again.")
             return None
         return network
 
     def _is_changed(self, network: Network) -> bool:
-        """Whether the profile says something else by now. One that is gone, or cannot be read, changes nothing."""
+        """Return True if the profile has changed on disk. A missing or unreadable profile counts as unchanged."""
         try:
             return self._demo is None and load_profile(self._name) != network.profile
         except ConfigError:
             return False
 
-    def _part_with(self, network: Network, problem: str = "") -> None:
+    def _retire(self, network: Network, problem: str = "") -> None:
         with self._lock:
             if self._network is network:
-                self._retired.append(network)  # questions may be under way in it
+                self._retired.append(network)  # it may still have questions to answer
                 self._problem, self._network = problem, None
 
-    def _begun(self) -> Future[Network]:
-        """The connection that is there or on its way; a new one is made in a thread of its own."""
+    def _attempt(self) -> Future[Network]:
+        """Return the finished or running connection attempt; start one in a new thread if there is none."""
         with self._lock:
             if self._starting is None:
                 future = Future[Network]()
@@ -154,17 +156,17 @@ class _Connection:
                 self._network, self._starting = network, None
                 future.set_result(network)
                 return
-        network.close()  # the server was closed meanwhile
+        network.close()  # the server was closed in the meantime
         self._stop_demo()
 
     def _start_demo(self) -> Profile:
-        self._stop_demo()  # one that was started here and lost its chain
+        self._stop_demo()  # an earlier one that was started here and lost its chain
         self._demo = DemoNetwork()
         try:
-            return self._demo.start(self._tell)
-        except NodeBusy:  # another program runs it
+            return self._demo.start(self._report)
+        except NodeBusy:  # another process runs it
             self._demo = None
-            wait_until_ready(self._tell)
+            wait_until_ready(self._report)
             return load_profile(DEMO)
         except KnetError:
             self._stop_demo()
@@ -174,19 +176,18 @@ class _Connection:
         if self._demo is not None:
             self._demo.stop()
 
-    def _tell(self, title: str, phase: str, done: int, total: int) -> None:
+    def _report(self, title: str, phase: str, done: int, total: int) -> None:
         self._phases[title] = Phase(title=title, phase=phase, done=done, total=total)
         for listener in list(self._listeners):
             listener(self._phases[title])
 
-    def state(self) -> State:
-        """Waits for nothing, the lock included: what is set last above is read first here."""
+    def state(self) -> ConnectionState:
+        """Return the state without the lock: fields are read in the reverse order of their assignment."""
         starting, network = self._starting is not None, self._network
-        state = "starting" if starting else "ready" if network else "failed" if self._problem else "off"
-        return State(
+        return ConnectionState(
             profile=self._name,
             profiles=_known(),
-            state=state,
+            state="starting" if starting else "ready" if network else "failed" if self._problem else "off",
             detail=self._problem,
             phases=list(self._phases.values()) if starting else [],
             address=network.address if network else "",
@@ -194,6 +195,7 @@ class _Connection:
         )
 
     def close(self) -> None:
+        """Close the client, or end the attempt to connect; stop the demo network if it was started here."""
         with self._lock:
             future, self._starting = self._starting, None
             if future is not None:
@@ -205,7 +207,7 @@ class _Connection:
 
 
 def _is_of(answer: Answer, name: str) -> bool:
-    """Whether an answer's receipts are for the network of a profile."""
+    """Return True if an answer's receipts are for the network of a profile."""
     try:
         deployment = load_profile(name).deployment
     except ConfigError:

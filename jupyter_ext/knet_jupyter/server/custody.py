@@ -1,4 +1,4 @@
-"""The chain of custody of one passage: from the span that is quoted to the transaction that vouches for it."""
+"""The chain of custody of one passage: from the quoted span to the transaction that published it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from knet.content.base import get_record
 from knet.errors import ConfigError, KnetError
 from knet.records import Answer, Document, Head, Passage, Record
 
-CONTEXT = 400  # characters of the document shown around a span: a paragraph on either side
+CONTEXT = 400  # characters of the document shown on each side of a span: about a paragraph
 
 
-class Span(Record, frozen=True):
-    """The passage in the document's canonical text, with what stands around it."""
+class CustodySpan(Record, frozen=True):
+    """The passage in the document's canonical text, with its context."""
 
     start: int
     end: int
     exact: str
     before: str = ""
     after: str = ""
-    problem: str = ""  # why there is nothing around it
+    problem: str = ""  # the reason for a missing context
 
 
-class Held(Record, frozen=True):
-    """The document, and where the node's manifest holds it."""
+class CustodyDocument(Record, frozen=True):
+    """The document, and its place in the node's manifest."""
 
     document: Cid
     uri: str
@@ -33,11 +33,11 @@ class Held(Record, frozen=True):
     manifest: Cid
     shard: int
     chunk: int
-    proof: int  # hashes from the passage up to the shard's root
+    proof: int  # hashes from the passage to the shard's root
 
 
-class Published(Record, frozen=True):
-    """The transaction that made the manifest its node's head; empty where the chain knows of none."""
+class CustodyPublication(Record, frozen=True):
+    """The transaction that made the manifest its node's head; empty if the chain holds none."""
 
     transaction: str = ""
     block: int = 0
@@ -47,8 +47,8 @@ class Published(Record, frozen=True):
     problem: str = ""
 
 
-class Signed(Record, frozen=True):
-    """The receipt with which the node owned up to the passage; where it did not, ``problem`` alone says why."""
+class CustodyReceipt(Record, frozen=True):
+    """The receipt with which the node signed for the passage; without one, only ``problem`` is set."""
 
     signer: str = ""
     issued_at: int = 0
@@ -58,7 +58,7 @@ class Signed(Record, frozen=True):
 
 
 class Custody(Record, frozen=True):
-    """Everything that stands behind one passage of an answer."""
+    """The provenance of one passage of an answer, step by step."""
 
     passage: int
     node: int
@@ -67,16 +67,16 @@ class Custody(Record, frozen=True):
     endpoint: str
     chain_id: int
     registry: str
-    span: Span
-    held: Held
-    published: Published
-    signed: Signed
+    span: CustodySpan
+    held: CustodyDocument
+    published: CustodyPublication
+    signed: CustodyReceipt
 
 
 def custody(network: Network, answer: Answer, number: int) -> Custody:
-    """The chain of custody of passage ``number`` (from 1). What cannot be reached now says so in its place.
+    """Return the chain of custody of passage ``number`` (from 1). A step that cannot be read now gives its ``problem``.
 
-    Raises ConfigError for a passage that is not there.
+    Raises ConfigError for a number without a passage.
     """
     if not 1 <= number <= len(answer.passages):
         raise ConfigError(f"The answer has no passage {number}.")
@@ -86,7 +86,7 @@ def custody(network: Network, answer: Answer, number: int) -> Custody:
         view = network.view(where.node)
     except KnetError:
         view = None
-    held = Held(
+    held = CustodyDocument(
         document=where.document,
         uri=passage.uri,
         title=passage.title,
@@ -111,18 +111,18 @@ def custody(network: Network, answer: Answer, number: int) -> Custody:
     )
 
 
-def _span(network: Network, passage: Passage) -> Span:
-    span = Span(start=passage.start, end=passage.end, exact=passage.text)
+def _span(network: Network, passage: Passage) -> CustodySpan:
+    span = CustodySpan(start=passage.start, end=passage.end, exact=passage.text)
     try:
         source = network.source_of(passage.provenance.node)
         document = get_record(source, passage.provenance.document, Document)
         text = source.get(document.text).decode(errors="replace")
     except KnetError as error:
-        return Span(start=span.start, end=span.end, exact=span.exact, problem=str(error))
+        return CustodySpan(start=span.start, end=span.end, exact=span.exact, problem=str(error))
     if text[passage.start : passage.end] != passage.text:
-        problem = "The document says something else at this span."
-        return Span(start=span.start, end=span.end, exact=span.exact, problem=problem)
-    return Span(
+        problem = "The document has another text at this span."
+        return CustodySpan(start=span.start, end=span.end, exact=span.exact, problem=problem)
+    return CustodySpan(
         start=span.start,
         end=span.end,
         exact=span.exact,
@@ -131,15 +131,15 @@ def _span(network: Network, passage: Passage) -> Span:
     )
 
 
-def _published(network: Network, passage: Passage) -> Published:
+def _published(network: Network, passage: Passage) -> CustodyPublication:
     try:
         heads = network.chain.manifests.heads(passage.provenance.node)
     except KnetError as error:
-        return Published(problem=str(error))
+        return CustodyPublication(problem=str(error))
     found: Head | None = next((head for head in heads if head.manifest == passage.provenance.manifest), None)
     if found is None:
-        return Published(problem="The chain does not know this manifest.")
-    return Published(
+        return CustodyPublication(problem="The chain does not know this manifest.")
+    return CustodyPublication(
         transaction=found.transaction,
         block=found.block,
         time=found.time,
@@ -148,21 +148,23 @@ def _published(network: Network, passage: Passage) -> Published:
     )
 
 
-def _signed(network: Network, answer: Answer, passage: Passage) -> Signed:
+def _signed(network: Network, answer: Answer, passage: Passage) -> CustodyReceipt:
     number, node = passage.provenance.receipt, passage.provenance.node
     if number is None:
-        return Signed(problem="Searched here in fetched shards: no node was asked, so none signed.")
+        return CustodyReceipt(
+            problem="Searched on this machine in fetched shards: no node was asked, so no node signed."
+        )
     if not 0 <= number < len(answer.receipts):
-        return Signed(problem="The answer names a receipt that it does not hold.")
+        return CustodyReceipt(problem="The answer names a receipt that it does not hold.")
     signed, deployment = answer.receipts[number].signed, network.chain.deployment
     try:
         signer = recover(signed, deployment.chain_id, deployment.reliability)
         wallet = network.chain.identity.signer_of(node)
     except KnetError as error:
-        return Signed(problem=str(error))
-    if signer != wallet:  # any signature gives some address, and for another network another one
-        return Signed(problem=f"Not signed for node {node} on this network: the signature gives {signer}.")
-    return Signed(
+        return CustodyReceipt(problem=str(error))
+    if signer != wallet:  # every signature gives some address, and another one on another network
+        return CustodyReceipt(problem=f"Not signed for node {node} on this network: the signature gives {signer}.")
+    return CustodyReceipt(
         signer=signer,
         issued_at=signed.receipt.issued_at,
         results="0x" + signed.receipt.results.hex(),

@@ -1,4 +1,4 @@
-"""The server extension: its settings, its routes, and what it stops with the server."""
+"""The server extension: settings, routes, and the cleanup when the server stops."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from traitlets import Unicode
 
 from .handlers.answers import CustodyHandler, ExportHandler, NotebookHandler, VerifyHandler
 from .handlers.ask import AskHandler, StopHandler
-from .handlers.local_nodes import OwnHandler, OwnStopHandler, OwnSyncHandler
-from .handlers.network import ConnectHandler, LandscapeHandler, NodesHandler, PulseHandler, StateHandler
+from .handlers.local_nodes import LocalNodesHandler, StopNodeHandler, SyncHandler
+from .handlers.network import ConnectHandler, HealthHandler, NodesHandler, OverviewHandler, StateHandler
 from .handlers.ratings import FlushHandler, RatingsHandler, WithdrawHandler
 from .kernel_socket import KernelSocket
 from .service import Service
@@ -24,26 +24,26 @@ ROUTES = {
     "verify-notebook": NotebookHandler,
     "custody": CustodyHandler,
     "export": ExportHandler,
-    "pulse": PulseHandler,
+    "health": HealthHandler,
     "nodes": NodesHandler,
-    "landscape": LandscapeHandler,
+    "overview": OverviewHandler,
     "ratings": RatingsHandler,
     "ratings/withdraw": WithdrawHandler,
     "ratings/flush": FlushHandler,
-    "own": OwnHandler,
-    "own/sync": OwnSyncHandler,
-    "own/stop": OwnStopHandler,
+    "local-nodes": LocalNodesHandler,
+    "local-nodes/sync": SyncHandler,
+    "local-nodes/stop": StopNodeHandler,
 }
 
 
 class KnetExtension(ExtensionApp):
-    """``c.KnetExtension.profile`` names the network; ``demo`` starts the embedded one when it is first asked."""
+    """The extension; ``c.KnetExtension.profile`` names the network, and ``demo`` starts one with the first question."""
 
     name = "knet_jupyter"
     extension_url = "/lab"
     load_other_extensions = True
     profile: Unicode[str, str | bytes] = Unicode(
-        "", help="Which knet network to use: a profile's name, `demo` for the embedded one, empty for the default."
+        "", help="The knet network to use: the name of a profile, `demo` for the demo network, empty for the default."
     ).tag(config=True)
 
     def initialize_handlers(self) -> None:
@@ -51,9 +51,9 @@ class KnetExtension(ExtensionApp):
         self.service = Service(self.profile, Path(self.serverapp.root_dir))
         options = {"service": self.service}
         self.handlers.extend((rf"/knet/{route}", handler, options) for route, handler in ROUTES.items())
-        self.sharing = KernelSocket(ROUTES, options)
+        self.kernel_socket = KernelSocket(ROUTES, options)
 
     async def stop_extension(self) -> None:
-        """Stop what runs for the users of this server: questions, nodes, the embedded network."""
-        self.sharing.close()
+        """Stop questions, nodes and the demo network that were started here."""
+        self.kernel_socket.close()
         self.service.close()

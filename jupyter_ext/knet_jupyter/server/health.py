@@ -1,4 +1,4 @@
-"""How everything is at this moment: the connection, whether the network's nodes answer, and what mine are doing."""
+"""Health of a network now: the connection, the network's nodes, and the nodes of this user."""
 
 from __future__ import annotations
 
@@ -12,55 +12,58 @@ from knet.errors import KnetError
 from knet.records import Record
 from knet.routing.health import NodeHealth
 
-from ..protocol import State
+from ..protocol import ConnectionState
 from .connections import Clients
 from .local_nodes import LocalNode, LocalNodes
 
-FRESH_SECONDS = 3.0  # several tabs, panels and status bars share one look at the nodes
+FRESH_SECONDS = 3.0  # several tabs, panels and status bars share one check of the nodes
 
 
 class HealthSnapshot(Record, frozen=True):
-    """``nodes`` is empty while there is no connection; ``problem`` says why the network could not be looked at."""
+    """Health now; ``nodes`` is empty without a connection, and ``problem`` tells why the network cannot be read."""
 
-    state: State
+    state: ConnectionState
     nodes: list[NodeHealth] = []
-    own: list[LocalNode] = []
+    local_nodes: list[LocalNode] = []
     problem: str = ""
 
 
-class Pulses:
-    """Takes the pulse of networks that are connected; starts nothing. Safe to use from several threads."""
+class HealthMonitor:
+    """Checks of connected networks; starts no network. Safe to use from several threads."""
 
-    def __init__(self, clients: Clients, own: LocalNodes) -> None:
+    def __init__(self, clients: Clients, local_nodes: LocalNodes) -> None:
         self._clients = clients
-        self._own = own
+        self._local_nodes = local_nodes
         self._lock = threading.Lock()
-        self._seen: dict[str, tuple[float, list[NodeHealth]]] = {}  # profile -> when, and what
+        self._checks: dict[str, tuple[float, list[NodeHealth]]] = {}  # profile -> time and result
 
-    def take(self, profile: str = "") -> HealthSnapshot:
-        """The state of one network (empty: the default one) and of its nodes."""
+    def snapshot(self, profile: str = "") -> HealthSnapshot:
+        """Return the health of one network (empty: the default one) and of its nodes."""
         state = self._clients.state(profile)
-        own = self._own.nodes()
+        local_nodes = self._local_nodes.nodes()
         network = self._clients.connected(profile) if state.state == "ready" else None
-        if network is None:  # or no more
-            return HealthSnapshot(state=self._clients.state(profile), own=own)
+        if network is None:  # not connected, or the connection has ended
+            return HealthSnapshot(state=self._clients.state(profile), local_nodes=local_nodes)
         try:
             nodes = self._health(state.profile, network)
-            return HealthSnapshot(state=state, nodes=nodes, own=_elsewhere(own, nodes, network))
+            return HealthSnapshot(state=state, nodes=nodes, local_nodes=_mark_elsewhere(local_nodes, nodes, network))
         except KnetError as error:
-            return HealthSnapshot(state=state, own=own, problem=str(error))
+            return HealthSnapshot(state=state, local_nodes=local_nodes, problem=str(error))
 
     def _health(self, name: str, network: Network) -> list[NodeHealth]:
         with self._lock:
-            taken, nodes = self._seen.get(name, (0.0, []))
+            taken, nodes = self._checks.get(name, (0.0, []))
             if not taken or time.monotonic() - taken > FRESH_SECONDS:
                 nodes = network.health()
-                self._seen[name] = (time.monotonic(), nodes)
+                self._checks[name] = (time.monotonic(), nodes)
             return nodes
 
 
-def _elsewhere(own: list[LocalNode], nodes: list[NodeHealth], network: Network) -> list[LocalNode]:
-    """Nodes of mine that nobody started here and that answer all the same: from a terminal, as a service."""
+def _mark_elsewhere(local_nodes: list[LocalNode], nodes: list[NodeHealth], network: Network) -> list[LocalNode]:
+    """Mark nodes that answer but were not started here, for example from a terminal or as a service."""
     up = {one.node for one in nodes if one.state in ("up", "behind")}
     answering = {view.entry.endpoint.rstrip("/") for node, view in network.views().items() if node in up}
-    return [replace(one, state="elsewhere") if one.state == "off" and one.endpoint in answering else one for one in own]
+    return [
+        replace(one, state="elsewhere") if one.state == "off" and one.endpoint in answering else one
+        for one in local_nodes
+    ]

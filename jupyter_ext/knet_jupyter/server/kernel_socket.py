@@ -1,7 +1,7 @@
-"""Kernels ask through the server's client: the handlers of the panels, on a socket that only this user can open.
+"""Unix socket for kernels: the routes of the panels, so that kernels share the server's client.
 
-Who may ask on a socket of the file system is whom its folder lets in, so there is no token that a kernel would have to
-know, and no page in a browser can reach it. Kernels find it by an environment variable that they inherit.
+The folder of the socket admits only this user. A kernel needs no token, and no page in a browser can reach the socket.
+Kernels find it by an environment variable that they inherit.
 """
 
 from __future__ import annotations
@@ -22,44 +22,45 @@ from tornado.netutil import bind_unix_socket
 
 from knet.config import home
 
-from ..protocol import HOME, PLACE, SOCKET
+from ..protocol import FOLDER_VARIABLE, HOME_FILE, SOCKET_FILE
 
-WHO = "kernel"
+USER = "kernel"
 
 
 class KernelSocket:
-    """Serves routes on a socket of its own until it is closed. Where a system has no such sockets, it does nothing."""
+    """Server of the routes on a Unix socket, until it is closed. Does nothing on a system without Unix sockets."""
 
     def __init__(self, routes: Mapping[str, type[JupyterHandler]], options: Mapping[str, Any]) -> None:
         self._server: HTTPServer | None = None
         if not hasattr(socket, "AF_UNIX"):
             return
-        self._folder = Path(tempfile.mkdtemp(prefix="knet-"))  # nobody else may enter it
+        self._folder = Path(tempfile.mkdtemp(prefix="knet-"))  # only this user may enter it
         handlers = [(rf"/{route}", handler, dict(options)) for route, handler in routes.items()]
         application = web.Application(
             handlers,
             identity_provider=_Kernels(),
             authorizer=AllowAllAuthorizer(),
-            allow_remote_access=True,  # the host that a request names means nothing here
+            allow_remote_access=True,  # a Unix socket has no host to check
             disable_check_xsrf=True,
         )
         self._server = HTTPServer(application)
-        self._server.add_socket(bind_unix_socket(str(self._folder / SOCKET), mode=0o600))
-        (self._folder / HOME).write_text(str(home()))
-        os.environ[PLACE] = str(self._folder)
+        self._server.add_socket(bind_unix_socket(str(self._folder / SOCKET_FILE), mode=0o600))
+        (self._folder / HOME_FILE).write_text(str(home()))
+        os.environ[FOLDER_VARIABLE] = str(self._folder)
 
     def close(self) -> None:
+        """Close the socket and remove its folder."""
         if self._server is None:
             return
         self._server.stop()
         self._server = None
         shutil.rmtree(self._folder, ignore_errors=True)
-        if os.environ.get(PLACE) == str(self._folder):
-            del os.environ[PLACE]
+        if os.environ.get(FOLDER_VARIABLE) == str(self._folder):
+            del os.environ[FOLDER_VARIABLE]
 
 
 class _Kernels(IdentityProvider):
-    """Whoever reached the socket is the user whose server this is."""
+    """Identity of every request on the socket: the user of this server."""
 
     def get_user(self, handler: web.RequestHandler) -> User:
-        return User(WHO)
+        return User(USER)

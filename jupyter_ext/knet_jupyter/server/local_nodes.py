@@ -1,4 +1,4 @@
-"""Nodes of the user's own: child processes over folders of the workspace, which end with the server."""
+"""Local nodes: child processes that index and serve folders of the workspace, and end with the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from knet.config import Profile
 from knet.errors import ConfigError, IndexerError, KnetError, NodeBusy
@@ -21,26 +21,28 @@ from knet_indexer.node import create_node
 
 SERVING = "serve"
 STOP_SECONDS = 10.0
-SHOWN_LOG = 500  # characters of what a node said last: its error, on one line
+SHOWN_LOG = 500  # characters of the end of a node's log: its error, on one line
 
 
 class LocalNode(Record, frozen=True):
-    """A node of mine: ``state`` is off | starting | serving | syncing | stopping | failed | elsewhere (it answers, and
-    was not started here); ``total`` is 0 while nobody knows."""
+    """A node of this user; ``elsewhere`` means that it answers but was not started here.
+
+    ``total`` is 0 while the amount of work is unknown.
+    """
 
     name: str
     sources: list[str]
     profile: str
-    state: str = "off"
+    state: Literal["off", "starting", "serving", "syncing", "stopping", "failed", "elsewhere"] = "off"
     phase: str = ""
     done: int = 0
     total: int = 0
     detail: str = ""
-    endpoint: str = ""  # by which the network's nodes are told apart as mine
+    endpoint: str = ""  # identifies the node among those of the network
 
 
 class LocalNodes:
-    """Starts, syncs and stops nodes. Safe to use from several threads; close it."""
+    """The local nodes of a workspace. Safe to use from several threads; close it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
@@ -48,7 +50,7 @@ class LocalNodes:
         self._lock = threading.Lock()
 
     def nodes(self) -> list[LocalNode]:
-        """Every node of this user but those of the demo, by name; one whose settings cannot be read says why."""
+        """Return every node of this user by name, except those of the demo; a broken one has its error as detail."""
         found = sorted(path.parent.name for path in nodes_folder().glob("*/node.json"))
         return [self._known(name) for name in found if not name.startswith(f"{DEMO}-")]
 
@@ -59,22 +61,22 @@ class LocalNodes:
             return LocalNode(name=name, sources=[], profile="", state="failed", detail=str(error))
 
     def start(self, name: str, folder: str, profile: Profile, *, endpoint: str = "") -> LocalNode:
-        """Start a node, made over a folder of the workspace if there is none of that name.
+        """Start a node; a new name gets a new node over a folder of the workspace.
 
-        Without a folder, one that there is. Raises ConfigError for a folder outside the workspace, or another than the
-        node is over, or where others could not reach the node; NodeBusy when it runs already, or has not stopped yet.
+        An existing node needs no folder. Raises ConfigError for a folder outside the workspace or other than the
+        node's, and for a node that others could not reach. Raises NodeBusy if the node runs or has not stopped yet.
         """
         home = node_home(name)
         if not (home / "node.json").exists():
             self._create(home, name, folder, profile, endpoint)
         elif folder and [f"folder:{self._inside(folder)}"] != [s.spec for s in load_config(home).sources]:
-            raise ConfigError(f"there is a node {name} already, over something else.", hint="Choose another name.")
+            raise ConfigError(f"node {name} exists and indexes another folder.", hint="Choose another name.")
         with self._lock:
             running = self._running.get(name)
             if running is not None and running.stopping:
-                raise NodeBusy(f"node {name} is being stopped.", hint="Start it again in some seconds.")
+                raise NodeBusy(f"node {name} is being stopped.", hint="Start it again in a few seconds.")
             if running is not None and running.is_alive():
-                raise NodeBusy(f"node {name} runs already.")
+                raise NodeBusy(f"node {name} is already running.")
             self._running[name] = _Running(home, "up", name, "--attached")
         return self._node(name)
 
@@ -90,32 +92,31 @@ class LocalNodes:
         )
 
     def _inside(self, folder: str) -> Path:
-        """A folder by what it is: a link may lead to one that is hidden, or elsewhere. Raises ConfigError."""
+        """Return a folder with its links resolved. Raises ConfigError for a hidden one and an outside one."""
         try:
             path = (self._root / folder.strip("/")).resolve(strict=True)
             parts = path.relative_to(self._root).parts
-        except (OSError, RuntimeError, ValueError):  # not there, a link in a circle, outside
+        except (OSError, RuntimeError, ValueError):  # missing, a link to itself, outside
             parts = ()
         if not parts or any(part.startswith(".") for part in parts) or not path.is_dir():
-            raise ConfigError(f"{folder[:80]!r} is no folder of this workspace.")
+            raise ConfigError(f"{folder[:80]!r} is not a folder of this workspace.")
         return path
 
     def sync(self, name: str) -> LocalNode:
-        """Index what changed and publish it, beside the process that serves. Raises NodeBusy, ConfigError."""
+        """Index the changes and publish them, while the node serves. Raises NodeBusy, ConfigError."""
         home = node_home(name)
         load_config(home)
         with self._lock:
             running = self._running.get(name)
             if running is None or running.stopping or not running.is_alive():
-                raise ConfigError(f"node {name} does not run.", hint="Start it; that also syncs it.")
+                raise ConfigError(f"node {name} is not running.", hint="Start it, which also syncs it.")
             if running.syncing:
                 raise NodeBusy(f"node {name} is being synced.")
             running.sync()
         return self._node(name)
 
     def stop(self, name: str) -> LocalNode:
-        """Stop a node that was started here: it is there, and stopping, until it ended. Raises ConfigError when it was
-        not."""
+        """Stop a node that was started here, and wait for its end. Raises ConfigError for any other node."""
         running = self._running.get(name)
         if running is None:
             raise ConfigError(f"node {name} was not started here.")
@@ -138,7 +139,7 @@ class LocalNodes:
         )
 
     def _shown(self, spec: str) -> str:
-        """A folder as the file browser names it."""
+        """Return a source as the file browser names it."""
         kind, _, rest = spec.partition(":")
         path = Path(rest)
         inside = kind == "folder" and path.is_relative_to(self._root)
@@ -152,19 +153,19 @@ class LocalNodes:
 
 
 class _Running:
-    """The process of one node, what it said last, and the syncs beside it."""
+    """The process of one node with its last progress, and its sync processes."""
 
     def __init__(self, home: Path, *command: str) -> None:
         self._home = home
         self._process = self._spawn("node.log", *command)
         self._sync: subprocess.Popen[str] | None = None
-        self._said: dict[str, Any] = {"phase": "starting"}
+        self._progress: dict[str, Any] = {"phase": "starting"}
         self._serving = False
         self.syncing = False
         self._failure = ""
         self.stopping = False
-        self._lock = threading.Lock()  # nothing is started once it is stopping
-        threading.Thread(target=self._follow, daemon=True, name=f"knet-own-{home.name}").start()
+        self._lock = threading.Lock()  # guards against a start while the node stops
+        threading.Thread(target=self._follow, daemon=True, name=f"knet-node-{home.name}").start()
 
     def _spawn(self, log_name: str, *command: str) -> subprocess.Popen[str]:
         try:
@@ -180,14 +181,15 @@ class _Running:
             raise IndexerError(f"node {self._home.name}: {command[0]} cannot be started: {error.strerror}.") from error
 
     def _follow(self) -> None:
-        for said in _lines(self._process.stdout):
-            self._said = said
-            self._serving = self._serving or said.get("phase") == SERVING
+        for progress in _lines(self._process.stdout):
+            self._progress = progress
+            self._serving = self._serving or progress.get("phase") == SERVING
         self._process.wait()
         if not self.stopping:
-            self._failure = self._last_words("node.log") or "It ended."
+            self._failure = self._log_tail("node.log") or "The process ended without a message."
 
     def sync(self) -> None:
+        """Start a sync in a thread."""
         self.syncing, self._failure = True, ""
         threading.Thread(target=self._sync_and_publish, daemon=True, name=f"knet-sync-{self._home.name}").start()
 
@@ -198,38 +200,40 @@ class _Running:
                     if self.stopping:
                         return
                     self._sync = self._spawn("sync.log", step, self._home.name, "--lines")
-                self._said = {"phase": step}
-                for said in _lines(self._sync.stdout):
-                    self._said = {"phase": step, **said}
+                self._progress = {"phase": step}
+                for progress in _lines(self._sync.stdout):
+                    self._progress = {"phase": step, **progress}
                 if self._sync.wait() and not self.stopping:
-                    self._failure = self._last_words("sync.log") or f"The {step} failed."
+                    self._failure = self._log_tail("sync.log") or f"The {step} failed."
                     return
         except IndexerError as error:
             self._failure = str(error)
         finally:
             self._sync, self.syncing = None, False
 
-    def _last_words(self, log_name: str) -> str:
+    def _log_tail(self, log_name: str) -> str:
         with suppress(OSError):
             return " ".join((self._home / log_name).read_text(errors="replace")[-SHOWN_LOG:].split())
         return ""
 
     def is_alive(self) -> bool:
+        """Return True while the process runs."""
         return self._process.poll() is None
 
     def state(self) -> dict[str, Any]:
-        """The fields of `LocalNode` that tell what goes on."""
+        """Return the fields of `LocalNode` that change while it runs."""
         if self.stopping:
             return {"state": "stopping"}
         if not self.is_alive():
             return {"state": "failed", "detail": self._failure}
         if self.syncing or not self._serving:
-            progress = {key: self._said.get(key, 0) for key in ("done", "total")}
+            progress = {key: self._progress.get(key, 0) for key in ("done", "total")}
             state = "syncing" if self.syncing else "starting"
-            return {"state": state, "phase": str(self._said.get("phase", "")), **progress}
+            return {"state": state, "phase": str(self._progress.get("phase", "")), **progress}
         return {"state": "serving", "detail": self._failure}
 
-    def tell_to_stop(self) -> None:
+    def request_stop(self) -> None:
+        """Ask the processes to end by closing their input."""
         with self._lock:
             self.stopping = True
         for process in self._processes():
@@ -238,7 +242,7 @@ class _Running:
                     process.stdin.close()
 
     def wait(self, until: float) -> None:
-        """For its end, which comes by force at ``until`` (monotonic seconds)."""
+        """Wait for the end of the processes; kill them at ``until`` (monotonic seconds)."""
         for process in self._processes():
             try:
                 process.wait(max(0.0, until - time.monotonic()))
@@ -251,9 +255,9 @@ class _Running:
 
 
 def _stop(running: Sequence[_Running]) -> None:
-    """All at once."""
+    """Stop all of them in parallel."""
     for one in running:
-        one.tell_to_stop()
+        one.request_stop()
     until = time.monotonic() + STOP_SECONDS
     for one in running:
         one.wait(until)

@@ -1,4 +1,4 @@
-"""The network as a picture: topics in two dimensions, reliability over time, what I rated, whom I trust and why."""
+"""Overview of the network for the panel: topics in two dimensions, reliability over time, ratings and trust."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from knet.records import Record
 from knet.routing.node_view import NodeView
 from knet.trust.history import History, Point
 
-MAX_BATCHES = 500  # the newest that are drawn: a picture of more says nothing more
+MAX_BATCHES = 500  # the newest, which are drawn; more do not fit the drawing
 
 Floats = npt.NDArray[np.float64]
 
 
 class Topic(Record, frozen=True):
-    """One centroid of a node's routing card: where it lies (-1..1 each way), and the chunks behind it."""
+    """One centroid of a node's routing card: its place (-1..1 in each direction) and its number of chunks."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Topic(Record, frozen=True):
 
 
 class Region(Record, frozen=True):
-    """A node on the map: its topics and their middle."""
+    """A node on the map: its topics and their weighted mean."""
 
     node: int
     x: float
@@ -38,15 +38,15 @@ class Region(Record, frozen=True):
 
 
 class TopicMap(Record, frozen=True):
-    """All nodes of one space; of two spaces nothing can be compared. ``explained`` is the share of variance drawn."""
+    """The nodes of one space; spaces cannot be compared. ``explained`` is the share of the variance that is drawn."""
 
     model: str
     explained: float
     regions: list[Region]
 
 
-class Rated(Record, frozen=True):
-    """My own verdicts on a node so far, in full verdicts, and how far the network of raters I trust leads to it."""
+class NodeFeedback(Record, frozen=True):
+    """This user's ratings of a node, as sums of their values, and the node's trust through the trusted raters."""
 
     node: int
     positive: float
@@ -57,13 +57,15 @@ class Rated(Record, frozen=True):
 
 
 class Overview(Record, frozen=True):
+    """The maps of topics, the reliability of each node over time, and this user's ratings."""
+
     maps: list[TopicMap]
     history: dict[int, list[Point]]
-    rated: list[Rated]
+    rated: list[NodeFeedback]
 
 
 def overview(network: Network) -> Overview:
-    """Read the network's events and cards. Raises ChainUnreachable."""
+    """Build the overview from the chain's events and the cards. Raises ChainUnreachable."""
     histories = network.histories()
     trusted = {each.node: each for each in network.everybody_trusted()}
     return Overview(
@@ -73,9 +75,9 @@ def overview(network: Network) -> Overview:
     )
 
 
-def _rated(history: History, trusted: NodeTrust, me: str) -> Rated:
+def _rated(history: History, trusted: NodeTrust, me: str) -> NodeFeedback:
     own = [point for point in history.reliability if point.rater == me]
-    return Rated(
+    return NodeFeedback(
         node=history.node,
         positive=sum(point.positive for point in own),
         negative=sum(point.negative for point in own),
@@ -95,7 +97,7 @@ def topic_maps(views: Mapping[int, NodeView]) -> list[TopicMap]:
 
 
 def _map(views: Sequence[NodeView]) -> TopicMap:
-    places, explained = flattened(np.concatenate([view.centroids for view in views]).astype(np.float64))
+    places, explained = project(np.concatenate([view.centroids for view in views]).astype(np.float64))
     regions, start = [], 0
     for view in views:
         own = places[start : start + len(view.centroids)]
@@ -107,10 +109,10 @@ def _map(views: Sequence[NodeView]) -> TopicMap:
     return TopicMap(model=views[0].space.model, explained=_short(explained), regions=regions)
 
 
-def flattened(points: Floats) -> tuple[Floats, float]:
-    """``(n, d)`` points in their two principal directions, scaled to -1..1, and the share of variance these keep.
+def project(points: Floats) -> tuple[Floats, float]:
+    """Return ``(n, d)`` points in two principal directions, scaled to -1..1, and the share of variance kept.
 
-    The sign of a direction is free; it is chosen so that the point farthest out lies on the positive side.
+    The sign of a direction is arbitrary; the point farthest from the mean gets the positive side.
     """
     centred = points - points.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)

@@ -1,4 +1,4 @@
-"""What the handlers share: one client a network, pools of threads, the user's own nodes."""
+"""State shared by the handlers: one client a network, thread pools, and the local nodes."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 from uuid import uuid4
 
 from .connections import Clients
-from .health import Pulses
+from .health import HealthMonitor
 from .local_nodes import LocalNodes
 
-WORKERS = 16  # questions, verifications and chain reads at once: each waits for others most of its time
-LOOKERS = 4  # pulses at once; they have threads of their own, since panels look while all others wait
+WORKERS = 16  # questions, verifications and chain reads at once; each spends most of its time waiting
+HEALTH_WORKERS = 4  # health checks at once, in their own pool: panels poll while the workers wait
 
 
 class Service:
-    """Shared by all tabs and users of one server. Close it."""
+    """State shared by all tabs and users of one server. Close it."""
 
     def __init__(self, profile: str, root: Path) -> None:
         self.pool = ThreadPoolExecutor(WORKERS, "knet-jupyter")
-        self.lookers = ThreadPoolExecutor(LOOKERS, "knet-jupyter-pulse")
+        self.health_pool = ThreadPoolExecutor(HEALTH_WORKERS, "knet-jupyter-health")
         self.clients = Clients(profile)
-        self.own = LocalNodes(root)
-        self.pulses = Pulses(self.clients, self.own)
+        self.local_nodes = LocalNodes(root)
+        self.health = HealthMonitor(self.clients, self.local_nodes)
         self._asking: dict[str, threading.Event] = {}
         atexit.register(self.close)
 
     @contextmanager
     def asking(self) -> Iterator[tuple[str, threading.Event]]:
-        """A question under way: its id, by which `stop` withdraws it, and what is then set."""
+        """Register a question: yields the id by which `stop` cancels it, and the event that is then set."""
         number, stop = uuid4().hex, threading.Event()
         self._asking[number] = stop
         try:
@@ -41,18 +41,18 @@ class Service:
             self._asking.pop(number, None)
 
     def stop(self, number: str) -> bool:
-        """Withdraw a question: whether it was still under way."""
+        """Cancel a question. Returns True if it was still running."""
         event = self._asking.get(number)
         if event is not None:
             event.set()
         return event is not None
 
     def close(self) -> None:
-        """Withdraw every question; stop nodes and networks that were started here."""
+        """Cancel every question; stop nodes and networks that were started here."""
         atexit.unregister(self.close)
         for event in self._asking.values():
             event.set()
-        self.own.close()
+        self.local_nodes.close()
         self.clients.close()
-        for pool in (self.pool, self.lookers):
+        for pool in (self.pool, self.health_pool):
             pool.shutdown(wait=False, cancel_futures=True)

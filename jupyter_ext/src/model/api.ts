@@ -1,22 +1,23 @@
-/** The server's side of knet: every call there is. Keys stay there. */
+/** The routes of the server extension, which holds the keys. */
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type {
-  IAnswer,
-  IAskEvent,
-  IAsked,
-  ICustody,
-  IFile,
-  ILandscape,
-  INodeInfo,
-  INotebookReport,
-  IOwnNode,
-  IPending,
-  IPulse,
-  IReport,
-  IState
+  Answer,
+  AskEvent,
+  AskRequest,
+  ConnectionState,
+  Custody,
+  ExportedFile,
+  HealthSnapshot,
+  LocalNode,
+  NodeInfo,
+  NotebookReport,
+  Overview,
+  PendingRatings,
+  Transactions,
+  VerificationReport
 } from './types';
 import { readLines } from './ndjson';
 
@@ -26,11 +27,11 @@ export class Api {
     public profile = ''
   ) {}
 
-  /** Ask; what happens comes as it happens. Giving the loop up, or `signal`, withdraws the question. */
-  async *ask(asked: IAsked, signal: AbortSignal): AsyncGenerator<IAskEvent> {
+  /** Ask, and yield each event as it arrives. Leaving the loop, or `signal`, cancels the question. */
+  async *ask(asked: AskRequest, signal: AbortSignal): AsyncGenerator<AskEvent> {
     const response = await this.send('ask', { ...asked, profile: this.profile }, signal);
     if (response.body) {
-      yield* readLines<IAskEvent>(response.body);
+      yield* readLines<AskEvent>(response.body);
     }
   }
 
@@ -38,73 +39,73 @@ export class Api {
     return this.post('stop', { id });
   }
 
-  state(): Promise<IState> {
+  state(): Promise<ConnectionState> {
     return this.get('state');
   }
 
-  pulse(): Promise<IPulse> {
-    return this.get('pulse');
+  health(): Promise<HealthSnapshot> {
+    return this.get('health');
   }
 
-  connect(): Promise<IState> {
+  connect(): Promise<ConnectionState> {
     return this.post('connect', { profile: this.profile });
   }
 
-  verify(answer: IAnswer): Promise<IReport> {
+  verify(answer: Answer): Promise<VerificationReport> {
     return this.post('verify', { answer, profile: this.profile });
   }
 
-  verifyNotebook(notebook: unknown): Promise<INotebookReport[]> {
+  verifyNotebook(notebook: unknown): Promise<NotebookReport[]> {
     return this.post('verify-notebook', { notebook, profile: this.profile });
   }
 
-  custody(answer: IAnswer, passage: number): Promise<ICustody> {
+  custody(answer: Answer, passage: number): Promise<Custody> {
     return this.post('custody', { answer, passage, profile: this.profile });
   }
 
-  export(answer: IAnswer, format: string): Promise<IFile> {
+  export(answer: Answer, format: string): Promise<ExportedFile> {
     return this.post('export', { answer, format, profile: this.profile });
   }
 
-  nodes(): Promise<INodeInfo[]> {
+  nodes(): Promise<NodeInfo[]> {
     return this.get('nodes');
   }
 
-  landscape(): Promise<ILandscape> {
-    return this.get('landscape');
+  overview(): Promise<Overview> {
+    return this.get('overview');
   }
 
-  pending(): Promise<IPending> {
+  pending(): Promise<PendingRatings> {
     return this.get('ratings');
   }
 
-  rate(answer: IAnswer, value: number, passage: number | null): Promise<IPending> {
+  rate(answer: Answer, value: number, passage: number | null): Promise<PendingRatings> {
     return this.post('ratings', { answer, value, passage, profile: this.profile });
   }
 
-  withdraw(receipt: string): Promise<IPending> {
+  withdraw(receipt: string): Promise<PendingRatings> {
     return this.post('ratings/withdraw', { receipt, profile: this.profile });
   }
 
-  /** `bond` is the most wei that may be put at stake, in digits. */
-  flush(bond: string): Promise<{ transactions: string[] }> {
+  /** Put queued ratings on chain; `bond` is the maximum stake in wei, in decimal digits. */
+  flush(bond: string): Promise<Transactions> {
     return this.post('ratings/flush', { bond, profile: this.profile });
   }
 
-  ownNodes(): Promise<IOwnNode[]> {
-    return this.get('own');
+  localNodes(): Promise<LocalNode[]> {
+    return this.get('local-nodes');
   }
 
-  startNode(name: string, folder: string, endpoint: string): Promise<IOwnNode> {
-    return this.post('own', { name, folder, endpoint, profile: this.profile });
+  startNode(name: string, folder: string, endpoint: string): Promise<LocalNode> {
+    return this.post('local-nodes', { name, folder, endpoint, profile: this.profile });
   }
 
-  syncNode(name: string): Promise<IOwnNode> {
-    return this.post('own/sync', { name });
+  syncNode(name: string): Promise<LocalNode> {
+    return this.post('local-nodes/sync', { name });
   }
 
-  stopNode(name: string): Promise<IOwnNode> {
-    return this.post('own/stop', { name });
+  stopNode(name: string): Promise<LocalNode> {
+    return this.post('local-nodes/stop', { name });
   }
 
   private async get<T>(route: string): Promise<T> {
@@ -125,8 +126,8 @@ export class Api {
     const url = URLExt.join(this.server.baseUrl, 'knet', route);
     const response = await ServerConnection.makeRequest(url, init, this.server);
     if (!response.ok) {
-      const said = await response.json().catch(() => ({}));
-      throw new Error(typeof said.message === 'string' ? said.message : response.statusText);
+      const { message } = await response.json().catch(() => ({}));
+      throw new Error(typeof message === 'string' ? message : response.statusText);
     }
     return response;
   }

@@ -1,28 +1,20 @@
-/** What was asked in the panel, as Python for a cell: it runs in any kernel that has knet, with nothing loaded. */
+/** The question of the panel as Python for a cell. It runs in every kernel with knet installed. */
 
-import type { IAsked } from './types';
+import { ASK_DEFAULTS, AskRequest } from './types';
 
-/** What `knet.ask` does when it is not told. */
-const DEFAULTS: { [name in keyof IAsked]: IAsked[name] } = {
-  question: '',
-  k: 8,
-  ask: null,
-  nodes: [],
-  private: false,
-  min_reliability: 0,
-  deadline: 2
-};
+type Options = typeof ASK_DEFAULTS;
 
-export function askingCell(asked: IAsked, profile: string): string {
-  const names = (Object.keys(DEFAULTS) as (keyof IAsked)[]).filter(name => name !== 'question');
-  const options = names
-    .filter(name => String(asked[name]) !== String(DEFAULTS[name]) && !(name === 'ask' && asked.nodes.length))
+/** Return the call of `knet.ask` with the options that differ from its defaults. */
+export function askingCell(asked: Required<AskRequest>): string {
+  const options = (Object.keys(ASK_DEFAULTS) as (keyof Options)[])
+    .filter(name => name !== 'profile')
+    .filter(name => String(asked[name]) !== String(ASK_DEFAULTS[name]) && !(name === 'ask' && asked.nodes.length))
     .map(name => `${name}=${python(asked[name])}`);
-  const parts = [quoted(asked.question), `profile=${quoted(profile)}`, ...options];
+  const parts = [quoted(asked.question), `profile=${quoted(asked.profile)}`, ...options];
   return `import knet\n\nknet.ask(\n${parts.map(part => `    ${part},\n`).join('')})`;
 }
 
-/** A Python string: JSON's, with what would turn the direction of a line or hide parts of it as escapes. */
+/** A Python string literal; characters that change the direction of text or hide parts of it become escapes. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(
     /[\p{Cf}\p{Zl}\p{Zp}]/gu,
@@ -30,6 +22,6 @@ function quoted(text: string): string {
   );
 }
 
-function python(value: IAsked[keyof IAsked]): string {
+function python(value: Options[keyof Options]): string {
   return value === true ? 'True' : value === false ? 'False' : value === null ? 'None' : JSON.stringify(value);
 }

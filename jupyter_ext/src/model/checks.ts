@@ -1,8 +1,8 @@
-/** What is known of each passage: three marks, from what the client checked while asking or from a new verification. */
+/** The marks of each passage, from the client's checks while asking or from a new verification. */
 
-import type { CheckKind, IAnswer, ICheck, IReport } from './types';
+import type { CheckKind, Answer, Check, VerificationReport } from './types';
 
-/** `claimed`: the record says so and nobody looked yet. */
+/** `claimed`: stated by the record and not verified yet. `none`: not applicable. */
 export type Mark = 'holds' | 'fails' | 'unknown' | 'claimed' | 'none';
 
 export interface IMarks {
@@ -17,9 +17,9 @@ const KINDS: { [mark in keyof IMarks]: CheckKind[] } = {
   freshness: ['on_chain']
 };
 
-/** Marks of passage `number` (from 1). `fresh`: the answer came from the server just now, which lets only what it
- * checked through. */
-export function marks(answer: IAnswer, number: number, report: IReport | null, fresh: boolean): IMarks {
+/** The marks of passage `number` (from 1). `fresh`: the server has just delivered the answer, and it delivers only
+ * passages that passed its checks. */
+export function marks(answer: Answer, number: number, report: VerificationReport | null, fresh: boolean): IMarks {
   const provenance = answer.passages[number - 1].provenance;
   if (!report) {
     const known: Mark = fresh ? 'holds' : 'claimed';
@@ -27,7 +27,7 @@ export function marks(answer: IAnswer, number: number, report: IReport | null, f
   }
   const receipt = provenance.receipt === null ? undefined : provenance.receipt + 1;
   const of = (mark: keyof IMarks) =>
-    together(
+    worst(
       report.checks.filter(
         check => KINDS[mark].includes(check.kind) && (check.passage === number || check.receipt === receipt)
       )
@@ -39,17 +39,17 @@ export function marks(answer: IAnswer, number: number, report: IReport | null, f
   };
 }
 
-/** Whether sentence `number` (from 1; 0: there is none) is what the passage says. */
-export function quotation(number: number, report: IReport | null, fresh: boolean): Mark {
+/** The mark of the citations of sentence `number` (from 1; 0: there is none). */
+export function quotation(number: number, report: VerificationReport | null, fresh: boolean): Mark {
   if (!number) {
     return 'none';
   }
   const about = report?.checks.filter(check => check.kind === 'citation' && check.sentence === number);
-  return about ? together(about) : fresh ? 'holds' : 'claimed';
+  return about ? worst(about) : fresh ? 'holds' : 'claimed';
 }
 
-/** The worst of several checks; nothing checked is unknown. */
-export function together(checks: ICheck[]): Mark {
+/** The worst of several checks; no check at all is unknown. */
+export function worst(checks: Check[]): Mark {
   if (checks.some(check => check.ok === false)) {
     return 'fails';
   }
@@ -62,8 +62,8 @@ export interface ITally {
   unchecked: number;
 }
 
-/** How many claims hold, fail, and could not be checked. */
-export function tally(report: IReport): ITally {
+/** Count the claims that hold, that fail, and that could not be checked. */
+export function tally(report: VerificationReport): ITally {
   const count = (ok: boolean | null) => report.checks.filter(check => check.ok === ok).length;
   return { held: count(true), failed: count(false), unchecked: count(null) };
 }

@@ -1,9 +1,9 @@
-/** The chain of custody as far as the record of an answer tells it: without a network, all that can be shown. */
+/** The chain of custody from the record of an answer alone, for display without a network. */
 
-import type { IAnswer, ICustody } from './types';
+import type { Answer, Custody } from './types';
 
-/** What is said of passage `number` (from 1); `problem` says in the place of each thing looked up why it was not. */
-export function recorded(answer: IAnswer, number: number, problem: string): ICustody {
+/** Return the custody of passage `number` (from 1); `problem` stands for each step that needs the network. */
+export function recorded(answer: Answer, number: number, problem: string): Custody {
   const { text, start, end, title, uri, licence, provenance } = answer.passages[number - 1];
   const { node, document, manifest, shard, chunk, path } = provenance;
   return {

@@ -1,6 +1,6 @@
-/** Geometry of the drawings: custody as a column of boxes, topics as points, reliability as a line. */
+/** Geometry of the drawings: boxes of the custody, points of the topics, the line of the reliability. */
 
-import type { IMoment } from './types';
+import type { Point } from './types';
 
 export interface IBox {
   id: string;
@@ -25,7 +25,7 @@ export interface IDrawing {
 
 const GAP = 22;
 
-/** Rows of boxes from top to bottom, every box joined to each of the row above. */
+/** Lay out rows of boxes from top to bottom, with an arrow from every box to each box of the next row. */
 export function column(rows: string[][], width: number, height = 46): IDrawing {
   const boxes = rows.flatMap((row, at) => {
     const own = (width - GAP * (row.length - 1)) / row.length;
@@ -45,16 +45,16 @@ export function column(rows: string[][], width: number, height = 46): IDrawing {
   return { boxes, arrows, width, height: rows.length * (height + GAP) - GAP };
 }
 
-/** A coordinate from -1..1 to the pixels of a drawing with a margin. */
+/** Convert a coordinate from -1..1 to pixels of a drawing with a margin. */
 export function scaled(value: number, size: number, margin: number): number {
   const inside = Math.min(Math.max(Number.isFinite(value) ? value : 0, -1), 1);
   return margin + ((inside + 1) / 2) * (size - 2 * margin);
 }
 
-const ROUNDS = 40; // of pushing; two dozen labels come to rest in fewer
+const ROUNDS = 40; // of separation; two dozen labels need fewer
 
-/** Points pushed away from each other until none is nearer to another than `least`, inside a drawing. */
-export function apart(
+/** Move points separate until their distances are at least `least`, inside a drawing. */
+export function separate(
   points: { x: number; y: number }[],
   least: number,
   size: { width: number; height: number }
@@ -68,7 +68,7 @@ export function apart(
         const [dx, dy] = [b.x - a.x, b.y - a.y];
         const distance = Math.hypot(dx, dy);
         if (distance < least - 0.01) {
-          const angle = distance > 0.01 ? Math.atan2(dy, dx) : i + j; // points in one place part in some direction
+          const angle = distance > 0.01 ? Math.atan2(dy, dx) : i + j; // points in the same place get arbitrary directions
           const [x, y] = [(Math.cos(angle) * (least - distance)) / 2, (Math.sin(angle) * (least - distance)) / 2];
           [a.x, a.y] = [inside(a.x - x, size.width), inside(a.y - y, size.height)];
           [b.x, b.y] = [inside(b.x + x, size.width), inside(b.y + y, size.height)];
@@ -80,21 +80,21 @@ export function apart(
   return moved;
 }
 
-/** Radius of a topic by the chunks behind it. */
+/** Radius of a topic from its number of chunks. */
 export function radius(weight: number, most: number): number {
   return 2 + 4 * Math.sqrt(Math.max(weight, 0) / Math.max(most, 1));
 }
 
-/** Reliability as a path over the order of batches, beginning at what nobody knows (0.5). */
-export function sparkline(moments: IMoment[], width: number, height: number): string {
+/** The path of the reliability over the batches, which starts at the prior mean (0.5). */
+export function sparkline(moments: Point[], width: number, height: number): string {
   const values = [0.5, ...moments.map(moment => moment.mean)];
   const step = width / Math.max(values.length - 1, 1);
   const y = (value: number) => (1 - Math.min(Math.max(value, 0), 1)) * height;
   return values.map((value, at) => `${at ? 'L' : 'M'}${round(at * step)} ${round(y(value))}`).join(' ');
 }
 
-/** The band of one standard deviation about the same line. */
-export function band(moments: IMoment[], width: number, height: number): string {
+/** The band of one standard deviation around the same line. */
+export function band(moments: Point[], width: number, height: number): string {
   const points = [{ mean: 0.5, deviation: Math.sqrt(1 / 12) }, ...moments];
   const step = width / Math.max(points.length - 1, 1);
   const at = (value: number) => round((1 - Math.min(Math.max(value, 0), 1)) * height);

@@ -1,4 +1,4 @@
-/** What the plugins share: the server's side, the state of the network, and which answer is being looked at. */
+/** The state that the plugins share: the connection, the health of the network, the selected answer. */
 
 import { JSONExt, ReadonlyPartialJSONValue, Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
@@ -6,14 +6,23 @@ import { ISignal, Signal } from '@lumino/signaling';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Api } from './api';
-import { Heartbeat } from './poller';
-import type { IAnswer, IAnswered, IPending, IPulse, IReport, IState } from './types';
+import { Poller } from './poller';
+import type { Answer, AskRequest, ConnectionState, HealthSnapshot, PendingRatings, VerificationReport } from './types';
 
-/** An answer in view; `fresh` if the server checked it while asking. */
+/** The selected answer and passage; `fresh` if the server has just checked the answer while asking. */
 export interface ISelection {
-  answer: IAnswer;
+  answer: Answer;
   passage: number;
   fresh: boolean;
+}
+
+/** An answer with its question and its text forms, ready to be inserted into a notebook. */
+export interface IAnswered {
+  asked: Required<AskRequest>;
+  answer: Answer;
+  id: string;
+  text: string;
+  html: string;
 }
 
 export interface IOptions {
@@ -26,75 +35,75 @@ export interface IKnet {
   readonly api: Api;
   readonly trans: TranslationBundle;
   readonly options: IOptions;
-  readonly state: IState | null;
-  readonly stateChanged: ISignal<IKnet, IState | null>;
-  /** The network's name, which stays known while the server does not answer; empty: none is known yet. */
+  readonly state: ConnectionState | null;
+  readonly stateChanged: ISignal<IKnet, ConnectionState | null>;
+  /** The network's name, which is kept while the server does not answer; empty while it is unknown. */
   readonly profile: string;
   readonly profileChanged: ISignal<IKnet, string>;
-  /** Whether that network is connected, so that asking for something does not start it. */
+  /** True if that network is connected, so that a request does not start it. */
   readonly ready: boolean;
-  /** Turn to the network of this profile of the server; empty: its default. */
+  /** Select the network of this profile of the server; empty: its default. */
   use(profile: string): void;
   /** Read the state of the connection from the server; starts nothing. */
   refresh(): Promise<void>;
-  /** How the nodes were when they were last looked at; null before, and when the server does not answer. */
-  readonly pulse: IPulse | null;
-  readonly pulseChanged: ISignal<IKnet, IPulse | null>;
-  /** Look at the nodes every few seconds until this is disposed of; otherwise that is done twice a minute. */
+  /** The newest health snapshot; null before the first, and while the server does not answer. */
+  readonly health: HealthSnapshot | null;
+  readonly healthChanged: ISignal<IKnet, HealthSnapshot | null>;
+  /** Poll the health every few seconds until the result is disposed; otherwise it is polled twice a minute. */
   watch(): IDisposable;
-  /** Look at the nodes now. */
-  look(): Promise<void>;
-  /** Connect to the network, which starts the embedded one if that is the one. */
+  /** Poll the health now. */
+  refreshHealth(): Promise<void>;
+  /** Connect to the network, which starts the demo network if it is selected. */
   connect(): Promise<void>;
-  /** What the panel asked last, ready to be put into a notebook. */
+  /** The last answer of the ask panel. */
   answered: IAnswered | null;
   readonly selected: ISelection | null;
   readonly selectionChanged: ISignal<IKnet, ISelection | null>;
   select(selection: ISelection | null): void;
-  /** What the newest verification of an answer found, wherever in JupyterLab that was asked for; null: none was. */
-  reportOn(answer: IAnswer): IReport | null;
-  readonly reportsChanged: ISignal<IKnet, IReport>;
-  /** Check every claim of an answer again, and keep what that finds. */
-  verify(answer: IAnswer): Promise<void>;
-  /** Ratings that wait; that they cannot be read is their `problem`. */
-  pending(): Promise<IPending>;
-  /** Ratings changed: somebody rated, or sent what was waiting. */
-  readonly ratingsChanged: ISignal<IKnet, IPending>;
-  rate(answer: IAnswer, value: number, passage: number | null): Promise<IPending>;
-  /** Take back a verdict that waits. */
+  /** The newest verification report of an answer from anywhere in JupyterLab, or null. */
+  reportOn(answer: Answer): VerificationReport | null;
+  readonly reportsChanged: ISignal<IKnet, VerificationReport>;
+  /** Check every claim of an answer again, and keep the report. */
+  verify(answer: Answer): Promise<void>;
+  /** The queued ratings; a failure to read them becomes their `problem`. */
+  pending(): Promise<PendingRatings>;
+  /** Emitted when a rating was queued, withdrawn or sent. */
+  readonly ratingsChanged: ISignal<IKnet, PendingRatings>;
+  rate(answer: Answer, value: number, passage: number | null): Promise<PendingRatings>;
+  /** Withdraw a queued rating. */
   withdraw(receipt: string): Promise<void>;
-  /** Send what waits, putting at most `bond` wei (in digits) at stake; the transactions, none if nothing waited. */
+  /** Send the queued ratings with at most `bond` wei (in digits) at stake. Returns the transactions, none for an empty queue. */
   flush(bond: string): Promise<string[]>;
 }
 
-export const IKnet = new Token<IKnet>('knet-jupyter:IKnet', 'The knet network, as this JupyterLab sees it.');
+export const IKnet = new Token<IKnet>('knet-jupyter:IKnet', 'The connection to the knet network.');
 
 const POLL_MILLISECONDS = 1000; // while a network starts
-const REPORTS = 200; // kept; the oldest make room
+const MAX_REPORTS = 200; // kept; the oldest are dropped
 
 export class Knet implements IKnet {
-  state: IState | null = null;
+  state: ConnectionState | null = null;
   profile = '';
-  pulse: IPulse | null = null;
+  health: HealthSnapshot | null = null;
   answered: IAnswered | null = null;
   selected: ISelection | null = null;
-  private readonly heartbeat: Heartbeat;
-  private reports: { answer: IAnswer; report: IReport }[] = [];
-  readonly stateChanged: Signal<IKnet, IState | null> = new Signal<IKnet, IState | null>(this);
+  private readonly poller: Poller;
+  private reports: { answer: Answer; report: VerificationReport }[] = [];
+  readonly stateChanged: Signal<IKnet, ConnectionState | null> = new Signal<IKnet, ConnectionState | null>(this);
   readonly profileChanged: Signal<IKnet, string> = new Signal<IKnet, string>(this);
-  readonly pulseChanged: Signal<IKnet, IPulse | null> = new Signal<IKnet, IPulse | null>(this);
+  readonly healthChanged: Signal<IKnet, HealthSnapshot | null> = new Signal<IKnet, HealthSnapshot | null>(this);
   readonly selectionChanged: Signal<IKnet, ISelection | null> = new Signal<IKnet, ISelection | null>(this);
-  readonly reportsChanged: Signal<IKnet, IReport> = new Signal<IKnet, IReport>(this);
-  readonly ratingsChanged: Signal<IKnet, IPending> = new Signal<IKnet, IPending>(this);
+  readonly reportsChanged: Signal<IKnet, VerificationReport> = new Signal<IKnet, VerificationReport>(this);
+  readonly ratingsChanged: Signal<IKnet, PendingRatings> = new Signal<IKnet, PendingRatings>(this);
 
   constructor(
     readonly api: Api,
     readonly trans: TranslationBundle,
     readonly options: IOptions
   ) {
-    this.heartbeat = new Heartbeat(
-      () => this.current(() => api.pulse()),
-      pulse => this.onPulse(pulse)
+    this.poller = new Poller(
+      () => this.current(() => api.health()),
+      health => this.onHealth(health)
     );
   }
 
@@ -103,24 +112,24 @@ export class Knet implements IKnet {
   }
 
   watch(): IDisposable {
-    return this.heartbeat.watch();
+    return this.poller.watch();
   }
 
-  look(): Promise<void> {
-    return this.heartbeat.now();
+  refreshHealth(): Promise<void> {
+    return this.poller.now();
   }
 
   use(profile: string): void {
     if (profile !== this.api.profile) {
       this.api.profile = profile;
-      this.turn(profile);
+      this.setProfile(profile);
     }
   }
 
   async refresh(): Promise<void> {
-    this.takeState(await this.current(() => this.api.state()).catch(() => null));
-    if (this.state?.state !== this.pulse?.state.state) {
-      void this.look();
+    this.setState(await this.current(() => this.api.state()).catch(() => null));
+    if (this.state?.state !== this.health?.state.state) {
+      void this.refreshHealth();
     }
   }
 
@@ -139,74 +148,78 @@ export class Knet implements IKnet {
     this.selectionChanged.emit(selection);
   }
 
-  async rate(answer: IAnswer, value: number, passage: number | null): Promise<IPending> {
-    return this.tell(() => this.api.rate(answer, value, passage));
+  async rate(answer: Answer, value: number, passage: number | null): Promise<PendingRatings> {
+    return this.emitRatings(() => this.api.rate(answer, value, passage));
   }
 
-  private onPulse(pulse: IPulse | null): void {
-    const state = pulse?.state ?? null;
+  private onHealth(health: HealthSnapshot | null): void {
+    const state = health?.state ?? null;
     const changed = JSON.stringify(state) !== JSON.stringify(this.state);
-    this.pulse = pulse;
+    this.health = health;
     if (changed) {
-      this.takeState(state);
+      this.setState(state);
     }
-    this.pulseChanged.emit(pulse);
+    this.healthChanged.emit(health);
   }
 
-  private takeState(state: IState | null): void {
+  private setState(state: ConnectionState | null): void {
     this.state = state;
     if (state) {
-      this.turn(state.profile);
+      this.setProfile(state.profile);
     }
     this.stateChanged.emit(state);
   }
 
-  private turn(profile: string): void {
+  private setProfile(profile: string): void {
     if (profile !== this.profile) {
       this.profile = profile;
       this.profileChanged.emit(profile);
     }
   }
 
-  reportOn(answer: IAnswer): IReport | null {
-    return this.reports.find(one => same(one.answer, answer))?.report ?? null;
+  reportOn(answer: Answer): VerificationReport | null {
+    return this.reports.find(one => sameAnswer(one.answer, answer))?.report ?? null;
   }
 
-  async verify(answer: IAnswer): Promise<void> {
+  async verify(answer: Answer): Promise<void> {
     const report = await this.api.verify(answer);
-    this.reports = [{ answer, report }, ...this.reports.filter(one => !same(one.answer, answer))].slice(0, REPORTS);
+    this.reports = [{ answer, report }, ...this.reports.filter(one => !sameAnswer(one.answer, answer))].slice(
+      0,
+      MAX_REPORTS
+    );
     this.reportsChanged.emit(report);
   }
 
-  pending(): Promise<IPending> {
+  pending(): Promise<PendingRatings> {
     return this.current(() => this.api.pending()).catch((error: Error) => ({
       ratings: [],
       cost: null,
-      problem: error.message
+      problem: error.message,
+      rated: []
     }));
   }
 
   async withdraw(receipt: string): Promise<void> {
-    await this.tell(() => this.api.withdraw(receipt));
+    await this.emitRatings(() => this.api.withdraw(receipt));
   }
 
   async flush(bond: string): Promise<string[]> {
     try {
       return (await this.api.flush(bond)).transactions;
     } finally {
-      await this.tell(() => this.pending());
+      await this.emitRatings(() => this.pending());
     }
   }
 
-  /** What the server says of the network that is looked at; it is asked again if that is another one by then. */
+  /** Read from the server, and read again if another network was selected meanwhile. */
   private async current<T>(read: () => Promise<T>): Promise<T> {
     const { profile } = this.api;
     const found = await read();
     return profile === this.api.profile ? found : this.current(read);
   }
 
-  /** Tells of what waits, unless another network is looked at by the time it is known. */
-  private async tell(read: () => Promise<IPending>): Promise<IPending> {
+  /** Emit the queued ratings, unless another network was selected meanwhile. */
+  private async emitRatings(read: () => Promise<PendingRatings>): Promise<PendingRatings> {
     const { profile } = this.api;
     const pending = await read();
     if (profile === this.api.profile) {
@@ -216,8 +229,8 @@ export class Knet implements IKnet {
   }
 }
 
-/** Whether two records of an answer say the same, whichever way their files order the fields. */
-export function same(one: IAnswer, other: IAnswer): boolean {
-  const plain = (answer: IAnswer) => answer as unknown as ReadonlyPartialJSONValue;
+/** Return true if two records of an answer are equal, in any order of their fields. */
+export function sameAnswer(one: Answer, other: Answer): boolean {
+  const plain = (answer: Answer) => answer as unknown as ReadonlyPartialJSONValue;
   return one === other || JSONExt.deepEqual(plain(one), plain(other));
 }

@@ -1,9 +1,9 @@
-/** Newline-delimited JSON, read as it arrives. */
+/** Reader of newline-delimited JSON that arrives in pieces. */
 
 const BROKEN: ReadableStreamReadResult<Uint8Array> = { done: true, value: undefined };
 
-/** The values in a stream of bytes, one a line; a line may come in any number of pieces. A connection that breaks ends
- * the stream like one that is closed, and what is left of a line that it cut is no value. */
+/** Yield the values in a stream of bytes, one a line; a line may arrive in any number of pieces. A lost connection ends
+ * the stream like a closed one, and the rest of an incomplete line is dropped. */
 export async function* readLines<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
@@ -24,15 +24,15 @@ export async function* readLines<T>(body: ReadableStream<Uint8Array>): AsyncGene
         break;
       }
     }
-    yield* whole<T>(rest.join(''));
+    yield* lastValue<T>(rest.join(''));
   } finally {
-    // Leaving the loop early gives the connection up, and the server withdraws the question.
+    // Leaving the loop early closes the connection, and the server cancels the question.
     await reader.cancel().catch(() => undefined);
   }
 }
 
-/** The value of a last line that nothing ends; none if it was cut. */
-function whole<T>(line: string): T[] {
+/** The value of a last line without a line end; none if the line is incomplete. */
+function lastValue<T>(line: string): T[] {
   try {
     return line.trim() ? [JSON.parse(line) as T] : [];
   } catch {

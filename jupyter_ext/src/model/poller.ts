@@ -1,32 +1,32 @@
-/** Looks at the network again and again: often while somebody watches, seldom otherwise, never in a hidden tab. */
+/** Poller of the network's health: frequent while a panel shows it, rare otherwise, paused in a hidden tab. */
 
 import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 
-import type { IPulse } from './types';
-import { pace } from './health';
+import type { HealthSnapshot } from './types';
+import { pollInterval } from './health';
 
-const MAX_MILLISECONDS = 120000; // between looks at a server that does not answer
+const MAX_MILLISECONDS = 120000; // between requests to a server that does not answer
 
-export class Heartbeat {
-  private readonly poll: Poll<IPulse>;
+export class Poller {
+  private readonly poll: Poll<HealthSnapshot>;
   private watchers = 0;
-  private last: IPulse | null = null;
+  private last: HealthSnapshot | null = null;
 
-  /** `take` reads a pulse, `beat` hears of each; null when the server does not answer. */
+  /** `read` requests a snapshot. `onSnapshot` gets each one, or null when the server does not answer. */
   constructor(
-    private readonly take: () => Promise<IPulse>,
-    private readonly beat: (pulse: IPulse | null) => void
+    private readonly read: () => Promise<HealthSnapshot>,
+    private readonly onSnapshot: (health: HealthSnapshot | null) => void
   ) {
-    this.poll = new Poll<IPulse>({
-      name: 'knet-jupyter:pulse',
-      factory: () => this.look(),
+    this.poll = new Poll<HealthSnapshot>({
+      name: 'knet-jupyter:health',
+      factory: () => this.request(),
       frequency: this.frequency,
       standby: 'when-hidden'
     });
   }
 
-  /** Look more often until this is disposed of. */
+  /** Poll more often until the result is disposed. */
   watch(): IDisposable {
     this.watchers++;
     void this.now();
@@ -36,25 +36,25 @@ export class Heartbeat {
     });
   }
 
-  /** Look now. */
+  /** Poll now. */
   async now(): Promise<void> {
     await this.poll.refresh();
     await this.poll.tick;
   }
 
-  private async look(): Promise<IPulse> {
+  private async request(): Promise<HealthSnapshot> {
     try {
-      this.last = await this.take();
+      this.last = await this.read();
     } catch (error) {
-      this.beat(null);
-      throw error; // the poll waits longer each time
+      this.onSnapshot(null);
+      throw error; // lengthens the interval of the poll
     }
     this.poll.frequency = this.frequency;
-    this.beat(this.last);
+    this.onSnapshot(this.last);
     return this.last;
   }
 
   private get frequency(): { interval: number; max: number; backoff: boolean } {
-    return { interval: pace(this.last, this.watchers > 0), max: MAX_MILLISECONDS, backoff: true };
+    return { interval: pollInterval(this.last, this.watchers > 0), max: MAX_MILLISECONDS, backoff: true };
   }
 }

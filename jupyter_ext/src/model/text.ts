@@ -1,16 +1,16 @@
-/** Foreign words and figures as text that is safe and pleasant to show. */
+/** Untrusted text and numbers as text that is safe to show. */
 
-import type { IAnswer, IReputation } from './types';
+import type { Answer, Reputation } from './types';
 
-/** Characters of a passage on display; the record keeps all of it. */
+/** Maximum characters of a passage on display. */
 export const SHOWN_TEXT = 1200;
-/** Characters of a sentence, a title or a reason on display. */
+/** Maximum characters of a sentence, a title or a reason on display. */
 export const SHOWN_LINE = 400;
 
-// Control and formatting characters turn the direction of a line or hide parts of it.
+// Control and formatting characters can change the direction of text or hide parts of it.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
-/** One line without characters that are not for reading, cut to a length. */
+/** One line without unprintable characters, cut to a length. */
 export function line(text: string, length = SHOWN_LINE): string {
   return clip(
     clip(text, 4 * length)
@@ -27,18 +27,18 @@ export function prose(text: string, length = SHOWN_TEXT): string {
   return lines.map(one => one.replace(UNPRINTABLE, ' ')).join('\n');
 }
 
-/** A text cut to a length, with a mark where it was. */
+/** A text cut to a length, with an ellipsis at the cut. */
 export function clip(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
-/** Whether a link may lead there: nothing but the web. */
+/** Return true if a link may lead to this address: only http and https. */
 export function isLink(uri: string): boolean {
   return /^https?:\/\/[^\s]+$/i.test(uri) && uri.length <= 2048 && URL.canParse(uri);
 }
 
 /** Mean and standard deviation of the Beta(1 + positive, 1 + negative) posterior. */
-export function belief(known: IReputation): { mean: number; deviation: number } {
+export function belief(known: Reputation): { mean: number; deviation: number } {
   const total = 2 + known.positive + known.negative;
   const mean = (1 + known.positive) / total;
   return { mean, deviation: Math.sqrt((mean * (1 - mean)) / (total + 1)) };
@@ -54,13 +54,13 @@ export function short(name: string, head = 10, tail = 6): string {
   return name.length <= head + tail + 1 ? name : `${name.slice(0, head)}…${name.slice(-tail)}`;
 }
 
-/** Wei as ether, to as many digits as say something. */
+/** Wei as ether with the significant digits. */
 export function ether(wei: number): string {
   const amount = wei / 1e18;
   return amount === 0 ? '0' : amount >= 0.001 ? String(Number(amount.toPrecision(4))) : amount.toExponential(2);
 }
 
-/** Unix seconds as a date and a time that sort. */
+/** Unix seconds as a sortable date and time. */
 export function moment(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? '?' : date.toISOString().replace('T', ' ').slice(0, 16) + ' UTC';
@@ -74,7 +74,7 @@ const SPANS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60]
 ];
 
-/** How long ago a time (unix seconds) was, in words; a clock that is ahead of ours makes it now. */
+/** The time since a moment (unix seconds) in words; a moment in the future counts as now. */
 export function ago(seconds: number, now: number = Date.now() / 1000): string {
   const passed = Math.max(0, now - seconds);
   const words = new Intl.RelativeTimeFormat(globalThis.document?.documentElement.lang || 'en', { numeric: 'auto' });
@@ -82,8 +82,8 @@ export function ago(seconds: number, now: number = Date.now() / 1000): string {
   return unit === 'second' ? words.format(0, 'second') : words.format(-Math.floor(passed / length), unit);
 }
 
-/** What one writes in a paper to name the exact span of a passage (counted from 1). */
-export function citation(answer: IAnswer, number: number): string {
+/** The citation of the exact span of a passage (counted from 1) for a paper. */
+export function citation(answer: Answer, number: number): string {
   const passage = answer.passages[number - 1];
   const { node, manifest } = passage.provenance;
   const title = line(passage.title || passage.uri, 200);
@@ -91,8 +91,8 @@ export function citation(answer: IAnswer, number: number): string {
   return `“${title}”, ${line(passage.uri, 300)}, ${where}. knet node ${node}, manifest ${manifest}, asked ${moment(answer.time)}.`;
 }
 
-/** All cited passages of an answer, one a line. */
-export function citations(answer: IAnswer): string {
+/** The citations of all cited passages of an answer, one a line. */
+export function citations(answer: Answer): string {
   const cited = answer.sentences.flatMap(sentence => sentence.citations.map(one => one.passage));
   const known = [...new Set(cited)].filter(index => index >= 0 && index < answer.passages.length);
   return known
@@ -101,7 +101,7 @@ export function citations(answer: IAnswer): string {
     .join('\n');
 }
 
-/** What kind of source an address names, by which a reader may narrow the list. */
+/** The kind of a source by its address, for the filter of the sources. */
 export type Kind = 'web' | 'notebook' | 'code' | 'file';
 
 export function kindOf(uri: string): Kind {

@@ -1,9 +1,6 @@
-/** Whether a value from a notebook or the network is an answer at all, before anything reads its fields. */
+/** Validation of answers from notebooks and the network before their fields are read. */
 
-import type { IAnswer } from './types';
-
-export const MEDIA_TYPE = 'application/vnd.knet.answer+json';
-const TAG = 'knet/answer/1';
+import { ANSWER_MEDIA_TYPE, ANSWER_TAG, Answer } from './types';
 
 type Fields = { [name: string]: unknown };
 type Test = (value: unknown) => boolean;
@@ -22,8 +19,8 @@ const has =
     value !== null &&
     Object.entries(tests).every(([name, test]) => test((value as Fields)[name]));
 
-// Far more than an answer of ours has: beyond, a page would be drawn for minutes.
-const MOST = { passages: 1000, sentences: 1000, citations: 100, nodes: 5000, holders: 5000 };
+// Far above what the client writes; drawing more would take minutes.
+const LIMITS = { passages: 1000, sentences: 1000, citations: 100, nodes: 5000, holders: 5000 };
 
 const isPassage = has({
   text: isText,
@@ -40,11 +37,11 @@ const isPassage = has({
     document: isText,
     receipt: value => value === null || typeof value === 'number'
   }),
-  sources: isList(isNumber, MOST.holders)
+  sources: isList(isNumber, LIMITS.holders)
 });
 const isSentence = has({
   text: isText,
-  citations: isList(has({ passage: isNumber, start: isNumber, end: isNumber, exact: isText }), MOST.citations)
+  citations: isList(has({ passage: isNumber, start: isNumber, end: isNumber, exact: isText }), LIMITS.citations)
 });
 const isNode = has({
   node: isNumber,
@@ -55,23 +52,23 @@ const isNode = has({
   why: isTextOrNone
 });
 const isAnswer = has({
-  type: value => value === TAG,
+  type: value => value === ANSWER_TAG,
   question: isText,
   text: isText,
-  sentences: isList(isSentence, MOST.sentences),
-  passages: isList(isPassage, MOST.passages),
-  nodes: isList(isNode, MOST.nodes),
+  sentences: isList(isSentence, LIMITS.sentences),
+  passages: isList(isPassage, LIMITS.passages),
+  nodes: isList(isNode, LIMITS.nodes),
   time: isNumber,
   milliseconds: isNumber,
   writer: isText,
   problem: isText
 });
 
-/** The answer in a value or in its JSON; null if it is none. */
-export function readAnswer(value: unknown): IAnswer | null {
+/** Return the answer in a value or in its JSON; null for anything else. */
+export function readAnswer(value: unknown): Answer | null {
   let plain = value;
   if (Array.isArray(plain) && plain.every(isText)) {
-    plain = plain.join(''); // nbformat may split a text into lines
+    plain = plain.join(''); // nbformat allows a text as a list of lines
   }
   if (typeof plain === 'string') {
     try {
@@ -80,14 +77,14 @@ export function readAnswer(value: unknown): IAnswer | null {
       return null;
     }
   }
-  return isAnswer(plain) ? (plain as IAnswer) : null;
+  return isAnswer(plain) ? (plain as Answer) : null;
 }
 
-/** The answer among the outputs of a cell (nbformat); null if there is none. */
-export function answerOf(outputs: readonly unknown[]): IAnswer | null {
+/** Return the first answer among the outputs of a cell (nbformat), or null. */
+export function answerOf(outputs: readonly unknown[]): Answer | null {
   for (const output of outputs) {
     const data = (output as { data?: Fields }).data;
-    const found = data ? readAnswer(data[MEDIA_TYPE]) : null;
+    const found = data ? readAnswer(data[ANSWER_MEDIA_TYPE]) : null;
     if (found) {
       return found;
     }

@@ -1,4 +1,4 @@
-/** Answers in notebooks: put one in as a cell, find those that are there, verify them all. */
+/** Answers in notebooks: insert one as a cell, find the one of a cell, verify them all. */
 
 import { Cell, CodeCell } from '@jupyterlab/cells';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
@@ -7,22 +7,22 @@ import { ToolbarButton } from '@jupyterlab/apputils';
 import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 import type { JSONObject } from '@lumino/coreutils';
 
-import { IKnet, same } from '../model/model';
-import type { IAnswer, IAnswered } from '../model/types';
-import { MEDIA_TYPE, answerOf } from '../model/validate';
+import { IAnswered, IKnet, sameAnswer } from '../model/model';
+import { ANSWER_MEDIA_TYPE, Answer } from '../model/types';
+import { answerOf } from '../model/validate';
 import { askingCell } from '../model/cellsource';
 
 export const METADATA = 'knet';
 const METADATA_VERSION = 1;
 
-/** A cell that asks the same of the same when it is run, with the answer as its output. Below the active cell. */
+/** Insert a cell below the active one that repeats the question, with the answer as its output. */
 export function insertAnswer(panel: NotebookPanel, answered: IAnswered): void {
-  const { asked, profile, answer, id, text, html } = answered;
+  const { asked, answer, id, text, html } = answered;
   const notebook = panel.content;
   NotebookActions.insertBelow(notebook);
-  NotebookActions.changeCellType(notebook, 'code'); // new cells need not be code
+  NotebookActions.changeCellType(notebook, 'code'); // a new cell may have another type
   const cell = notebook.activeCell as CodeCell;
-  cell.model.sharedModel.setSource(askingCell(asked, profile));
+  cell.model.sharedModel.setSource(askingCell(asked));
   cell.model.setMetadata(METADATA, {
     version: METADATA_VERSION,
     answer_id: id,
@@ -31,37 +31,37 @@ export function insertAnswer(panel: NotebookPanel, answered: IAnswered): void {
   });
   cell.model.outputs.add({
     output_type: 'display_data',
-    data: { [MEDIA_TYPE]: answer as unknown as JSONObject, 'text/plain': text, 'text/html': html },
+    data: { [ANSWER_MEDIA_TYPE]: answer as unknown as JSONObject, 'text/plain': text, 'text/html': html },
     metadata: {}
   });
-  void notebook.scrollToCell(cell, 'start'); // a tall output would leave its own question out of view
+  void notebook.scrollToCell(cell, 'start'); // keeps the question in view above a tall output
 }
 
-/** The answer that a cell shows; null if it shows none. */
-export function answerIn(cell: Cell | null): IAnswer | null {
+/** Return the answer in the outputs of a cell, or null. */
+export function answerIn(cell: Cell | null): Answer | null {
   return cell instanceof CodeCell ? answerOf(cell.model.outputs.toJSON()) : null;
 }
 
-/** Keeps the provenance panel on the answer of the active cell, whichever notebook it is in, also when it is run. */
+/** Select the answer of the active cell of any notebook, also when its outputs change. */
 export function followActiveCell(notebooks: INotebookTracker, knet: IKnet): void {
   let active: CodeCell | null = null;
-  const look = () => {
+  const selectAnswer = () => {
     const answer = answerIn(active);
-    if (answer && !(knet.selected && same(answer, knet.selected.answer))) {
+    if (answer && !(knet.selected && sameAnswer(answer, knet.selected.answer))) {
       knet.select({ answer, passage: 1, fresh: false });
     }
   };
   notebooks.activeCellChanged.connect((_, cell) => {
     if (active && !active.isDisposed) {
-      active.model.outputs.changed.disconnect(look);
+      active.model.outputs.changed.disconnect(selectAnswer);
     }
     active = cell instanceof CodeCell ? cell : null;
-    active?.model.outputs.changed.connect(look);
-    look();
+    active?.model.outputs.changed.connect(selectAnswer);
+    selectAnswer();
   });
 }
 
-/** The button in every notebook's toolbar. */
+/** The button "Verify answers" in the toolbar of every notebook. */
 export class VerifyButton implements DocumentRegistry.IWidgetExtension<NotebookPanel, INotebookModel> {
   constructor(
     private readonly knet: IKnet,

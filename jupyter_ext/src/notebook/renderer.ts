@@ -1,4 +1,4 @@
-/** Answers in the outputs of cells. What is in a notebook is a stranger's claim until it is verified again. */
+/** Renderer of answers in the outputs of cells. The content of a notebook is untrusted until it is verified again. */
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { CommandRegistry } from '@lumino/commands';
@@ -7,13 +7,13 @@ import { Widget } from '@lumino/widgets';
 import { AnswerView } from '../views/answer';
 import { h, put } from '../views/dom';
 import type { IKnet } from '../model/model';
-import type { IAnswer } from '../model/types';
-import { MEDIA_TYPE, readAnswer } from '../model/validate';
+import { ANSWER_MEDIA_TYPE, Answer } from '../model/types';
+import { readAnswer } from '../model/validate';
 
-const SHOWN = 3; // sources at first: a notebook is read for its text
+const FIRST_SOURCES = 3; // shown at first, since a notebook is read for its text
 
 class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
-  private answer: IAnswer | null = null;
+  private answer: Answer | null = null;
   private view: AnswerView | null = null;
 
   constructor(
@@ -33,16 +33,13 @@ class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const { knet } = this;
-    const answer = (this.answer = readAnswer(model.data[MEDIA_TYPE]));
+    const answer = (this.answer = readAnswer(model.data[ANSWER_MEDIA_TYPE]));
     if (!answer) {
-      put(
-        this.node,
-        h('p', { class: 'jp-knet-Said' }, knet.trans.__('This output is not an answer that can be read.'))
-      );
+      put(this.node, h('p', { class: 'jp-knet-Message' }, knet.trans.__('This output is not a readable answer.')));
       return;
     }
     this.view = new AnswerView(
-      { answer, fresh: false, kinds: null, batch: SHOWN, trans: knet.trans },
+      { answer, fresh: false, kinds: null, batch: FIRST_SOURCES, trans: knet.trans },
       {
         trace: passage => {
           knet.select({ answer, passage, fresh: false });
@@ -62,8 +59,8 @@ class RenderedAnswer extends Widget implements IRenderMime.IRenderer {
 
 export function answerFactory(knet: IKnet, commands: CommandRegistry): IRenderMime.IRendererFactory {
   return {
-    safe: true, // text alone, whatever the data says
-    mimeTypes: [MEDIA_TYPE],
+    safe: true, // it inserts data as text only
+    mimeTypes: [ANSWER_MEDIA_TYPE],
     defaultRank: 10, // before text/html
     createRenderer: () => new RenderedAnswer(knet, commands)
   };

@@ -1,4 +1,4 @@
-/** The ask panel: a question, what happens while it is asked, and the answer. */
+/** The ask panel: the question, the progress, and the answer. */
 
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
@@ -7,25 +7,25 @@ import type { CommandRegistry } from '@lumino/commands';
 import { AnswerView } from '../views/answer';
 import { button, enable, h, put } from '../views/dom';
 import { Filters } from '../views/filters';
-import type { IKnet } from '../model/model';
+import type { IAnswered, IKnet } from '../model/model';
 import { ProgressView, isEnd } from '../views/progress';
-import type { IAnswered, IAskEvent, IAsked } from '../model/types';
-import { StartView } from './welcome';
-import { StatePanel } from './connection';
+import { AskEvent, AskRequest, MAX_QUESTION } from '../model/types';
+import { WelcomeView } from './welcome';
+import { ConnectionView } from './connection';
 import { line } from '../model/text';
 
-const SHOWN = 20; // sources at first
+const FIRST_SOURCES = 20; // shown at first
 
 export class AskPanel extends Widget {
-  private readonly question = h('textarea', { class: 'jp-knet-Input', rows: 3, maxlength: 4096 });
-  private readonly go: HTMLButtonElement;
-  private readonly halt: HTMLButtonElement;
+  private readonly question = h('textarea', { class: 'jp-knet-Input', rows: 3, maxlength: MAX_QUESTION });
+  private readonly askButton: HTMLButtonElement;
+  private readonly stopButton: HTMLButtonElement;
   private readonly filters: Filters;
   private readonly progress: ProgressView;
-  private readonly told = h('p', { class: 'jp-knet-Hidden', role: 'status' }); // for those who do not see the answer
-  private readonly place = h('div', { class: 'jp-knet-Result' });
-  private readonly state: StatePanel;
-  private readonly start: StartView;
+  private readonly announcement = h('p', { class: 'jp-knet-Hidden', role: 'status' }); // for screen readers
+  private readonly result = h('div', { class: 'jp-knet-Result' });
+  private readonly connection: ConnectionView;
+  private readonly welcome: WelcomeView;
   private view: AnswerView | null = null;
   private running: { id: string; abort: AbortController } | null = null;
 
@@ -38,24 +38,24 @@ export class AskPanel extends Widget {
     this.addClass('jp-knet-Panel');
     this.filters = new Filters(trans);
     this.progress = new ProgressView(trans);
-    this.state = new StatePanel(knet);
-    this.start = new StartView(knet, question => void this.ask(question));
+    this.connection = new ConnectionView(knet);
+    this.welcome = new WelcomeView(knet, question => void this.ask(question));
     this.question.setAttribute('aria-label', trans.__('Your question'));
     this.question.setAttribute('placeholder', trans.__('Ask the network …'));
     this.question.addEventListener('keydown', event => this.onKey(event));
-    this.go = button(trans.__('Ask'), () => void this.ask(), { class: 'jp-knet-Button jp-mod-accept' });
-    this.halt = button(trans.__('Stop'), () => void this.stop());
+    this.askButton = button(trans.__('Ask'), () => void this.ask(), { class: 'jp-knet-Button jp-mod-accept' });
+    this.stopButton = button(trans.__('Stop'), () => void this.stop());
     put(
       this.node,
       h('h2', { class: 'jp-knet-Title' }, trans.__('Ask the network')),
-      this.state.node,
+      this.connection.node,
       this.question,
-      h('div', { class: 'jp-knet-Actions' }, this.go, this.halt),
+      h('div', { class: 'jp-knet-Actions' }, this.askButton, this.stopButton),
       this.filters.node,
       this.progress.node,
-      this.told,
-      this.start.node,
-      this.place
+      this.announcement,
+      this.welcome.node,
+      this.result
     );
     this.busy(false);
     this.filters.node.addEventListener('toggle', () => void this.offerNodes());
@@ -69,12 +69,12 @@ export class AskPanel extends Widget {
     this.knet.profileChanged.disconnect(this.onProfile, this);
     this.knet.stateChanged.disconnect(this.onState, this);
     this.knet.reportsChanged.disconnect(this.onReport, this);
-    this.state.dispose();
-    this.start.dispose();
+    this.connection.dispose();
+    this.welcome.dispose();
     super.dispose();
   }
 
-  /** Put a question in, and ask it. */
+  /** Ask a question, by default the one in the text field. */
   async ask(question = this.question.value): Promise<void> {
     this.question.value = question;
     if (this.running || !question.trim()) {
@@ -86,17 +86,18 @@ export class AskPanel extends Widget {
     const abort = new AbortController();
     this.running = { id: '', abort };
     this.busy(true);
-    put(this.place);
-    put(this.told, trans.__('Asking …'));
-    if (this.start.node.contains(document.activeElement)) {
+    put(this.result);
+    put(this.announcement, trans.__('Asking …'));
+    if (this.welcome.node.contains(document.activeElement)) {
       this.question.focus();
     }
-    this.start.node.hidden = true;
+    this.welcome.node.hidden = true;
     this.progress.start();
     const { k, ask, deadline } = this.knet.options;
     const { nodes, min_reliability } = filters;
-    const asked: IAsked = {
+    const asked: Required<AskRequest> = {
       question,
+      profile,
       k,
       ask: nodes.length ? 0 : ask,
       nodes,
@@ -107,11 +108,11 @@ export class AskPanel extends Widget {
     let ended = false;
     try {
       for await (const event of this.knet.api.ask(asked, abort.signal)) {
-        this.take(event, asked, profile);
+        this.onEvent(event, asked);
         ended ||= isEnd(event);
       }
       if (!ended) {
-        throw new Error(trans.__('The connection broke off before the answer was there. Ask again.'));
+        throw new Error(trans.__('The connection was lost before the answer arrived. Ask again.'));
       }
     } catch (error) {
       this.end(abort.signal.aborted ? trans.__('Stopped.') : (error as Error).message);
@@ -122,29 +123,29 @@ export class AskPanel extends Widget {
     }
   }
 
-  /** Withdraw the question, on the server too. */
+  /** Cancel the question, on the server too. */
   async stop(): Promise<void> {
     const running = this.running;
     if (running?.id) {
       await this.knet.api.stop(running.id).catch(() => undefined);
     }
-    running?.abort.abort(); // a network that is being started goes on starting; nobody need wait for that
+    running?.abort.abort(); // a starting network continues to start
   }
 
   protected onActivateRequest(_: Message): void {
-    // The palette that a command came from gives the focus back when it closes, a frame later.
+    // The command palette restores the previous focus when it closes, a frame later.
     requestAnimationFrame(() => this.question.focus());
     this.question.focus();
   }
 
-  private take(event: IAskEvent, asked: IAsked, profile: string): void {
+  private onEvent(event: AskEvent, asked: Required<AskRequest>): void {
     const { trans } = this.knet;
     if (event.event === 'started' && this.running) {
       this.running.id = event.id ?? '';
     } else if (event.event === 'answer' && event.answer) {
       this.progress.end();
       const { answer, id, text, html } = event;
-      this.showAnswer({ asked, profile, answer, id: id ?? '', text: text ?? '', html: html ?? '' });
+      this.showAnswer({ asked, answer, id: id ?? '', text: text ?? '', html: html ?? '' });
     } else if (event.event === 'stopped') {
       this.end(trans.__('Stopped.'));
     } else if (event.event === 'error') {
@@ -163,7 +164,7 @@ export class AskPanel extends Widget {
     knet.answered = answered;
     knet.select({ answer, passage: 1, fresh: true });
     this.view = new AnswerView(
-      { answer, fresh: true, kinds: this.filters.value.kinds, batch: SHOWN, trans: knet.trans },
+      { answer, fresh: true, kinds: this.filters.value.kinds, batch: FIRST_SOURCES, trans: knet.trans },
       {
         trace: passage => {
           knet.select({ answer, passage, fresh: true });
@@ -176,20 +177,20 @@ export class AskPanel extends Widget {
         }
       }
     );
-    put(this.place, this.view.node);
+    put(this.result, this.view.node);
     const count = answer.passages.length;
-    put(this.told, knet.trans._n('Answer with %1 source.', 'Answer with %1 sources.', count, count));
+    put(this.announcement, knet.trans._n('Answer with %1 source.', 'Answer with %1 sources.', count, count));
   }
 
-  /** No answer: say why not. */
+  /** End without an answer, and show the reason. */
   private end(text: string): void {
     this.progress.end(text);
-    put(this.told, line(text, 1000));
+    put(this.announcement, line(text, 1000));
   }
 
   private busy(busy: boolean): void {
-    enable(this.go, !busy);
-    enable(this.halt, busy);
+    enable(this.askButton, !busy);
+    enable(this.stopButton, busy);
     this.node.setAttribute('aria-busy', String(busy));
   }
 
@@ -211,7 +212,7 @@ export class AskPanel extends Widget {
     const { profile } = api;
     await api.nodes().then(
       nodes => profile === api.profile && this.filters.offer(nodes),
-      (error: Error) => this.filters.say(error.message)
+      (error: Error) => this.filters.showMessage(error.message)
     );
   }
 

@@ -1,22 +1,21 @@
-/** One line on the network at the top of a panel: which one, whether it is there, and a button that brings it up. */
+/** The connection line at the top of a panel: the network's name, its state, and a button to connect. */
 
 import { IDisposable } from '@lumino/disposable';
 
 import { button, h, put, renew } from '../views/dom';
 import type { IKnet } from '../model/model';
 import { line } from '../model/text';
+import { DEMO } from '../model/types';
 
-const DEMO = 'demo';
-
-export class StatePanel implements IDisposable {
+export class ConnectionView implements IDisposable {
   readonly node = h('div', { class: 'jp-knet-State', tabindex: -1 });
   private readonly dot = h('span', { class: 'jp-knet-Dot', 'aria-hidden': 'true' });
-  private readonly said = h('span', { role: 'status' }); // read out when it changes: not every second
-  private readonly more = h('div', { class: 'jp-knet-State-more' });
+  private readonly message = h('span', { role: 'status' }); // read aloud at each change
+  private readonly details = h('div', { class: 'jp-knet-State-more' });
   isDisposed = false;
 
   constructor(private readonly knet: IKnet) {
-    put(this.node, this.dot, this.said, this.more);
+    put(this.node, this.dot, this.message, this.details);
     knet.stateChanged.connect(this.draw, this);
     this.draw();
   }
@@ -30,21 +29,21 @@ export class StatePanel implements IDisposable {
     const { state, trans } = this.knet;
     this.dot.hidden = !state;
     if (!state) {
-      this.say(trans.__('The knet server extension does not answer.'));
-      renew(this.more, this.node);
+      this.showMessage(trans.__('The knet server extension does not answer.'));
+      renew(this.details, this.node);
       return;
     }
     const words = {
       off: state.profile ? trans.__('not connected') : trans.__('no network is configured'),
       starting: trans.__('starting …'),
       ready: trans.__('connected'),
-      failed: trans.__('not there')
+      failed: trans.__('not available')
     };
     const idle = state.state === 'off' || state.state === 'failed';
     this.dot.dataset.state = state.state;
-    this.say(`${state.profile ? `${line(state.profile, 40)}: ` : ''}${words[state.state]}`);
+    this.showMessage(`${state.profile ? `${line(state.profile, 40)}: ` : ''}${words[state.state]}`);
     renew(
-      this.more,
+      this.details,
       this.node,
       idle && state.profile ? button(trans.__('Connect'), () => this.connect(state.profile)) : null,
       idle && !state.profile ? button(trans.__('Start the demo network'), () => this.connect(DEMO)) : null,
@@ -59,9 +58,9 @@ export class StatePanel implements IDisposable {
     );
   }
 
-  private say(text: string): void {
-    if (text !== this.said.textContent) {
-      put(this.said, text);
+  private showMessage(text: string): void {
+    if (text !== this.message.textContent) {
+      put(this.message, text);
     }
   }
 

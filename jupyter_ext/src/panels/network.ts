@@ -1,4 +1,4 @@
-/** The network panel: its map, its nodes, ratings that wait, and nodes of my own. */
+/** The network panel: the map of topics, the nodes, the queued ratings, and the local nodes. */
 
 import type { Contents } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
@@ -9,29 +9,29 @@ import { button, h, put } from '../views/dom';
 import type { IKnet } from '../model/model';
 import { mapView } from '../views/map';
 import { NodeList } from '../views/nodes';
-import { OwnView } from '../views/localnodes';
+import { LocalNodesView } from '../views/localnodes';
 import { RatingsView } from '../views/ratings';
-import type { IPulse, IState } from '../model/types';
-import { StatePanel } from './connection';
+import type { HealthSnapshot, ConnectionState } from '../model/types';
+import { ConnectionView } from './connection';
 import { line } from '../model/text';
-import { publications, vitals } from '../model/health';
+import { publications, summary } from '../model/health';
 
-const UNREAD = 'unread'; // no publications: what is shown could not be read again, and the next look tries
+const UNREAD = 'unread'; // marks that the last read failed, so that the next snapshot triggers another
 
 export class NetworkPanel extends Widget {
   private readonly body = h('div', { class: 'jp-knet-Body', hidden: true });
-  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
-  private readonly ailing = h('p', { class: 'jp-knet-Said', role: 'status' }); // the network, as it was looked at last
+  private readonly message = h('p', { class: 'jp-knet-Message', role: 'status' });
+  private readonly problem = h('p', { class: 'jp-knet-Message', role: 'status' }); // of the last snapshot
   private readonly count = h('span', { class: 'jp-knet-Count' });
   private readonly map = h('div');
   private readonly list: NodeList;
-  private readonly again: HTMLButtonElement;
-  private readonly state: StatePanel;
+  private readonly refreshButton: HTMLButtonElement;
+  private readonly connection: ConnectionView;
   private readonly ratings: RatingsView;
-  private readonly own: OwnView;
+  private readonly localNodes: LocalNodesView;
   private watching: IDisposable | null = null;
-  private was = '';
-  private drawn: string | null = null; // which publications are shown; null: none are
+  private lastState = '';
+  private drawn: string | null = null; // the key of the publications that are shown
   private reading = false;
   private stale = false;
 
@@ -42,11 +42,11 @@ export class NetworkPanel extends Widget {
     super();
     const { trans } = knet;
     this.addClass('jp-knet-Panel');
-    this.state = new StatePanel(knet);
+    this.connection = new ConnectionView(knet);
     this.ratings = new RatingsView(knet);
-    this.own = new OwnView(knet, contents);
+    this.localNodes = new LocalNodesView(knet, contents);
     this.list = new NodeList(trans);
-    this.again = button(trans.__('Refresh'), () => void this.refresh(), { hidden: true });
+    this.refreshButton = button(trans.__('Refresh'), () => void this.refresh(), { hidden: true });
     this.node.tabIndex = -1;
     put(
       this.body,
@@ -57,27 +57,32 @@ export class NetworkPanel extends Widget {
     );
     put(
       this.node,
-      h('div', { class: 'jp-knet-TitleRow' }, h('h2', { class: 'jp-knet-Title' }, trans.__('Network')), this.again),
-      this.state.node,
-      this.ailing,
-      this.said,
+      h(
+        'div',
+        { class: 'jp-knet-TitleRow' },
+        h('h2', { class: 'jp-knet-Title' }, trans.__('Network')),
+        this.refreshButton
+      ),
+      this.connection.node,
+      this.problem,
+      this.message,
       this.body,
       this.ratings.node,
-      this.own.node
+      this.localNodes.node
     );
     knet.stateChanged.connect(this.onState, this);
-    knet.pulseChanged.connect(this.onPulse, this);
+    knet.healthChanged.connect(this.onHealth, this);
     knet.ratingsChanged.connect(this.onRatings, this);
   }
 
   dispose(): void {
     this.knet.stateChanged.disconnect(this.onState, this);
-    this.knet.pulseChanged.disconnect(this.onPulse, this);
+    this.knet.healthChanged.disconnect(this.onHealth, this);
     this.knet.ratingsChanged.disconnect(this.onRatings, this);
     this.watching?.dispose();
-    this.state.dispose();
+    this.connection.dispose();
     this.ratings.dispose();
-    this.own.dispose();
+    this.localNodes.dispose();
     super.dispose();
   }
 
@@ -95,38 +100,38 @@ export class NetworkPanel extends Widget {
     this.node.focus();
   }
 
-  /** Read everything anew, if the network is there and somebody looks. */
+  /** Read everything again, if the network is connected and the panel is visible. */
   async refresh(): Promise<void> {
     const { api, trans, ready } = this.knet;
     this.body.hidden = !ready || this.drawn === null;
-    this.again.hidden = !ready;
+    this.refreshButton.hidden = !ready;
     if (!this.isVisible || !ready) {
       return;
     }
     if (this.reading) {
-      this.stale = true; // what is being read may be from before
+      this.stale = true; // the running read may be out of date
       return;
     }
     this.reading = true;
     this.stale = false;
-    if (this.drawn === null && !this.said.textContent) {
-      put(this.said, trans.__('Reading the network from the chain …'));
+    if (this.drawn === null && !this.message.textContent) {
+      put(this.message, trans.__('Reading the network from the chain …'));
     }
     try {
       const nodes = await api.nodes();
-      const landscape = await api.landscape();
+      const overview = await api.overview();
       put(
         this.map,
-        mapView(landscape, nodes, node => this.list.open(node), trans)
+        mapView(overview, nodes, node => this.list.open(node), trans)
       );
-      this.list.show(nodes, landscape, this.knet.pulse);
+      this.list.show(nodes, overview, this.knet.health);
       this.drawn = publications(nodes);
       this.body.hidden = false;
       this.drawCount();
-      put(this.said);
+      put(this.message);
     } catch (error) {
       this.drawn = this.drawn === null ? null : UNREAD;
-      put(this.said, line((error as Error).message, 1000));
+      put(this.message, line((error as Error).message, 1000));
     } finally {
       this.reading = false;
     }
@@ -138,34 +143,34 @@ export class NetworkPanel extends Widget {
   }
 
   private drawCount(): void {
-    const { trans, pulse } = this.knet;
-    const { total, answering } = vitals(pulse);
+    const { trans, health } = this.knet;
+    const { total, answering } = summary(health);
     put(this.count, total ? trans.__('%1 of %2 answer', answering, total) : '');
   }
 
-  private onState(_: IKnet, state: IState | null): void {
+  private onState(_: IKnet, state: ConnectionState | null): void {
     const now = `${state?.profile} ${state?.state}`;
-    if (now !== this.was) {
-      this.was = now;
+    if (now !== this.lastState) {
+      this.lastState = now;
       this.drawn = null;
-      put(this.said);
-      put(this.ailing);
+      put(this.message);
+      put(this.problem);
       void this.refresh();
     }
   }
 
-  /** Nodes that came, went or published are drawn anew; of the others only how they do. */
-  private onPulse(_: IKnet, pulse: IPulse | null): void {
-    if (!this.isVisible || !pulse || pulse.state.state !== 'ready') {
+  /** Read everything again after a publication; otherwise update only the health of the nodes. */
+  private onHealth(_: IKnet, health: HealthSnapshot | null): void {
+    if (!this.isVisible || !health || health.state.state !== 'ready') {
       return;
     }
-    this.list.beat(pulse);
+    this.list.update(health);
     this.drawCount();
-    const ailing = line(pulse.problem, 1000);
-    if (ailing !== this.ailing.textContent) {
-      put(this.ailing, ailing);
+    const problem = line(health.problem, 1000);
+    if (problem !== this.problem.textContent) {
+      put(this.problem, problem);
     }
-    if (!pulse.problem && !this.reading && publications(pulse.nodes) !== this.drawn) {
+    if (!health.problem && !this.reading && publications(health.nodes) !== this.drawn) {
       void this.refresh();
     }
   }

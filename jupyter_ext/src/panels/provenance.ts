@@ -1,4 +1,4 @@
-/** The provenance panel: where a passage of the selected answer came from, and what holds of it. */
+/** The provenance panel: the origin of a passage of the selected answer, with its checks. */
 
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
@@ -10,30 +10,30 @@ import { button, h, put } from '../views/dom';
 import { save } from '../views/download';
 import type { IKnet, ISelection } from '../model/model';
 import { RatingsView } from '../views/ratings';
-import type { IAnswer, ICustody, IReport } from '../model/types';
+import type { Answer, Custody, VerificationReport } from '../model/types';
 import { reportView } from '../views/report';
-import { StatePanel } from './connection';
+import { ConnectionView } from './connection';
 import { line } from '../model/text';
 
 export class ProvenancePanel extends Widget {
   private readonly chooser = h('select', { class: 'jp-knet-Select' });
   private readonly body = h('div', { class: 'jp-knet-Body' });
-  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly message = h('p', { class: 'jp-knet-Message', role: 'status' });
   private readonly report = h('div');
   private readonly question = h('p', { class: 'jp-knet-Question' });
   private readonly tools: HTMLElement;
-  private readonly state: StatePanel;
+  private readonly connection: ConnectionView;
   private readonly ratings: RatingsView;
-  private looked = false; // whether the network was asked for what is shown
-  private listed: IAnswer | undefined; // whose sources can be chosen
-  private checked: IReport | null = null; // which is shown
-  private shown = 0; // counts drawings, so that a late one does not replace a newer
+  private online = false; // true if the shown custody was read from the network
+  private listed: Answer | undefined; // the answer whose sources are in the chooser
+  private checked: VerificationReport | null = null; // the shown report
+  private shown = 0; // counts the drawings, so that a late one does not replace a newer one
 
   constructor(private readonly knet: IKnet) {
     super();
     const { trans } = knet;
     this.addClass('jp-knet-Panel');
-    this.state = new StatePanel(knet);
+    this.connection = new ConnectionView(knet);
     this.ratings = new RatingsView(knet);
     this.chooser.setAttribute('aria-label', trans.__('Source'));
     this.chooser.addEventListener('change', () => this.choose(Number(this.chooser.value)));
@@ -50,11 +50,11 @@ export class ProvenancePanel extends Widget {
     put(
       this.node,
       h('h2', { class: 'jp-knet-Title' }, trans.__('Provenance')),
-      this.state.node,
+      this.connection.node,
       this.question,
       this.chooser,
       this.tools,
-      this.said,
+      this.message,
       this.report,
       this.body,
       this.ratings.node
@@ -69,7 +69,7 @@ export class ProvenancePanel extends Widget {
     this.knet.selectionChanged.disconnect(this.onSelection, this);
     this.knet.reportsChanged.disconnect(this.onReport, this);
     this.knet.stateChanged.disconnect(this.onState, this);
-    this.state.dispose();
+    this.connection.dispose();
     this.ratings.dispose();
     super.dispose();
   }
@@ -89,7 +89,7 @@ export class ProvenancePanel extends Widget {
     const { trans } = this.knet;
     const none = !selected?.answer.passages.length;
     this.chooser.hidden = this.tools.hidden = none;
-    put(this.said);
+    put(this.message);
     this.checked = selected && this.knet.reportOn(selected.answer);
     put(this.report, this.checked && reportView(this.checked, trans));
     put(this.question, selected ? line(selected.answer.question) : '');
@@ -113,9 +113,9 @@ export class ProvenancePanel extends Widget {
     }
   }
 
-  /** What the record alone could not say is looked up once the network is there. */
+  /** Read the custody from the network once it is connected. */
   private onState(): void {
-    if (this.knet.ready !== this.looked) {
+    if (this.knet.ready !== this.online) {
       void this.draw();
     }
   }
@@ -124,7 +124,7 @@ export class ProvenancePanel extends Widget {
     this.knet.select({ ...this.knet.selected!, passage });
   }
 
-  /** Draws the chain of custody; where nothing is connected, from the record alone, since looking would connect. */
+  /** Draw the chain of custody; without a connection from the record alone, since a request would connect. */
   private async draw(): Promise<void> {
     const { selected, trans, api, ready } = this.knet;
     const number = ++this.shown;
@@ -135,21 +135,25 @@ export class ProvenancePanel extends Widget {
     if (!this.isVisible) {
       return;
     }
-    this.looked = ready;
+    this.online = ready;
     const found = ready
       ? await api.custody(selected.answer, selected.passage).catch((error: Error) => error)
-      : recorded(selected.answer, selected.passage, trans.__('Not connected: this is what the record says.'));
+      : recorded(
+          selected.answer,
+          selected.passage,
+          trans.__('Not connected: shown from the record of the answer only.')
+        );
     if (number !== this.shown) {
       return;
     }
     if (found instanceof Error) {
-      put(this.body, h('p', { class: 'jp-knet-Said' }, line(found.message, 1000)));
+      put(this.body, h('p', { class: 'jp-knet-Message' }, line(found.message, 1000)));
     } else {
       this.drawCustody(selected, found);
     }
   }
 
-  private drawCustody({ answer, passage, fresh }: ISelection, found: ICustody): void {
+  private drawCustody({ answer, passage, fresh }: ISelection, found: Custody): void {
     const { trans } = this.knet;
     const report = this.checked;
     const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === passage - 1));
@@ -172,16 +176,16 @@ export class ProvenancePanel extends Widget {
     if (!selected) {
       return;
     }
-    put(this.said, trans.__('Checking every claim …'));
-    await this.knet.verify(selected.answer).catch((error: Error) => put(this.said, line(error.message, 1000)));
+    put(this.message, trans.__('Checking every claim …'));
+    await this.knet.verify(selected.answer).catch((error: Error) => put(this.message, line(error.message, 1000)));
   }
 
   private async rate(value: number): Promise<void> {
     const { trans, selected } = this.knet;
     if (selected) {
       await this.knet.rate(selected.answer, value, selected.passage).then(
-        () => put(this.said, trans.__('Your verdict waits below.')),
-        (error: Error) => put(this.said, line(error.message, 1000))
+        () => put(this.message, trans.__('Your rating waits below.')),
+        (error: Error) => put(this.message, line(error.message, 1000))
       );
     }
   }
@@ -192,9 +196,9 @@ export class ProvenancePanel extends Widget {
       await api.export(selected.answer, format).then(
         file => {
           save(file);
-          put(this.said, trans.__('Saved as %1.', file.name));
+          put(this.message, trans.__('Saved as %1.', file.name));
         },
-        (error: Error) => put(this.said, line(error.message, 1000))
+        (error: Error) => put(this.message, line(error.message, 1000))
       );
     }
   }

@@ -1,4 +1,4 @@
-/** What the ask panel shows before the first answer: what there is to ask, and how one begins. */
+/** The start page of the ask panel: the nodes of the network, and example questions. */
 
 import type { IDisposable } from '@lumino/disposable';
 
@@ -6,16 +6,16 @@ import { button, h, put } from '../views/dom';
 import type { IKnet } from '../model/model';
 import { line } from '../model/text';
 import { answers } from '../model/health';
+import { DEMO } from '../model/types';
 
-const DEMO = 'demo';
 const EXAMPLES = [
   'What does heapq.heapreplace pop and return?',
   'How are nan values ordered by numpy.sort?',
   'Which of the two middle values does statistics.median_low return?'
-]; // of what the demo network's nodes hold
-const NAMED = 6; // nodes; enough to see what a network is about
+]; // for the nodes of the demo network
+const MAX_NAMES = 6; // nodes that are named
 
-export class StartView implements IDisposable {
+export class WelcomeView implements IDisposable {
   readonly node = h('section', { class: 'jp-knet-Start' });
   isDisposed = false;
 
@@ -24,27 +24,31 @@ export class StartView implements IDisposable {
     private readonly ask: (question: string) => void
   ) {
     knet.stateChanged.connect(this.draw, this);
-    knet.pulseChanged.connect(this.draw, this);
+    knet.healthChanged.connect(this.draw, this);
     this.draw();
   }
 
   dispose(): void {
     this.isDisposed = true;
     this.knet.stateChanged.disconnect(this.draw, this);
-    this.knet.pulseChanged.disconnect(this.draw, this);
+    this.knet.healthChanged.disconnect(this.draw, this);
   }
 
   private draw(): void {
     const { trans, state } = this.knet;
     if (this.node.contains(document.activeElement)) {
-      return; // somebody is about to choose an example
+      return; // the user is about to choose an example
     }
     const demo = state?.profile === DEMO;
     put(
       this.node,
       h('p', {}, trans.__('Every sentence of an answer leads to the exact words it comes from, and each is checked.')),
       demo && state?.state === 'off'
-        ? h('p', {}, trans.__('The demo network starts with the first question; the very first start takes minutes.'))
+        ? h(
+            'p',
+            {},
+            trans.__('The demo network starts with the first question; the first start on a machine takes minutes.')
+          )
         : null,
       ...this.holdings(),
       ...(demo ? this.examples() : [])
@@ -52,14 +56,14 @@ export class StartView implements IDisposable {
   }
 
   private holdings(): HTMLElement[] {
-    const { trans, pulse } = this.knet;
-    const titles = (pulse?.nodes ?? []).filter(answers).map(node => line(node.title, 60));
+    const { trans, health } = this.knet;
+    const titles = (health?.nodes ?? []).filter(answers).map(node => line(node.title, 60));
     if (!titles.length) {
       return [];
     }
-    const more = titles.length - NAMED;
-    const names = titles.slice(0, NAMED).join(', ') + (more > 0 ? `, ${trans.__('and %1 more', more)}` : '');
-    return [h('p', {}, trans.__('Here answer: %1.', names))];
+    const more = titles.length - MAX_NAMES;
+    const names = titles.slice(0, MAX_NAMES).join(', ') + (more > 0 ? `, ${trans.__('and %1 more', more)}` : '');
+    return [h('p', {}, trans.__('Nodes that answer: %1.', names))];
   }
 
   private examples(): HTMLElement[] {

@@ -1,4 +1,4 @@
-/** An answer with its citations, sources and nodes: the same in the ask panel and in a notebook's output. */
+/** The view of an answer with its citations, sources and nodes, in the ask panel and in notebook outputs. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -6,36 +6,35 @@ import { marks, tally } from '../model/checks';
 import { button, h, put } from './dom';
 import { marksView, statusWord } from './checkmarks';
 import { passageView, showMark } from './passage';
-import type { IAnswer, IPassage, IReport } from '../model/types';
+import { Answer, EXTRACTIVE, Passage, VerificationReport } from '../model/types';
 import { Kind, citation, citations, kindOf, line } from '../model/text';
 
 export interface IAnswerActions {
   trace: (passage: number) => void;
-  verify: () => Promise<void>; // whoever shows the answer passes on what that found
+  verify: () => Promise<void>; // the report arrives through `showReport`
   insert?: () => void;
   rate?: (value: number, passage: number | null) => Promise<void>;
 }
 
 export interface IView {
-  answer: IAnswer;
+  answer: Answer;
   fresh: boolean;
   kinds: Set<Kind> | null;
-  batch: number; // sources shown at first; the rest on demand, so that two hundred do not make a panel slow
+  batch: number; // sources shown at first; two hundred at once would make a panel slow
   trans: TranslationBundle;
 }
 
-const MORE = 20; // sources added at a time: what a slow machine draws within a frame
-const EXTRACTIVE = 'extractive'; // writes whole sentences of its sources and nothing else
+const MORE = 20; // sources added at a time, as many as a slow machine draws within a frame
 const MAX_ENDING = 20; // letters of a last word that stays on the line of its citations
 
 export class AnswerView {
   readonly node: HTMLElement;
   private readonly list = h('ol', { class: 'jp-knet-Passages' });
-  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly message = h('p', { class: 'jp-knet-Message', role: 'status' });
   private readonly count = h('span', { class: 'jp-knet-Count' });
-  private report: IReport | null = null;
+  private report: VerificationReport | null = null;
   private readonly titles: Map<number, string>;
-  private readonly wanted: { passage: IPassage; number: number }[];
+  private readonly listed: { passage: Passage; number: number }[];
   private shown = 0;
 
   constructor(
@@ -43,7 +42,7 @@ export class AnswerView {
     private readonly actions: IAnswerActions
   ) {
     const { answer, trans } = view;
-    this.wanted = answer.passages
+    this.listed = answer.passages
       .map((passage, index) => ({ passage, number: index + 1 }))
       .filter(({ passage }) => !view.kinds || view.kinds.has(kindOf(passage.uri)));
     this.titles = new Map(answer.nodes.map(node => [node.node, node.title]));
@@ -56,12 +55,12 @@ export class AnswerView {
         ? null
         : h(
             'p',
-            { class: 'jp-knet-Said' },
+            { class: 'jp-knet-Message' },
             trans.__('Written by %1: its sources can be checked, its words cannot.', line(answer.writer, 80))
           ),
-      answer.problem ? h('p', { class: 'jp-knet-Said' }, line(answer.problem)) : null,
+      answer.problem ? h('p', { class: 'jp-knet-Message' }, line(answer.problem)) : null,
       this.toolbar(),
-      this.said,
+      this.message,
       h('h3', { class: 'jp-knet-Heading' }, trans.__('Sources'), ' ', this.count),
       this.list,
       this.nodes()
@@ -71,38 +70,40 @@ export class AnswerView {
     requestAnimationFrame(() => this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(showMark));
   }
 
-  /** Move the focus to a source, which is shown from now on if its kind was not. */
+  /** Move the focus to a source; a source that the filter hides is added to the list. */
   open(number: number): void {
     const passage = this.view.answer.passages[number - 1];
-    if (passage && !this.wanted.some(one => one.number === number)) {
-      this.wanted.splice(this.shown, 0, { passage, number });
+    if (passage && !this.listed.some(one => one.number === number)) {
+      this.listed.splice(this.shown, 0, { passage, number });
       this.drawCount();
     }
-    this.add(this.wanted.findIndex(one => one.number === number) + 1 - this.shown);
+    this.add(this.listed.findIndex(one => one.number === number) + 1 - this.shown);
     const item = this.list.querySelector<HTMLElement>(`[data-passage="${number}"]`);
     item?.focus();
     item?.scrollIntoView({ block: 'nearest' });
   }
 
-  /** Show what a verification found; again for the same report does nothing. */
-  showReport(report: IReport | null): void {
+  /** Show a verification report; a second call with the same report does nothing. */
+  showReport(report: VerificationReport | null): void {
     if (!report || report === this.report) {
       return;
     }
     this.report = report;
     const { trans } = this.view;
     const { held, failed, unchecked } = tally(report);
-    this.say(trans.__('Verified again: %1 claims hold, %2 fail, %3 could not be checked.', held, failed, unchecked));
-    this.said.dataset.mark = failed ? 'fails' : unchecked ? 'unknown' : 'holds';
+    this.showMessage(
+      trans.__('Verified again: %1 claims hold, %2 fail, %3 could not be checked.', held, failed, unchecked)
+    );
+    this.message.dataset.mark = failed ? 'fails' : unchecked ? 'unknown' : 'holds';
     this.list.querySelectorAll<HTMLElement>('[data-passage]').forEach(item => {
       const found = marks(this.view.answer, Number(item.dataset.passage), report, this.view.fresh);
       item.querySelector('.jp-knet-Marks')?.replaceWith(marksView(found, trans));
     });
   }
 
-  say(text: string): void {
-    delete this.said.dataset.mark;
-    put(this.said, line(text, 1000));
+  private showMessage(text: string): void {
+    delete this.message.dataset.mark;
+    put(this.message, line(text, 1000));
   }
 
   private sentences(): (Node | string)[] {
@@ -154,71 +155,71 @@ export class AnswerView {
   }
 
   private async verify(): Promise<void> {
-    this.say(this.view.trans.__('Checking every claim …'));
-    await this.actions.verify().catch((error: Error) => this.say(error.message));
+    this.showMessage(this.view.trans.__('Checking every claim …'));
+    await this.actions.verify().catch((error: Error) => this.showMessage(error.message));
   }
 
   private async rate(value: number, passage: number | null): Promise<void> {
     const { trans } = this.view;
     await this.actions.rate!(value, passage).then(
-      () => this.say(trans.__('Your verdict waits; send it in the Provenance panel.')),
-      (error: Error) => this.say(error.message)
+      () => this.showMessage(trans.__('Your rating waits; send it in the Provenance panel.')),
+      (error: Error) => this.showMessage(error.message)
     );
   }
 
   private copy(text: string): void {
     const { trans } = this.view;
-    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(); // there is none over plain http
+    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(); // a page over plain http has no clipboard
     copied.then(
-      () => this.say(trans.__('Copied.')),
-      () => this.say(text)
+      () => this.showMessage(trans.__('Copied.')),
+      () => this.showMessage(text)
     );
   }
 
   private drawCount(): void {
-    const [all, shown] = [this.view.answer.passages.length, this.wanted.length];
+    const [all, shown] = [this.view.answer.passages.length, this.listed.length];
     put(this.count, shown < all ? this.view.trans.__('%1 of %2', shown, all) : String(all));
   }
 
-  /** So many sources more at the end of the list. */
+  /** Add sources at the end of the list. */
   private add(count: number): void {
     const { trans } = this.view;
-    const items = this.wanted
+    const items = this.listed
       .slice(this.shown, this.shown + Math.max(count, 0))
       .map(({ passage, number }) => this.item(number, passage));
     this.shown += items.length;
     this.list.querySelector('.jp-knet-More')?.remove();
     this.list.append(...items);
-    const left = this.wanted.length - this.shown;
+    const left = this.listed.length - this.shown;
     if (left > 0) {
       this.list.append(
         h(
           'li',
           { class: 'jp-knet-More jp-knet-Actions' },
           button(trans.__('Show %1 more', Math.min(MORE, left)), () => this.more(false)),
-          left > MORE ? button(trans.__('Show all %1', this.wanted.length), () => this.more(true)) : null
+          left > MORE ? button(trans.__('Show all %1', this.listed.length), () => this.more(true)) : null
         )
       );
     }
   }
 
-  /** The next sources, or all of them, a few a frame so that the page goes on answering. */
+  /** Add the next sources, or all of them a few each frame, so that the page stays responsive. */
   private more(all: boolean): void {
-    const next = this.wanted[this.shown].number;
+    const next = this.listed[this.shown].number;
     this.add(MORE);
     this.open(next);
-    const further = () => {
+    const addBatch = () => {
       this.add(MORE);
-      if (this.shown < this.wanted.length && this.node.isConnected) {
-        requestAnimationFrame(further);
+      if (this.shown < this.listed.length && this.node.isConnected) {
+        requestAnimationFrame(addBatch);
       }
     };
     if (all) {
-      requestAnimationFrame(further);
+      requestAnimationFrame(addBatch);
     }
   }
 
-  private item(number: number, passage: IAnswer['passages'][number]): HTMLElement {
+  private item(number: number, passage: Answer['passages'][number]): HTMLElement {
     const { answer, fresh, trans } = this.view;
     const quoted = answer.sentences.flatMap(one => one.citations.filter(span => span.passage === number - 1));
     return passageView(

@@ -1,15 +1,15 @@
-/** Check marks and figures of trust. Every sign also says in words what it means. */
+/** Check marks and reliability figures. Every sign has its meaning in words. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IMarks, Mark } from '../model/checks';
 import { h } from './dom';
-import type { IReputation } from '../model/types';
+import type { Reputation } from '../model/types';
 import { belief, line, plusMinus } from '../model/text';
 
 const SIGNS: { [mark in Mark]: string } = { holds: '✓', fails: '✗', unknown: '?', claimed: '○', none: '–' };
 
-/** Signature, inclusion, freshness: three signs with their words. */
+/** The marks of signature, inclusion and freshness. */
 export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement {
   const names: { [mark in keyof IMarks]: string } = {
     signature: trans.__('signature'),
@@ -21,7 +21,7 @@ export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement 
     fails: trans.__('fails'),
     unknown: trans.__('could not be checked'),
     claimed: trans.__('claimed, not checked again yet'),
-    none: trans.__('not needed: nobody was asked')
+    none: trans.__('not needed: no node was asked')
   };
   return h(
     'ul',
@@ -38,7 +38,7 @@ export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement 
   );
 }
 
-/** What became of the question at a node, in words. */
+/** The outcome of the question at a node, in words. */
 export function statusWord(status: string, trans: TranslationBundle): string {
   const words = new Map([
     ['success', trans.__('answered')],
@@ -46,14 +46,14 @@ export function statusWord(status: string, trans: TranslationBundle): string {
     ['timeout', trans.__('too late')],
     ['busy', trans.__('busy')],
     ['access_denied', trans.__('access denied')],
-    ['unverified', trans.__('sent what does not verify')],
+    ['unverified', trans.__('sent an answer that failed its checks')],
     ['error', trans.__('failed')]
   ]);
   return words.get(status) ?? line(status, 20);
 }
 
-/** Reliability as a bar with its uncertainty, and as figures; unless it is fresh, no verification covers it. */
-export function reliabilityView(known: IReputation, fresh: boolean, trans: TranslationBundle): HTMLElement {
+/** Reliability as a bar with its uncertainty, and as numbers. In a stored answer it is not covered by any check. */
+export function reliabilityView(known: Reputation, fresh: boolean, trans: TranslationBundle): HTMLElement {
   const { mean, deviation } = belief(known);
   const rated = trans._n('%1 rating', '%1 ratings', known.count, known.count);
   return h(
@@ -65,7 +65,7 @@ export function reliabilityView(known: IReputation, fresh: boolean, trans: Trans
   );
 }
 
-/** The bar alone: a tick at the mean, a band of one standard deviation. */
+/** The bar: a tick at the mean, a band of one standard deviation. */
 export function reliabilityBar(mean: number, deviation: number): HTMLElement {
   const bar = h('span', { class: 'jp-knet-Bar', 'aria-hidden': 'true' }, h('span'), h('span'));
   const [spread, tick] = [bar.children[0] as HTMLElement, bar.children[1] as HTMLElement];

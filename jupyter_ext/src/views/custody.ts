@@ -1,11 +1,11 @@
-/** The chain of custody as a drawing, and the same as text for whoever wants every digit or cannot see it. */
+/** The chain of custody as a drawing, and as text with all digits. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IMarks, Mark } from '../model/checks';
 import { Child, h, source, svg } from './dom';
 import { column } from '../model/geometry';
-import type { ICustody } from '../model/types';
+import type { Custody } from '../model/types';
 import { clip, line, moment, prose, short } from '../model/text';
 
 const WIDTH = 240; // of a side panel, so that letters keep their size
@@ -17,9 +17,9 @@ interface ILink {
   mark: Mark;
 }
 
-/** What each box says. */
+/** The name, value and mark of each box. */
 function links(
-  found: ICustody,
+  found: Custody,
   sentence: string,
   quoted: Mark,
   marks: IMarks,
@@ -54,20 +54,20 @@ function links(
   };
 }
 
-/** What could not be looked at now is unknown, unless it is known to be wrong. */
+/** A step with a problem is unknown, unless it is known to fail. */
 function unless(problem: string, mark: Mark): Mark {
   return problem && mark !== 'fails' ? 'unknown' : mark;
 }
 
 export function custodyDrawing(
-  found: ICustody,
+  found: Custody,
   sentence: string,
   quoted: Mark,
   marks: IMarks,
   trans: TranslationBundle
 ): SVGElement {
   const drawing = column(ROWS, WIDTH);
-  const said = links(found, sentence, quoted, marks, trans);
+  const steps = links(found, sentence, quoted, marks, trans);
   const title = trans.__('Chain of custody');
   return svg(
     'svg',
@@ -75,7 +75,7 @@ export function custodyDrawing(
       class: 'jp-knet-Custody',
       role: 'img',
       'aria-label': `${title}: ${ROWS.flat()
-        .map(id => `${said[id].name} ${line(said[id].value, 60)}`)
+        .map(id => `${steps[id].name} ${line(steps[id].value, 60)}`)
         .join(', ')}`,
       viewBox: `-1 -1 ${drawing.width + 2} ${drawing.height + 2}`
     },
@@ -92,7 +92,7 @@ export function custodyDrawing(
       svg('path', { d: arrow.path, class: 'jp-knet-Arrow', 'marker-end': 'url(#jp-knet-arrow)' })
     ),
     ...drawing.boxes.map(box => {
-      const { name, value, mark } = said[box.id];
+      const { name, value, mark } = steps[box.id];
       const letters = Math.floor((box.width - 14) / 7.2);
       return svg(
         'g',
@@ -106,14 +106,14 @@ export function custodyDrawing(
 }
 
 /** The span in its context. */
-export function contextView(found: ICustody, trans: TranslationBundle): HTMLElement {
+export function contextView(found: Custody, trans: TranslationBundle): HTMLElement {
   const { before, exact, after, problem } = found.span;
   return h(
     'section',
     {},
     h('h3', { class: 'jp-knet-Heading' }, trans.__('In its document')),
     h('p', { class: 'jp-knet-Passage-title' }, source(found.held.title, found.held.uri)),
-    problem ? h('p', { class: 'jp-knet-Said' }, line(problem)) : null,
+    problem ? h('p', { class: 'jp-knet-Message' }, line(problem)) : null,
     h(
       'blockquote',
       { class: 'jp-knet-Quote jp-knet-Context', tabindex: 0 },
@@ -124,14 +124,14 @@ export function contextView(found: ICustody, trans: TranslationBundle): HTMLElem
   );
 }
 
-/** Every name in full. */
-export function detailsView(found: ICustody, trans: TranslationBundle): HTMLElement {
+/** All values in full. */
+export function detailsView(found: Custody, trans: TranslationBundle): HTMLElement {
   const { held, published, signed } = found;
   const row = (name: string, value: Child): Node[] => (value ? [h('dt', {}, name), h('dd', {}, value)] : []);
   return h(
     'details',
     { class: 'jp-knet-Details' },
-    h('summary', {}, trans.__('Every name in full')),
+    h('summary', {}, trans.__('All values in full')),
     h(
       'dl',
       { class: 'jp-knet-Names' },

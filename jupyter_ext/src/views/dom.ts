@@ -1,4 +1,4 @@
-/** Making elements. Text goes in as text: no function here takes markup. */
+/** Construction of elements. Text is inserted as text: no function here accepts markup. */
 
 import { isLink, line } from '../model/text';
 
@@ -8,7 +8,7 @@ export interface IAttributes {
   [name: string]: string | number | boolean | ((event: any) => void) | undefined;
 }
 
-/** An element; an attribute `onclick` listens, `true` sets and `false` or `undefined` leaves it out. */
+/** Create an element. A function attribute becomes a listener; `true` sets an attribute, `false` and `undefined` omit it. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: IAttributes = {},
@@ -17,7 +17,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/** Create an SVG element in the same way. */
 export function svg(tag: string, attributes: IAttributes = {}, ...children: Child[]): SVGElement {
   return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 }
@@ -34,17 +34,17 @@ function fill<T extends Element>(element: T, attributes: IAttributes, children: 
   return element;
 }
 
-/** Replace what is in an element. */
+/** Replace the content of an element. */
 export function put(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => !!child || child === ''));
 }
 
-/** The same; a button in it that has the focus leaves it to its successor of the same name, else to `refuge`. */
-export function renew(element: Element, refuge: HTMLElement, ...children: Child[]): void {
-  const held = element.contains(document.activeElement) ? name(document.activeElement!) : null;
+/** Replace the content; the focus of a button moves to the new button of the same name, else to `fallback`. */
+export function renew(element: Element, fallback: HTMLElement, ...children: Child[]): void {
+  const focused = element.contains(document.activeElement) ? name(document.activeElement!) : null;
   put(element, ...children);
-  if (held !== null) {
-    ([...element.querySelectorAll('button')].find(one => name(one) === held) ?? refuge).focus();
+  if (focused !== null) {
+    ([...element.querySelectorAll('button')].find(one => name(one) === focused) ?? fallback).focus();
   }
 }
 
@@ -52,7 +52,7 @@ function name(element: Element): string | null {
   return element.getAttribute('aria-label') ?? element.textContent;
 }
 
-/** A button with a word on it, or with a sign and a name for those who do not see it. */
+/** Create a button; a label that is only a sign needs an `aria-label`. */
 export function button(label: string, act: () => void, attributes: IAttributes = {}): HTMLButtonElement {
   const onclick = (event: Event) => {
     if ((event.currentTarget as Element).getAttribute('aria-disabled') !== 'true') {
@@ -62,12 +62,12 @@ export function button(label: string, act: () => void, attributes: IAttributes =
   return h('button', { type: 'button', class: 'jp-knet-Button', onclick, ...attributes }, label);
 }
 
-/** Let a button act or not. One that does not keeps the focus, which it would lose if it were `disabled`. */
+/** Enable or disable a button. It keeps its focus, which the attribute `disabled` would take. */
 export function enable(button: HTMLButtonElement, enabled: boolean): void {
   button.setAttribute('aria-disabled', String(!enabled));
 }
 
-/** A source: a link where it leads to the web, else its address as text. */
+/** Create a link to a source on the web, or plain text for another address. */
 export function source(title: string, uri: string): HTMLElement {
   const name = line(title || uri, 160);
   if (isLink(uri)) {

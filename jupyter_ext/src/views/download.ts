@@ -1,9 +1,9 @@
-/** Handing a file to the browser. */
+/** Download of a file by the browser. */
 
 import { h } from './dom';
-import type { IFile } from '../model/types';
+import type { ExportedFile } from '../model/types';
 
-export function save(file: IFile): void {
+export function save(file: ExportedFile): void {
   const bytes = Uint8Array.from(atob(file.base64), letter => letter.charCodeAt(0));
   const url = URL.createObjectURL(new Blob([bytes], { type: file.media_type }));
   const link = h('a', { href: url, download: file.name });

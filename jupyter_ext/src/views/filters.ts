@@ -1,9 +1,9 @@
-/** Whom to ask and what to show: nodes, kinds of sources, minimum reliability, private mode. */
+/** The filters of a question: nodes, kinds of sources, minimum reliability, private mode. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { h, put } from './dom';
-import type { INodeInfo } from '../model/types';
+import type { NodeInfo } from '../model/types';
 import { Kind, line } from '../model/text';
 
 export interface IFilters {
@@ -17,11 +17,11 @@ export interface IChoice {
   node: number;
   title: string;
   chosen: boolean;
-  away: boolean; // chosen before, and not to be asked now
+  away: boolean; // chosen before, and not available now
 }
 
-/** The nodes to choose from: all that can be asked, and what was chosen before even where it cannot. */
-export function choices(infos: INodeInfo[], before: IChoice[]): IChoice[] {
+/** The nodes to choose from: those that can be asked, and those chosen before. */
+export function choices(infos: NodeInfo[], before: IChoice[]): IChoice[] {
   const chosen = before.filter(one => one.chosen);
   const usable = infos.filter(info => !info.problem);
   const away = chosen.filter(one => !usable.some(info => info.node === one.node));
@@ -31,7 +31,7 @@ export function choices(infos: INodeInfo[], before: IChoice[]): IChoice[] {
   ];
 }
 
-/** How many of the filters narrow anything. */
+/** Count the filters that are set. */
 export function active(filters: IFilters): number {
   const { nodes, kinds, min_reliability } = filters;
   return [nodes.length, kinds, filters.private, min_reliability].filter(Boolean).length;
@@ -39,13 +39,13 @@ export function active(filters: IFilters): number {
 
 export class Filters {
   readonly node: HTMLDetailsElement;
-  private readonly only = h('input', { type: 'checkbox' });
-  private readonly least = h('input', { type: 'range', min: 0, max: 0.9, step: 0.1, value: 0 });
+  private readonly isPrivate = h('input', { type: 'checkbox' });
+  private readonly minimum = h('input', { type: 'range', min: 0, max: 0.9, step: 0.1, value: 0 });
   private readonly shown = h('output');
   private readonly nodes = h('div', { class: 'jp-knet-Choices' });
   private readonly kinds = new Map<Kind, HTMLInputElement>();
   private readonly summary = h('summary');
-  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly message = h('p', { class: 'jp-knet-Message', role: 'status' });
   private choices: IChoice[] = [];
 
   constructor(private readonly trans: TranslationBundle) {
@@ -59,11 +59,11 @@ export class Filters {
       'details',
       { class: 'jp-knet-Details' },
       this.summary,
-      h('label', { class: 'jp-knet-Field' }, h('span', {}, trans.__('Reliability at least')), this.least, this.shown),
+      h('label', { class: 'jp-knet-Field' }, h('span', {}, trans.__('Reliability at least')), this.minimum, this.shown),
       h(
         'label',
         { class: 'jp-knet-Choice', title: trans.__('Fetches published shards and searches them here') },
-        this.only,
+        this.isPrivate,
         trans.__('Private: no node learns the question')
       ),
       h(
@@ -72,7 +72,7 @@ export class Filters {
         h('legend', {}, trans.__('Show sources that are')),
         h('div', { class: 'jp-knet-Choices' }, ...names.map(([kind, name]) => this.kind(kind, name)))
       ),
-      h('fieldset', {}, h('legend', {}, trans.__('Ask only these nodes (none: the best)')), this.nodes, this.said)
+      h('fieldset', {}, h('legend', {}, trans.__('Ask only these nodes (none: the best)')), this.nodes, this.message)
     );
     this.node.addEventListener('input', () => this.count());
     this.count();
@@ -83,37 +83,37 @@ export class Filters {
     return {
       nodes: this.choices.filter(one => one.chosen).map(one => one.node),
       kinds: kinds.length === this.kinds.size ? null : new Set(kinds),
-      private: this.only.checked,
-      min_reliability: Number(this.least.value)
+      private: this.isPrivate.checked,
+      min_reliability: Number(this.minimum.value)
     };
   }
 
-  /** Whether there is no node to choose. */
+  /** True if there is no node to choose. */
   get empty(): boolean {
     return !this.choices.length;
   }
 
-  /** The nodes there are now; what was ticked stays ticked. */
-  offer(infos: INodeInfo[]): void {
+  /** Show the current nodes; the chosen ones stay chosen. */
+  offer(infos: NodeInfo[]): void {
     this.choices = choices(infos, this.choices);
     put(this.nodes, ...this.choices.map(one => this.choice(one)));
-    this.say('');
+    this.showMessage('');
   }
 
-  /** Forget the nodes: they were those of another network. */
+  /** Remove the nodes, which belong to another network. */
   clear(): void {
     this.choices = [];
     this.offer([]);
     this.count();
   }
 
-  say(text: string): void {
-    put(this.said, line(text, 1000));
+  showMessage(text: string): void {
+    put(this.message, line(text, 1000));
   }
 
   private count(): void {
     const narrowing = active(this.value);
-    put(this.shown, Number(this.least.value).toFixed(1));
+    put(this.shown, Number(this.minimum.value).toFixed(1));
     put(this.summary, narrowing ? this.trans.__('Filters (%1)', narrowing) : this.trans.__('Filters'));
   }
 
@@ -128,7 +128,7 @@ export class Filters {
         checked: one.chosen,
         oninput: (event: Event) => (one.chosen = (event.target as HTMLInputElement).checked)
       }),
-      one.away ? this.trans.__('%1 (away)', title) : title
+      one.away ? this.trans.__('%1 (not available)', title) : title
     );
   }
 

@@ -1,19 +1,19 @@
-/** Nodes of my own over folders of the workspace: start, sync, stop, and how far each is. */
+/** The local nodes over folders of the workspace: start, sync, stop, and progress. */
 
 import type { Contents } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 
 import { button, h, put, renew } from './dom';
 import type { IKnet } from '../model/model';
-import type { IOwnNode } from '../model/types';
+import type { LocalNode } from '../model/types';
 import { line } from '../model/text';
 import { percent } from '../model/health';
 
-export class OwnView implements IDisposable {
+export class LocalNodesView implements IDisposable {
   readonly node: HTMLElement;
   isDisposed = false;
   private readonly list = h('ul', { class: 'jp-knet-Cards' });
-  private readonly said = h('p', { class: 'jp-knet-Said', role: 'status' });
+  private readonly message = h('p', { class: 'jp-knet-Message', role: 'status' });
   private readonly name = h('input', { class: 'jp-knet-Input', type: 'text', required: true, maxlength: 60 });
   private readonly folder = h('input', {
     class: 'jp-knet-Input',
@@ -34,7 +34,7 @@ export class OwnView implements IDisposable {
       h('label', { class: 'jp-knet-Field' }, h('span', {}, label), input);
     this.node = h(
       'section',
-      { class: 'jp-knet-Own', tabindex: -1, 'aria-label': trans.__('My nodes') },
+      { class: 'jp-knet-LocalNodes', tabindex: -1, 'aria-label': trans.__('My nodes') },
       h('h3', { class: 'jp-knet-Heading' }, trans.__('My nodes')),
       this.list,
       h(
@@ -56,15 +56,15 @@ export class OwnView implements IDisposable {
           h('button', { type: 'submit', class: 'jp-knet-Button' }, trans.__('Start a node'))
         )
       ),
-      this.said
+      this.message
     );
-    knet.pulseChanged.connect(this.draw, this);
+    knet.healthChanged.connect(this.draw, this);
     this.draw();
   }
 
   dispose(): void {
     this.isDisposed = true;
-    this.knet.pulseChanged.disconnect(this.draw, this);
+    this.knet.healthChanged.disconnect(this.draw, this);
   }
 
   private async offerFolders(): Promise<void> {
@@ -74,9 +74,9 @@ export class OwnView implements IDisposable {
     put(this.folders, ...folders.map(item => h('option', { value: item.path })));
   }
 
-  /** Draws what changed; a button that has the focus keeps it. */
+  /** Draw the nodes if they have changed; a focused button keeps its focus. */
   private draw(): void {
-    const nodes = this.knet.pulse?.own ?? [];
+    const nodes = this.knet.health?.local_nodes ?? [];
     const now = JSON.stringify([this.knet.profile, nodes]);
     if (now === this.drawn) {
       return;
@@ -85,7 +85,7 @@ export class OwnView implements IDisposable {
     renew(this.list, this.node, ...nodes.map(node => this.card(node)));
   }
 
-  private card(node: IOwnNode): HTMLElement {
+  private card(node: LocalNode): HTMLElement {
     const { trans } = this.knet;
     const words = {
       off: trans.__('not running'),
@@ -105,7 +105,7 @@ export class OwnView implements IDisposable {
       done === null ? line(node.phase, 40) : `${line(node.phase, 40)} ${node.done}/${node.total} (${done} %)`;
     return h(
       'li',
-      { class: 'jp-knet-Card', 'data-own': name, 'data-state': node.state },
+      { class: 'jp-knet-Card', 'data-local-node': name, 'data-state': node.state },
       h(
         'div',
         { class: 'jp-knet-Passage-head' },
@@ -120,19 +120,19 @@ export class OwnView implements IDisposable {
       done === null ? null : h('progress', { max: 100, value: done, 'aria-label': name }),
       node.detail ? h('p', { class: 'jp-knet-Problem' }, line(node.detail)) : null,
       node.state === 'failed'
-        ? h('p', { class: 'jp-knet-Dim' }, trans.__('Mend what it names, then start it again; what is indexed stays.'))
+        ? h('p', { class: 'jp-knet-Dim' }, trans.__('Fix the reported error and restart; the index is kept.'))
         : null,
       h('div', { class: 'jp-knet-Actions' }, ...this.actions(node, act))
     );
   }
 
   private actions(
-    node: IOwnNode,
+    node: LocalNode,
     act: (label: string, call: () => Promise<unknown>) => HTMLElement
   ): (HTMLElement | null)[] {
     const { trans, api } = this.knet;
     if (node.state === 'elsewhere' || node.state === 'stopping') {
-      return []; // whoever started it stops it, or does so now
+      return []; // its starter stops it, or it is stopping
     }
     if (node.state === 'off' || node.state === 'failed') {
       return [act(trans.__('Start'), () => api.startNode(node.name, '', ''))];
@@ -145,10 +145,10 @@ export class OwnView implements IDisposable {
 
   private async act(done: Promise<unknown>): Promise<void> {
     await done.then(
-      () => put(this.said),
-      (error: Error) => put(this.said, line(error.message, 1000))
+      () => put(this.message),
+      (error: Error) => put(this.message, line(error.message, 1000))
     );
-    await this.knet.look();
+    await this.knet.refreshHealth();
   }
 
   private onSubmit(event: Event): void {

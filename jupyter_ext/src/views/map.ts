@@ -1,25 +1,25 @@
-/** The nodes on a map of their topics. */
+/** The map of the nodes by their topics. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { h, svg } from './dom';
-import { apart, radius, scaled } from '../model/geometry';
-import type { ILandscape, INodeInfo } from '../model/types';
+import { separate, radius, scaled } from '../model/geometry';
+import type { Overview, NodeInfo } from '../model/types';
 import { clip, line } from '../model/text';
 
 const SIZE = { width: 300, height: 220, margin: 26 };
-const COLORS = 6; // classes in the style sheet; nodes beyond share them, and are told apart by their numbers
-const LABELLED = 24; // nodes; the numbers of more would cover the map
-const NAMED = 12; // nodes; whoever cannot see the map has more names read in the list below it
+const COLORS = 6; // classes in the style sheet; further nodes share them and differ by their numbers
+const MAX_LABELS = 24; // nodes with numbers; more would cover the map
+const MAX_NAMES = 12; // nodes in the accessible name; the list below the map names them all
 
-/** A drawing that gives `open` the node on which somebody clicks; the list of nodes does the same by keyboard. */
+/** Draw the map; a click on a node calls `open`, and the list of nodes offers the same by keyboard. */
 export function mapView(
-  landscape: ILandscape,
-  nodes: INodeInfo[],
+  overview: Overview,
+  nodes: NodeInfo[],
   open: (node: number) => void,
   trans: TranslationBundle
 ): HTMLElement {
-  const [map, ...others] = landscape.maps;
+  const [map, ...others] = overview.maps;
   if (!map) {
     return h('p', { class: 'jp-knet-Empty' }, trans.__('No node has published a routing card yet.'));
   }
@@ -28,11 +28,11 @@ export function mapView(
   const most = Math.max(...map.regions.flatMap(region => region.topics.map(topic => topic.weight)), 1);
   const x = (value: number) => scaled(value, SIZE.width, SIZE.margin);
   const y = (value: number) => scaled(-value, SIZE.height, SIZE.margin);
-  const names = map.regions.slice(0, NAMED).map(region => title(region.node));
+  const names = map.regions.slice(0, MAX_NAMES).map(region => title(region.node));
   const more = map.regions.length - names.length;
-  const few = map.regions.length <= LABELLED;
+  const few = map.regions.length <= MAX_LABELS;
   const size = few ? 9 : 4;
-  const labels = apart(
+  const labels = separate(
     map.regions.map(region => ({ x: x(region.x), y: y(region.y) })),
     few ? 2 * size + 1 : size,
     SIZE
@@ -77,7 +77,7 @@ export function mapView(
       'figcaption',
       { class: 'jp-knet-Dim' },
       trans.__(
-        'Centroids of what each node holds, in the two directions that tell them apart best (%1 % of the variance).',
+        'Centroids of what each node holds, in the two directions that tell them separate best (%1 % of the variance).',
         Math.round(100 * map.explained)
       ),
       others.length

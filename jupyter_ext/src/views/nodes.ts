@@ -1,30 +1,30 @@
-/** The nodes, one card each: whether it answers, what it holds, how its reliability moved, and why I trust it. */
+/** The list of nodes, one card each: health, contents, reliability over time, and trust. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { h, put, svg } from './dom';
 import { reliabilityBar } from './checkmarks';
 import { band, sparkline } from '../model/geometry';
-import type { ILandscape, IMoment, INodeHealth, INodeInfo, IPulse, IRated } from '../model/types';
+import type { Overview, Point, NodeHealth, NodeInfo, HealthSnapshot, NodeFeedback } from '../model/types';
 import { ago, line, moment, plusMinus } from '../model/text';
 
 const SPARK = { width: 90, height: 24 };
-const MANY = 12; // nodes; a list of more can be narrowed and sorted
+const MAX_PLAIN = 12; // nodes; a longer list has a search field and a choice of order
 
 type Order = 'number' | 'reliability' | 'trust' | 'size';
 
 interface ICard {
-  info: INodeInfo;
-  rated: IRated | undefined;
+  info: NodeInfo;
+  rated: NodeFeedback | undefined;
   node: HTMLElement;
   live: HTMLElement;
 }
 
-/** Cards that stay while what is known of their nodes changes. */
+/** The list of cards; `update` changes their health in place. */
 export class NodeList {
   readonly node = h('div');
   private readonly list = h('ul', { class: 'jp-knet-Cards' });
-  private readonly said = h('p', { class: 'jp-knet-Dim', role: 'status' });
+  private readonly message = h('p', { class: 'jp-knet-Dim', role: 'status' });
   private readonly tools: HTMLElement;
   private readonly words = h('input', { class: 'jp-knet-Input', type: 'search' });
   private readonly order = h('select', { class: 'jp-knet-Select' });
@@ -44,30 +44,30 @@ export class NodeList {
     this.words.addEventListener('input', () => this.arrange());
     this.order.addEventListener('change', () => this.arrange());
     this.tools = h('div', { class: 'jp-knet-Finder', hidden: true }, this.words, this.order);
-    put(this.node, this.tools, this.said, this.list);
+    put(this.node, this.tools, this.message, this.list);
   }
 
-  /** Draw everything anew. */
-  show(nodes: INodeInfo[], landscape: ILandscape, pulse: IPulse | null): void {
+  /** Draw all cards again. */
+  show(nodes: NodeInfo[], overview: Overview, health: HealthSnapshot | null): void {
     const { trans } = this;
-    const rated = new Map(landscape.rated.map(one => [one.node, one]));
-    const place = new Map((landscape.maps[0]?.regions ?? []).map((region, at) => [region.node, at % 6]));
-    const mine = new Set((pulse?.own ?? []).map(node => node.endpoint));
+    const rated = new Map(overview.rated.map(one => [one.node, one]));
+    const place = new Map((overview.maps[0]?.regions ?? []).map((region, at) => [region.node, at % 6]));
+    const mine = new Set((health?.local_nodes ?? []).map(node => node.endpoint));
     this.cards = nodes.map(info => {
       const live = h('div', { class: 'jp-knet-Live' });
-      const history = landscape.history[String(info.node)] ?? [];
+      const history = overview.history[String(info.node)] ?? [];
       const own = rated.get(info.node);
       const isMine = mine.has(info.endpoint);
       return { info, rated: own, live, node: card(info, history, own, place.get(info.node), live, isMine, trans) };
     });
-    this.tools.hidden = nodes.length <= MANY;
-    this.beat(pulse);
+    this.tools.hidden = nodes.length <= MAX_PLAIN;
+    this.update(health);
     this.arrange();
   }
 
-  /** Say how the nodes are now, in place. */
-  beat(pulse: IPulse | null): void {
-    const health = new Map((pulse?.nodes ?? []).map(one => [one.node, one]));
+  /** Show the health of the nodes in place. */
+  update(snapshot: HealthSnapshot | null): void {
+    const health = new Map((snapshot?.nodes ?? []).map(one => [one.node, one]));
     this.cards.forEach(({ info, live, node }) => {
       const found = health.get(info.node);
       put(live, ...liveView(info, found, this.trans));
@@ -75,7 +75,7 @@ export class NodeList {
     });
   }
 
-  /** Bring a node's card into view and give it the focus. */
+  /** Scroll to a node's card and give it the focus. */
   open(number: number): void {
     const found = this.cards.find(({ info }) => info.node === number);
     if (found && !found.node.isConnected) {
@@ -100,15 +100,15 @@ export class NodeList {
       .filter(({ info }) => `${info.node} ${info.title} ${info.description}`.toLowerCase().includes(wanted))
       .sort((a, b) => key(a) - key(b) || a.info.node - b.info.node);
     put(this.list, ...shown.map(one => one.node));
-    put(this.said, wanted ? trans.__('%1 of %2 nodes', shown.length, this.cards.length) : '');
+    put(this.message, wanted ? trans.__('%1 of %2 nodes', shown.length, this.cards.length) : '');
     if (!this.cards.length) {
-      put(this.said, trans.__('Nobody has published on this network yet. Start a node below to be the first.'));
+      put(this.message, trans.__('No node has published on this network yet. Start one below to be the first.'));
     }
   }
 }
 
-/** Whether a node answers, how much it was asked, when it published; what is wrong and what to do about it. */
-function liveView(info: INodeInfo, health: INodeHealth | undefined, trans: TranslationBundle): HTMLElement[] {
+/** The health of a node: its state, its searches, its version, and a problem with its remedy. */
+function liveView(info: NodeInfo, health: NodeHealth | undefined, trans: TranslationBundle): HTMLElement[] {
   const problem = health?.problem || info.problem;
   const states = {
     up: trans.__('answers'),
@@ -129,7 +129,7 @@ function liveView(info: INodeInfo, health: INodeHealth | undefined, trans: Trans
       'p',
       { class: 'jp-knet-LiveState', title: health?.published ? moment(health.published) : undefined },
       h('span', { class: 'jp-knet-Dot', 'data-state': state ? dots[state] : 'off', 'aria-hidden': 'true' }),
-      h('span', {}, state ? states[state] : trans.__('looking …')),
+      h('span', {}, state ? states[state] : trans.__('checking …')),
       ...(facts ?? []).filter(Boolean).map(fact => h('span', { class: 'jp-knet-Dim' }, fact))
     ),
     ...(problem ? [h('p', { class: 'jp-knet-Problem' }, line(problem))] : []),
@@ -138,9 +138,9 @@ function liveView(info: INodeInfo, health: INodeHealth | undefined, trans: Trans
 }
 
 function card(
-  info: INodeInfo,
-  history: IMoment[],
-  rated: IRated | undefined,
+  info: NodeInfo,
+  history: Point[],
+  rated: NodeFeedback | undefined,
   color: number | undefined,
   live: HTMLElement,
   mine: boolean,
@@ -182,14 +182,14 @@ function card(
       ? h(
           'p',
           { class: 'jp-knet-Mine' },
-          trans.__('I rated it: %1 right, %2 wrong.', full(rated.positive), full(rated.negative))
+          trans.__('I rated it: %1 right, %2 wrong.', rounded(rated.positive), rounded(rated.negative))
         )
       : null,
     rated?.trust ? h('p', { class: 'jp-knet-Dim' }, line(rated.why)) : null
   );
 }
 
-function spark(history: IMoment[], trans: TranslationBundle): SVGElement {
+function spark(history: Point[], trans: TranslationBundle): SVGElement {
   const { width, height } = SPARK;
   const from = plusMinus(0.5, Math.sqrt(1 / 12));
   const last = history[history.length - 1];
@@ -211,6 +211,6 @@ function spark(history: IMoment[], trans: TranslationBundle): SVGElement {
   );
 }
 
-function full(verdicts: number): string {
-  return String(Math.round(verdicts * 100) / 100);
+function rounded(ratings: number): string {
+  return String(Math.round(ratings * 100) / 100);
 }

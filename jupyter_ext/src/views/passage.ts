@@ -1,14 +1,14 @@
-/** One source of an answer: what it says, where that is from, and how far it can be trusted. */
+/** One source of an answer: its text, its origin, and its checks. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IMarks } from '../model/checks';
 import { button, h, source } from './dom';
 import { marksView, reliabilityView } from './checkmarks';
-import type { IPassage } from '../model/types';
+import type { Passage } from '../model/types';
 import { SHOWN_TEXT, line, prose } from '../model/text';
 
-const LEAD = 24; // pixels of what stands before a quoted sentence
+const LEAD = 24; // pixels of text shown above a quoted sentence
 
 export interface IPassageActions {
   trace: () => void;
@@ -16,9 +16,9 @@ export interface IPassageActions {
   rate?: (value: number) => void;
 }
 
-/** A list item; `quoted` are the sentences of the answer that are spans of it, `holder` is its node's title. */
+/** Create a list item; `quoted` are the spans that the answer quotes, `holder` is the title of the node. */
 export function passageView(
-  passage: IPassage,
+  passage: Passage,
   number: number,
   quoted: { start: number; end: number }[],
   marks: IMarks,
@@ -54,7 +54,11 @@ export function passageView(
         { title: trans.__('node %1', passage.provenance.node) },
         line(holder, 60) || trans.__('node %1', passage.provenance.node)
       ),
-      h('span', { title: trans.__('Recomputed here from text and vector') }, trans.__('score %1', score(passage))),
+      h(
+        'span',
+        { title: trans.__('Computed again on this machine from the text and its vector') },
+        trans.__('score %1', score(passage))
+      ),
       also ? h('span', {}, trans._n('also held by %1 node', 'also held by %1 nodes', also, also)) : null,
       reliabilityView(passage.reliability, fresh, trans)
     ),
@@ -74,7 +78,7 @@ export function passageView(
   );
 }
 
-/** Scroll a quotation to the words that the answer quotes. */
+/** Scroll a quotation to the span that the answer quotes. */
 export function showMark(item: HTMLElement): void {
   const mark = item.querySelector<HTMLElement>('.jp-knet-Quote mark');
   const quote = mark?.closest<HTMLElement>('.jp-knet-Quote');
@@ -83,13 +87,13 @@ export function showMark(item: HTMLElement): void {
   }
 }
 
-function score(passage: IPassage): string {
+function score(passage: Passage): string {
   const dense = passage.scores.dense;
   return (typeof dense === 'number' ? dense : passage.score).toFixed(2);
 }
 
-/** The passage's text with the spans that the answer quotes marked. Offsets count code points, as the record does. */
-export function highlighted(passage: IPassage, quoted: { start: number; end: number }[]): (Node | string)[] {
+/** The passage's text with the quoted spans marked. Offsets count code points, as in the record. */
+export function highlighted(passage: Passage, quoted: { start: number; end: number }[]): (Node | string)[] {
   const points = Array.from(passage.text.slice(0, 2 * SHOWN_TEXT)).slice(0, SHOWN_TEXT);
   const cut =
     points.length < passage.text.length && Array.from(passage.text.slice(0, 2 * SHOWN_TEXT + 2)).length > points.length;
@@ -98,16 +102,16 @@ export function highlighted(passage: IPassage, quoted: { start: number; end: num
   for (const span of [...quoted].sort((a, b) => a.start - b.start)) {
     const [start, end] = [span.start - passage.start, Math.min(span.end - passage.start, points.length)];
     if (start >= done && start < end) {
-      parts.push(tight(points.slice(done, start)));
-      parts.push(h('mark', {}, tight(points.slice(start, end))));
+      parts.push(withoutEmptyLines(points.slice(done, start)));
+      parts.push(h('mark', {}, withoutEmptyLines(points.slice(start, end))));
       done = end;
     }
   }
-  parts.push(tight(points.slice(done)) + (cut ? '…' : ''));
+  parts.push(withoutEmptyLines(points.slice(done)) + (cut ? '…' : ''));
   return parts;
 }
 
-/** Without empty lines, of which documentation has many and a panel no room for. */
-function tight(points: string[]): string {
+/** Remove empty lines, which documentation has many of. */
+function withoutEmptyLines(points: string[]): string {
   return prose(points.join('')).replace(/\n\s*\n/g, '\n');
 }

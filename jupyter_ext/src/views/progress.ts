@@ -1,16 +1,16 @@
-/** What happens while a question is under way: parts of a network starting, then one line a node. */
+/** The progress of a question: the starting parts of a network, then one line a node. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { h, put } from './dom';
 import { statusWord } from './checkmarks';
-import type { IAskEvent, INodeStatus, IPhase } from '../model/types';
+import type { AskEvent, NodeStatus, Phase } from '../model/types';
 import { line } from '../model/text';
 
-/** Pure: what is known after one more event. */
+/** The state of the progress; `advance` returns the state after one more event. */
 export interface IProgress {
-  phases: Map<string, IPhase>;
-  nodes: Map<number, INodeStatus>;
+  phases: Map<string, Phase>;
+  nodes: Map<number, NodeStatus>;
   waiting: Set<number>;
 }
 
@@ -18,7 +18,7 @@ export function begin(): IProgress {
   return { phases: new Map(), nodes: new Map(), waiting: new Set() };
 }
 
-export function advance(progress: IProgress, event: IAskEvent): IProgress {
+export function advance(progress: IProgress, event: AskEvent): IProgress {
   const { phases, nodes, waiting } = progress;
   if (event.phase) {
     return { phases: new Map(phases).set(event.phase.title, event.phase), nodes, waiting };
@@ -39,40 +39,40 @@ export function advance(progress: IProgress, event: IAskEvent): IProgress {
   return progress;
 }
 
-/** Whether nothing follows an event of a question that was heard out. */
-export function isEnd(event: IAskEvent): boolean {
+/** Return true for the last event of a question. */
+export function isEnd(event: AskEvent): boolean {
   return ['answer', 'stopped', 'error'].includes(event.event);
 }
 
 export class ProgressView {
   readonly node = h('section', { class: 'jp-knet-Progress', hidden: true });
   private progress = begin();
-  private readonly said = h('p', { class: 'jp-knet-Said' });
+  private readonly message = h('p', { class: 'jp-knet-Message' });
   private readonly bar = h('progress', { class: 'jp-knet-ProgressBar' });
   private readonly list = h('ul', { class: 'jp-knet-Nodes' });
 
   constructor(private readonly trans: TranslationBundle) {
     this.node.setAttribute('aria-label', trans.__('Progress'));
-    this.bar.setAttribute('aria-label', trans.__('Nodes that are done'));
-    put(this.node, this.said, this.bar, this.list);
+    this.bar.setAttribute('aria-label', trans.__('Finished nodes'));
+    put(this.node, this.message, this.bar, this.list);
   }
 
   start(): void {
     this.progress = begin();
     this.node.hidden = false;
     this.bar.hidden = false;
-    put(this.said, this.trans.__('Reading the network from the chain …'));
+    put(this.message, this.trans.__('Reading the network from the chain …'));
     this.draw();
   }
 
-  take(event: IAskEvent): void {
+  take(event: AskEvent): void {
     this.progress = advance(this.progress, event);
     this.draw();
   }
 
-  /** Nothing is under way any more; `text` says how it ended, and stays if there is something to say. */
+  /** End the progress; a non-empty `text` stays visible. */
   end(text = ''): void {
-    put(this.said, line(text, 1000));
+    put(this.message, line(text, 1000));
     this.bar.hidden = true;
     this.node.hidden = !text;
     put(this.list);
@@ -82,13 +82,13 @@ export class ProgressView {
     const { phases, nodes, waiting } = this.progress;
     const done = nodes.size - waiting.size;
     if (nodes.size) {
-      put(this.said, this.trans.__('Asked %1 nodes, %2 done.', nodes.size, done));
+      put(this.message, this.trans.__('Asked %1 nodes, %2 done.', nodes.size, done));
       this.bar.max = nodes.size;
       this.bar.value = done;
     } else {
       this.bar.removeAttribute('value');
       if (phases.size) {
-        put(this.said, this.trans.__('Starting the network …'));
+        put(this.message, this.trans.__('Starting the network …'));
       }
     }
     put(
@@ -102,7 +102,7 @@ export class ProgressView {
     );
   }
 
-  private outcome({ status, detail, milliseconds }: INodeStatus): string {
+  private outcome({ status, detail, milliseconds }: NodeStatus): string {
     return `${statusWord(status, this.trans)} ${detail} ${Math.round(milliseconds)} ms`;
   }
 
@@ -111,6 +111,6 @@ export class ProgressView {
   }
 }
 
-function ratio(phase: IPhase): string {
+function ratio(phase: Phase): string {
   return phase.total ? `${phase.phase} ${phase.done}/${phase.total}` : phase.phase;
 }

@@ -1,16 +1,16 @@
-/** The outcome of a verification, claim by claim. */
+/** The view of a verification report. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { tally } from '../model/checks';
 import { h } from './dom';
-import type { ICheck, IReport } from '../model/types';
+import type { Check, VerificationReport } from '../model/types';
 import { line } from '../model/text';
 
-const ORDER = (check: ICheck) => (check.ok === false ? 0 : check.ok === null ? 1 : 2);
+const ORDER = (check: Check) => (check.ok === false ? 0 : check.ok === null ? 1 : 2);
 
-/** A summary, then the claims: those that fail first. */
-export function reportView(report: IReport, trans: TranslationBundle): HTMLElement {
+/** Create the summary and the claims, failed ones first. */
+export function reportView(report: VerificationReport, trans: TranslationBundle): HTMLElement {
   const { held, failed, unchecked } = tally(report);
   const worst = failed ? 'fails' : unchecked ? 'unknown' : 'holds';
   const words = { true: trans.__('holds'), false: trans.__('fails'), null: trans.__('could not be checked') };

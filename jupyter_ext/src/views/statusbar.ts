@@ -1,13 +1,13 @@
-/** The item in the status bar: the network's state in a few words, and a way to its panel. */
+/** The status bar item: the state of the network, and a button to its panel. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
 import { button, h, put } from './dom';
 import type { IKnet } from '../model/model';
-import type { IPulse, IState } from '../model/types';
+import type { HealthSnapshot, ConnectionState } from '../model/types';
 import { line } from '../model/text';
-import { percent, together, vitals } from '../model/health';
+import { percent, overall, summary } from '../model/health';
 
 export class StatusItem extends Widget {
   private readonly label = h('span');
@@ -24,38 +24,38 @@ export class StatusItem extends Widget {
     put(this.opener, this.dot, this.label);
     this.node.append(this.opener);
     knet.stateChanged.connect(this.draw, this);
-    knet.pulseChanged.connect(this.draw, this);
+    knet.healthChanged.connect(this.draw, this);
     this.draw();
   }
 
   dispose(): void {
     this.knet.stateChanged.disconnect(this.draw, this);
-    this.knet.pulseChanged.disconnect(this.draw, this);
+    this.knet.healthChanged.disconnect(this.draw, this);
     super.dispose();
   }
 
   private draw(): void {
-    const { state, pulse, trans } = this.knet;
-    const current = pulse && state && pulse.state.state === state.state ? pulse : null;
-    this.dot.dataset.state = current ? together(current) : (state?.state ?? 'failed');
+    const { state, health, trans } = this.knet;
+    const current = health && state && health.state.state === state.state ? health : null;
+    this.dot.dataset.state = current ? overall(current) : (state?.state ?? 'failed');
     put(this.label, `knet: ${connection(state, trans)}${current ? news(current, trans) : ''}`);
-    this.opener.title = [trans.__('Open the knet network'), ...(current ? troubles(current, trans) : [])].join('\n');
+    this.opener.title = [trans.__('Open the knet network'), ...(current ? problems(current, trans) : [])].join('\n');
   }
 }
 
-function connection(state: IState | null, trans: TranslationBundle): string {
+function connection(state: ConnectionState | null, trans: TranslationBundle): string {
   const words = {
     off: trans.__('not connected'),
     starting: trans.__('starting'),
     ready: line(state?.profile ?? '', 30),
-    failed: trans.__('not there')
+    failed: trans.__('not available')
   };
   return state ? words[state.state] : trans.__('no server');
 }
 
-/** What the status bar says beside the network's name: what is wrong first, then what goes on, then how many answer. */
-function news(pulse: IPulse, trans: TranslationBundle): string {
-  const { total, answering, busy, failed } = vitals(pulse);
+/** The text after the network's name: problems first, then progress, then the number of nodes that answer. */
+function news(health: HealthSnapshot, trans: TranslationBundle): string {
+  const { total, answering, busy, failed } = summary(health);
   const parts = [
     ...failed.map(node => trans.__('%1 failed', line(node.name, 30))),
     ...busy.map(node => {
@@ -65,7 +65,7 @@ function news(pulse: IPulse, trans: TranslationBundle): string {
       return done === null ? words : `${words} ${done} %`;
     })
   ];
-  if (pulse.problem) {
+  if (health.problem) {
     parts.unshift(trans.__('the chain does not answer'));
   } else if (total && answering < total) {
     parts.push(trans.__('%1 of %2 nodes answer', answering, total));
@@ -75,11 +75,11 @@ function news(pulse: IPulse, trans: TranslationBundle): string {
   return parts.map(part => ` · ${part}`).join('');
 }
 
-/** What to do about it, a line each. */
-function troubles(pulse: IPulse, trans: TranslationBundle): string[] {
-  const { silent, failed } = vitals(pulse);
+/** The problems in detail, one a line. */
+function problems(health: HealthSnapshot, trans: TranslationBundle): string[] {
+  const { silent, failed } = summary(health);
   return [
-    ...(pulse.problem ? [line(pulse.problem, 200)] : []),
+    ...(health.problem ? [line(health.problem, 200)] : []),
     ...failed.map(node => `${line(node.name, 30)}: ${line(node.detail, 200)}`),
     ...silent
       .slice(0, 5)

@@ -124,14 +124,14 @@ def test_nodes_are_listed_in_a_table_that_runs_nothing(user: Kernel) -> None:
     ("line", "said"),
     [
         ("%knet -k many dams?", "invalid int value"),
-        ("%knet --into 7 dams?", "no name of a variable"),
+        ("%knet --into 7 dams?", "not a valid name of a variable"),
         ("%knet -k 0 dams?", "k lies between 1 and 64"),
         ("%knet --profile nowhere dams?", "no profile 'nowhere'"),
         ("%knet use nowhere", "no profile 'nowhere'"),
         ("%knet --unknown dams?", "unrecognized arguments: --unknown"),
-        ("%knet rate", "needs a verdict"),
+        ("%knet rate", "needs a rating"),
         ("%knet rate 7", "-1"),
-        ("%%knet what is\na dam?", "no option"),
+        ("%%knet what is\na dam?", "is not an option"),
         ("%%knet\n ", "question is empty"),
     ],
 )
@@ -152,7 +152,7 @@ def test_help_lists_commands_and_options(user: Kernel) -> None:
 
 
 def test_a_network_can_be_chosen_for_the_rest_of_the_session(user: Kernel) -> None:
-    assert "asking kernels from now on" in only(user.run("%knet use kernels"), "stream")["text"]
+    assert "asking kernels in later cells" in only(user.run("%knet use kernels"), "stream")["text"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tornado.web import Application, create_signed_value
 
 from knet_jupyter.server.extension import ROUTES
 
-GETS = ("state", "pulse", "nodes", "landscape", "ratings", "own")
+GETS = ("state", "health", "nodes", "overview", "ratings", "local-nodes")
 VERBS = [
     *((route, "GET") for route in GETS),
     *((route, "POST") for route in ROUTES if hasattr(ROUTES[route], "post") and route not in ("state",)),

@@ -76,10 +76,10 @@ def test_while_everybody_waits_for_a_connection_panels_hear_how_it_stands(
         while len(waiting) < WORKERS:
             await asyncio.sleep(0.02)
         assert b'"state":"starting"' in (await jp_fetch("knet", "state")).body
-        assert b'"state":"starting"' in (await jp_fetch("knet", "pulse")).body
+        assert b'"state":"starting"' in (await jp_fetch("knet", "health")).body
         for _, writer in connections:
             writer.close()
-        assert (await jp_fetch("knet", "own")).body == b"[]"
+        assert (await jp_fetch("knet", "local-nodes")).body == b"[]"
 
     jp_asyncio_loop.run_until_complete(asyncio.wait_for(crowd(), PATIENT))
     assert service.clients.state().state == "starting"
@@ -145,10 +145,10 @@ def test_a_demo_of_another_process_is_waited_for_followed_and_let_go_of(
         assert found[0].profile == profile
         save_profile(replace(profile, gateways=["http://127.0.0.1:9"]))
         assert service.clients.network("demo").profile.gateways == ["http://127.0.0.1:9"]
-        assert call("pulse", params={"profile": "demo"})["state"]["state"] == "ready"
+        assert call("health", params={"profile": "demo"})["state"]["state"] == "ready"
     finally:
         other.stop()
-    state = call("pulse", params={"profile": "demo"})["state"]
+    state = call("health", params={"profile": "demo"})["state"]
     assert (state["state"], "has ended" in state["detail"]) == ("failed", True)
     assert call("connect", {"profile": "demo"})["state"] == "ready"  # started here, this time
 
@@ -207,14 +207,14 @@ def test_what_can_name_no_profile_is_refused_politely(
         "export": {"answer": answer},
         "ratings": {"answer": answer, "value": 1},
         "ratings/flush": {},
-        "own": {"name": "mine", "folder": "docs"},
+        "local-nodes": {"name": "mine", "folder": "docs"},
     }
     for route, body in bodies.items():
         status, said = refused(route, {**body, "profile": name})
         assert (status, said["reason"]) == (400, "ConfigError"), route
         assert "profile" in said["message"], route
-    for route in ("nodes", "landscape", "ratings"):
+    for route in ("nodes", "overview", "ratings"):
         assert refused(route, params={"profile": name})[0] == 400, route
-    for state in (call("state", params={"profile": name}), call("pulse", params={"profile": name})["state"]):
+    for state in (call("state", params={"profile": name}), call("health", params={"profile": name})["state"]):
         assert (state["state"], "profile" in state["detail"]) == ("off", True)
     assert events(profile=name)[-1]["reason"] == "ConfigError"

@@ -198,9 +198,9 @@ def test_custody_leads_from_the_span_to_the_transaction(
     assert refused("custody", {"answer": answer, "passage": 99})[0] == 400
 
 
-def test_custody_says_where_the_document_says_something_else(call: Call, answer: dict[str, Any]) -> None:
+def test_custody_of_a_changed_passage_names_the_difference(call: Call, answer: dict[str, Any]) -> None:
     answer["passages"][0]["text"] = "A beaver is a fish."
-    assert "something else" in call("custody", {"answer": answer})["span"]["problem"]
+    assert "another text" in call("custody", {"answer": answer})["span"]["problem"]
 
 
 def test_answers_leave_as_prov_crate_and_json(call: Call, refused: Call, answer: dict[str, Any]) -> None:
@@ -233,13 +233,13 @@ def test_a_verdict_waits_shows_its_price_and_moves_the_number(
     assert call("ratings")["ratings"] == []
     after = {info["node"]: info for info in call("nodes")}[node]
     assert after["reliability"] > before["reliability"]
-    mine = {one["node"]: one for one in call("landscape")["rated"]}[node]
+    mine = {one["node"]: one for one in call("overview")["rated"]}[node]
     assert (mine["positive"], mine["count"]) == (1.0, 1)
     assert mine["why"].startswith("you trust")
 
 
-def test_the_landscape_places_every_node(call: Call, nodes: list[RunningNode]) -> None:
-    found = call("landscape")
+def test_the_overview_places_every_node(call: Call, nodes: list[RunningNode]) -> None:
+    found = call("overview")
     (topics,) = found["maps"]
     assert {region["node"] for region in topics["regions"]} == {node.identity for node in nodes}
     assert all(-1 <= region[axis] <= 1 for region in topics["regions"] for axis in ("x", "y"))
@@ -254,7 +254,10 @@ def test_what_is_no_answer_is_refused_politely(refused: Call, route: str, body: 
 
 def test_nothing_that_a_browser_gets_holds_a_key(fetch: Call, answer: dict[str, Any], home: Path) -> None:
     call = fetch("connect", {}).body.decode()
-    replies = [call, *(fetch(route).body.decode() for route in ("state", "nodes", "landscape", "ratings", "own"))]
+    replies = [
+        call,
+        *(fetch(route).body.decode() for route in ("state", "nodes", "overview", "ratings", "local-nodes")),
+    ]
     keys = [path.read_text().strip() for path in home.rglob("*.key")]
     assert keys
     assert not [key for key in keys for reply in [*replies, json.dumps(answer)] if key in reply]
@@ -284,17 +287,17 @@ def test_a_failed_connection_is_told_and_tried_again(
     assert call("connect", {"profile": "broken"})["state"] == "ready"
 
 
-def test_a_pulse_says_how_everything_is_and_starts_nothing(call: Call, nodes: list[RunningNode], home: Path) -> None:
+def test_health_covers_nodes_and_starts_nothing(call: Call, nodes: list[RunningNode], home: Path) -> None:
     create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter", port=1))
-    pulse = call("pulse")
-    assert (pulse["state"]["state"], pulse["nodes"]) == ("off", [])
-    assert [(node["name"], node["state"]) for node in pulse["own"]] == [("mine", "off")]
+    snapshot = call("health")
+    assert (snapshot["state"]["state"], snapshot["nodes"]) == ("off", [])
+    assert [(node["name"], node["state"]) for node in snapshot["local_nodes"]] == [("mine", "off")]
     call("connect", {})
-    pulse = call("pulse")
-    assert pulse["state"]["state"] == "ready"
-    assert {node["node"] for node in pulse["nodes"]} == {node.identity for node in nodes}
-    assert {node["title"] for node in pulse["nodes"]} == {node.node.name for node in nodes}
-    assert all(node["published"] > 0 for node in pulse["nodes"])
+    snapshot = call("health")
+    assert snapshot["state"]["state"] == "ready"
+    assert {node["node"] for node in snapshot["nodes"]} == {node.identity for node in nodes}
+    assert {node["title"] for node in snapshot["nodes"]} == {node.node.name for node in nodes}
+    assert all(node["published"] > 0 for node in snapshot["nodes"])
 
 
 def test_a_node_of_mine_that_was_started_elsewhere_is_seen(
@@ -305,7 +308,7 @@ def test_a_node_of_mine_that_was_started_elsewhere_is_seen(
     call("connect", {})
 
     def state() -> str:
-        found: str = call("pulse")["own"][0]["state"]
+        found: str = call("health")["local_nodes"][0]["state"]
         return found
 
     wait_for(lambda: state() == "elsewhere", "the node that answers is known to be mine")

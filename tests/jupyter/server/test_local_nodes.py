@@ -48,33 +48,33 @@ def test_only_folders_of_the_workspace_become_nodes(refused: Call, call: Call, j
     (jp_root_dir / "link").symlink_to("/etc")
     (jp_root_dir / "keys").symlink_to(".ssh")
     (jp_root_dir / "loop").symlink_to("loop")
-    status, said = refused("own", {"name": "mine", "folder": folder})
+    status, said = refused("local-nodes", {"name": "mine", "folder": folder})
     assert status == 400
-    assert "no folder of this workspace" in said["message"]
-    assert call("own") == []
+    assert "is not a folder of this workspace" in said["message"]
+    assert call("local-nodes") == []
 
 
 @pytest.mark.parametrize("name", ["", "../evil", ".hidden", "a/b"])
 def test_a_name_is_no_path(refused: Call, jp_root_dir: Path, name: str) -> None:
     (jp_root_dir / "docs").mkdir()
-    assert refused("own", {"name": name, "folder": "docs"})[0] == 400
+    assert refused("local-nodes", {"name": name, "folder": "docs"})[0] == 400
 
 
 def test_what_does_not_run_can_neither_be_synced_nor_stopped(refused: Call) -> None:
-    assert refused("own/sync", {"name": "mine"})[0] == 400
-    assert refused("own/stop", {"name": "mine"})[0] == 400
+    assert refused("local-nodes/sync", {"name": "mine"})[0] == 400
+    assert refused("local-nodes/stop", {"name": "mine"})[0] == 400
 
 
 def test_a_node_that_cannot_start_says_why(call: Call, home: Path) -> None:
     create_node(node_home("broken"), NodeConfig(name="broken", profile="jupyter", port=1))
-    assert call("own", {"name": "broken"})["state"] == "starting"
+    assert call("local-nodes", {"name": "broken"})["state"] == "starting"
     until = time.monotonic() + 4 * PATIENT
-    while (node := call("own")[0])["state"] == "starting":
+    while (node := call("local-nodes")[0])["state"] == "starting":
         assert time.monotonic() < until
         time.sleep(0.2)
     assert node["state"] == "failed"
     assert "has indexed nothing" in node["detail"]
-    assert call("own/stop", {"name": "broken"})["state"] == "off"
+    assert call("local-nodes/stop", {"name": "broken"})["state"] == "off"
 
 
 def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_a_node_that_is_being_stopped_says_so_and_is_not_started(
     assert mine.nodes()[0].state == "stopping"
     with pytest.raises(NodeBusy, match="being stopped"):
         mine.start("one", "", profile)
-    with pytest.raises(ConfigError, match="does not run"):
+    with pytest.raises(ConfigError, match="is not running"):
         mine.sync("one")
     (node_home("one") / "leave").touch()
     stopping.join(PATIENT)
@@ -180,7 +180,7 @@ def test_settings_that_cannot_be_read_take_nothing_else_away(call: Call, home: P
     create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter"))
     create_node(node_home("spoilt"), NodeConfig(name="spoilt", profile="jupyter"))
     (node_home("spoilt") / "node.json").write_text("{")
-    whole, spoilt = call("pulse")["own"]
+    whole, spoilt = call("health")["local_nodes"]
     assert (whole["name"], whole["state"]) == ("mine", "off")
     assert (spoilt["name"], spoilt["state"]) == ("spoilt", "failed")
     assert "node.json" in spoilt["detail"]
@@ -191,11 +191,11 @@ def test_a_name_that_is_taken_serves_no_other_folder(call: Call, refused: Call, 
         (jp_root_dir / folder).mkdir()
     source = SourceConfig(spec=f"folder:{(jp_root_dir / 'docs').resolve()}")
     create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter", sources=[source]))
-    status, said = refused("own", {"name": "mine", "folder": "other"})
+    status, said = refused("local-nodes", {"name": "mine", "folder": "other"})
     assert status == 400
-    assert "over something else" in said["message"]
-    assert call("own", {"name": "mine", "folder": "docs"})["state"] == "starting"
-    call("own/stop", {"name": "mine"})
+    assert "indexes another folder" in said["message"]
+    assert call("local-nodes", {"name": "mine", "folder": "docs"})["state"] == "starting"
+    call("local-nodes/stop", {"name": "mine"})
 
 
 def test_a_sync_says_how_far_it_is(tmp_path: Path, jp_root_dir: Path, home: Path) -> None:
@@ -213,4 +213,4 @@ def test_a_sync_says_how_far_it_is(tmp_path: Path, jp_root_dir: Path, home: Path
 
 def test_the_demos_nodes_are_not_mine(call: Call, home: Path) -> None:
     create_node(node_home("demo-numpy"), NodeConfig(name="NumPy", profile="demo"))
-    assert call("own") == []
+    assert call("local-nodes") == []

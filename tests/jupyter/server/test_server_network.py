@@ -15,7 +15,7 @@ import pytest
 from knet.client import shared
 from knet.errors import ConfigError, DeadlineExceeded, TransportError
 from knet_jupyter.kernel.server_network import ServerNetwork, server_network
-from knet_jupyter.protocol import PLACE, SOCKET
+from knet_jupyter.protocol import FOLDER_VARIABLE, SOCKET_FILE
 from knet_jupyter.server.service import Service
 
 from .conftest import PATIENT, QUESTION
@@ -122,9 +122,9 @@ def test_what_a_server_cannot_be_told_the_kernel_does_itself(kernel: Kernel[Any]
 
 
 def test_only_the_user_can_reach_the_socket(service: Service) -> None:
-    folder = Path(os.environ[PLACE])
+    folder = Path(os.environ[FOLDER_VARIABLE])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / SOCKET).stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / SOCKET_FILE).stat().st_mode) == 0o600
 
 
 def test_a_kernel_with_another_home_has_a_client_of_its_own(
@@ -138,11 +138,11 @@ def test_without_its_server_a_kernel_asks_by_itself(
     kernel: Kernel[Any], jp_serverapp: Any, jp_asyncio_loop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extension = next(iter(jp_serverapp.extension_manager.extension_apps["knet_jupyter"]))
-    network, place = kernel(through), os.environ[PLACE]
+    network, place = kernel(through), os.environ[FOLDER_VARIABLE]
     jp_asyncio_loop.run_until_complete(extension.stop_extension())
-    assert PLACE not in os.environ
+    assert FOLDER_VARIABLE not in os.environ
     assert not Path(place).exists()
-    monkeypatch.setenv(PLACE, place)
+    monkeypatch.setenv(FOLDER_VARIABLE, place)
     assert server_network("") is None
     with pytest.raises(TransportError, match="does not answer"):
         network.ask(QUESTION)

@@ -1,4 +1,4 @@
-"""What can be done with an answer that the browser holds: check it again, follow it back, take it elsewhere."""
+"""Routes of an answer that the browser holds: verification, chain of custody, export."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..custody import Custody, custody
 from .base import KnetHandler
 
 
-class Held(Record, frozen=True):
-    """An answer as the browser or a notebook holds it: a stranger's bytes."""
+class AnswerRequest(Record, frozen=True):
+    """An answer from the browser or a notebook, which is untrusted."""
 
     answer: Answer
     profile: str = ""
@@ -32,35 +32,35 @@ class Held(Record, frozen=True):
 
 
 class VerifyHandler(KnetHandler):
-    """POST {answer, embed}: every claim with its outcome."""
+    """POST {answer, embed}: the outcome of every claim."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body = self.body_as(Held)
+        body = self.body_as(AnswerRequest)
         self.reply(await self.work(self._verify, body))
 
-    def _verify(self, body: Held) -> VerificationReport:
+    def _verify(self, body: AnswerRequest) -> VerificationReport:
         return self.network_of(body.answer, body.profile).verify(body.answer, embed=body.embed)
 
 
-class Notebook(Record, frozen=True):
-    """A notebook as the browser has it open (nbformat), saved or not."""
+class NotebookRequest(Record, frozen=True):
+    """A notebook that is open in the browser (nbformat), saved or not."""
 
     notebook: dict[str, Any]
     profile: str = ""
 
 
 class NotebookHandler(KnetHandler):
-    """POST {notebook}: every claim of every answer in it, and whether it is what the reader sees."""
+    """POST {notebook}: the outcome of every claim of every answer in it, and of the comparison with the shown text."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body = self.body_as(Notebook)
+        body = self.body_as(NotebookRequest)
         self.reply(await self.work(self._verify, body))
 
-    def _verify(self, body: Notebook) -> list[NotebookReport]:
+    def _verify(self, body: NotebookRequest) -> list[NotebookReport]:
         def verify(answer: Answer) -> VerificationReport:
             return self.network_of(answer, body.profile).verify(answer)
 
@@ -73,14 +73,14 @@ class CustodyHandler(KnetHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body = self.body_as(Held)
+        body = self.body_as(AnswerRequest)
         self.reply(await self.work(self._custody, body))
 
-    def _custody(self, body: Held) -> Custody:
+    def _custody(self, body: AnswerRequest) -> Custody:
         return custody(self.network_of(body.answer, body.profile), body.answer, body.passage)
 
 
-class Exported(Record, frozen=True):
+class ExportedFile(Record, frozen=True):
     """A file for the browser to save."""
 
     name: str
@@ -94,14 +94,14 @@ class ExportHandler(KnetHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body = self.body_as(Held)
+        body = self.body_as(AnswerRequest)
         self.reply(await self.work(self._export, body))
 
-    def _export(self, body: Held) -> Exported:
+    def _export(self, body: AnswerRequest) -> ExportedFile:
         if body.format == "json":
             return _file("answer.json", "application/json", to_json(body.answer, indent=2).encode())
         if body.format not in ("prov", "ro-crate"):
-            raise ConfigError(f"{body.format[:40]!r} is no format.", hint="Ask for prov, ro-crate or json.")
+            raise ConfigError(f"{body.format[:40]!r} is not an export format.", hint="Ask for prov, ro-crate or json.")
         heads = self.network_of(body.answer, body.profile).chain.manifests.heads
         if body.format == "prov":
             data = json.dumps(prov_jsonld(body.answer, heads=heads), ensure_ascii=False, indent=2).encode()
@@ -109,5 +109,5 @@ class ExportHandler(KnetHandler):
         return _file("answer.crate.zip", "application/zip", ro_crate(body.answer, heads=heads))
 
 
-def _file(name: str, media_type: str, data: bytes) -> Exported:
-    return Exported(name=name, media_type=media_type, base64=base64.b64encode(data).decode())
+def _file(name: str, media_type: str, data: bytes) -> ExportedFile:
+    return ExportedFile(name=name, media_type=media_type, base64=base64.b64encode(data).decode())

@@ -1,4 +1,4 @@
-"""Asking: one JSON line for each thing that happens, until the answer; a closed connection withdraws the question."""
+"""Routes of a question: one JSON line for each event until the answer. A closed connection cancels the question."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from knet.errors import Cancelled, KnetError
 from knet.records import Record
 from knet.search.limits import DEADLINE_SECONDS, PASSAGES
 
-from ...protocol import Event, answered, asking, failed, node_done, phase, started, stopped
+from ...protocol import AskEvent, answered, asking, failed, node_done, phase, started, stopped
 from .base import KnetHandler
 
 
-class Question(Record, frozen=True):
-    """What the panel asks; the fields are those of `Network.ask`."""
+class AskRequest(Record, frozen=True):
+    """A question with its options; the fields are those of `Network.ask`."""
 
     question: str
     profile: str = ""
@@ -33,7 +33,7 @@ class Question(Record, frozen=True):
     deadline: float = DEADLINE_SECONDS  # a node
 
 
-Tell = Callable[[Event], None]
+Send = Callable[[AskEvent], None]
 
 
 class AskHandler(KnetHandler):
@@ -44,28 +44,28 @@ class AskHandler(KnetHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        question = self.body_as(Question)
+        question = self.body_as(AskRequest)
         self.set_header("Content-Type", "application/x-ndjson")
         self.set_header("X-Accel-Buffering", "no")  # nginx would hold the lines back
         self.set_header("Cache-Control", "no-store")
-        loop, events = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
+        loop, events = asyncio.get_running_loop(), asyncio.Queue[AskEvent | None]()
 
-        def tell(event: Event | None) -> None:
+        def send(event: AskEvent | None) -> None:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
         with self.service.asking() as (number, stop):
             self._stop = stop
-            tell(started(number))
-            work = loop.run_in_executor(self.service.pool, self._ask, question, stop, tell)
-            work.add_done_callback(lambda _: tell(None))
+            send(started(number))
+            work = loop.run_in_executor(self.service.pool, self._ask, question, stop, send)
+            work.add_done_callback(lambda _: send(None))
             while (event := await events.get()) is not None:
                 await self._send(event)
             await work
         self.finish(set_content_type="application/x-ndjson")
 
-    def _ask(self, question: Question, stop: threading.Event, tell: Tell) -> None:
+    def _ask(self, question: AskRequest, stop: threading.Event, send: Send) -> None:
         try:
-            network = self.service.clients.network(question.profile, lambda part: tell(phase(part)), stop=stop)
+            network = self.service.clients.network(question.profile, lambda part: send(phase(part)), stop=stop)
             answer = network.ask(
                 question.question,
                 k=question.k,
@@ -74,20 +74,20 @@ class AskHandler(KnetHandler):
                 private=question.private,
                 min_reliability=question.min_reliability,
                 deadline=question.deadline,
-                on_asking=lambda nodes: tell(asking(nodes)),
-                on_status=lambda node: tell(node_done(node)),
+                on_asking=lambda nodes: send(asking(nodes)),
+                on_status=lambda node: send(node_done(node)),
                 stop=stop,
             )
-            tell(answered(answer))
+            send(answered(answer))
         except Cancelled:
-            tell(stopped())
+            send(stopped())
         except KnetError as error:
-            tell(failed(error))
-        except Exception as error:  # whoever listens must hear of the end
+            send(failed(error))
+        except Exception as error:  # the listener must get a last event
             self.log.exception("A question failed.")
-            tell(failed(KnetError(f"The server failed: {type(error).__name__}.", hint="Its log says more.")))
+            send(failed(KnetError(f"The server failed: {type(error).__name__}.", hint="Its log says more.")))
 
-    async def _send(self, event: Event) -> None:
+    async def _send(self, event: AskEvent) -> None:
         try:
             self.write(to_json(event) + "\n")
             await self.flush()
@@ -95,21 +95,21 @@ class AskHandler(KnetHandler):
             self.on_connection_close()
 
     def on_connection_close(self) -> None:
-        """Whoever asked went away."""
+        """Cancel the question of a client that closed its connection."""
         if self._stop is not None:
             self._stop.set()
         super().on_connection_close()
 
 
-class Number(Record, frozen=True):
+class StopRequest(Record, frozen=True):
     id: str
 
 
 class StopHandler(KnetHandler):
-    """POST {id}: withdraws a question on the server."""
+    """POST {id}: cancel a question on the server."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body: dict[str, Any] = {"stopped": self.service.stop(self.body_as(Number).id)}
+        body: dict[str, Any] = {"stopped": self.service.stop(self.body_as(StopRequest).id)}
         self.reply(body)

@@ -1,4 +1,4 @@
-"""What every handler does the same way: records in, records out, one place where errors become statuses."""
+"""Base of the handlers: records in, records out, and the only place where errors become HTTP statuses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STATUSES: tuple[tuple[type[KnetError], int], ...] = (
     (CodecError, 400),
     (NotRegistered, 404),
     (NodeBusy, 409),
-    (Cancelled, 499),  # as nginx logs it where nobody waits for a reply
+    (Cancelled, 499),  # the status that nginx logs for a client that closed its connection
     (MissingExtra, 501),
     (ChainError, 502),
     (TransportError, 502),
@@ -45,44 +45,45 @@ T = TypeVar("T")
 
 
 def status_of(error: KnetError) -> int:
-    """The HTTP status that says what kind of failure this is."""
+    """Return the HTTP status of an error."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
 class KnetHandler(APIHandler):
-    """Base of all: signed-in users whom the server's authorizer lets use ``knet``."""
+    """Base of all handlers: for signed-in users to whom the server's authorizer grants ``knet``."""
 
     auth_resource = "knet"
     service: Service
 
     def initialize(self, service: Service) -> None:
         self.service = service
-        self.gone = threading.Event()  # set when whoever sent the request does not wait for its reply any more
+        self.closed = threading.Event()  # set when the client has closed its connection
 
     def on_connection_close(self) -> None:
-        self.gone.set()
+        self.closed.set()
         super().on_connection_close()
 
     def network(self, profile: str) -> Network:
-        """The client of a network, as long as somebody waits for it; for threads. Raises as `Clients.network`."""
-        return self.service.clients.network(profile, stop=self.gone)
+        """Return the client of a network, until the request is closed; for threads. Raises as `Clients.network`."""
+        return self.service.clients.network(profile, stop=self.closed)
 
     def network_of(self, answer: Answer, profile: str) -> Network:
-        """The same of the network that an answer came from, see `Clients.network_of`."""
-        return self.service.clients.network_of(answer, profile, stop=self.gone)
+        """Return the client of the network that an answer came from, see `Clients.network_of`."""
+        return self.service.clients.network_of(answer, profile, stop=self.closed)
 
     def body_as(self, kind: type[T]) -> T:
-        """The request's JSON as a record; answers 400 when it is none."""
+        """Return the request's JSON as a record; replies 400 to a malformed request."""
         with self.translated():
             return from_json(self.request.body or b"{}", kind)
 
     async def work(self, function: Callable[..., T], *arguments: Any, pool: Executor | None = None) -> T:
-        """Run something that waits in a thread; what goes wrong becomes the reply."""
+        """Run a blocking function in a thread; an error becomes the reply."""
         with self.translated():
             return await asyncio.get_running_loop().run_in_executor(pool or self.service.pool, function, *arguments)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
+        """Reply with the error that the block raises."""
         try:
             yield
         except KnetError as error:

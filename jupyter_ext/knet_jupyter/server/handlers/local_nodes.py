@@ -1,4 +1,4 @@
-"""Nodes of the user's own, over folders of the workspace."""
+"""Routes of the local nodes, which index folders of the workspace."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..local_nodes import LocalNode
 from .base import KnetHandler
 
 
-class NewNode(Record, frozen=True):
-    """A node to start: a new one over ``folder``, or one that exists. ``endpoint`` is its URL for others."""
+class StartRequest(Record, frozen=True):
+    """A node to start: a new one over ``folder``, or an existing one. ``endpoint`` is its URL for other machines."""
 
     name: str
     folder: str = ""
@@ -20,41 +20,41 @@ class NewNode(Record, frozen=True):
     profile: str = ""
 
 
-class Named(Record, frozen=True):
+class NodeName(Record, frozen=True):
     name: str
 
 
-class OwnHandler(KnetHandler):
-    """GET: my nodes and what they are doing. POST {name, folder}: start one."""
+class LocalNodesHandler(KnetHandler):
+    """GET: the local nodes with their states. POST {name, folder}: start one."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.reply(await self.work(self.service.own.nodes))
+        self.reply(await self.work(self.service.local_nodes.nodes))
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        self.reply(await self.work(self._start, self.body_as(NewNode)))
+        self.reply(await self.work(self._start, self.body_as(StartRequest)))
 
-    def _start(self, body: NewNode) -> LocalNode:
+    def _start(self, body: StartRequest) -> LocalNode:
         profile = self.network(body.profile).profile
-        return self.service.own.start(body.name, body.folder, profile, endpoint=body.endpoint)
+        return self.service.local_nodes.start(body.name, body.folder, profile, endpoint=body.endpoint)
 
 
-class OwnSyncHandler(KnetHandler):
-    """POST {name}: index what changed in its folder, and publish that."""
-
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        self.reply(await self.work(self.service.own.sync, self.body_as(Named).name))
-
-
-class OwnStopHandler(KnetHandler):
-    """POST {name}: stop serving; what it published stays published."""
+class SyncHandler(KnetHandler):
+    """POST {name}: index the changes in the node's folder, and publish them."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        self.reply(await self.work(self.service.own.stop, self.body_as(Named).name))
+        self.reply(await self.work(self.service.local_nodes.sync, self.body_as(NodeName).name))
+
+
+class StopNodeHandler(KnetHandler):
+    """POST {name}: stop serving; the publications of the node remain."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        self.reply(await self.work(self.service.local_nodes.stop, self.body_as(NodeName).name))

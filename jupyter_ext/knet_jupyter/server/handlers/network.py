@@ -1,4 +1,4 @@
-"""The network itself: how the connection stands, its nodes, and the picture of it."""
+"""Routes of the network: connection state, health, nodes and overview."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from tornado import web
 from knet.records import Record
 from knet.routing.node_info import NodeInfo
 
-from ...protocol import State
+from ...protocol import ConnectionState
 from ..overview import Overview, overview
 from .base import KnetHandler
 
 
-class Which(Record, frozen=True):
+class ConnectRequest(Record, frozen=True):
     profile: str = ""
 
 
 class StateHandler(KnetHandler):
-    """GET: how the connection stands; starts nothing."""
+    """GET: the state of the connection; starts nothing."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.reply(self.service.clients.state(self.get_query_argument("profile", "")))  # waits for nothing
+        self.reply(self.service.clients.state(self.get_query_argument("profile", "")))  # does not block
 
 
 class ConnectHandler(KnetHandler):
-    """POST {profile}: connects, which starts the embedded network if that is the one."""
+    """POST {profile}: connect, which starts the demo network if the profile is `demo`."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        self.reply(await self.work(self._connect, self.body_as(Which).profile))
+        self.reply(await self.work(self._connect, self.body_as(ConnectRequest).profile))
 
-    def _connect(self, profile: str) -> State:
+    def _connect(self, profile: str) -> ConnectionState:
         self.network(profile)
         return self.service.clients.state(profile)
 
 
-class PulseHandler(KnetHandler):
-    """GET: the connection, whether each node answers, and what mine are doing; starts nothing."""
+class HealthHandler(KnetHandler):
+    """GET: the health of the connection, of each node, and of the local nodes; starts nothing."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
         profile = self.get_query_argument("profile", "")
-        self.reply(await self.work(self.service.pulses.take, profile, pool=self.service.lookers))
+        self.reply(await self.work(self.service.health.snapshot, profile, pool=self.service.health_pool))
 
 
 class NodesHandler(KnetHandler):
-    """GET: every node with what it holds and how reliable it has proven."""
+    """GET: every node with its contents and its reliability."""
 
     @web.authenticated
     @authorized
@@ -61,13 +61,13 @@ class NodesHandler(KnetHandler):
         return self.network(profile).nodes()
 
 
-class LandscapeHandler(KnetHandler):
-    """GET: the map of topics, reliability over time, what I rated and whom I trust."""
+class OverviewHandler(KnetHandler):
+    """GET: the map of topics, reliability over time, and this user's ratings and trust."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.reply(await self.work(self._landscape, self.get_query_argument("profile", "")))
+        self.reply(await self.work(self._overview, self.get_query_argument("profile", "")))
 
-    def _landscape(self, profile: str) -> Overview:
+    def _overview(self, profile: str) -> Overview:
         return overview(self.network(profile))

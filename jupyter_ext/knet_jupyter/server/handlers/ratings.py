@@ -1,4 +1,4 @@
-"""Ratings: queue one, see what sending them costs, send them."""
+"""Routes of the ratings: queue one, estimate the cost of sending, send them, withdraw one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from knet.records import Answer, Rating, Record
 from .base import KnetHandler
 
 
-class Verdict(Record, frozen=True):
-    """A verdict (-1 to 1) on an answer, or on one passage of it (from 1)."""
+class RatingRequest(Record, frozen=True):
+    """A rating (-1 to 1) of an answer, or of one passage of it (from 1)."""
 
     answer: Answer
     value: float
@@ -24,64 +24,68 @@ class Verdict(Record, frozen=True):
     profile: str = ""
 
 
-class Queued(Record, frozen=True):
-    """A rating that waits: whom it is about, how it judges (-100 to 100), and the CID of the receipt it is bound to."""
+class QueuedRating(Record, frozen=True):
+    """A queued rating: the rated node, the value (-100 to 100), and the CID of the receipt that it is bound to."""
 
     node: int
     value: int
     receipt: str
 
 
-class Pending(Record, frozen=True):
-    """Ratings that wait, and what it takes to put them on chain; ``problem`` says why that is not known.
+class PendingRatings(Record, frozen=True):
+    """Queued ratings, and the cost of putting them on chain; ``problem`` tells why the cost is unknown.
 
-    ``rated`` is what was queued just now.
+    ``rated`` holds the ratings that this request queued.
     """
 
-    ratings: list[Queued]
+    ratings: list[QueuedRating]
     cost: Cost | None
     problem: str = ""
     rated: list[Rating] = []
 
 
-class Sent(Record, frozen=True):
+class Transactions(Record, frozen=True):
+    """The hashes of the transactions that put ratings on chain."""
+
     transactions: list[str]
 
 
-class Withdrawn(Record, frozen=True):
-    """A rating that shall wait no more, by the CID of its receipt."""
+class WithdrawRequest(Record, frozen=True):
+    """A queued rating to withdraw, named by the CID of its receipt."""
 
     receipt: str
     profile: str = ""
 
 
-class Consent(Record, frozen=True):
-    """To send what waits; ``bond`` is the most wei to put at stake, as it was shown (in digits: JSON's numbers end)."""
+class FlushRequest(Record, frozen=True):
+    """Consent to send the queue; ``bond`` is the maximum stake in wei, in digits because it exceeds JSON's numbers."""
 
     bond: str = "0"
     profile: str = ""
 
 
-class _Waiting(KnetHandler):
-    """Says what waits."""
+class _PendingHandler(KnetHandler):
+    """Base of the handlers that reply with the queue."""
 
-    def _pending(self, profile: str, rated: Sequence[Rating] = ()) -> Pending:
+    def _pending(self, profile: str, rated: Sequence[Rating] = ()) -> PendingRatings:
         network = self.network(profile)
-        waiting = network.pending_ratings()
+        pending = network.pending_ratings()
         queued = [
-            Queued(node=rating.receipt.receipt.node, value=rating.value, receipt=str(cid_of(rating.receipt.receipt)))
-            for rating in waiting
+            QueuedRating(
+                node=rating.receipt.receipt.node, value=rating.value, receipt=str(cid_of(rating.receipt.receipt))
+            )
+            for rating in pending
         ]
         cost, problem = None, ""
         try:
-            cost = network.rating_cost() if waiting else None
-        except ChainError as error:  # they wait all the same
+            cost = network.rating_cost() if pending else None
+        except ChainError as error:  # the queue is shown without its cost
             problem = str(error)
-        return Pending(ratings=queued, cost=cost, problem=problem, rated=list(rated))
+        return PendingRatings(ratings=queued, cost=cost, problem=problem, rated=list(rated))
 
 
-class RatingsHandler(_Waiting):
-    """GET: what waits and what it costs. POST {answer, value, passage}: queue one more."""
+class RatingsHandler(_PendingHandler):
+    """GET: the queue and its cost. POST {answer, value, passage}: queue a rating."""
 
     @web.authenticated
     @authorized
@@ -91,37 +95,37 @@ class RatingsHandler(_Waiting):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body = self.body_as(Verdict)
+        body = self.body_as(RatingRequest)
         rated = await self.work(self._rate, body)
         self.reply(await self.work(self._pending, body.profile, rated))
 
-    def _rate(self, body: Verdict) -> list[Rating]:
+    def _rate(self, body: RatingRequest) -> list[Rating]:
         return self.network_of(body.answer, body.profile).rate(body.answer, body.value, passage=body.passage)
 
 
-class WithdrawHandler(_Waiting):
-    """POST {receipt, profile}: take one back."""
+class WithdrawHandler(_PendingHandler):
+    """POST {receipt, profile}: withdraw a queued rating."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        body = self.body_as(Withdrawn)
+        body = self.body_as(WithdrawRequest)
         await self.work(self._withdraw, body)
         self.reply(await self.work(self._pending, body.profile))
 
-    def _withdraw(self, body: Withdrawn) -> None:
+    def _withdraw(self, body: WithdrawRequest) -> None:
         self.network(body.profile).withdraw_rating(Cid.parse(body.receipt))
 
 
 class FlushHandler(KnetHandler):
-    """POST {bond, profile}: put what waits on chain."""
+    """POST {bond, profile}: put the queue on chain."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        self.reply(await self.work(self._flush, self.body_as(Consent)))
+        self.reply(await self.work(self._flush, self.body_as(FlushRequest)))
 
-    def _flush(self, body: Consent) -> Sent:
+    def _flush(self, body: FlushRequest) -> Transactions:
         if not body.bond.isdecimal():
-            raise ConfigError("A bond is a number of wei.")
-        return Sent(transactions=self.network(body.profile).flush_ratings(bond=int(body.bond)))
+            raise ConfigError(f"{body.bond[:40]!r} is not a number of wei.", hint="Send the bond in decimal digits.")
+        return Transactions(transactions=self.network(body.profile).flush_ratings(bond=int(body.bond)))
