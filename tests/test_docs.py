@@ -164,6 +164,14 @@ def test_test_named_in_the_threat_model_exists() -> None:
     assert tests - defined == set()
 
 
+def test_contract_function_in_the_protocol_exists() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "contracts" / "src").rglob("*.sol"))
+    protocol = (DOCS / "protocol.md").read_text(encoding="utf-8")
+    called = re.findall(r"`(\w+)\((?:\w+(?:, \w+)*)?\)`", protocol) + re.findall(r"`(challenge\w+)`", protocol)
+    assert {"publish", "submit", "challengeLeaf"} <= set(called)
+    assert [name for name in called if not re.search(rf"\b(?:function|event) {name}\b", sources)] == []
+
+
 def imports(code: str) -> set[tuple[str, str]]:
     """Return module and name of every import from the project's packages."""
     return {
