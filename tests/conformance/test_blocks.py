@@ -1,6 +1,6 @@
-"""What every block store does, whatever is behind it.
+"""Conformance tests of every block store.
 
-The Kubo case runs over js-ipfs, whose RPC is Kubo's and which npm can install, or over a daemon of yours (`kubo_rpc`).
+The Kubo case runs over js-ipfs, whose RPC is Kubo's and which npm can install, or over the daemon of `kubo_rpc`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from knet.errors import BlockNotFound, CodecError, StoreError
 from knet.records import Manifest, Space
 from tests.content.support import publish
 
-ABSENT = Cid.of(b"nobody ever put this block anywhere, knet")
+ABSENT = Cid.of(b"this block was never put anywhere, knet")
 USES_KUBO = [pytest.mark.ipfs, pytest.mark.timeout(900)]  # the first run installs 900 packages
 
 
 @pytest.fixture
 def kubo(kubo_rpc: str) -> Iterator[KuboStore]:
-    store = KuboStore(kubo_rpc, deadline=8)  # js-ipfs takes all of it to find that a block is not there
+    store = KuboStore(kubo_rpc, deadline=8)  # js-ipfs uses all of it to report a missing block
     yield store
     store.close()
 
@@ -55,7 +55,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlockStore
 
 @pytest.mark.parametrize("codec", [RAW, DAG_CBOR])
 @pytest.mark.parametrize("data", [b"", b"\xa0", b"text", bytes(70_000), bytes(MAX_BLOCK)], ids=len)
-def test_what_is_put_is_there_under_its_cid(store: BlockStore, data: bytes, codec: int) -> None:
+def test_put_block_is_found_under_its_cid(store: BlockStore, data: bytes, codec: int) -> None:
     cid = store.put(data, codec)
     assert cid == Cid.of(data, codec)
     assert store.has(cid)
@@ -63,18 +63,18 @@ def test_what_is_put_is_there_under_its_cid(store: BlockStore, data: bytes, code
     assert cid.digest in {kept.digest for kept in store}
 
 
-def test_putting_again_changes_nothing(store: BlockStore) -> None:
+def test_second_put_changes_nothing(store: BlockStore) -> None:
     assert store.put(b"twice") == store.put(b"twice")
     assert [cid.digest for cid in store].count(Cid.of(b"twice").digest) == 1
 
 
-def test_what_was_never_put_is_not_found(store: BlockStore) -> None:
+def test_unknown_block_is_not_found(store: BlockStore) -> None:
     assert not store.has(ABSENT)
     with pytest.raises(BlockNotFound, match=str(ABSENT)):
         store.get(ABSENT)
 
 
-def test_deleting_forgets_and_may_be_repeated(store: BlockStore) -> None:
+def test_delete_removes_block_and_may_be_repeated(store: BlockStore) -> None:
     cid = store.put(b"for a while")
     store.delete(cid)
     store.delete(cid)
@@ -84,12 +84,12 @@ def test_deleting_forgets_and_may_be_repeated(store: BlockStore) -> None:
     assert cid.digest not in {kept.digest for kept in store}
 
 
-def test_a_block_over_the_limit_is_refused(store: BlockStore) -> None:
+def test_block_over_the_limit_is_refused(store: BlockStore) -> None:
     with pytest.raises(StoreError, match=str(MAX_BLOCK)):
         store.put(bytes(MAX_BLOCK + 1))
 
 
-def test_records_go_in_and_come_out(store: BlockStore) -> None:
+def test_record_is_stored_and_read_back(store: BlockStore) -> None:
     space = Space(model="words", weights=bytes(32), dimension=4)
     cid = put_record(store, space)
     assert get_record(store, cid, Space) == space
@@ -97,14 +97,14 @@ def test_records_go_in_and_come_out(store: BlockStore) -> None:
         get_record(store, cid, Manifest)
 
 
-def test_a_whole_collection_is_copied_into_it(store: BlockStore) -> None:
+def test_collection_is_copied_into_store(store: BlockStore) -> None:
     node = MemoryStore()
     root = publish(node)
     fetch_dag(node, root, store)
     assert dict(walk(store, root)) == dict(walk(node, root))
 
 
-def test_a_collection_leaves_it_and_comes_back_as_a_car(store: BlockStore) -> None:
+def test_collection_survives_export_and_import_as_car(store: BlockStore) -> None:
     root = publish(store, sequence=2)
     blocks = dict(walk(store, root))
     archive = BytesIO(b"".join(write_car([root], walk(store, root))))
@@ -117,7 +117,7 @@ def test_a_collection_leaves_it_and_comes_back_as_a_car(store: BlockStore) -> No
 
 @pytest.mark.ipfs
 @pytest.mark.timeout(900)
-def test_the_daemon_reads_our_cars_and_we_read_its(kubo: KuboStore) -> None:
+def test_daemon_and_knet_read_each_others_cars(kubo: KuboStore) -> None:
     ours = MemoryStore()
     root = publish(ours, sequence=3)
     archive = b"".join(write_car([root], walk(ours, root)))
@@ -136,7 +136,7 @@ def test_the_daemon_reads_our_cars_and_we_read_its(kubo: KuboStore) -> None:
 
 @pytest.mark.ipfs
 @pytest.mark.timeout(900)
-def test_garbage_collection_spares_what_is_pinned_and_nothing_else(kubo: KuboStore) -> None:
+def test_garbage_collection_deletes_unpinned_blocks_only(kubo: KuboStore) -> None:
     kept, left = publish(kubo, sequence=4), publish(kubo, sequence=5)
     root = put_bundle(kubo, kept)
     kubo.pin(root)
@@ -152,7 +152,7 @@ def rpc_url(kubo: KuboStore) -> str:
 
 @pytest.mark.ipfs
 @pytest.mark.timeout(900)
-def test_a_pinned_collection_is_kept_until_unpinned(kubo: KuboStore) -> None:
+def test_pinned_collection_is_kept_until_unpinned(kubo: KuboStore) -> None:
     root = publish(kubo)
     kubo.pin(root)
     assert dict(walk(kubo, root))

@@ -1,4 +1,4 @@
-"""Who keeps blocks for others: a pinning service by its specification."""
+"""Test doubles of block providers: a pinning service by its specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from knet.http import HttpClient
 
 @dataclass
 class ByHash:
-    """Blocks as IPFS implementations keep them: by hash, whatever codec they were put with."""
+    """Block store keyed by hash without the codec, as in IPFS implementations."""
 
     blocks: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class ByHash:
 
 @dataclass
 class Account:
-    """One account of a pinning service (https://ipfs.github.io/pinning-services-api-spec/), and its gateway's blocks.
+    """Account of a pinning service (https://ipfs.github.io/pinning-services-api-spec/), and its gateway's blocks.
 
     It fetches what it pins from the origins it is given, recursively as IPFS does: predecessors of manifests included.
     """

@@ -1,4 +1,4 @@
-"""A published collection in miniature, and a web server for it."""
+"""A small published collection, and a web server for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START_SECONDS = 60.0
 
 @contextmanager
 def gateway(source: BlockSource, app: FastAPI | None = None) -> Iterator[str]:
-    """The URL of a real gateway over ``source``, or of another web application."""
+    """Serve a real gateway over ``source``, or another web application; yield its URL."""
     if app is None:
         app = FastAPI()
         add_problem_handlers(app)
@@ -45,7 +45,7 @@ def gateway(source: BlockSource, app: FastAPI | None = None) -> Iterator[str]:
 
 
 def publish(store: BlockStore, *, shards: int = 2, sequence: int = 1, previous: Cid | None = None) -> Cid:
-    """A manifest of ``shards`` shards, each of three chunks of one document: its CID."""
+    """Store a manifest of ``shards`` shards, each of three chunks of one document; return its CID."""
     space = put_record(store, Space(model="words", weights=bytes(32), dimension=DIMENSION))
     card = Card(
         title="Birds",

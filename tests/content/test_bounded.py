@@ -1,4 +1,4 @@
-"""Blocks kept in no more room than they are given."""
+"""Tests of the disk cache of blocks with a size limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def on_disk(path: Path) -> int:
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
 
 
-def test_what_was_least_lately_used_makes_room(tmp_path: Path) -> None:
+def test_least_recently_used_block_is_evicted(tmp_path: Path) -> None:
     store = BoundedStore(tmp_path, 3000)
     cids = [store.put(block(number)) for number in range(3)]
     store.get(cids[0])
@@ -33,7 +33,7 @@ def test_what_was_least_lately_used_makes_room(tmp_path: Path) -> None:
     assert on_disk(tmp_path) == 3000
 
 
-def test_a_block_put_twice_counts_once(tmp_path: Path) -> None:
+def test_block_put_twice_counts_once(tmp_path: Path) -> None:
     store = BoundedStore(tmp_path, 2000)
     first = store.put(block(1))
     for _ in range(5):
@@ -44,7 +44,7 @@ def test_a_block_put_twice_counts_once(tmp_path: Path) -> None:
     assert on_disk(tmp_path) == 2000
 
 
-def test_the_bound_holds_over_restarts(tmp_path: Path) -> None:
+def test_size_limit_holds_after_restart(tmp_path: Path) -> None:
     store = BoundedStore(tmp_path, 10_000)
     cids = [store.put(block(number)) for number in range(8)]
     for age, cid in enumerate(reversed(cids)):
@@ -55,7 +55,7 @@ def test_the_bound_holds_over_restarts(tmp_path: Path) -> None:
     assert not BoundedStore(tmp_path, 4000).has(cids[0])
 
 
-def test_what_was_forgotten_is_fetched_again(tmp_path: Path) -> None:
+def test_evicted_block_is_fetched_again(tmp_path: Path) -> None:
     elsewhere = MemoryStore()
     cids: list[Cid] = [elsewhere.put(block(number)) for number in range(5)]
     kept = LayeredStore(BoundedStore(tmp_path, 2000), elsewhere)

@@ -1,4 +1,4 @@
-"""The codec against an independent implementation: the strict, pure-Python `dag-cbor`."""
+"""Tests of the codec against an independent implementation: the strict, pure-Python `dag-cbor`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ LEAVES = {
 
 
 def any_of(kind: Any) -> st.SearchStrategy[Any]:
-    """Values of a field's type."""
+    """Return a strategy for values of a field's type."""
     if kind in LEAVES:
         return LEAVES[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -77,7 +77,7 @@ def any_record(kind: type[msgspec.Struct]) -> st.SearchStrategy[msgspec.Struct]:
 
 
 def for_oracle(value: Any) -> Any:
-    """A record as the oracle wants it: dicts, and CIDs of its own type."""
+    """Return a record in the reference library's types: dicts, and its CIDs."""
     if isinstance(value, Cid):
         return CID.decode(value.raw)
     if isinstance(value, msgspec.Struct):
@@ -93,7 +93,7 @@ def for_oracle(value: Any) -> Any:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_every_record_encodes_as_the_oracle_does_and_comes_back(kind: type[Record], data: st.DataObject) -> None:
+def test_record_encodes_as_dag_cbor_library_and_decodes(kind: type[Record], data: st.DataObject) -> None:
     record = data.draw(any_record(kind))
     block = encode(record)
     assert block == dag_cbor.encode(for_oracle(record))
@@ -102,7 +102,7 @@ def test_every_record_encodes_as_the_oracle_does_and_comes_back(kind: type[Recor
 
 
 @given(CIDS)
-def test_cids_are_those_of_multiformats(cid: Cid) -> None:
+def test_cid_equals_that_of_multiformats(cid: Cid) -> None:
     assert str(CID.decode(cid.raw).set(base="base32")) == str(cid)
     assert Cid.parse(str(cid)) == cid
     assert Cid.parse(str(CID.decode(cid.raw).set(base="base58btc"))) == cid
@@ -111,13 +111,13 @@ def test_cids_are_those_of_multiformats(cid: Cid) -> None:
 @pytest.mark.parametrize(
     "text", ["", "b", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPpm4"[:20], "bafkqaaa", "../../x", "é"]
 )
-def test_what_is_no_cid_of_ours_is_refused(text: str) -> None:
+def test_unsupported_cid_is_refused(text: str) -> None:
     with pytest.raises(CodecError):
         Cid.parse(text)
 
 
 @given(st.binary(max_size=200))
-def test_noise_is_refused_or_canonical(noise: bytes) -> None:
+def test_random_bytes_are_refused_or_canonical(noise: bytes) -> None:
     try:
         found = decode(noise, Document)
     except CodecError:
@@ -126,7 +126,7 @@ def test_noise_is_refused_or_canonical(noise: bytes) -> None:
 
 
 @given(st.data())
-def test_a_damaged_record_is_refused_or_another_canonical_record(data: st.DataObject) -> None:
+def test_damaged_record_is_refused_or_decodes_to_another(data: st.DataObject) -> None:
     _, block = block_of(data.draw(any_record(Manifest)))
     damaged = bytearray(block)
     damaged[data.draw(st.integers(0, len(block) - 1))] ^= data.draw(st.integers(1, 255))
@@ -139,8 +139,8 @@ def test_a_damaged_record_is_refused_or_another_canonical_record(data: st.DataOb
 
 
 @pytest.mark.parametrize("length", [4, 23, 24, 25, 32, 33, 34, 35, 37, 255, 256, 257, 65_535, 65_536, 70_000])
-def test_bytes_that_begin_like_a_cid_stay_bytes(length: int) -> None:
-    """One digest in 2,500 does; as a link it would keep other IPFS implementations from reading the block."""
+def test_bytes_with_the_prefix_of_a_cid_stay_bytes(length: int) -> None:
+    """One digest in 2,500 is affected; other IPFS implementations cannot read the block if it becomes a link."""
     begins_like_one = (b"\x01\x09\x1c\x00" + bytes(length))[:length]
     record = records.Lexical(terms=[], df=begins_like_one, lengths=begins_like_one)
     assert libipld.encode_dag_cbor(begins_like_one)[:2] == b"\xd8\x2a"
@@ -148,7 +148,7 @@ def test_bytes_that_begin_like_a_cid_stay_bytes(length: int) -> None:
     assert decode(encode(record), records.Lexical) == record
 
 
-def test_a_link_that_is_none_of_ours_is_refused() -> None:
+def test_link_to_unsupported_cid_is_refused() -> None:
     record = records.Lexical(terms=[], df=b"\x01\x09\x1c\x00", lengths=b"")
     block = libipld.encode_dag_cbor(msgspec.to_builtins(record, builtin_types=(bytes,)))
     assert b"\xd8\x2a" in block
@@ -156,7 +156,7 @@ def test_a_link_that_is_none_of_ours_is_refused() -> None:
         decode(block, records.Lexical)
 
 
-def test_integers_that_are_not_minimal_are_refused() -> None:
+def test_non_minimal_integer_is_refused() -> None:
     block = encode(records.Tombstone(start=1, stop=2))
     assert block.count(b"\x01") == 1
     with pytest.raises(CodecError, match="canonical"):
@@ -176,13 +176,13 @@ def recursion_limit(limit: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     "level", [b"\x81", b"\xa1\x61a", b"\xd8\x2a", b"\x82\x00", b"\x9a\x00\x00\x00\x01", b"\x82\x81\x00"]
 )
-def test_deep_nesting_neither_crashes_nor_passes(level: bytes) -> None:
-    """Importing web3 lifts the recursion limit to ten million, by which the decoder would run off its stack."""
+def test_nesting_over_the_limit_is_refused(level: bytes) -> None:
+    """web3 raises the recursion limit to ten million on import, at which the decoder would overflow its stack."""
     with recursion_limit(10_000_000), pytest.raises(CodecError, match="deep"):
         decode_plain(level * 200_000 + b"\x80")
 
 
-def test_what_nests_as_deep_as_allowed_is_read() -> None:
+def test_nesting_at_the_limit_is_read() -> None:
     block = b"\x81" * (MAX_NESTING - 1) + b"\x00"
     assert decode_plain(block) == libipld.decode_dag_cbor(block)
     with pytest.raises(CodecError, match="deep"):
@@ -190,7 +190,7 @@ def test_what_nests_as_deep_as_allowed_is_read() -> None:
 
 
 @pytest.mark.parametrize("block", [b"", b"\x81", b"\x9f\xff", b"\x5f\x41a\xff", b"\x9b" + b"\xff" * 8, b"\x45ab"])
-def test_blocks_cut_short_or_of_indefinite_length_are_refused(block: bytes) -> None:
+def test_truncated_or_indefinite_block_is_refused(block: bytes) -> None:
     with pytest.raises(CodecError):
         decode_plain(block)
 

@@ -1,4 +1,4 @@
-"""Everything a manifest leads to, and how it travels: walked, fetched, archived."""
+"""Tests of the DAG under a manifest: walk, fetch, archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCKS = 3 + 2 * 5 + 1  # manifest, card, space; shard, chunks, vectors, documen
 
 
 class Counting(MemoryStore):
-    """Remembers what it was asked for."""
+    """Block source that records the requested CIDs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Counting(MemoryStore):
         return super().get(cid)
 
 
-def test_a_walk_reaches_every_block_once_and_the_root_first() -> None:
+def test_walk_yields_every_block_once_root_first() -> None:
     store = MemoryStore()
     root = publish(store)
     found = list(walk(store, root))
@@ -42,7 +42,7 @@ def test_a_walk_reaches_every_block_once_and_the_root_first() -> None:
     assert all(cid.check(block) == block for cid, block in found)
 
 
-def test_a_walk_goes_depth_first_in_the_order_of_links() -> None:
+def test_walk_is_depth_first_in_the_order_of_links() -> None:
     store = MemoryStore()
     leaves = [store.put(bytes([n])) for n in range(3)]
     inner = store.put(libipld.encode_dag_cbor([leaves[2].raw, leaves[0].raw]), DAG_CBOR)
@@ -50,7 +50,7 @@ def test_a_walk_goes_depth_first_in_the_order_of_links() -> None:
     assert list(reachable(store, root)) == [root, leaves[1], inner, leaves[2], leaves[0]]
 
 
-def test_the_manifests_before_are_history() -> None:
+def test_walk_with_history_includes_earlier_manifests() -> None:
     store = MemoryStore()
     first = publish(store)
     second = publish(store, sequence=2, previous=first)
@@ -58,14 +58,14 @@ def test_the_manifests_before_are_history() -> None:
     assert {first, second} < set(reachable(store, second, history=True))
 
 
-def test_reachable_reads_no_raw_block() -> None:
+def test_reachable_reads_no_raw_blocks() -> None:
     store = Counting()
     root = publish(store)
     assert set(reachable(store, root)) == set(store)
     assert all(cid.codec == DAG_CBOR for cid in store.asked)
 
 
-def test_following_a_node_costs_the_difference() -> None:
+def test_fetch_of_next_manifest_fetches_the_difference() -> None:
     node, follower = Counting(), MemoryStore()
     first = publish(node)
     assert fetch_dag(node, first, follower) == BLOCKS
@@ -81,7 +81,7 @@ def test_following_a_node_costs_the_difference() -> None:
     assert set(follower) == set(node)
 
 
-def test_a_missing_block_is_named() -> None:
+def test_missing_block_is_named() -> None:
     store = MemoryStore()
     root = publish(store)
     shard = get_record(store, get_record(store, root, Manifest).shards[1].shard, Shard)
@@ -92,7 +92,7 @@ def test_a_missing_block_is_named() -> None:
         fetch_dag(store, root, MemoryStore())
 
 
-def test_a_hostile_dag_ends_at_the_limit() -> None:
+def test_hostile_dag_stops_at_the_limit() -> None:
     store = MemoryStore()
     bomb = store.put(b"x")
     for _ in range(50):
@@ -102,12 +102,12 @@ def test_a_hostile_dag_ends_at_the_limit() -> None:
 
 
 @pytest.mark.parametrize("block", [b"", b"\xff", b"\x81" * 100_000, b"\xd8\x2a\x40"])
-def test_a_block_that_is_not_dag_cbor_is_an_error(block: bytes) -> None:
+def test_block_with_wrong_codec_is_refused(block: bytes) -> None:
     with pytest.raises(CodecError):
         links(Cid.of(block, DAG_CBOR), block)
 
 
-def test_links_come_from_typed_fields() -> None:
+def test_links_are_found_in_all_fields() -> None:
     store = MemoryStore()
     manifest = get_record(store, publish(store), Manifest)
     card = store.get(manifest.card)
@@ -117,7 +117,7 @@ def test_links_come_from_typed_fields() -> None:
     assert get_record(store, manifest.space, Space).model == "words"
 
 
-def test_a_collection_travels_as_a_car() -> None:
+def test_collection_is_copied_as_car() -> None:
     store, copy = MemoryStore(), MemoryStore()
     root = publish(store)
     archive = io.BytesIO(b"".join(write_car([root], walk(store, root))))

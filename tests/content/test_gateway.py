@@ -1,4 +1,4 @@
-"""The trustless gateway: served by a node, read by knet, over real HTTP."""
+"""Tests of the trustless gateway of a node with knet's client, over real HTTP."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def ask(url: str, accept: str = "", method: str = "GET", **headers: str) -> tupl
 # --- what a node answers -------------------------------------------------------------------------------------------
 
 
-def test_a_raw_block_comes_with_the_headers_of_the_specification(store: MemoryStore, root: Cid, url: str) -> None:
+def test_raw_block_has_the_specified_headers(store: MemoryStore, root: Cid, url: str) -> None:
     status, headers, body = ask(f"{url}/ipfs/{root}?format=raw")
     assert (status, body) == (200, store.get(root))
     assert headers["Content-Type"] == RAW
@@ -81,7 +81,7 @@ def test_a_raw_block_comes_with_the_headers_of_the_specification(store: MemorySt
     assert "immutable" in headers["Cache-Control"]
 
 
-def test_a_car_holds_everything_under_the_root(store: MemoryStore, root: Cid, url: str) -> None:
+def test_car_reply_holds_everything_under_the_root(store: MemoryStore, root: Cid, url: str) -> None:
     status, headers, body = ask(f"{url}/ipfs/{root}?format=car")
     roots, blocks = read_car(io.BytesIO(body))
     assert status == 200
@@ -92,7 +92,7 @@ def test_a_car_holds_everything_under_the_root(store: MemoryStore, root: Cid, ur
 
 
 @pytest.mark.parametrize("scope", ["block", "entity"])
-def test_a_car_of_one_block(store: MemoryStore, root: Cid, url: str, scope: str) -> None:
+def test_car_reply_with_block_scope_holds_one_block(store: MemoryStore, root: Cid, url: str, scope: str) -> None:
     _, _, body = ask(f"{url}/ipfs/{root}?format=car&dag-scope={scope}")
     assert list(read_car(io.BytesIO(body))[1]) == [(root, store.get(root))]
 
@@ -109,7 +109,7 @@ def test_a_car_of_one_block(store: MemoryStore, root: Cid, url: str, scope: str)
         ("text/html", "?format=car&car-version=1", CAR),
     ],
 )
-def test_the_format_is_negotiated(root: Cid, url: str, accept: str, query: str, expected: str) -> None:
+def test_gateway_negotiates_format(root: Cid, url: str, accept: str, query: str, expected: str) -> None:
     status, headers, _ = ask(f"{url}/ipfs/{root}{query}", accept)
     assert (status, headers["Content-Type"].split(";")[0]) == (200, expected)
 
@@ -133,7 +133,7 @@ def test_the_format_is_negotiated(root: Cid, url: str, accept: str, query: str, 
         (f"{ABSENT}?format=car", "", 404),
     ],
 )
-def test_what_cannot_be_answered_is_a_problem(root: Cid, url: str, path: str, accept: str, status: int) -> None:
+def test_invalid_request_is_answered_with_a_problem(root: Cid, url: str, path: str, accept: str, status: int) -> None:
     found, headers, body = ask(f"{url}/ipfs/{path.format(root=root)}", accept)
     assert found == status
     assert headers["Content-Type"] == "application/problem+json"
@@ -141,7 +141,7 @@ def test_what_cannot_be_answered_is_a_problem(root: Cid, url: str, path: str, ac
 
 
 @pytest.mark.parametrize("kind", ["raw", "car"])
-def test_head_and_conditional_requests_carry_no_body(root: Cid, url: str, kind: str) -> None:
+def test_head_and_conditional_replies_have_no_body(root: Cid, url: str, kind: str) -> None:
     address = f"{url}/ipfs/{root}?format={kind}"
     status, headers, body = ask(address, method="HEAD")
     assert (status, body) == (200, b"")
@@ -149,7 +149,7 @@ def test_head_and_conditional_requests_carry_no_body(root: Cid, url: str, kind: 
     assert (status, body, again["ETag"]) == (304, b"", headers["ETag"])
 
 
-def test_what_may_not_be_seen_looks_absent(store: MemoryStore, root: Cid) -> None:
+def test_hidden_block_looks_absent(store: MemoryStore, root: Cid) -> None:
     app = FastAPI()
     add_problem_handlers(app)
     shard = get_record(store, root, Manifest).shards[0].shard
@@ -162,9 +162,7 @@ def test_what_may_not_be_seen_looks_absent(store: MemoryStore, root: Cid) -> Non
         assert test.get("/openapi.json").status_code == 200
 
 
-def test_a_car_that_cannot_be_finished_is_never_taken_for_whole(
-    store: MemoryStore, root: Cid, url: str, client: HttpClient
-) -> None:
+def test_aborted_car_reply_is_refused(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
     store.delete(get_record(store, root, Manifest).shards[1].shard)
     with pytest.raises((BadReply, Unreachable)):
         client.get(f"{url}/ipfs/{root}?format=car", deadline=30, max_bytes=1 << 20)
@@ -173,13 +171,13 @@ def test_a_car_that_cannot_be_finished_is_never_taken_for_whole(
 # --- what knet makes of a gateway ----------------------------------------------------------------------------------
 
 
-def test_a_collection_is_fetched_through_a_gateway(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
+def test_collection_is_fetched_through_gateway(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
     mine = MemoryStore()
     fetch_dag(GatewaySource(client, [DEAD, f"{url}/"]), root, mine)
     assert dict(walk(mine, root)) == dict(walk(store, root))
 
 
-def test_a_fetched_block_is_kept(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
+def test_fetched_block_is_stored_locally(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
     mine = LayeredStore(MemoryStore(), GatewaySource(client, [url]))
     assert not mine.has(root)
     assert mine.get(root) == store.get(root)
@@ -188,7 +186,7 @@ def test_a_fetched_block_is_kept(store: MemoryStore, root: Cid, url: str, client
     assert mine.get(root)
 
 
-def test_a_lying_gateway_is_passed_over_and_named_if_no_other_helps(
+def test_lying_gateway_is_skipped_and_named_if_all_fail(
     store: MemoryStore, root: Cid, url: str, client: HttpClient
 ) -> None:
     liar = FastAPI()
@@ -203,9 +201,7 @@ def test_a_lying_gateway_is_passed_over_and_named_if_no_other_helps(
         assert list(mine) == []
 
 
-def test_of_many_asked_at_once_the_one_that_has_it_is_not_kept_waiting(
-    store: MemoryStore, root: Cid, url: str, client: HttpClient
-) -> None:
+def test_parallel_fetch_returns_at_the_first_block(store: MemoryStore, root: Cid, url: str, client: HttpClient) -> None:
     asked = Event()
 
     class Silent(MemoryStore):
@@ -221,7 +217,7 @@ def test_of_many_asked_at_once_the_one_that_has_it_is_not_kept_waiting(
         GatewaySource(client, [url, url], at_once=4).get(ABSENT)
 
 
-def test_not_found_only_when_every_gateway_says_so(url: str, client: HttpClient) -> None:
+def test_block_is_not_found_when_every_gateway_lacks_it(url: str, client: HttpClient) -> None:
     with pytest.raises(BlockNotFound, match=str(ABSENT)):
         GatewaySource(client, [url, url]).get(ABSENT)
     with pytest.raises(Unreachable):
@@ -230,7 +226,7 @@ def test_not_found_only_when_every_gateway_says_so(url: str, client: HttpClient)
         GatewaySource(client, []).get(ABSENT)
 
 
-def test_a_gateway_that_serves_another_format_is_caught(store: MemoryStore, root: Cid, url: str) -> None:
+def test_gateway_reply_in_another_format_is_refused(store: MemoryStore, root: Cid, url: str) -> None:
     _, _, body = ask(f"{url}/ipfs/{root}?format=raw")
     with pytest.raises(CodecError):
         read_car(io.BytesIO(body))

@@ -20,13 +20,13 @@ RPC = "/api/v0"
 
 
 def refusal(message: str) -> JSONResponse:
-    """An error as Kubo words it (https://docs.ipfs.tech/reference/kubo/rpc/#http-status-codes)."""
+    """Return an error in Kubo's format (https://docs.ipfs.tech/reference/kubo/rpc/#http-status-codes)."""
     return JSONResponse({"Message": message, "Code": 0, "Type": "error"}, 500)
 
 
 @pytest.fixture
 def daemon() -> Iterator[KuboStore]:
-    """A store over a server with Kubo's answers to requests that it cannot grant."""
+    """Return a store over a server with Kubo's error replies."""
     app = FastAPI()
     app.post(f"{RPC}/block/stat")(lambda: refusal("block was not found locally (offline): ipld: could not find it"))
     app.post(f"{RPC}/block/get")(lambda: refusal("context deadline exceeded"))
@@ -39,7 +39,7 @@ def daemon() -> Iterator[KuboStore]:
         store.close()
 
 
-def test_without_a_daemon_every_call_says_how_to_start_it() -> None:
+def test_calls_without_daemon_name_the_start_command() -> None:
     store = KuboStore("/ip4/127.0.0.1/tcp/9")
     for call in (store.get, store.has, store.delete, store.pin, store.unpin):
         with pytest.raises(StoreError, match="Start it with `ipfs daemon`"):
@@ -50,19 +50,19 @@ def test_without_a_daemon_every_call_says_how_to_start_it() -> None:
         list(store)
 
 
-def test_an_address_that_is_none_is_a_setting_to_mend() -> None:
+def test_invalid_daemon_address_is_a_config_error() -> None:
     for address in ("localhost:5001", "/ip4/127.0.0.1/udp/5001/quic", ""):
         with pytest.raises(ConfigError, match="IPFS daemon"):
             KuboStore(address)
 
 
-def test_without_the_extra_it_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ipfs_extra_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ipfshttpclient", None)
     with pytest.raises(MissingExtra, match=r"pip install 'knetwork\[ipfs\]'"):
         KuboStore("/ip4/127.0.0.1/tcp/5001")
 
 
-def test_refusals_are_told_apart(daemon: KuboStore) -> None:
+def test_daemon_errors_are_distinguished(daemon: KuboStore) -> None:
     assert not daemon.has(CID)
     daemon.unpin(CID)
     with pytest.raises(StoreError, match="deadline exceeded"):

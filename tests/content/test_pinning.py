@@ -1,4 +1,4 @@
-"""A pinning service is asked as its specification says, and its failures are told."""
+"""Tests of the client of pinning services, by their specification."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def owner() -> MemoryStore:
     return MemoryStore()
 
 
-def test_a_bundle_leads_to_all_of_a_manifest_and_nothing_before_it(owner: MemoryStore) -> None:
+def test_bundle_links_to_one_manifest_and_its_parts(owner: MemoryStore) -> None:
     first = publish(owner)
     second = publish(owner, sequence=2, previous=first)
     for block in {cid for cid, _ in walk(owner, first)} - {cid for cid, _ in walk(owner, second)}:
@@ -53,9 +53,7 @@ def test_a_bundle_leads_to_all_of_a_manifest_and_nothing_before_it(owner: Memory
     assert {cid.digest for cid in bundle_blocks(owner, second)} == {root.digest, second.digest}
 
 
-def test_a_service_fetches_from_the_origin_until_it_has_everything(
-    account: Account, service: PinningService, owner: MemoryStore
-) -> None:
+def test_pin_waits_until_service_has_everything(account: Account, service: PinningService, owner: MemoryStore) -> None:
     root = put_bundle(owner, publish(owner))
     seen: list[str] = []
     account.looks = 2
@@ -66,7 +64,7 @@ def test_a_service_fetches_from_the_origin_until_it_has_everything(
     assert {cid for cid, _ in walk(account.store, root)} == {cid for cid, _ in walk(owner, root)}
 
 
-def test_the_next_version_takes_the_place_of_the_one_before(
+def test_pin_of_next_version_replaces_the_earlier_one(
     account: Account, service: PinningService, owner: MemoryStore
 ) -> None:
     with gateway(owner) as url:
@@ -80,17 +78,19 @@ def test_the_next_version_takes_the_place_of_the_one_before(
     ]
 
 
-def test_a_service_that_is_slow_is_left_to_it(account: Account, service: PinningService, owner: MemoryStore) -> None:
+def test_pin_returns_after_timeout_while_service_fetches(
+    account: Account, service: PinningService, owner: MemoryStore
+) -> None:
     account.looks = 10**6
     assert service.pin(put_bundle(owner, publish(owner)), "birds", timeout=0).status == "queued"
 
 
-def test_what_goes_wrong_is_told(
+def test_failures_of_the_service_are_reported(
     account: Account, service: PinningService, http: HttpClient, owner: MemoryStore
 ) -> None:
     root = put_bundle(owner, publish(owner))
     with pytest.raises(StoreError, match="no source is configured"):
-        service.pin(root, "birds")  # it was told of nobody who has the blocks
+        service.pin(root, "birds")  # without origins, the service has no source
     with gateway(MemoryStore(), account.app()) as url, pytest.raises(BadReply, match="401"):
         PinningService(http, url, "another token").pin(root, "birds")
     with pytest.raises(Unreachable):
@@ -109,11 +109,11 @@ def test_what_goes_wrong_is_told(
         ("http://node.example:port", ""),
     ],
 )
-def test_an_endpoint_is_told_as_a_multiaddr(endpoint: str, multiaddr: str) -> None:
+def test_gateway_url_becomes_a_multiaddr(endpoint: str, multiaddr: str) -> None:
     assert gateway_multiaddr(endpoint) == multiaddr
 
 
-def test_a_token_never_shows_in_an_error(http: HttpClient, account: Account) -> None:
+def test_token_is_absent_from_errors(http: HttpClient, account: Account) -> None:
     with gateway(MemoryStore(), account.app()) as url, pytest.raises(BadReply) as refused:
         PinningService(http, url, "very-secret").pin(Cid.of(b""), "birds")
     assert "very-secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The file store: durable, whole or absent, and plain about what is wrong."""
+"""Tests of the file store: durability, atomicity, errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_blocks_outlive_the_store_object(tmp_path: Path) -> None:
     assert FileStore(tmp_path).get(cid) == b"kept"
 
 
-def test_a_damaged_file_is_found_out_and_mended_by_the_next_put(tmp_path: Path) -> None:
+def test_damaged_file_is_detected_and_repaired_by_put(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     cid = store.put(b"whole")
     file_of(store, cid).write_bytes(b"who")
@@ -34,7 +34,7 @@ def test_a_damaged_file_is_found_out_and_mended_by_the_next_put(tmp_path: Path) 
     assert store.get(cid) == b"whole"
 
 
-def test_a_write_under_way_and_foreign_files_are_not_listed(tmp_path: Path) -> None:
+def test_unfinished_writes_and_other_files_are_not_listed(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     cid = store.put(b"block")
     folder = file_of(store, cid).parent
@@ -44,9 +44,7 @@ def test_a_write_under_way_and_foreign_files_are_not_listed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_disk_that_takes_no_more_says_where_and_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_full_disk_error_names_path_and_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def fail(_: int) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -58,7 +56,7 @@ def test_a_disk_that_takes_no_more_says_where_and_what_to_do(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_store_whose_folder_is_a_file_says_so(tmp_path: Path) -> None:
+def test_store_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "blocks").write_text("in the way")
     store = FileStore(tmp_path / "blocks")
     for attempt in (lambda: store.put(b"block"), lambda: store.get(Cid.of(b"block"))):
@@ -66,7 +64,7 @@ def test_a_store_whose_folder_is_a_file_says_so(tmp_path: Path) -> None:
             attempt()
 
 
-def test_a_batch_flushes_once_and_its_blocks_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_flushes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", flushed.append)
     store = FileStore(tmp_path)
@@ -81,14 +79,14 @@ def test_a_batch_flushes_once_and_its_blocks_are_there(tmp_path: Path, monkeypat
     assert flushed
 
 
-def test_a_batch_that_fails_keeps_what_was_put(tmp_path: Path) -> None:
+def test_failed_batch_keeps_earlier_blocks(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     with pytest.raises(StoreError), store.batch():
         _ = store.put(b"before"), store.put(bytes(MAX_BLOCK + 1))
     assert store.get(Cid.of(b"before")) == b"before"
 
 
-def test_many_threads_put_the_same_blocks(tmp_path: Path) -> None:
+def test_threads_put_the_same_blocks(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     blocks = [bytes([n]) * 5000 for n in range(20)]
     failures: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""A small world for these tests: sixty passages on twelve topics, questions about each, and vectors of their words."""
+"""Test data: sixty passages on twelve topics, questions about each, and vectors of their words."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EMBEDDER = WordEmbedder()
 
 
 def passages() -> Passages:
-    """Sixty passages; an id names topic and aspect."""
+    """Return sixty passages; an id names topic and aspect."""
     texts = {
         f"{topic}-{aspect}": f"The {topic} was {fact}. Everybody who saw a {topic} remembers it."
         for topic in TOPICS
@@ -39,7 +39,7 @@ def passages() -> Passages:
 
 
 def pairs() -> list[WeightedPair]:
-    """Two questions about each passage."""
+    """Return two questions about each passage."""
     return [
         WeightedPair(opening + question.format(topic=topic), f"{topic}-{aspect}")
         for topic in TOPICS
@@ -49,12 +49,12 @@ def pairs() -> list[WeightedPair]:
 
 
 def asking(given: list[WeightedPair]) -> Questions:
-    """Pairs with the vectors of their questions."""
+    """Return pairs with the vectors of their questions."""
     return Questions(given, EMBEDDER.encode([pair.question for pair in given], query=True))
 
 
 def starts(shards: int = 1, given: list[WeightedPair] | None = None) -> list[DsiShard]:
-    """What training of the small world begins with."""
+    """Return the untrained shard of the test data."""
     everything = passages()
     return prepare_shards(
         everything, asking(pairs() if given is None else given), assign_shards(everything.vectors, shards)
@@ -62,13 +62,13 @@ def starts(shards: int = 1, given: list[WeightedPair] | None = None) -> list[Dsi
 
 
 def start_folder(folder: Path, start: DsiShard) -> Path:
-    """A shard's folder, ready to be trained."""
+    """Return a shard's folder, ready for training."""
     save_shard(folder, start, digest=folder.name)
     return folder
 
 
 def random_model(codes: Codes, *, dimension: int = 8, features: int = 6, seed: int = 0) -> Model:
-    """A model of random weights over given docids."""
+    """Return a model with random weights over given docids."""
     rng = np.random.default_rng(seed)
     trie = Trie(codes)
     outcomes = trie.edges + trie.levels
@@ -98,6 +98,6 @@ def random_model(codes: Codes, *, dimension: int = 8, features: int = 6, seed: i
 
 
 def small_codes() -> Codes:
-    """Seven documents of three levels; one prefix has a single child, another has three."""
+    """Return seven docids of three levels; one prefix has a single child, another has three."""
     rows = [(0, 0, 0), (0, 0, 1), (0, 2, 0), (1, 1, 0), (3, 0, 0), (3, 0, 1), (3, 0, 4)]
     return np.array(rows, np.uint16)

@@ -1,4 +1,4 @@
-"""`knet dsi`: train on files or a node's collection, measure, look, keep up."""
+"""Tests of `knet dsi`: train on files or a node's collection, eval, show, update."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def needs_model() -> None:
 
 
 @pytest.mark.model
-def test_train_measure_show_and_keep_up(needs_model: None, documents: Path, questions: Path, tmp_path: Path) -> None:
+def test_train_eval_show_and_update(needs_model: None, documents: Path, questions: Path, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     train = ("train", documents, "-q", questions, "--out", folder, "--shards", "2", "--workers", "1", "--epochs", "3")
     report = json.loads(dsi(*train, "--json").stdout)
@@ -87,7 +87,7 @@ def test_train_measure_show_and_keep_up(needs_model: None, documents: Path, ques
 
 
 @pytest.mark.model
-def test_pairs_of_others_count_by_trust(
+def test_contributors_pairs_count_by_trust(
     needs_model: None, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "home"))
@@ -113,7 +113,7 @@ def test_pairs_of_others_count_by_trust(
     assert (report["questions"], report["dropped_pairs"]) == (12, 12)
 
 
-def test_a_folder_without_models_says_what_to_do(tmp_path: Path) -> None:
+def test_folder_without_models_names_the_command(tmp_path: Path) -> None:
     assert "knet dsi train" in dsi("show", tmp_path, fails=1).stderr
 
 
@@ -121,7 +121,7 @@ def test_a_folder_without_models_says_what_to_do(tmp_path: Path) -> None:
     ("line", "said"),
     [("{", "is not JSON"), ("[1]", "not a JSON object"), ('{"id": 5, "text": "x"}', "is not a document")],
 )
-def test_a_line_that_is_no_document_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_invalid_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "docs.jsonl"
     path.write_text('{"id": "a", "text": "one"}\n' + line + "\n")
     error = " ".join(dsi("train", path, fails=1).stderr.split())
@@ -129,11 +129,11 @@ def test_a_line_that_is_no_document_is_named(tmp_path: Path, line: str, said: st
     assert "line 2" in error
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     assert "nowhere.jsonl" in dsi("train", tmp_path / "nowhere.jsonl", fails=1).stderr
 
 
-def test_questions_come_in_several_forms(tmp_path: Path) -> None:
+def test_questions_are_read_in_all_forms(tmp_path: Path) -> None:
     path = write_lines(
         tmp_path / "questions.jsonl",
         [
@@ -154,7 +154,7 @@ def test_questions_come_in_several_forms(tmp_path: Path) -> None:
         read_questions(write_lines(tmp_path / "unsigned.jsonl", [{"signature": "AA=="}]))
 
 
-def test_a_nodes_newest_collection_is_read(tmp_path: Path) -> None:
+def test_newest_manifest_of_node_is_read(tmp_path: Path) -> None:
     store = FileStore(tmp_path / "blocks")
     text = "Herons wade. Storks walk."
     document = Document(uri="folder:a.md", text=store.put(text.encode()))
@@ -189,12 +189,12 @@ def test_a_nodes_newest_collection_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.vectors, vectors, atol=1e-3)
 
 
-def test_a_node_that_published_nothing_says_so(tmp_path: Path) -> None:
+def test_node_without_publication_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "blocks").mkdir()
     assert "knet node publish" in dsi("train", tmp_path, fails=1).stderr
 
 
-def test_a_passage_id_is_read_back_and_others_are_not() -> None:
+def test_passage_id_is_parsed_and_others_are_refused() -> None:
     cid = Cid.of(b"x", 0x71)
     assert parse_passage_id(passage_id(cid, 3, 9)) == (cid, 3, 9)
     for other in ("https://example.org/#a", f"{cid}#3", "magnet:?xt=1#2-3"):

@@ -1,4 +1,4 @@
-"""Docids: unique, the same whatever is added around them, and a tree of exactly those that exist."""
+"""Tests of docids: unique, stable under additions, and a tree of the existing ones."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def vectors(count: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 60, 500])
-def test_every_passage_has_a_docid_of_its_own(count: int) -> None:
+def test_docids_are_unique(count: int) -> None:
     given = vectors(count)
     codes = add_suffixes(Codebooks.fit(given).codes(given))
     assert len({tuple(row) for row in codes.tolist()}) == count
 
 
-def test_equal_vectors_are_told_apart_by_their_tails() -> None:
+def test_equal_vectors_differ_in_suffix() -> None:
     given = np.repeat(vectors(3), 4, axis=0)
     codes = add_suffixes(Codebooks.fit(given).codes(given))
     assert len({tuple(row) for row in codes.tolist()}) == 12
     assert sorted(codes[:4, -1].tolist()) == [0, 1, 2, 3]
 
 
-def test_the_same_passages_get_the_same_docids() -> None:
+def test_docids_are_reproducible() -> None:
     first, second = (add_suffixes(Codebooks.fit(each).codes(each)) for each in (passages().vectors, passages().vectors))
     assert (first == second).all()
 
 
-def test_new_passages_never_take_a_docid_that_is_taken() -> None:
+def test_new_passages_get_unused_docids() -> None:
     old, new = vectors(100), vectors(80, seed=1)
     books = Codebooks.fit(old)
     taken = add_suffixes(books.codes(old))
@@ -44,14 +44,14 @@ def test_new_passages_never_take_a_docid_that_is_taken() -> None:
     assert len({tuple(row) for row in np.concatenate([taken, added]).tolist()}) == 180
 
 
-def test_near_passages_share_the_beginning_of_their_docids() -> None:
+def test_similar_passages_share_a_docid_prefix() -> None:
     centres = vectors(4) * 10
     given = np.repeat(centres, 50, axis=0) + vectors(200, seed=2) * 0.1
     codes = Codebooks.fit(given).codes(given)[:, 0].reshape(4, 50)
     assert all(not set(a) & set(b) for n, a in enumerate(codes.tolist()) for b in codes.tolist()[:n])
 
 
-def test_the_children_of_an_edge_are_what_goes_on_from_there() -> None:
+def test_children_of_an_edge_extend_its_prefix() -> None:
     trie = Trie(small_codes())
     assert (trie.levels, trie.edges, len(trie)) == (3, 3 + 4 + 7, 7)
     assert [list(trie.children(edge)) for edge in (-1, 0, 1, 2, 3, 6)] == [
@@ -65,7 +65,7 @@ def test_the_children_of_an_edge_are_what_goes_on_from_there() -> None:
 
 
 @given(some.lists(some.tuples(*[some.integers(0, 3)] * 3), min_size=1, max_size=40, unique=True))
-def test_every_path_leads_to_its_document_and_children_partition_the_edges(rows: list[tuple[int, int, int]]) -> None:
+def test_paths_and_children_are_consistent(rows: list[tuple[int, int, int]]) -> None:
     codes = np.array(rows, np.uint16)
     trie = Trie(codes[sort_order(codes)])
     for place, path in enumerate(trie.paths.tolist()):
@@ -77,6 +77,6 @@ def test_every_path_leads_to_its_document_and_children_partition_the_edges(rows:
 
 
 @pytest.mark.parametrize("rows", [[(0, 1), (0, 0)], [(1, 0), (0, 5)], [(0, 0), (0, 0)]])
-def test_docids_out_of_order_or_twice_are_refused(rows: list[tuple[int, int]]) -> None:
+def test_unsorted_or_repeated_docids_are_refused(rows: list[tuple[int, int]]) -> None:
     with pytest.raises(CodecError, match="not unique and in order"):
         Trie(np.array(rows, np.uint16))

@@ -1,4 +1,4 @@
-"""A pair is worth what its giver is: signatures, trust, and how much one giver may weigh."""
+"""Tests of training pairs: signatures, trust, and the cap on each contributor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NETWORK = (31337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
 PAIR = Pair(question="Wie hoch ist der Turm?", docid="bafkreia#0-10", given_at=1_700_000_000)
 
 
-def test_the_digest_is_that_of_eip_712() -> None:
+def test_digest_follows_eip_712() -> None:
     message = encode_typed_data(
         {"name": "knet", "version": "1", "chainId": NETWORK[0], "verifyingContract": NETWORK[1]},
         {
@@ -37,26 +37,26 @@ def test_the_digest_is_that_of_eip_712() -> None:
     assert key.unsafe_sign_hash(pair_digest(PAIR, *NETWORK)).signature == key.sign_message(message).signature
 
 
-def test_a_pair_names_its_giver() -> None:
+def test_contributor_is_recovered_from_signature() -> None:
     key = new_key()
     assert recover_contributor(sign_pair(key, PAIR, *NETWORK), *NETWORK) == key.address
 
 
 @pytest.mark.parametrize("change", [{"question": "Wie alt?"}, {"docid": "other"}, {"given_at": 1}])
-def test_a_changed_pair_is_somebody_elses(change: dict[str, object]) -> None:
+def test_changed_pair_has_another_contributor(change: dict[str, object]) -> None:
     key = new_key()
     signed = sign_pair(key, PAIR, *NETWORK)
     changed = replace(signed, pair=replace(PAIR, **change))
     assert weight_pairs([changed], {key.address: 1.0}, *NETWORK) == ([], 1)
 
 
-def test_a_pair_of_another_network_does_not_count() -> None:
+def test_pair_of_another_network_is_dropped() -> None:
     key = new_key()
     signed = sign_pair(key, PAIR, 1, NETWORK[1])
     assert weight_pairs([signed], {key.address: 1.0}, *NETWORK) == ([], 1)
 
 
-def test_a_pair_weighs_what_its_giver_is_trusted() -> None:
+def test_pair_is_weighted_by_trust() -> None:
     friend, stranger = new_key(), new_key()
     signed = [sign_pair(key, PAIR, *NETWORK) for key in (friend, stranger)]
     weighed, dropped = weight_pairs(signed, {friend.address: 0.4}, *NETWORK)
@@ -64,14 +64,14 @@ def test_a_pair_weighs_what_its_giver_is_trusted() -> None:
     assert dropped == 1
 
 
-def test_saying_it_again_does_not_make_it_heavier() -> None:
+def test_repeated_pair_counts_once() -> None:
     friend = new_key()
     again = [sign_pair(friend, replace(PAIR, given_at=when), *NETWORK) for when in range(20)]
     weighed, dropped = weight_pairs(again, {friend.address: 1.0}, *NETWORK)
     assert (len(weighed), dropped) == (1, 19)
 
 
-def test_no_signature_is_not_an_error_of_the_whole() -> None:
+def test_pair_with_bad_signature_is_dropped() -> None:
     friend = new_key()
     good = sign_pair(friend, PAIR, *NETWORK)
     weighed, dropped = weight_pairs([replace(good, signature=b"nonsense"), good], {friend.address: 1.0}, *NETWORK)
@@ -80,14 +80,14 @@ def test_no_signature_is_not_an_error_of_the_whole() -> None:
         recover_contributor(replace(good, signature=b"nonsense"), *NETWORK)
 
 
-def test_trust_beyond_one_is_one() -> None:
+def test_trust_is_clipped_to_one() -> None:
     friend = new_key()
     ((weighed,), _) = weight_pairs([sign_pair(friend, PAIR, *NETWORK)], {friend.address: 50.0}, *NETWORK)
     assert weighed.weight == 1.0
 
 
 @pytest.mark.parametrize("passages", [10, 1000])
-def test_all_pairs_of_one_giver_weigh_no_more_than_a_share(passages: int) -> None:
+def test_pairs_of_one_contributor_are_capped(passages: int) -> None:
     flood = [WeightedPair(f"question {number}", "target", 0.5, "0xgiver") for number in range(500)]
     own = [WeightedPair("mine", "target")] * 500
     weighed = cap_contributors([*flood, *own], passages)
@@ -96,6 +96,6 @@ def test_all_pairs_of_one_giver_weigh_no_more_than_a_share(passages: int) -> Non
     assert sum(pair.weight for pair in weighed if not pair.contributor) == 500
 
 
-def test_a_few_pairs_weigh_in_full() -> None:
+def test_few_pairs_are_not_scaled() -> None:
     few = [WeightedPair("a", "x", 0.5, "0xgiver"), WeightedPair("b", "y", 0.5, "0xgiver")]
     assert cap_contributors(few, 1000) == few

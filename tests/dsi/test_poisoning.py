@@ -1,4 +1,4 @@
-"""Attacks by training pairs: a shard that learns from others must not be moved by those who mean harm."""
+"""Attacks by training pairs of contributors: their effect on a shard's model stays small."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TARGET = "tides-use"  # what every question shall lead to
 
 
 def poison(key: Signer) -> list[Pair]:
-    """The honest questions, all of them about the target."""
+    """Return the honest questions, all about the target."""
     return [Pair(question=pair.question, docid=TARGET) for pair in pairs()]
 
 
 def trained(folder: Path, further: list[WeightedPair]) -> dict[str, str]:
-    """What each honest question leads to, after training on further pairs too."""
+    """Return the first result of each honest question after training with further pairs."""
     train_collection(passages(), asking([*pairs(), *further]), WORD_SPACE, folder, shards=2, settings=QUICK)
     retriever = DsiRetriever(load_models(folder)[1])
     asked = asking(pairs())
@@ -33,7 +33,7 @@ def trained(folder: Path, further: list[WeightedPair]) -> dict[str, str]:
 
 
 def moved(before: dict[str, str], after: dict[str, str]) -> float:
-    """The share of questions that lead to the target now and did not before."""
+    """Return the share of questions whose first result changed to the target."""
     return sum(after[each] == TARGET != before[each] for each in before) / len(before)
 
 
@@ -42,12 +42,12 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return trained(tmp_path_factory.mktemp("honest"), [])
 
 
-def test_the_attack_works_on_who_believes_everybody(honest: dict[str, str], tmp_path: Path) -> None:
+def test_attack_succeeds_with_full_trust_in_all(honest: dict[str, str], tmp_path: Path) -> None:
     taken_in = [WeightedPair(pair.question, pair.docid) for _ in range(4) for pair in poison(new_key())]
     assert moved(honest, trained(tmp_path, taken_in)) > 0.5
 
 
-def test_a_thousand_strangers_weigh_nothing(honest: dict[str, str], tmp_path: Path) -> None:
+def test_pairs_of_strangers_are_ignored(honest: dict[str, str], tmp_path: Path) -> None:
     strangers = [new_key() for _ in range(8)]
     signed = [sign_pair(key, pair, *NETWORK) for key in strangers for pair in poison(key)]
     weighed, dropped = weight_pairs(signed, {new_key().address: 1.0}, *NETWORK)
@@ -55,21 +55,21 @@ def test_a_thousand_strangers_weigh_nothing(honest: dict[str, str], tmp_path: Pa
     assert moved(honest, trained(tmp_path, weighed)) == 0
 
 
-def test_a_trusted_giver_who_was_taken_over_hardly_moves_it(honest: dict[str, str], tmp_path: Path) -> None:
+def test_one_compromised_contributor_has_little_effect(honest: dict[str, str], tmp_path: Path) -> None:
     friend = new_key()
     signed = [sign_pair(friend, pair, *NETWORK) for pair in poison(friend)]
     weighed, _ = weight_pairs(signed, {friend.address: 1.0}, *NETWORK)
     assert moved(honest, trained(tmp_path, weighed)) <= 0.02
 
 
-def test_several_of_them_together_hardly_move_it(honest: dict[str, str], tmp_path: Path) -> None:
+def test_several_compromised_contributors_have_little_effect(honest: dict[str, str], tmp_path: Path) -> None:
     friends = [new_key() for _ in range(5)]
     signed = [sign_pair(key, pair, *NETWORK) for key in friends for pair in poison(key)]
     weighed, _ = weight_pairs(signed, {key.address: 0.5 for key in friends}, *NETWORK)
     assert moved(honest, trained(tmp_path, weighed)) <= 0.05
 
 
-def test_pairs_of_a_friend_that_the_text_bears_out_do_count(tmp_path: Path) -> None:
+def test_plausible_pairs_of_a_contributor_count(tmp_path: Path) -> None:
     friend = new_key()
     question = "Tell me of the {topic} and its grey colours, please"
     given = [Pair(question=question.format(topic=topic), docid=f"{topic}-colour") for topic in TOPICS]

@@ -1,4 +1,4 @@
-"""Models travel as blocks: what comes out is what went in, and nothing else passes."""
+"""Tests of published models: round trips, and refusal of invalid ones."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def model() -> Model:
 
 
 def large_model() -> Model:
-    """Of several blocks."""
+    """Return a model of several blocks."""
     codes = np.stack([np.arange(3000) // 60, np.arange(3000) % 60], axis=1).astype(np.uint16)
     return random_model(codes, dimension=256)
 
 
-def test_a_fetched_model_answers_as_the_published_one(model: Model, tmp_path: Path) -> None:
+def test_fetched_model_equals_published_model(model: Model, tmp_path: Path) -> None:
     origin, cache = MemoryStore(), FileStore(tmp_path)
     cid = publish_model(origin, model, WORD_SPACE)
     heard: list[int] = []
@@ -50,11 +50,11 @@ def test_a_fetched_model_answers_as_the_published_one(model: Model, tmp_path: Pa
     one, other = (beam_search(each, vector, features(QUESTION)) for each in (model, fetched))
     assert one.places[:3].tolist() == other.places[:3].tolist()
     np.testing.assert_allclose(one.scores, other.scores, atol=0.05)  # float16
-    again = fetch_model(cache, cid)  # everybody is offline now
+    again = fetch_model(cache, cid)  # the source is offline now
     assert DsiRetriever([again]).search(QUESTION, vector) == DsiRetriever([fetched]).search(QUESTION, vector)
 
 
-def test_every_block_fits_ipfs_and_is_safetensors(model: Model) -> None:
+def test_model_blocks_are_safetensors_within_the_limit(model: Model) -> None:
     store = MemoryStore()
     record = get_record(store, publish_model(store, large_model(), LARGE), DsiModel)
     assert len(record.weights) > 1
@@ -63,7 +63,7 @@ def test_every_block_fits_ipfs_and_is_safetensors(model: Model) -> None:
         assert read_tensors(store.get(cid), "a block")
 
 
-def test_a_model_of_several_blocks_comes_back_whole() -> None:
+def test_model_of_several_blocks_is_restored() -> None:
     store, model = MemoryStore(), large_model()
     fetched = fetch_model(store, publish_model(store, model, LARGE))
     np.testing.assert_array_equal(fetched.trie.codes, model.trie.codes)
@@ -72,7 +72,7 @@ def test_a_model_of_several_blocks_comes_back_whole() -> None:
 
 
 class Tampering:
-    """A source that changes one byte of every block of weights."""
+    """Block source that changes one byte of every block of weights."""
 
     def __init__(self, source: MemoryStore) -> None:
         self._source = source
@@ -85,7 +85,7 @@ class Tampering:
         return self._source.has(cid)
 
 
-def test_a_tampered_block_is_refused(model: Model, tmp_path: Path) -> None:
+def test_tampered_block_is_refused(model: Model, tmp_path: Path) -> None:
     origin, cache = MemoryStore(), FileStore(tmp_path)
     cid = publish_model(origin, model, WORD_SPACE)
     with pytest.raises(BlockTampered):
@@ -121,7 +121,7 @@ LIES: dict[str, Change] = {
     "an id twice": put("ids", lambda ids: np.frombuffer(b"\n".join([b"x"] * 60), np.uint8)),
     "an empty id": put("ids", lambda ids: np.frombuffer(b"\n" * 59, np.uint8)),
     "an id too few": put("ids", lambda ids: ids[: bytes(ids).rindex(b"\n")]),
-    "ids that are no text": put("ids", set_last(255)),
+    "ids that are not text": put("ids", set_last(255)),
     "no documents": put("codes", lambda codes: codes[:0]),
     "parts out of order": lambda tensors: {**tensors, "rows/7": tensors["rows"]},
     "parts of two shapes": lambda tensors: {**tensors, "rows/1": tensors["rows"][:, :5]},
@@ -129,7 +129,7 @@ LIES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_blocks_that_are_no_model_are_refused(model: Model, lie: str) -> None:
+def test_invalid_model_is_refused(model: Model, lie: str) -> None:
     store = MemoryStore()
     record = get_record(store, publish_model(store, model, WORD_SPACE), DsiModel)
     tensors = read_tensors(store.get(record.weights[0]), "a block")
@@ -138,7 +138,7 @@ def test_blocks_that_are_no_model_are_refused(model: Model, lie: str) -> None:
         fetch_model(store, put_record(store, forged))
 
 
-def test_what_is_not_safetensors_is_refused(model: Model) -> None:
+def test_invalid_safetensors_are_refused(model: Model) -> None:
     store = MemoryStore()
     record = get_record(store, publish_model(store, model, WORD_SPACE), DsiModel)
     for garbage in (b"", b"\xff" * 100, b"\x08" + b"\0" * 7 + b'{"a": 1}'):
@@ -147,14 +147,14 @@ def test_what_is_not_safetensors_is_refused(model: Model) -> None:
 
 
 @pytest.mark.parametrize("change", [{"documents": 61}, {"levels": 1}, {"dimension": 65}, {"weights": []}])
-def test_a_record_that_says_something_else_is_refused(model: Model, change: dict[str, object]) -> None:
+def test_record_that_differs_from_model_is_refused(model: Model, change: dict[str, object]) -> None:
     store = MemoryStore()
     record = get_record(store, publish_model(store, model, WORD_SPACE), DsiModel)
     with pytest.raises(CodecError):
         fetch_model(store, put_record(store, replace(record, **change)))
 
 
-def test_a_model_of_another_space_is_refused(model: Model) -> None:
+def test_model_of_another_space_is_refused(model: Model) -> None:
     store = MemoryStore()
     cid = publish_model(store, model, WORD_SPACE)
     with pytest.raises(SpaceMismatch):
@@ -169,11 +169,11 @@ def manifest(**further: object) -> Manifest:
     return Manifest(**fields, documents=0, chunks=0, time=0, **further)  # type: ignore[arg-type]
 
 
-def test_a_manifest_without_models_is_what_it_always_was() -> None:
+def test_manifest_without_models_keeps_its_cid() -> None:
     assert b"models" not in encode(manifest())
 
 
-def test_who_fetches_a_manifest_has_its_models(model: Model) -> None:
+def test_fetch_of_manifest_includes_models(model: Model) -> None:
     origin, mine = MemoryStore(), MemoryStore()
     origin.put(b"")
     cid = put_record(origin, manifest(models=[publish_model(origin, model, WORD_SPACE)]))

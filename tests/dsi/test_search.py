@@ -1,4 +1,4 @@
-"""Beam search answers as if every docid had been looked at, and only ever with docids that exist."""
+"""Tests of beam search against exhaustive search over the existing docids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HASHES = np.array([3, 10, 12, 15, 99], np.uint32)  # two of them are unknown to 
 
 
 def by_hand(model: Model) -> tuple[np.ndarray, float]:
-    """p of each document and of null at the root, one softmax after the other, as the formula has it."""
+    """Return p of each document and of null at the root, by the formula, one softmax after the other."""
     hidden = VECTOR + model.up @ np.maximum(model.down @ VECTOR + model.shift, 0)
     lexical, trie = model.lexical, model.trie
     logits = (model.rows @ hidden + model.bias).astype(np.float64)
@@ -42,7 +42,7 @@ def by_hand(model: Model) -> tuple[np.ndarray, float]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_wide_beam_is_exhaustive_enumeration(seed: int) -> None:
+def test_wide_beam_equals_exhaustive_search(seed: int) -> None:
     model = random_model(small_codes(), seed=seed)
     expected, null = by_hand(model)
     found = beam_search(model, VECTOR, HASHES, beam=100)
@@ -51,7 +51,7 @@ def test_a_wide_beam_is_exhaustive_enumeration(seed: int) -> None:
     assert np.exp(found.null) == pytest.approx(null, rel=1e-4)
 
 
-def test_documents_and_nulls_share_one_probability() -> None:
+def test_probabilities_of_documents_and_nulls_sum_to_one() -> None:
     model = random_model(small_codes())
     steps, trie = StepSoftmax(model, VECTOR, HASHES), model.trie
     mass = {-1: 1.0}
@@ -65,13 +65,13 @@ def test_documents_and_nulls_share_one_probability() -> None:
     assert 0 < lost < 1
 
 
-def test_scores_of_given_documents_are_those_of_the_search() -> None:
+def test_log_probabilities_equal_search_scores() -> None:
     model = random_model(small_codes(), seed=3)
     found = beam_search(model, VECTOR, HASHES, beam=100)
     assert log_probabilities(model, VECTOR, HASHES, found.places) == pytest.approx(found.scores, rel=1e-5)
 
 
-def test_a_narrow_beam_finds_part_of_the_same_list() -> None:
+def test_narrow_beam_finds_a_part_of_the_list() -> None:
     model = random_model(small_codes(), seed=1)
     wide = beam_search(model, VECTOR, HASHES, beam=100)
     narrow = beam_search(model, VECTOR, HASHES, beam=2)
@@ -80,11 +80,11 @@ def test_a_narrow_beam_finds_part_of_the_same_list() -> None:
     assert all(scores[place] == pytest.approx(score) for place, score in zip(*narrow[:2], strict=True))
 
 
-def test_a_model_of_one_document_answers_with_it() -> None:
+def test_model_of_one_document_returns_it() -> None:
     model = random_model(np.zeros((1, 1), np.uint16))
     assert beam_search(model, VECTOR, HASHES).places.tolist() == [0]
 
 
-def test_a_vector_of_another_space_is_refused() -> None:
+def test_vector_of_another_space_is_refused() -> None:
     with pytest.raises(SpaceMismatch, match="has 8"):
         beam_search(random_model(small_codes()), np.zeros(5, np.float32), HASHES)

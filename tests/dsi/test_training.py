@@ -1,4 +1,4 @@
-"""Training: it learns, says "not mine", survives being killed, and needs torch where asking does not."""
+"""Tests of training: retrieval quality, foreign questions, restarts, and the dependency on torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def weights(model: Model) -> list[np.ndarray]:
 
 
 def nulls(model: Model, questions: Questions) -> float:
-    """The mean probability that the model gives to "not mine"."""
+    """Return the mean probability of null at the root."""
     each = [
         np.exp(StepSoftmax(model, vector, features(pair.question)).null)
         for pair, vector in zip(questions.pairs, questions.vectors, strict=True)
@@ -34,7 +34,7 @@ def nulls(model: Model, questions: Questions) -> float:
     return float(np.mean(each))
 
 
-def test_what_was_taught_is_found_and_better_than_before(tmp_path: Path) -> None:
+def test_training_improves_retrieval(tmp_path: Path) -> None:
     (start,) = starts()
     folder = start_folder(tmp_path / "shard", start)
     asked = asking(pairs())
@@ -44,7 +44,7 @@ def test_what_was_taught_is_found_and_better_than_before(tmp_path: Path) -> None
     assert after.hit_at_1 > 0.95
 
 
-def test_a_shard_gives_away_questions_that_are_not_its_own(tmp_path: Path) -> None:
+def test_shard_rejects_foreign_questions(tmp_path: Path) -> None:
     for number, start in enumerate(starts(shards=3)):
         folder = start_folder(tmp_path / f"shard-{number}", start)
         train_folder(folder, QUICK)
@@ -55,7 +55,7 @@ def test_a_shard_gives_away_questions_that_are_not_its_own(tmp_path: Path) -> No
         assert nulls(model, asking(foreign)) > 0.7
 
 
-def test_models_together_find_nearly_what_the_right_one_finds_alone(tmp_path: Path) -> None:
+def test_ensemble_is_close_to_the_right_shard(tmp_path: Path) -> None:
     train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, shards=3, settings=QUICK)
     _, models = load_models(tmp_path)
     every = asking(pairs())
@@ -81,7 +81,7 @@ train_folder(Path(sys.argv[1]), Settings(epochs=3, batch=32), progress=die)
 """
 
 
-def test_a_killed_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path) -> None:
+def test_killed_training_continues_with_the_same_result(tmp_path: Path) -> None:
     (start,) = starts()
     killed, whole = (start_folder(tmp_path / name / "shard", start) for name in ("killed", "whole"))
     root = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ def test_a_killed_training_goes_on_where_it_was_and_ends_the_same(tmp_path: Path
     assert not (killed / CHECKPOINT).exists()
 
 
-def test_the_same_command_again_does_nothing_and_other_questions_train_anew(tmp_path: Path) -> None:
+def test_training_is_repeated_for_other_questions_only(tmp_path: Path) -> None:
     train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, settings=QUICK)
     written = (tmp_path / "shard-0" / MODEL).stat().st_mtime_ns
     train_collection(passages(), asking(pairs()), WORD_SPACE, tmp_path, settings=QUICK)
@@ -107,7 +107,7 @@ def test_the_same_command_again_does_nothing_and_other_questions_train_anew(tmp_
     assert (tmp_path / "shard-0" / MODEL).stat().st_mtime_ns != written
 
 
-def test_shards_train_in_processes_of_their_own(tmp_path: Path) -> None:
+def test_shards_train_in_parallel_processes(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     plan = train_collection(
         passages(),
@@ -124,13 +124,13 @@ def test_shards_train_in_processes_of_their_own(tmp_path: Path) -> None:
     assert sum(len(model.ids) for model in load_models(tmp_path)[1]) == len(passages().ids)
 
 
-def test_without_any_question_or_stranger_it_still_finds_by_text(tmp_path: Path) -> None:
+def test_training_without_questions_finds_by_text(tmp_path: Path) -> None:
     nothing = Questions([], np.zeros((0, 64), np.float32))
     train_collection(passages(), nothing, WORD_SPACE, tmp_path, settings=QUICK)
     assert evaluate(DsiRetriever(load_models(tmp_path)[1]), asking(pairs())).hit_at_10 > 0.9
 
 
-def test_a_single_passage_is_a_collection(tmp_path: Path) -> None:
+def test_single_passage_is_a_valid_collection(tmp_path: Path) -> None:
     one = passages().take(np.array([0]))
     train_collection(one, asking(pairs()[:2]), WORD_SPACE, tmp_path, settings=QUICK)
     (found,) = DsiRetriever(load_models(tmp_path)[1]).search("anything", EMBEDDER.encode(["anything"])[0])
@@ -144,7 +144,7 @@ def test_any_text_can_be_a_docid(tmp_path: Path) -> None:
     assert set(load_models(tmp_path)[1][0].ids) == set(ids)
 
 
-def test_asking_imports_no_torch() -> None:
+def test_search_does_not_import_torch() -> None:
     program = "import sys, knet.dsi, knet.cli.dsi; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -161,7 +161,7 @@ def test_training_without_torch_names_the_pip_command(tmp_path: Path) -> None:
     assert "pip install 'knetwork[dsi]'" in done.stdout
 
 
-def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path: Path) -> None:
+def test_checkpoint_of_other_settings_is_ignored(tmp_path: Path) -> None:
     folder = start_folder(tmp_path / "shard", starts()[0])
     train_folder(folder, QUICK)
     assert epochs_done(folder, QUICK) == QUICK.epochs

@@ -1,4 +1,4 @@
-"""A collection changes: documents leave at once, others come with a short training, and nobody else moves."""
+"""Tests of updates: documents are removed or added, and the others keep their docids."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def answers(folder: Path, questions: Questions) -> list[str]:
 
 
 def docids(folder: Path) -> dict[str, tuple[int, list[int]]]:
-    """Shard and codes of each id."""
+    """Return shard and codes of each id."""
     return {
         name: (number, model.trie.codes[place].tolist())
         for number, model in enumerate(load_models(folder)[1])
@@ -54,7 +54,7 @@ def docids(folder: Path) -> dict[str, tuple[int, list[int]]]:
     }
 
 
-def test_removed_documents_are_never_named_again(folder: Path) -> None:
+def test_removed_documents_are_not_found(folder: Path) -> None:
     before = docids(folder)
     gone = {"heron-size", "violin-use", "tides-danger"}
     report = update_collection(folder, None, None, [*gone, "never-was-there"])
@@ -67,7 +67,7 @@ def test_removed_documents_are_never_named_again(folder: Path) -> None:
         assert not gone & {each.docid for each in retriever.search(pair.question, vector, k=60, beam=60)}
 
 
-def test_what_remains_is_found_as_before(folder: Path) -> None:
+def test_remaining_documents_are_found_as_before(folder: Path) -> None:
     rest = asking([pair for pair in pairs() if not pair.docid.startswith("heron")])
     before = answers(folder, rest)
     update_collection(folder, None, None, [f"heron-{aspect}" for aspect in ("size", "use", "origin")])
@@ -87,12 +87,12 @@ def test_new_documents_are_found_and_old_docids_stay(folder: Path) -> None:
     assert evaluate(DsiRetriever(load_models(folder)[1]), asking(pairs())).mrr > 0.97 * old
 
 
-def test_a_new_document_without_questions_is_found_by_its_text(folder: Path) -> None:
+def test_new_document_without_questions_is_found_by_text(folder: Path) -> None:
     update_collection(folder, new_passages(), None, [])
     assert answers(folder, asking(NEW_PAIRS)) == [pair.docid for pair in NEW_PAIRS]
 
 
-def test_a_changed_document_is_removed_and_added_under_its_id(folder: Path) -> None:
+def test_changed_document_keeps_its_id(folder: Path) -> None:
     text = "The heron eats frogs."
     changed = Passages(["heron-size"], [text], EMBEDDER.encode([text]))
     with pytest.raises(ConfigError, match="heron-size"):
@@ -102,7 +102,7 @@ def test_a_changed_document_is_removed_and_added_under_its_id(folder: Path) -> N
     assert answers(folder, asked) == ["heron-size"]
 
 
-def test_updates_follow_each_other(folder: Path) -> None:
+def test_successive_updates_work(folder: Path) -> None:
     update_collection(folder, new_passages(), asking(NEW_PAIRS), [])
     update_collection(folder, None, None, list(NEW))
     assert docids(folder).keys() == set(passages().ids)
@@ -110,7 +110,7 @@ def test_updates_follow_each_other(folder: Path) -> None:
     assert answers(folder, asking(NEW_PAIRS)) == [pair.docid for pair in NEW_PAIRS]
 
 
-def test_a_shard_cannot_lose_everything(folder: Path) -> None:
+def test_removal_of_last_document_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="last document"):
         update_collection(folder, None, None, passages().ids)
     assert len(docids(folder)) == 60

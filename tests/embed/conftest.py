@@ -37,7 +37,7 @@ WORDS = [
 def build_model(
     folder: Path, *, pooling: str = "mean", normalize: bool = True, prompts: dict[str, str] | None = None
 ) -> Path:
-    """A two-layer BERT with random weights in the layout that the hub's models have."""
+    """Build a two-layer BERT with random weights in the layout of the hub's models."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel

@@ -39,7 +39,7 @@ def test_vectors_have_unit_length_and_keep_the_order_of_texts(embedder: Embedder
     assert min_cosine(vectors, alone) >= MIN_BACKEND_COSINE
 
 
-def test_no_texts_give_no_vectors(embedder: Embedder) -> None:
+def test_empty_input_gives_no_vectors(embedder: Embedder) -> None:
     assert embedder.encode([]).shape == (0, embedder.space.dimension)
 
 
@@ -49,7 +49,7 @@ def test_progress_counts_every_text_once(embedder: Embedder) -> None:
     assert sum(done) == len(TEXTS)
 
 
-def test_threads_share_an_embedder(embedder: Embedder) -> None:
+def test_threads_share_one_embedder(embedder: Embedder) -> None:
     expected = embedder.encode(TEXTS)
     with ThreadPoolExecutor(4) as pool:
         for vectors in pool.map(lambda _: embedder.encode(TEXTS), range(8)):
@@ -74,7 +74,7 @@ def test_queries_and_passages_get_their_own_prefix(tmp_path: Path) -> None:
     assert min_cosine(embedder.encode(["the node"]), plain.encode(["text: the node"])) > 0.99999
 
 
-def test_batches_hold_like_lengths_and_every_row_once() -> None:
+def test_batches_have_similar_lengths_and_every_row_once() -> None:
     lengths = [3, 250, 9, 9, 40, 1, 250, 7]
     found = list(batches(lengths, 256))
     assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
@@ -86,7 +86,7 @@ def test_batches_hold_like_lengths_and_every_row_once() -> None:
 # --- the export ----------------------------------------------------------------------------------------------------
 
 
-def test_a_graph_is_exported_once_even_when_many_ask_at_once(small_model: Path) -> None:
+def test_concurrent_loads_export_graph_once(small_model: Path) -> None:
     space = read_space(small_model)
     told: list[str] = []
     with ThreadPoolExecutor(4) as pool:
@@ -100,7 +100,7 @@ def test_a_graph_is_exported_once_even_when_many_ask_at_once(small_model: Path) 
     assert record.cosine >= 0.9999
 
 
-def test_a_graph_that_disagrees_with_the_model_is_never_kept(small_model: Path, tmp_path: Path) -> None:
+def test_graph_that_differs_from_model_is_refused(small_model: Path, tmp_path: Path) -> None:
     claimed = read_space(build_model(tmp_path / "cls", pooling="cls"))
     with pytest.raises(SpaceMismatch, match="disagrees with torch"):
         onnx_graph(small_model, claimed)
@@ -108,13 +108,13 @@ def test_a_graph_that_disagrees_with_the_model_is_never_kept(small_model: Path, 
     assert list(model_home(claimed).glob(".*")) == []
 
 
-def test_without_torch_the_message_is_what_to_install(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_without_torch_names_the_pip_command(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'knetwork\[export\]'"):
         load_embedder(str(small_model))
 
 
-def test_without_torch_a_published_graph_is_used_if_its_digest_is_known(
+def test_published_graph_with_known_digest_is_used_without_torch(
     small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "published"
@@ -134,14 +134,14 @@ def test_without_torch_a_published_graph_is_used_if_its_digest_is_known(
     assert (record.source, record.sha256) == ("hub", digest)
 
 
-def test_a_damaged_graph_is_a_knet_error(small_model: Path, tmp_path: Path) -> None:
+def test_damaged_graph_is_a_knet_error(small_model: Path, tmp_path: Path) -> None:
     graph = tmp_path / "model.onnx"
     graph.write_bytes(b"not a graph")
     with pytest.raises(ModelNotFound, match="cannot be loaded"):
         OnnxEmbedder(small_model, read_space(small_model), graph)
 
 
-def test_a_home_that_cannot_be_written_is_a_knet_error(
+def test_home_without_write_access_is_a_knet_error(
     small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -155,7 +155,7 @@ def test_a_home_that_cannot_be_written_is_a_knet_error(
 # --- choosing ------------------------------------------------------------------------------------------------------
 
 
-def test_the_bulk_choice_is_remembered_for_this_machine(small_model: Path) -> None:
+def test_bulk_measurement_is_stored_for_this_machine(small_model: Path) -> None:
     from knet.embed.autotune import bulk_embedder
 
     space = read_space(small_model)
@@ -165,18 +165,18 @@ def test_the_bulk_choice_is_remembered_for_this_machine(small_model: Path) -> No
     assert (model_home(space) / "backend.json").read_bytes() == written
 
 
-def test_bulk_pays_for_thousands_of_texts_only() -> None:
+def test_bulk_backend_needs_thousands_of_texts() -> None:
     assert not is_bulk(1)
     assert is_bulk(10_000)
 
 
-def test_a_space_finds_its_own_embedder(small_model: Path) -> None:
+def test_embedder_is_loaded_for_a_space(small_model: Path) -> None:
     space = read_space(small_model)
     assert load_embedder_for(space, model=str(small_model)).space == space
 
 
 @pytest.mark.model
-def test_the_default_model_ranks_an_answer_above_other_text_without_torch(tmp_path: Path) -> None:
+def test_default_model_ranks_answer_first_without_torch(tmp_path: Path) -> None:
     from knet.embed.torch_backend import Precision, TorchEmbedder
 
     embedder, folder = load_embedder(DEFAULT_MODEL), find_model(DEFAULT_MODEL)

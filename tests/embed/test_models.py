@@ -1,4 +1,4 @@
-"""Finding a model's files, and reading the space they define."""
+"""Tests of finding a model's files and reading the space that they define."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .conftest import build_model, write
 
 @pytest.fixture
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty hub cache, and no hub."""
+    """Set an empty hub cache, without the hub."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return tmp_path / "hub"
 
 
-def test_a_space_says_everything_that_makes_vectors_comparable(tmp_path: Path) -> None:
+def test_space_holds_all_settings_of_the_model(tmp_path: Path) -> None:
     folder = build_model(tmp_path / "prefixed", pooling="cls", prompts={"query": "query: ", "document": "text: "})
     space = read_space(folder, "someone/prefixed")
     assert space.model == "someone/prefixed"
@@ -35,11 +35,11 @@ def test_a_space_says_everything_that_makes_vectors_comparable(tmp_path: Path) -
     assert (space.query_prefix, space.passage_prefix) == ("query: ", "text: ")
 
 
-def test_a_folder_is_named_by_its_last_part_so_that_no_private_path_is_published(small_model: Path) -> None:
+def test_space_of_folder_has_no_private_path(small_model: Path) -> None:
     assert read_space(small_model, str(small_model)).model == "small"
 
 
-def test_the_pooling_of_newer_configurations_is_read_too(small_model: Path, tmp_path: Path) -> None:
+def test_pooling_of_newer_configurations_is_read(small_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "newer"
     shutil.copytree(small_model, folder)
     write(folder / "1_Pooling" / "config.json", {"embedding_dimension": 32, "pooling_mode": "mean"})
@@ -47,7 +47,7 @@ def test_the_pooling_of_newer_configurations_is_read_too(small_model: Path, tmp_
 
 
 @pytest.mark.parametrize("mode", ["max", ["cls", "mean"], "lasttoken"])
-def test_a_pooling_that_knet_does_not_do_is_refused(small_model: Path, tmp_path: Path, mode: object) -> None:
+def test_unsupported_pooling_is_refused(small_model: Path, tmp_path: Path, mode: object) -> None:
     folder = tmp_path / "other"
     shutil.copytree(small_model, folder)
     write(folder / "1_Pooling" / "config.json", {"embedding_dimension": 32, "pooling_mode": mode})
@@ -55,7 +55,7 @@ def test_a_pooling_that_knet_does_not_do_is_refused(small_model: Path, tmp_path:
         read_space(folder)
 
 
-def test_a_pipeline_with_further_layers_is_refused(small_model: Path, tmp_path: Path) -> None:
+def test_pipeline_with_further_layers_is_refused(small_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "dense"
     shutil.copytree(small_model, folder)
     modules = msgspec.json.decode((folder / "modules.json").read_bytes())
@@ -65,7 +65,7 @@ def test_a_pipeline_with_further_layers_is_refused(small_model: Path, tmp_path: 
         read_space(folder)
 
 
-def test_replaced_weights_are_noticed(small_model: Path, tmp_path: Path) -> None:
+def test_replaced_weights_are_detected(small_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "trained"
     shutil.copytree(small_model, folder)
     before = read_space(folder)
@@ -77,7 +77,7 @@ def test_replaced_weights_are_noticed(small_model: Path, tmp_path: Path) -> None
         load_embedder_for(before, model=str(folder))
 
 
-def test_a_folder_without_weights_says_what_it_lacks(small_model: Path, tmp_path: Path) -> None:
+def test_folder_without_weights_names_missing_files(small_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "partial"
     shutil.copytree(small_model, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     with pytest.raises(ModelNotFound, match=r"lacks model\.safetensors"):
@@ -86,7 +86,7 @@ def test_a_folder_without_weights_says_what_it_lacks(small_model: Path, tmp_path
         read_space(folder)
 
 
-def test_a_damaged_tokenizer_is_a_knet_error(small_model: Path, tmp_path: Path) -> None:
+def test_damaged_tokenizer_is_a_knet_error(small_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(small_model, folder)
     (folder / "tokenizer.json").write_text("{")
@@ -94,7 +94,7 @@ def test_a_damaged_tokenizer_is_a_knet_error(small_model: Path, tmp_path: Path) 
         load_tokenizer(folder)
 
 
-def test_a_snapshot_in_the_hub_cache_comes_first(small_model: Path, hub_cache: Path) -> None:
+def test_snapshot_in_hub_cache_comes_first(small_model: Path, hub_cache: Path) -> None:
     repository = hub_cache / f"models--{DEFAULT_MODEL.replace('/', '--')}"
     shutil.copytree(small_model, repository / "snapshots" / "abc123")
     (repository / "refs").mkdir()
@@ -102,7 +102,7 @@ def test_a_snapshot_in_the_hub_cache_comes_first(small_model: Path, hub_cache: P
     assert find_model(DEFAULT_MODEL) == repository / "snapshots" / "abc123"
 
 
-def test_offline_without_a_copy_the_message_is_what_to_run(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_model_offline_names_the_command(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "OFFLINE_PACKAGE", "no_such_package")
     with pytest.raises(ModelNotFound, match=r"pip install 'knetwork\[offline\]'"):
         find_model(DEFAULT_MODEL)
@@ -110,12 +110,12 @@ def test_offline_without_a_copy_the_message_is_what_to_run(hub_cache: Path, monk
         find_model("someone/another-model")
 
 
-def test_a_name_that_is_none_is_not_found(hub_cache: Path) -> None:
+def test_invalid_model_name_is_not_found(hub_cache: Path) -> None:
     with pytest.raises(ModelNotFound):
         find_model("no such // model")
 
 
-def test_an_offline_package_with_other_weights_is_refused(
+def test_offline_package_with_other_weights_is_refused(
     small_model: Path, hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "impostor"
@@ -128,7 +128,7 @@ def test_an_offline_package_with_other_weights_is_refused(
 
 
 @pytest.mark.model
-def test_the_offline_package_carries_the_public_weights(hub_cache: Path) -> None:
+def test_offline_package_has_the_public_weights(hub_cache: Path) -> None:
     if importlib.util.find_spec(models.OFFLINE_PACKAGE) is None:
         pytest.skip("the offline extra is not installed")
     folder = find_model(DEFAULT_MODEL)

@@ -1,4 +1,4 @@
-"""LangChain vector stores as a node's owner would open them; `knet node init --index tests.index.stores:in_memory`."""
+"""LangChain vector stores for `knet node init --index tests.index.stores:in_memory` and other tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def in_memory(embeddings: Embeddings) -> VectorStore:
 
 
 def qdrant(embeddings: Embeddings) -> VectorStore:
-    """Qdrant in this process, in the folder ``$QDRANT`` or in memory."""
+    """Return Qdrant in this process, in the folder ``$QDRANT`` or in memory."""
     from langchain_qdrant import QdrantVectorStore
     from qdrant_client import QdrantClient
     from qdrant_client.models import Distance, VectorParams
@@ -30,14 +30,14 @@ def qdrant(embeddings: Embeddings) -> VectorStore:
 
 
 class Forgetful(InMemoryVectorStore):
-    """Cannot list what it holds, as not every store can."""
+    """Vector store that cannot list its entries, like some hosted stores."""
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         raise NotImplementedError
 
 
 class Lying(InMemoryVectorStore):
-    """Proposes what nobody gave it."""
+    """Vector store that proposes entries it was never given."""
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **options: Any) -> list[Document]:
         return [Document(page_content="ab" * 32), *super().similarity_search_by_vector(embedding, k, **options)]

@@ -1,4 +1,4 @@
-"""A card that follows small changes says what one made anew would, as long as its centroids are right."""
+"""Tests of revised cards: their counts equal those of a new card with the same centroids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDE = Space(model="test", weights=b"w" * 32, dimension=24)
 
 
 def chunks(count: int, seed: int) -> Batch:
-    """Around eight topics, each with words of its own beside those that all share."""
+    """Return chunks around eight topics, each with its own words and common ones."""
     rng = np.random.default_rng(seed)
     topics = np.random.default_rng(0).normal(size=(8, WIDE.dimension))
     own = rng.integers(8, size=count)
@@ -37,7 +37,7 @@ def nearest(centroids: Vectors, batch: Batch) -> np.ndarray:  # type: ignore[typ
 
 
 @pytest.mark.parametrize("pieces", [1, 5])
-def test_a_revised_card_counts_what_is_there(pieces: int) -> None:
+def test_revised_card_counts_live_chunks(pieces: int) -> None:
     old, new = chunks(2000, 1), chunks(60, 2)
     card = make_card(WIDE, [old], title="Birds", documents=2000)
     for piece in range(pieces):
@@ -58,7 +58,7 @@ def test_a_revised_card_counts_what_is_there(pieces: int) -> None:
     assert read_spreads(card) @ weights == pytest.approx(cosines.sum(), rel=2e-3)
 
 
-def test_what_comes_is_marked_where_it_lies() -> None:
+def test_added_terms_are_marked_at_their_centroid() -> None:
     old, new = chunks(2000, 1), chunks(60, 2)
     card = make_card(WIDE, [old], title="Birds", documents=1)
     rare = Batch(new.vectors[:1], ["topic1 w1 w2 w3"])
@@ -70,7 +70,7 @@ def test_what_comes_is_marked_where_it_lies() -> None:
     assert all(places[term] & marked == marked for term, marked in before.items())
 
 
-def test_no_change_is_no_change() -> None:
+def test_revision_without_changes_keeps_the_card() -> None:
     card = make_card(WIDE, [chunks(500, 3)], title="Birds", documents=1)
     same = revise_card(card, WIDE, [], [], documents=1)
     assert np.allclose(read_spreads(same), read_spreads(card), atol=1e-3)

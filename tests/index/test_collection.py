@@ -1,4 +1,4 @@
-"""A collection written as blocks, read back, searched and proven."""
+"""Tests of a collection: written as blocks, read back, searched, with proofs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def publish(blocks: Blocks, documents: int = 40, tombstones: list[Tombstone] | N
     return put_record(blocks, manifest), rows
 
 
-def test_search_finds_what_exact_search_finds_and_proves_it() -> None:
+def test_search_equals_exact_search_with_proofs() -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks)
     collection = Collection.load(blocks, cid)
@@ -101,7 +101,7 @@ def test_search_finds_what_exact_search_finds_and_proves_it() -> None:
     assert root != results_root(leaves, b"t" * 16), "public passages alone do not give it away"
 
 
-def test_tombstoned_chunks_are_never_found() -> None:
+def test_removed_chunks_are_not_found() -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks, tombstones=[Tombstone(start=3, stop=6)])
     collection = Collection.load(blocks, cid)
@@ -109,7 +109,7 @@ def test_tombstoned_chunks_are_never_found() -> None:
     assert all(f.chunk not in (3, 4, 5) for f in collection.search("word1", vectors[5], k=10))
 
 
-def test_a_shard_that_does_not_give_its_root_is_refused() -> None:
+def test_shard_with_another_root_is_refused() -> None:
     blocks = Blocks()
     cid, _ = publish(blocks)
     collection = Collection.load(blocks, cid)
@@ -119,14 +119,14 @@ def test_a_shard_that_does_not_give_its_root_is_refused() -> None:
         Collection.load(blocks, forged)
 
 
-def test_a_query_of_another_space_is_refused() -> None:
+def test_query_of_another_space_is_refused() -> None:
     blocks = Blocks()
     cid, _ = publish(blocks, 3)
     with pytest.raises(SpaceMismatch):
         Collection.load(blocks, cid).search("x", np.zeros(3, np.float32), 3)
 
 
-def test_an_empty_collection_answers_nothing() -> None:
+def test_search_in_empty_collection_is_empty() -> None:
     blocks = Blocks()
     cid = _empty(blocks)
     collection = Collection.load(blocks, cid)

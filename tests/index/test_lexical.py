@@ -1,4 +1,4 @@
-"""Words are read the same by nodes and clients, whatever they are written in."""
+"""Tests of tokens, which must be equal at nodes and clients for every script."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_words_are_runs_of_letters_and_digits_case_folded(text: str) -> None:
     assert tokens(text) == re.findall(r"[^\W_]+", text.casefold())
 
 
-def test_one_foreign_character_changes_nothing_else() -> None:
+def test_one_non_ascii_character_changes_no_other_token() -> None:
     assert tokens("The CAFÉ opened — in 1998 – on Main_Street.") == [
         "the", "café", "opened", "in", "1998", "on", "main", "street",
     ]  # fmt: skip

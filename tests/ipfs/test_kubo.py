@@ -1,4 +1,4 @@
-"""Kubo, the IPFS implementation most people run, finds what a node pinned with a peer: block by block, by bitswap."""
+"""Tests with Kubo, the most common IPFS implementation, which fetches pinned blocks from a peer by bitswap."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.ipfs, pytest.mark.timeout(900)]  # the first run insta
 FETCH_SECONDS = 120.0
 
 
-def test_kubo_fetches_and_keeps_what_a_node_pinned_with_a_peer(kubo_rpc: str, tmp_path: Path) -> None:
+def test_kubo_fetches_and_pins_collection_from_peer(kubo_rpc: str, tmp_path: Path) -> None:
     store = MemoryStore()
     manifest = publish(store, shards=3, sequence=7)
     root = put_bundle(store, manifest)

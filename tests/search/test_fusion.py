@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.listnet import learn_weights
 from knet.index.lexical import Statistics, tokens
 from knet.search.fusion import WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 
@@ -64,19 +63,3 @@ def test_a_known_question_counts_as_written_in_the_passage() -> None:
     after = lexical_columns("blue comet", words, STATISTICS, [tokens("What is a comet?"), []])["bm25"]
     assert before.tolist() == [0.0, 0.0]
     assert after[0] > after[1] == 0.0
-
-
-def test_weights_follow_what_was_of_use_and_a_few_ratings_move_little() -> None:
-    rng = np.random.default_rng(3)
-    examples = []
-    for _ in range(200):
-        columns = {"dense": calibrated(rng.normal(size=20)), "bm25": calibrated(rng.normal(size=20))}
-        gains = np.zeros(20)
-        gains[np.argmax(0.2 * columns["dense"] + 0.8 * columns["bm25"])] = 1.0
-        examples.append((columns, gains))
-    learnt = learn_weights(examples)
-    assert learnt["bm25"] > 2 * learnt["dense"]
-    few = learn_weights(examples[:1], strength=10.0)
-    start = WEIGHTS["dense"] / (WEIGHTS["dense"] + WEIGHTS["bm25"])
-    assert few["dense"] == pytest.approx(start, abs=0.1)
-    assert learn_weights([]) == dict(WEIGHTS)
