@@ -1,7 +1,7 @@
-"""What a Binder image is built with beside packages: the embedding model's ONNX graph, and a network that has indexed.
+"""Content of the Binder image besides packages: the embedding model's ONNX graph, and an indexed demo network.
 
-The graph is the one its publisher offers, by digest. Where that is out of reach, torch exports it, from a folder that
-is gone afterwards.
+The graph is fetched from its publisher by digest. If it cannot be fetched, torch exports it, from a folder that is
+removed afterwards.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from knet_indexer.demo.network import DemoNetwork
 from knet_indexer.demo.owners import OWNERS
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"
-NODES = ("stdlib", "numpy", "mirror")  # those that `start` names
+NODES = ("stdlib", "numpy", "mirror")  # the nodes that `start` names
 EXPORT = "from knet.embed import load_embedder; load_embedder()"
 
 
@@ -27,7 +27,7 @@ def say(text: str) -> None:
 
 
 def fetch_or_export_graph() -> None:
-    """Leave a checked ONNX graph under KNET_HOME."""
+    """Put a checked ONNX graph under KNET_HOME."""
     try:
         load_embedder(notify=say)
     except (MissingExtra, ModelNotFound) as error:
@@ -41,17 +41,17 @@ def fetch_or_export_graph() -> None:
 
 
 def index_everything() -> None:
-    """Start the demo network once, so that later starts find everything embedded and published."""
-    seen: dict[str, str] = {}
+    """Start the demo network once, so that later starts find its documents embedded and published."""
+    phases: dict[str, str] = {}
 
-    def tell(title: str, phase: str, done: int, total: int) -> None:
-        if seen.get(title) != phase:
-            seen[title] = phase
+    def report(title: str, phase: str, done: int, total: int) -> None:
+        if phases.get(title) != phase:
+            phases[title] = phase
             say(f"{title}: {phase}")
 
     network = DemoNetwork([owner for owner in OWNERS if owner.name in NODES])
     try:
-        network.start(tell, fresh=True)
+        network.start(report, fresh=True)
     finally:
         network.stop()
 

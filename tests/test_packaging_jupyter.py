@@ -1,4 +1,4 @@
-"""What the wheel of the JupyterLab extension carries; hatchling drops without a word what is not there."""
+"""The content of the extension's wheel, since hatchling drops missing files without an error."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
-
-from knet.search.limits import DEADLINE_SECONDS, PASSAGES
 
 ROOT = Path(__file__).parent.parent / "jupyter_ext"
 DATA = "knet_jupyter-0.1.0.data/data/"
@@ -39,7 +37,7 @@ def wheel(built: None, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipF
     return zipfile.ZipFile(made)
 
 
-def test_it_carries_the_panels_and_their_settings(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_panels_and_settings(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     assert {f"{LAB}package.json", f"{LAB}install.json", f"{LAB}static/style.js"} <= names
     assert f"{LAB}schemas/knet-jupyter/plugin.json" in names
@@ -48,8 +46,8 @@ def test_it_carries_the_panels_and_their_settings(wheel: zipfile.ZipFile) -> Non
     assert f"{LAB}{built['load']}" in names
 
 
-def test_its_source_installs_where_there_is_no_node(built: None, tmp_path: Path) -> None:
-    """The panels come built in it; JupyterLab finds them where pip put them."""
+def test_source_distribution_installs_without_node(built: None, tmp_path: Path) -> None:
+    """The source distribution contains the built panels, and JupyterLab finds the installed ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         source = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
@@ -70,21 +68,13 @@ def test_its_source_installs_where_there_is_no_node(built: None, tmp_path: Path)
     )
 
 
-def test_what_an_inserted_cell_leaves_unsaid_is_what_knet_does() -> None:
-    """The panel's settings and the cell it writes count on what `knet.ask` does when it is not told."""
-    written = dict(re.findall(r"^  (\w+): ([\w.]+),?$", (ROOT / "src" / "source.ts").read_text(), re.MULTILINE))
-    settings = json.loads((ROOT / "schema" / "plugin.json").read_text())["properties"]
-    assert int(written["k"]) == settings["passages"]["default"] == PASSAGES
-    assert float(written["deadline"]) == settings["deadline"]["default"] == DEADLINE_SECONDS
-
-
-def test_it_switches_the_server_extension_on(wheel: zipfile.ZipFile) -> None:
+def test_wheel_enables_the_server_extension(wheel: zipfile.ZipFile) -> None:
     config = json.loads(wheel.read(f"{DATA}etc/jupyter/jupyter_server_config.d/knet_jupyter.json"))
     assert config["ServerApp"]["jpserver_extensions"] == {"knet_jupyter": True}
-    assert "knet_jupyter/extension.py" in wheel.namelist()
+    assert "knet_jupyter/server/extension.py" in wheel.namelist()
 
 
-def test_it_carries_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_nothing_else(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert {name.split("/")[0] for name in names} == {
         "knet_jupyter",
@@ -94,7 +84,7 @@ def test_it_carries_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert not [name for name in names if "node_modules" in name or name.endswith(".ts") or "/labextension/" in name]
 
 
-def test_the_versions_agree() -> None:
+def test_python_and_npm_versions_agree() -> None:
     from knet_jupyter import __version__
 
     assert json.loads((ROOT / "package.json").read_text())["version"] == __version__

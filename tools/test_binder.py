@@ -1,10 +1,9 @@
 """Build and open what Binder would, without Docker: ``python tools/test_binder.py``.
 
 In a copy of the tree, as an ordinary user with an empty home and a new environment: requirements, ``postBuild``,
-``start`` with JupyterLab, the guided tour from its first cell to its last, and a question as the ask panel sends it,
-at once. Fails where Binder would fail its visitors: beyond 2 GiB of memory for everything that runs, or 60 s from start
-to the first answer in either place. Memory does not depend on how busy a machine is; time does, so that CI, which
-shares its machine, gives ``--first-answer`` more.
+``start`` with JupyterLab, the whole guided tour, and at the same time a question as the ask panel sends it. Fails
+above 2 GiB of memory for all processes, or 60 s from the start to the first answer in the tour or the panel. CI shares
+its machine, so it gives ``--first-answer`` a higher limit.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ OWN = (
     "LOGNAME",
 )  # not Binder's
 IGNORING = (".gitignore", "jupyter_ext/.gitignore")
-ORDINARY = "nobody"  # who runs it where the caller is root
+ORDINARY = "nobody"  # the user of the test when the caller is root
 
 TOUR = """
 import json, sys, time
@@ -73,9 +72,9 @@ print(json.dumps(answers))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--folder", type=Path, help="work here and leave it (default: a folder that is removed)")
-    parser.add_argument("--models", type=Path, help="take a ready ONNX graph from here, as the model hub would give it")
-    parser.add_argument("--first-answer", type=float, default=MAX_FIRST_ANSWER, help="seconds from start, at most")
+    parser.add_argument("--folder", type=Path, help="work in this folder and keep it (default: a temporary folder)")
+    parser.add_argument("--models", type=Path, help="take the ONNX graph from this folder instead of the model hub")
+    parser.add_argument("--first-answer", type=float, default=MAX_FIRST_ANSWER, help="maximum seconds from the start")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="knet-binder-") as temporary:
         binder = Binder(options.folder or Path(temporary))
@@ -90,9 +89,9 @@ def main() -> None:
         + f"; peak memory {peak / (1 << 20):.0f} MiB"
     )
     if peak > MAX_MEMORY:
-        sys.exit(f"knet binder: that is more memory than the {MAX_MEMORY >> 20} MiB a visitor has")
+        sys.exit(f"knet binder: the peak memory exceeds the {MAX_MEMORY >> 20} MiB of a visitor")
     if first > options.first_answer:
-        sys.exit(f"knet binder: a first answer takes no longer than {options.first_answer:.0f} s")
+        sys.exit(f"knet binder: the first answer took longer than {options.first_answer:.0f} s")
 
 
 class Binder:
@@ -117,7 +116,7 @@ class Binder:
         return {**kept, "HOME": str(self.home), "PATH": path, "KNET_HOME": str(self.home / "knet")}
 
     def start(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
-        """A process of the ordinary user's, in the tree."""
+        """Start a process of the ordinary user in the tree."""
         if self.user:
             options |= {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         arguments = [str(part) for part in command]
@@ -129,7 +128,7 @@ class Binder:
                 sys.exit(f"knet binder: {command[0]} ended with exit status {process.returncode}")
 
     def interpreter(self) -> Path:
-        """This Python, or a copy of it where it lies in a folder that the ordinary user may not enter."""
+        """Return this Python, or a copy of it if the ordinary user may not enter its folder."""
         here = Path(sys.executable).resolve()
         with suppress(OSError), self.start([here, "-c", ""]) as process:
             if process.wait() == 0:
@@ -141,14 +140,14 @@ class Binder:
         return self.copied / here.relative_to(base)
 
     def take_models(self, models: Path) -> None:
-        """What an earlier build fetched or exported; it is checked again before it is used."""
+        """Copy the models of an earlier build, which are checked before use."""
         target = self.home / "knet" / "models"
         shutil.copytree(models, target, dirs_exist_ok=True)
         if self.user:
             give(self.home, self.user.pw_uid, self.user.pw_gid)
 
     def build(self) -> float:
-        """Requirements and `postBuild`: the seconds that took, without what Binder's base image brings."""
+        """Run the requirements and `postBuild`. Returns their seconds, without the packages of Binder's base image."""
         self.run([self.interpreter(), "tools/make_venv.py", self.venv])
         self.run(["pip", "install", "--quiet", "-c", "constraints.txt", "jupyterlab", "nbclient"])
         started = time.monotonic()
@@ -157,8 +156,7 @@ class Binder:
         return time.monotonic() - started
 
     def open(self) -> tuple[dict[str, float], int]:
-        """`start`, the tour, and the panel's question meanwhile: the seconds until each was reached, and the most
-        memory (bytes) everything took."""
+        """Run `start`, the tour and the panel's question. Returns the times of each (s) and the peak memory (bytes)."""
         port = free_port()
         lab = ["jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
         started = time.time()
@@ -177,7 +175,7 @@ class Binder:
 
     @contextmanager
     def serving(self, command: Sequence[str], port: int) -> Iterator[None]:
-        """A server with all that it started, from the moment it listens until the block ends."""
+        """Run a server from the moment it listens until the block ends, then kill it with its children."""
         server = self.start(command, start_new_session=True)
         try:
             wait_for_port(port, server)
@@ -190,7 +188,7 @@ class Binder:
 
 
 class Watch:
-    """The most memory (resident, in bytes) that everything started from here has taken at once."""
+    """Peak resident memory (bytes) of all child processes together."""
 
     def __init__(self) -> None:
         self.peak = 0
@@ -211,7 +209,7 @@ class Watch:
 
 
 def ask_as_panel(port: int) -> float:
-    """A question on the server's route: when its answer came (unix seconds)."""
+    """Ask on the server's route. Returns the time of the answer (unix seconds)."""
     body = json.dumps({"question": QUESTION}).encode()
     request = Request(f"http://127.0.0.1:{port}/knet/ask", body, {"Authorization": f"token {TOKEN}"})
     with urlopen(request, timeout=TOUR_SECONDS) as reply:
@@ -226,7 +224,7 @@ def ask_as_panel(port: int) -> float:
 def resident(process: psutil.Process) -> int:
     try:
         return int(process.memory_info().rss)
-    except psutil.Error:  # it is gone
+    except psutil.Error:  # it has ended
         return 0
 
 
@@ -236,7 +234,7 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def copy_tree(target: Path) -> None:
-    """What a checkout of this tree holds; where git cannot tell, all but what is ignored by name."""
+    """Copy the files of a checkout; without git, all files that are not ignored by name."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -1,1 +1,1 @@
-"""How soon the ask panel of JupyterLab answers on the demo network, and its longest frame with 200 passages."""
+"""Answer time of JupyterLab's ask panel on the demo network, and its longest frame with 200 passages."""

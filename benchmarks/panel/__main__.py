@@ -22,7 +22,7 @@ from tests.browser.lab import FLAGS, chromium, environment, running_lab
 
 NAME = "demo"
 PASSAGES = 200
-START_MILLISECONDS = 600_000  # the demo network's first start embeds what its nodes hold
+START_MILLISECONDS = 600_000  # the first start of the demo network embeds its documents
 SCROLL_PIXELS = 700  # a turn of the wheel each frame, down all of a long list
 SELECTED = (1, 60, 120, 199)  # sources that are traced, one after the other
 QUESTIONS = (
@@ -46,7 +46,7 @@ QUESTIONS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.panel", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few questions and rounds: does it work at all?")
+    parser.add_argument("--quick", action="store_true", help="use few questions and rounds, as a smoke test")
     quick = parser.parse_args().quick
     questions, repeats, rounds = (QUESTIONS[:3], 1, 1) if quick else (QUESTIONS, 3, 5)
     with opened() as driver:
@@ -63,7 +63,7 @@ def main() -> None:
         **{f"{kind}_answer_s_p{p}": quantile(values, p) for kind, values in seconds.items() for p in (50, 95)},
         "longest_frame_ms": max(value for phase, value in longest.items() if phase != "idle"),
         "longest_task_cpu_ms": round(max(tasks), 1),
-        "longest_idle_frame_ms": longest["idle"],  # what the machine takes for itself while the page does nothing
+        "longest_idle_frame_ms": longest["idle"],  # the machine's own share, while the page is idle
     }
     details = {
         "questions": len(answers),
@@ -85,7 +85,7 @@ def quantile(values: np.ndarray[Any, np.dtype[np.float64]], percent: int) -> flo
 
 @contextmanager
 def opened() -> Iterator[Driver]:
-    """JupyterLab over a demo network that is up, with the ask panel in view."""
+    """Open JupyterLab with the ask panel on a running demo network."""
     with (
         TemporaryDirectory(prefix="knet-bench-") as folder,
         sync_playwright() as playwright,
@@ -105,10 +105,10 @@ def opened() -> Iterator[Driver]:
 def long_answers(
     driver: Driver, questions: Sequence[str], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Frames while an answer of `PASSAGES` comes, is shown in full, scrolled through, traced and verified."""
+    """Return the frames while an answer with `PASSAGES` passages arrives, is shown in full, scrolled and traced."""
     page = driver.page
     driver.swell(PASSAGES)
-    for question in questions:  # their passages are what the long answers are made of
+    for question in questions:  # their passages fill the long answers
         frames.ask(page, question)
     frames.watch(page)
     with frames.phase(page, "idle"):
@@ -131,7 +131,7 @@ def long_answers(
 
 
 def scroll(page: Page) -> None:
-    """Down the whole panel and up again, a step a frame."""
+    """Scroll down the whole panel and up again, one step a frame."""
     page.evaluate(
         """step => new Promise(done => {
           const panel = document.querySelector('#knet-ask');
@@ -153,7 +153,7 @@ def scroll(page: Page) -> None:
 
 
 def picture(seconds: dict[str, np.ndarray[Any, np.dtype[np.float64]]], lengths: dict[str, list[float]]) -> Figure:
-    """How soon answers come on the left, how long frames are on the right."""
+    """Plot the answer times on the left and the frame lengths on the right."""
     figure = Figure(figsize=(11, 4))
     left, right = figure.subplots(1, 2)
     for kind, values in seconds.items():

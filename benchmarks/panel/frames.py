@@ -1,7 +1,7 @@
-"""A stopwatch in the page: when an answer is painted, and how long the page drew nothing.
+"""Stopwatch in the page: the time until an answer is painted, and the lengths of the frames.
 
-A frame's length is the time between two ``requestAnimationFrame`` callbacks. A browser that is not held up gives one
-every 16.7 ms; while anything, ours or not, holds the main thread or the machine, the next comes late.
+The length of a frame is the time between two ``requestAnimationFrame`` callbacks, 16.7 ms in an idle browser. Any work
+on the main thread or on the machine makes the next frame late.
 """
 
 from __future__ import annotations
@@ -56,14 +56,16 @@ ASK = """question => new Promise(resolve => {
 
 
 def watch(page: Page) -> None:
-    """Begin to measure frames in this page, until it is left."""
+    """Start to measure the frames of this page."""
     page.evaluate(WATCH)
 
 
 @contextmanager
 def phase(page: Page, name: str) -> Iterator[None]:
-    """Count the frames drawn while the block runs, and two more, as those of ``name``; the first from here on, since
-    what holds the page up may begin at once."""
+    """Count the frames during the block, and two more, as those of ``name``.
+
+    The first frame counts from the start of the block, since the page may be blocked at once.
+    """
     page.evaluate("name => { knetWatch.phase = name; knetWatch.last = performance.now(); }", name)
     yield
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -74,7 +76,7 @@ def phase(page: Page, name: str) -> Iterator[None]:
 def processor_time(page: Page) -> Iterator[list[float]]:
     """Milliseconds of processor time that each task of the page's main thread took; filled when the block ends.
 
-    Unlike a frame's length, it does not count what the machine does meanwhile.
+    Unlike the length of a frame, it excludes other work of the machine.
     """
     browser = page.context.browser
     assert browser is not None
@@ -99,26 +101,28 @@ def processor_time(page: Page) -> Iterator[list[float]]:
 def click(page: Page, selector: str) -> None:
     """Click what a CSS selector names.
 
-    To look a button up by role and name, as tests do, Playwright reads the whole page. With two hundred sources in it
-    that takes a tenth of a second, which is no time of the panel's.
+    Playwright reads the whole page to find a button by role and name, as tests do. With two hundred sources that
+    takes 0.1 s, which must not count as time of the panel.
     """
     page.evaluate("selector => document.querySelector(selector).click()", selector)
 
 
 def lengths(page: Page) -> dict[str, list[float]]:
-    """Milliseconds of each frame so far, by phase."""
+    """Return the milliseconds of each frame so far, by phase."""
     found: dict[str, list[float]] = page.evaluate("() => knetWatch.gaps")
     return found
 
 
 def long_frames(page: Page) -> dict[str, list[float]]:
-    """What the browser's Long Animation Frames API reports (those over 50 ms), by phase."""
+    """Return the frames over 50 ms of the browser's Long Animation Frames API, by phase."""
     found: dict[str, list[float]] = page.evaluate("() => knetWatch.blocked")
     return found
 
 
 def ask(page: Page, question: str) -> dict[str, float]:
-    """Ask in the open panel: seconds from Enter until an answer is painted (``first``), and all is done
-    (``finished``)."""
+    """Ask in the open panel.
+
+    Returns the seconds from Enter until an answer is painted (``first``) and until the panel is idle (``finished``).
+    """
     seconds: dict[str, float] = page.evaluate(ASK, question)
     return seconds

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { recorded } from '../src/model/custody';
 import type { Answer } from '../src/model/types';
 
-it('tells of a passage what the record says, and of the rest why it does not', () => {
+it('shows the record, and a problem in place of each network step', () => {
   const provenance = {
     node: 3,
     manifest: 'bafym',
@@ -20,7 +20,7 @@ it('tells of a passage what the record says, and of the rest why it does not', (
   expect([found.span, found.published, found.signed].map(one => one.problem)).toEqual(Array(3).fill('Not connected.'));
 });
 
-it('takes whatever a stranger left out', () => {
+it('accepts missing fields', () => {
   const passage = { text: 'mud', start: 4, end: 7, title: '', uri: '', provenance: { node: 3 } };
   const found = recorded({ passages: [passage], nodes: [] } as unknown as Answer, 1, '');
   expect([found.title, found.held.licence, found.held.proof]).toEqual(['', '', 0]);

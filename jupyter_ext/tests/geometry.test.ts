@@ -14,13 +14,13 @@ describe('custody', () => {
     expect(drawing.height).toBe(c.y + c.height);
   });
 
-  it('joins each box to those of the row above', () => {
+  it('joins each box to the boxes of the row above', () => {
     expect(drawing.arrows.map(({ from, to }) => from + to)).toEqual(['ab', 'bc', 'bd']);
   });
 });
 
 describe('maps and lines', () => {
-  it('keep points inside, whatever comes', () => {
+  it('keep points inside for any value', () => {
     expect(scaled(-1, 100, 10)).toBe(10);
     expect(scaled(1, 100, 10)).toBe(90);
     expect(scaled(99, 100, 10)).toBe(90);
@@ -29,7 +29,7 @@ describe('maps and lines', () => {
     expect(radius(9, 9)).toBe(6);
   });
 
-  it('begin at what nobody knows', () => {
+  it('begin at the prior mean', () => {
     const moments = [{ time: 1, mean: 1, deviation: 0, ratings: 1 }];
     expect(sparkline(moments, 100, 20)).toBe('M0 10 L100 0');
     expect(sparkline([], 100, 20)).toBe('M0 10');
@@ -55,7 +55,7 @@ describe('labels', () => {
     moved.forEach(({ x, y }) => expect(Math.min(x, y, 100 - x, 100 - y)).toBeGreaterThanOrEqual(0));
   });
 
-  it('that have room stay where they are', () => {
+  it('with enough distance keep their places', () => {
     const points = [
       { x: 20, y: 20 },
       { x: 80, y: 80 }

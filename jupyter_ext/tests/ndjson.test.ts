@@ -20,12 +20,12 @@ async function read(...pieces: string[]): Promise<unknown[]> {
   return found;
 }
 
-it('reads one value a line, however the bytes are cut', async () => {
+it('reads one value a line from any pieces of bytes', async () => {
   expect(await read('{"a":', '1}\n\n{"b"', ':2}\n[3]')).toEqual([{ a: 1 }, { b: 2 }, [3]]);
   expect(await read('')).toEqual([]);
 });
 
-it('puts characters together that were cut in two', async () => {
+it('joins characters that were split', async () => {
   const bytes = new TextEncoder().encode('"ä😀"\n');
   const parts = [...bytes].map(byte => Uint8Array.of(byte));
   const body = new ReadableStream<Uint8Array>({
@@ -38,7 +38,7 @@ it('puts characters together that were cut in two', async () => {
   expect(found).toEqual(['ä😀']);
 });
 
-it('gives the connection up when nobody reads on', async () => {
+it('closes the connection when the reader leaves', async () => {
   const { body, cancelled } = stream('1\n', '2\n', '3\n');
   for await (const value of readLines(body)) {
     expect(value).toBe(1);
@@ -47,11 +47,11 @@ it('gives the connection up when nobody reads on', async () => {
   expect(cancelled()).toBe(true);
 });
 
-it('fails for what is not JSON', async () => {
+it('fails for a line that is not JSON', async () => {
   await expect(read('{"a":1}\nnonsense\n')).rejects.toThrow();
 });
 
-it('ends with the last whole line where the connection breaks', async () => {
+it('ends with the last complete line when the connection is lost', async () => {
   expect(await read('{"a":1}\n{"b"')).toEqual([{ a: 1 }]);
   const pieces = [new TextEncoder().encode('1\n2')];
   const body = new ReadableStream<Uint8Array>({

@@ -13,7 +13,7 @@ const node = (number: number, status: string): NodeStatus => ({
   why: ''
 });
 
-it('knows who is still to answer', () => {
+it('tracks the nodes that have not answered', () => {
   let known = advance(begin(), { event: 'phase', phase: { title: 'chain', phase: 'starting', done: 0, total: 0 } });
   expect([...known.phases.keys()]).toEqual(['chain']);
   known = advance(known, { event: 'asking', nodes: [node(1, 'skipped'), node(2, 'skipped')] });
@@ -25,7 +25,7 @@ it('knows who is still to answer', () => {
   expect(advance(known, { event: 'started', id: 'x' })).toBe(known);
 });
 
-it('knows the events after which nothing follows', () => {
+it('recognises the last event', () => {
   const all = ['started', 'phase', 'asking', 'node', 'answer', 'stopped', 'error'] as const;
   expect(all.filter(event => isEnd({ event }))).toEqual(['answer', 'stopped', 'error']);
 });

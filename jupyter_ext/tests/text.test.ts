@@ -58,13 +58,13 @@ function answer(...cited: number[]): Answer {
   };
 }
 
-describe('foreign words', () => {
-  it('lose what is not for reading', () => {
+describe('untrusted text', () => {
+  it('loses unprintable characters', () => {
     expect(line('a\u202eb\x1b[2J\n\tc')).toBe('a b [2J c');
     expect(prose('one\x07\ntwo\u200b')).toBe('one \ntwo ');
   });
 
-  it('are cut, without splitting a character', () => {
+  it('is cut without splitting a character', () => {
     expect(clip('abcdef', 3)).toBe('abc…');
     expect(clip('ab', 3)).toBe('ab');
     expect(clip('ab😀', 3)).toBe('ab…');
@@ -84,7 +84,7 @@ describe('foreign words', () => {
   ])('%s is a link: %s', (uri, expected) => expect(isLink(uri)).toBe(expected));
 });
 
-describe('figures', () => {
+describe('numbers', () => {
   it('are those of a Beta posterior', () => {
     expect(plusMinus(...(Object.values(belief({ positive: 0, negative: 0, count: 0 })) as [number, number]))).toBe(
       '0.50 ± 0.29'
@@ -126,7 +126,7 @@ it.each([
 ])('%s is of kind %s', (uri, kind) => expect(kindOf(uri)).toBe(kind));
 
 describe('times', () => {
-  it('are told as how long ago, and never as in the future', () => {
+  it('are shown as time passed, never as the future', () => {
     const now = 1_000_000;
     expect(ago(now - 20, now)).toBe('now');
     expect(ago(now + 99, now)).toBe('now');

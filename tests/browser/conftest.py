@@ -38,7 +38,7 @@ COLLECTIONS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs them all, since each would start a network and a server of its own."""
+    """Run all of them in one worker, since each worker would start its own network and server."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.xdist_group("browser"))
@@ -83,7 +83,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> BrowserContext:
-    """One profile of the browser, so that JupyterLab's megabytes of script are fetched and compiled once."""
+    """One browser profile, so that JupyterLab's scripts are fetched and compiled once."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     return context
@@ -113,7 +113,7 @@ def driver(page: Page, lab: Lab) -> Driver:
 
 
 def _may_be_ours(error: Error) -> bool:
-    """Notebook 7.6 throws an error of its own for every plugin whose settings it loads late."""
+    """Return False for the errors that Notebook 7.6 throws for plugins whose settings load late."""
     return "/static/notebook/" not in (error.stack or "") or "/knet-jupyter/" in str(error.stack)
 
 

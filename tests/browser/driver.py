@@ -1,4 +1,4 @@
-"""What a person does in JupyterLab, by the names that are on the screen."""
+"""Driver of JupyterLab: the actions of a user, by the names on the screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENT = 60_000  # milliseconds; only a broken program or a dead machine takes 
 
 
 def write_notebook(lab: Lab, name: str, *cells: dict[str, Any]) -> None:
-    """A notebook of these cells (nbformat) in the workspace."""
+    """Write a notebook of these cells (nbformat) into the workspace."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
     notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (lab.workspace / name).write_text(json.dumps(notebook))
@@ -32,7 +32,7 @@ class Driver:
         self.page.set_default_timeout(PATIENT)
 
     def open_lab(self) -> None:
-        """JupyterLab with nothing open."""
+        """Open JupyterLab without documents."""
         self.page.goto(f"{self.lab.url}lab?reset&token={self.lab.token}")
         self.page.locator("#jp-MainLogo").wait_for()
         self.page.wait_for_function("() => window.jupyterapp.restored.then(() => true)")
@@ -76,7 +76,7 @@ class Driver:
         return answer
 
     def swell(self, count: int) -> None:
-        """From now on every answer comes with so many passages: those of all answers since, over and over."""
+        """Extend every later answer to ``count`` passages by repeating those of the answers so far."""
         known: dict[str, Any] = {}
 
         def swollen(route: Route) -> None:
@@ -91,7 +91,7 @@ class Driver:
         self.page.route("**/knet/ask*", swollen)
 
     def rewrite(self, route: str, change: Callable[[Any], Any]) -> None:
-        """From now on what the server says at a route (JSON) comes changed."""
+        """Change every later JSON reply of a route."""
 
         def changed(route: Route) -> None:
             reply = route.fetch()
@@ -100,7 +100,7 @@ class Driver:
         self.page.route(f"**/knet/{route}*", changed)
 
     def pretend_state(self, **fields: Any) -> None:
-        """From now on the server says this of the state of its network, also when it is looked at now."""
+        """Change the state of the network in every later reply."""
         self.rewrite("state", lambda state: state | fields)
         self.rewrite("health", lambda snapshot: snapshot | {"state": snapshot["state"] | fields})
 
@@ -114,11 +114,11 @@ class Driver:
         return self.network
 
     def new_notebook(self, name: str) -> Locator:
-        """An empty notebook, opened."""
+        """Open a new empty notebook."""
         return self.write_notebook(name)
 
     def write_notebook(self, name: str, *cells: dict[str, Any]) -> Locator:
-        """A notebook of these cells (nbformat), opened."""
+        """Write a notebook of these cells (nbformat) and open it."""
         write_notebook(self.lab, name, *cells)
         return self.open_notebook(name)
 
@@ -140,7 +140,7 @@ class Driver:
         self.run_command("application:close-all")
 
     def wait_until(self, happens: Callable[[], bool]) -> None:
-        """Look until it has happened; a node notices its own publication within a second."""
+        """Poll until ``happens`` returns True; a node serves its own publication within a second."""
         until = time.monotonic() + PATIENT / 1000
         while not happens():
             assert time.monotonic() < until, "never happened"

@@ -1,4 +1,4 @@
-"""A real JupyterLab with this checkout's extension, and a real network behind it."""
+"""A real JupyterLab with this checkout's extension and a real network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FLAGS = [
 
 @dataclass
 class Lab:
-    """A running JupyterLab: where it is, its token, its workspace folder and its log."""
+    """A running JupyterLab: its URL, token, workspace folder and log."""
 
     url: str
     token: str
@@ -45,14 +45,14 @@ class Lab:
 
 
 def missing(what: str) -> None:
-    """Skip a test for want of something; in CI, where everything is there, fail."""
+    """Skip a test that lacks a tool; fail in CI, which has every tool."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Folders of its own for everything that Jupyter and knet keep, with the extension of this checkout in them."""
+    """Return an environment with private folders for Jupyter and knet and with the extension of this checkout."""
     if not (BUILT / "package.json").is_file():
         missing("the extension is not built: run `make setup`")
     data, config = folder / "data", folder / "config"
@@ -83,7 +83,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def running_lab(folder: Path, env: Mapping[str, str], profile: str) -> Iterator[Lab]:
-    """JupyterLab behind a base URL, with a token and XSRF checks, as a hub runs it."""
+    """Run JupyterLab under a base URL with a token and XSRF checks, as a hub does."""
     workspace = folder / "workspace"
     workspace.mkdir(exist_ok=True)
     port, token = _free_ports(1)[0], secrets.token_hex(16)
@@ -123,7 +123,7 @@ def _wait(lab: Lab, process: subprocess.Popen[bytes]) -> None:
 
 
 def chromium() -> str:
-    """The browser to drive; the test is skipped where there is none."""
+    """Return the path of the browser; skips the test without one."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         missing("there is no Chromium here: install it, on Debian with `apt-get install chromium`")
@@ -132,6 +132,6 @@ def chromium() -> str:
 
 
 def errors_in(log: Path) -> list[str]:
-    """What a server's log says went wrong: exceptions, and routes of ours that anybody may use."""
+    """Return the errors in a server's log: exceptions, and knet routes without authentication."""
     lines = log.read_text(errors="replace").splitlines()
     return [line for line in lines if re.search(r"Traceback|Exception in|registered for .*/knet/", line)]

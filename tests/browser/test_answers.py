@@ -1,4 +1,4 @@
-"""Asking from the panel: the answer, its citations and marks, and a Stop that stops."""
+"""The ask panel: the answer, its citations and marks, and the Stop button."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
 QUESTION = "How does a beaver build a dam?"
 
 
-def test_a_question_is_answered_with_sources_and_marks(driver: Driver) -> None:
+def test_answer_shows_sources_and_marks(driver: Driver) -> None:
     answer = driver.ask(QUESTION)
     expect(answer.locator(".jp-knet-Text")).to_contain_text("branches, mud and stones")
     first = answer.get_by_role("listitem", name="Source 1", exact=True)
@@ -32,12 +32,12 @@ def test_a_question_is_answered_with_sources_and_marks(driver: Driver) -> None:
     expect(first).to_be_focused()
 
 
-def test_what_the_network_does_not_know_it_says(driver: Driver) -> None:
+def test_unanswerable_question_is_reported(driver: Driver) -> None:
     answer = driver.ask("What is the boiling point of tungsten hexafluoride?")
     expect(answer.locator(".jp-knet-Text")).to_have_text("The network does not know.")
 
 
-def test_a_citation_can_be_copied(driver: Driver) -> None:
+def test_citation_is_copied(driver: Driver) -> None:
     answer = driver.ask(QUESTION)
     answer.get_by_role("group", name="This answer").get_by_role("button", name="Copy citation").click()
     expect(answer.get_by_role("status")).to_have_text("Copied.")
@@ -48,10 +48,10 @@ def test_a_citation_can_be_copied(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize("way", ["button", "Tab", "Escape"])
-def test_a_stopped_question_stops_on_the_server(
+def test_stopped_question_stops_on_the_server(
     way: str, driver: Driver, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A node holds its reply back for as long as it likes; whoever asked need not wait for it."""
+    """The node withholds its reply, and the panel does not wait for it."""
     asked, hold = threading.Event(), threading.Event()
     search = Service.search
 
@@ -89,7 +89,7 @@ def test_a_stopped_question_stops_on_the_server(
 
 
 def open_filters(driver: Driver) -> Locator:
-    """The ask panel with its filters open and the nodes offered."""
+    """Open the filters of the ask panel and wait for the nodes."""
     panel = driver.open_ask()
     expect(panel.locator(".jp-knet-State")).to_contain_text("connected")
     summary(panel).click()
@@ -112,7 +112,7 @@ def test_filters_narrow_nodes_and_kinds(driver: Driver) -> None:
     expect(answer.locator(".jp-knet-Passage")).to_have_count(0)
 
 
-def test_a_citation_of_a_source_that_filters_hide_shows_it(driver: Driver) -> None:
+def test_citation_of_a_hidden_source_shows_the_source(driver: Driver) -> None:
     panel = open_filters(driver)
     panel.get_by_label("files", exact=True).uncheck()
     answer = driver.ask(QUESTION)
@@ -124,13 +124,13 @@ def test_a_citation_of_a_source_that_filters_hide_shows_it(driver: Driver) -> No
 
 
 def asked_of(driver: Driver) -> Any:
-    """The nodes that the next question from the panel is for."""
+    """Return the nodes of the next question from the panel."""
     with driver.page.expect_request("**/knet/ask*") as sent:
         driver.ask(QUESTION)
     return sent.value.post_data_json["nodes"]
 
 
-def test_a_chosen_node_stays_chosen_while_the_server_or_the_node_is_away(driver: Driver) -> None:
+def test_chosen_node_stays_chosen_while_unavailable(driver: Driver) -> None:
     panel = open_filters(driver)
     box = panel.get_by_label("node-2")
     box.check()
@@ -150,8 +150,8 @@ def test_a_chosen_node_stays_chosen_while_the_server_or_the_node_is_away(driver:
     assert asked_of(driver) == [number]
 
 
-def test_nodes_of_another_network_are_not_chosen(driver: Driver) -> None:
-    """Its numbers name other nodes."""
+def test_chosen_nodes_are_cleared_with_another_network(driver: Driver) -> None:
+    """Node numbers differ between networks."""
     panel = open_filters(driver)
     panel.get_by_label("node-2").check()
     driver.pretend_state(profile="another", state="off")
@@ -162,8 +162,8 @@ def test_nodes_of_another_network_are_not_chosen(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 40])
-def test_an_answer_that_breaks_off_is_an_error(driver: Driver, cut: int) -> None:
-    """Between two lines, or in the middle of one."""
+def test_incomplete_answer_is_an_error(driver: Driver, cut: int) -> None:
+    """The stream ends between two lines, or within one."""
     lines = '{"event": "started", "id": "x"}\n{"event": "asking", "nodes": []}\n{"event": "answer", "answer": {'
     body = lines[: lines.rindex("\n") + 1 + cut]
     driver.page.route("**/knet/ask*", lambda route: route.fulfill(body=body))
@@ -176,11 +176,11 @@ def test_an_answer_that_breaks_off_is_an_error(driver: Driver, cut: int) -> None
 
 
 def told(panel: Locator) -> Locator:
-    """What a screen reader says of the question."""
+    """Return the status text for screen readers."""
     return panel.locator(".jp-knet-Hidden[role=status]")
 
 
-def test_an_answer_is_announced_and_asking_keeps_the_focus(driver: Driver) -> None:
+def test_answer_is_announced_and_focus_is_kept(driver: Driver) -> None:
     panel = driver.open_ask()
     panel.get_by_label("Your question").fill(QUESTION)
     go = panel.get_by_role("button", name="Ask", exact=True)

@@ -1,4 +1,4 @@
-"""For everybody: by keyboard alone, with a screen reader, in light and dark, in a narrow panel, with long answers."""
+"""Accessibility and layout: keyboard, screen reader, light and dark themes, narrow panels, long answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THEMES = ["JupyterLab Light", "JupyterLab Dark"]
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds in our parts of the page."""
+    """Return the violations that axe finds in the panels."""
     if not AXE.is_file():
         missing("axe-core is not installed: run `npm ci` in jupyter_ext")
     page.evaluate(AXE.read_text())
@@ -34,7 +34,7 @@ def use_theme(page: Page, theme: str) -> None:
 
 
 def overflowing(page: Page) -> list[str]:
-    """Our panels that are wider than they may be."""
+    """Return the panels that overflow their width."""
     found: list[str] = page.evaluate(
         "() => [...document.querySelectorAll('.jp-knet-Panel')].filter(one => one.scrollWidth > one.clientWidth + 1)"
         ".map(one => one.id || one.className)"
@@ -43,7 +43,7 @@ def overflowing(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_in_light_and_dark(driver: Driver, theme: str) -> None:
+def test_panels_have_no_accessibility_violations(driver: Driver, theme: str) -> None:
     page = driver.page
     use_theme(page, theme)
     keep_answer(driver, f"{theme}.ipynb")
@@ -63,7 +63,7 @@ def test_axe_finds_nothing_in_light_and_dark(driver: Driver, theme: str) -> None
     assert violations(page) == []
 
 
-def test_everything_can_be_done_with_the_keyboard(driver: Driver) -> None:
+def test_panels_work_by_keyboard(driver: Driver) -> None:
     page = driver.page
     driver.new_notebook("keys.ipynb")
     driver.palette("Ask the Network")
@@ -122,8 +122,8 @@ def tab_to(page: Page, name: str, *, back: bool = False) -> None:
     pytest.fail(f"{name!r} cannot be reached with Tab")
 
 
-def test_a_network_that_starts_is_announced_once(driver: Driver) -> None:
-    """How far each part of it is changes every second, and is there to be seen."""
+def test_starting_network_is_announced_once(driver: Driver) -> None:
+    """The progress is visible but not announced, since it changes every second."""
     driver.pretend_state(state="starting", phases=[{"title": "node-7", "phase": "indexing", "done": 1, "total": 9}])
     driver.open_lab()
     state = driver.open_ask().locator(".jp-knet-State")
@@ -131,8 +131,8 @@ def test_a_network_that_starts_is_announced_once(driver: Driver) -> None:
     expect(state.get_by_role("status")).to_have_text("lab: starting …")
 
 
-def test_two_hundred_passages_leave_the_panel_responsive(driver: Driver) -> None:
-    """Work is counted, not timed (`make bench NAME=panel` does that): what is not looked at is not drawn."""
+def test_panel_with_two_hundred_passages_stays_responsive(driver: Driver) -> None:
+    """The test counts drawn sources; `make bench NAME=panel` measures time."""
     driver.swell(200)
     answer = driver.ask(QUESTION)
     shown = answer.locator(".jp-knet-Passage")

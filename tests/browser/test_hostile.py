@@ -1,4 +1,4 @@
-"""What strangers put into documents, titles and notebooks is shown as text, and does nothing."""
+"""Untrusted documents, titles and notebooks are shown as text only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ADDRESSES = ["javascript:window.owned=5", "data:text/html,<script>parent.owned=6
 
 
 def hostile(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer in which every text is an attack, and one is enormous."""
+    """Return an answer with an attack in every text and one very long text."""
     answer["question"] = answer["text"] = answer["problem"] = EVIL
     passages = []
     for number, uri in enumerate(ADDRESSES):
@@ -57,7 +57,7 @@ def write_hostile(driver: Driver) -> Path:
     return path
 
 
-def test_a_hostile_answer_in_a_notebook_does_nothing(driver: Driver) -> None:
+def test_hostile_answer_in_a_notebook_is_shown_as_text(driver: Driver) -> None:
     """The page fixture also fails the test for every request that leaves this machine."""
     page = driver.page
     write_hostile(driver)
@@ -78,8 +78,8 @@ def test_a_hostile_answer_in_a_notebook_does_nothing(driver: Driver) -> None:
     assert page.evaluate("() => window.owned") is None
 
 
-def test_a_hostile_node_is_shown_as_text(driver: Driver) -> None:
-    """A node that turns hostile after it published: its words come straight out of the server's stream."""
+def test_hostile_node_is_shown_as_text(driver: Driver) -> None:
+    """The server's stream carries hostile text, as from a node that became hostile after publication."""
     page = driver.page
 
     def poison(route: Any) -> None:
@@ -103,7 +103,7 @@ def test_a_hostile_node_is_shown_as_text(driver: Driver) -> None:
 @pytest.mark.parametrize(
     "output", ["nonsense", '{"type": "knet/answer/1"}', {"type": "knet/answer/1", "passages": 5}, []]
 )
-def test_an_output_that_is_no_answer_says_so(driver: Driver, output: object) -> None:
+def test_malformed_output_is_reported(driver: Driver, output: object) -> None:
     data = {MEDIA_TYPE: output, "text/plain": "plain words"}
     outputs = [{"output_type": "display_data", "data": data, "metadata": {}}]
     cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "source": "", "outputs": outputs}

@@ -1,4 +1,4 @@
-"""A node whose owner is hostile: what it publishes is real, signed and verified, and still only text."""
+"""A node with a hostile owner: its publication is signed and verified, and shown as text only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def whole(text: str) -> list[Span]:
 def hostile_nodes(
     devnet: Profile, env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[RunningNode]]:
-    """A network of their own; a passage is a whole document, whatever its size."""
+    """Hostile nodes on a separate network, with one passage a document."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KNET_HOME", env["KNET_HOME"])
         profile = replace(own_network(devnet, PROFILE), models=(DEFAULT_MODEL,))
@@ -47,7 +47,7 @@ def hostile_nodes(
             yield nodes
 
 
-def test_nothing_that_a_node_publishes_acts(driver: Driver, hostile_nodes: list[RunningNode]) -> None:
+def test_published_markup_is_shown_as_text(driver: Driver, hostile_nodes: list[RunningNode]) -> None:
     """The page fixture also fails the test for every request that leaves this machine."""
     page = driver.page
     page.evaluate("() => window.jupyterapp.commands.execute('settingeditor:open', {query: 'knet'})")

@@ -1,4 +1,4 @@
-"""A node of one's own over a folder of the workspace: started, asked, synced, stopped."""
+"""A local node over a folder of the workspace: started, asked, synced, stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .driver import Driver
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
 
 
-def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
+def test_folder_becomes_a_node_that_answers(driver: Driver) -> None:
     notes = driver.lab.workspace / "notes"
     notes.mkdir()
     (notes / "kiln.md").write_text("# Kiln\n\nThe pottery kiln in the cellar is fired to 1240 degrees on Thursdays.")
@@ -54,7 +54,7 @@ def test_a_folder_becomes_a_node_that_answers(driver: Driver) -> None:
     assert "my-notes" in (status.get_by_role("button").get_attribute("title") or "")
 
 
-def test_the_progress_and_the_network_of_a_node_of_mine_are_drawn(driver: Driver) -> None:
+def test_local_node_shows_progress_and_network(driver: Driver) -> None:
     mine = {"sources": ["/notes"], "profile": "demo", "detail": "", "endpoint": "", "phase": "embedding"}
     syncing = mine | {"name": "at-work", "state": "syncing", "done": 1, "total": 4}
     driver.rewrite("health", lambda snapshot: snapshot | {"local_nodes": [syncing]})

@@ -1,4 +1,4 @@
-"""The network panel with a hundred nodes and with none: seen, found, sorted, by mouse, keyboard and screen reader."""
+"""The network panel with a hundred nodes and without nodes, by mouse, keyboard and screen reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Records = list[dict[str, Any]]
 
 
 def pretend(driver: Driver, nodes: Records, overview: dict[str, Any], health: Records) -> None:
-    """The server, once it is connected, says this of the network's nodes; the rest of it is real."""
+    """Replace the server's replies about the nodes after a real connection."""
     driver.ask(QUESTION)
     page = driver.page
     page.route("**/knet/nodes?*", lambda route: route.fulfill(body=json.dumps(nodes)))
@@ -72,7 +72,7 @@ def overview() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_hundred_nodes_are_legible_and_found(driver: Driver, theme: str) -> None:
+def test_hundred_nodes_are_legible_and_searchable(driver: Driver, theme: str) -> None:
     page = driver.page
     use_theme(page, theme)
     numbers = range(1, MANY + 1)
@@ -104,7 +104,7 @@ def test_a_hundred_nodes_are_legible_and_found(driver: Driver, theme: str) -> No
     expect(network.locator('.jp-knet-Card[data-node="42"]')).to_be_focused()
 
 
-def test_the_list_of_many_nodes_is_worked_by_keyboard(driver: Driver) -> None:
+def test_list_of_many_nodes_works_by_keyboard(driver: Driver) -> None:
     page = driver.page
     numbers = range(1, MANY + 1)
     pretend(driver, [node(number) for number in numbers], overview(), [health(number) for number in numbers])
@@ -115,7 +115,7 @@ def test_the_list_of_many_nodes_is_worked_by_keyboard(driver: Driver) -> None:
     expect(driver.network.locator(".jp-knet-Card[data-node]")).to_have_count(1)
 
 
-def test_a_network_without_nodes_says_how_to_begin(driver: Driver) -> None:
+def test_network_without_nodes_shows_the_next_step(driver: Driver) -> None:
     pretend(driver, [], {"maps": [], "history": {}, "rated": []}, [])
     network = driver.open_network()
     expect(network).to_contain_text("No node has published a routing card yet.")
@@ -124,7 +124,7 @@ def test_a_network_without_nodes_says_how_to_begin(driver: Driver) -> None:
     assert overflowing(driver.page) == []
 
 
-def test_a_network_that_could_not_be_read_is_read_again(driver: Driver) -> None:
+def test_failed_read_of_the_network_is_repeated(driver: Driver) -> None:
     driver.ask(QUESTION)
     page = driver.page
     page.route("**/knet/nodes*", lambda route: route.fulfill(status=503, json={"message": "It hiccups."}))

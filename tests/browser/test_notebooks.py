@@ -1,4 +1,4 @@
-"""Answers in notebooks: put in, saved, opened again by somebody else, verified, tampered with and found out."""
+"""Answers in notebooks: inserted, saved, opened again, verified, and changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def saved(path: Path) -> dict[str, Any]:
 
 
 def keep_answer(driver: Driver, name: str) -> Path:
-    """A notebook with one answer in it, saved."""
+    """Save a notebook with one answer."""
     driver.new_notebook(name)
     answer = driver.ask(QUESTION)
     answer.get_by_role("button", name="Insert as cell").click()
@@ -40,7 +40,7 @@ def verify(driver: Driver) -> Any:
     return dialog
 
 
-def test_an_inserted_cell_says_where_it_came_from(driver: Driver) -> None:
+def test_inserted_cell_names_its_sources(driver: Driver) -> None:
     path = keep_answer(driver, "inserted.ipynb")
     cell = next(cell for cell in saved(path)["cells"] if cell.get("outputs"))
     source = "".join(cell["source"])
@@ -52,8 +52,8 @@ def test_an_inserted_cell_says_where_it_came_from(driver: Driver) -> None:
     assert {"text/plain", "text/html", MEDIA_TYPE} == shown.keys()
 
 
-def test_an_inserted_cell_names_the_network_that_was_asked(driver: Driver) -> None:
-    """Also where nobody can say any more which one that is by the time the answer is there."""
+def test_inserted_cell_names_the_asked_network(driver: Driver) -> None:
+    """The server stops answering state requests before the answer arrives."""
     driver.new_notebook("named.ipynb")
     panel = driver.open_ask()
     expect(panel.locator(".jp-knet-State")).to_contain_text("lab: connected")
@@ -66,7 +66,7 @@ def test_an_inserted_cell_names_the_network_that_was_asked(driver: Driver) -> No
     expect(cell).to_contain_text('profile="lab"')
 
 
-def test_an_inserted_cell_asks_again_when_it_is_run(driver: Driver) -> None:
+def test_inserted_cell_asks_again_when_run(driver: Driver) -> None:
     path = keep_answer(driver, "again.ipynb")
     first = next(cell for cell in saved(path)["cells"] if cell.get("outputs"))["outputs"][0]["data"][MEDIA_TYPE]
     driver.run_command("notebook:run-cell")
@@ -86,14 +86,14 @@ def test_an_inserted_cell_asks_again_when_it_is_run(driver: Driver) -> None:
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_without_a_notebook_one_is_made_for_the_answer(driver: Driver) -> None:
+def test_insert_without_a_notebook_creates_one(driver: Driver) -> None:
     driver.close_all()
     answer = driver.ask(QUESTION)
     answer.get_by_role("button", name="Insert as cell").click()
     expect(driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")).to_contain_text("branches, mud")
 
 
-def test_a_saved_answer_is_verified_again_and_a_changed_one_is_found_out(driver: Driver) -> None:
+def test_saved_answer_verifies_and_changed_one_fails(driver: Driver) -> None:
     path = keep_answer(driver, "kept.ipynb")
     driver.open_lab()
     panel = driver.open_notebook("kept.ipynb")
@@ -118,7 +118,7 @@ def test_a_saved_answer_is_verified_again_and_a_changed_one_is_found_out(driver:
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_one_output_is_verified_where_it_stands(driver: Driver) -> None:
+def test_single_output_is_verified_in_place(driver: Driver) -> None:
     keep_answer(driver, "here.ipynb")
     output = driver.page.locator(".jp-NotebookPanel:visible .jp-knet-Output")
     output.get_by_role("button", name="Re-verify").click()
@@ -127,7 +127,7 @@ def test_one_output_is_verified_where_it_stands(driver: Driver) -> None:
     expect(first.locator('[data-check="inclusion"]')).to_have_attribute("data-mark", "holds")
 
 
-def test_what_is_found_of_an_answer_shows_wherever_it_is(driver: Driver) -> None:
+def test_report_is_shown_in_every_view_of_the_answer(driver: Driver) -> None:
     keep_answer(driver, "everywhere.ipynb")
     answer = driver.ask_panel.get_by_role("article", name="Answer")
 

@@ -1,4 +1,4 @@
-"""The provenance panel and ratings: the chain of custody, and a number that moves on chain."""
+"""The provenance panel and ratings: the chain of custody, and the reliability on chain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
 LINKS = ["sentence", "span", "document", "manifest", "node", "chain", "receipt"]
 
 
-def test_a_passage_is_traced_to_its_transaction(driver: Driver) -> None:
+def test_passage_is_traced_to_its_transaction(driver: Driver) -> None:
     driver.ask(QUESTION).get_by_role("button", name="Trace source 1").click()
     panel = driver.provenance
     drawing = panel.get_by_role("img", name=re.compile("Chain of custody"))
@@ -31,7 +31,7 @@ def test_a_passage_is_traced_to_its_transaction(driver: Driver) -> None:
     expect(drawing.locator('[data-link="chain"]')).to_have_attribute("data-mark", "holds")
 
 
-def test_provenance_leaves_as_a_file(driver: Driver, tmp_path: Path) -> None:
+def test_provenance_is_exported_as_a_file(driver: Driver, tmp_path: Path) -> None:
     driver.ask(QUESTION).get_by_role("button", name="Trace source 1").click()
     for name, ending in (("Export as PROV-O JSON-LD", "jsonld"), ("Export as RO-Crate", "zip")):
         with driver.page.expect_download() as download:
@@ -42,7 +42,7 @@ def test_provenance_leaves_as_a_file(driver: Driver, tmp_path: Path) -> None:
     assert (tmp_path / "zip").read_bytes().startswith(b"PK")
 
 
-def test_a_rating_shows_its_price_and_moves_the_number(driver: Driver) -> None:
+def test_rating_shows_its_cost_and_changes_the_reliability(driver: Driver) -> None:
     answer = driver.ask("What colour are the front teeth of a beaver?")
     expect(answer.get_by_role("listitem", name="Source 1", exact=True)).to_contain_text("Teeth")
     answer.get_by_role("button", name="Rate source 1 as right").click()
@@ -61,8 +61,8 @@ def test_a_rating_shows_its_price_and_moves_the_number(driver: Driver) -> None:
     expect(node.get_by_role("img", name=re.compile("Reliability over 1 batches"))).to_be_visible()
 
 
-def test_a_cell_is_traced_from_its_record_alone_until_somebody_connects(driver: Driver) -> None:
-    """To look at a notebook starts no network."""
+def test_cell_is_traced_from_its_record_until_connected(driver: Driver) -> None:
+    """Selecting a cell must not start a network."""
     keep_answer(driver, "offline.ipynb")
     driver.close_all()
     asked: list[str] = []
@@ -87,7 +87,7 @@ def test_a_cell_is_traced_from_its_record_alone_until_somebody_connects(driver: 
 
 
 def rate(driver: Driver) -> Locator:
-    """A rating that waits, in the provenance panel."""
+    """Queue a rating in the provenance panel."""
     answer = driver.ask(QUESTION)
     answer.get_by_role("button", name="Trace source 1").click()
     waiting = driver.provenance.locator(".jp-knet-Ratings")
@@ -96,7 +96,7 @@ def rate(driver: Driver) -> Locator:
     return waiting
 
 
-def test_a_rating_is_taken_back(driver: Driver) -> None:
+def test_queued_rating_is_withdrawn(driver: Driver) -> None:
     waiting = rate(driver)
     waiting.get_by_role("button", name=re.compile("^Take back the rating of")).press("Enter")
     expect(waiting).to_contain_text("Taken back.")
@@ -105,7 +105,7 @@ def test_a_rating_is_taken_back(driver: Driver) -> None:
     expect(waiting.get_by_role("button")).to_have_count(0)
 
 
-def test_ratings_whose_price_or_list_is_unknown_are_not_sent(driver: Driver) -> None:
+def test_ratings_with_unknown_cost_are_not_sent(driver: Driver) -> None:
     waiting = rate(driver)
     send = waiting.get_by_role("button", name="Send 1 rating")
     driver.rewrite("ratings", lambda pending: pending | {"cost": None, "problem": "The chain does not answer."})

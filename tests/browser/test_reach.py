@@ -1,4 +1,4 @@
-"""Every way to the panels: menu, launcher, palette, shortcuts; settings that take effect without a reload."""
+"""Access to the panels by menu, launcher, palette and shortcuts, and settings without a reload."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .test_answers import QUESTION
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
 
 
-def test_the_panels_are_in_the_view_menu_and_the_launcher(driver: Driver) -> None:
+def test_panels_are_in_the_view_menu_and_the_launcher(driver: Driver) -> None:
     page = driver.page
     page.get_by_role("menuitem", name="View", exact=True).click()
     menu = page.locator(".lm-Menu")
@@ -43,7 +43,7 @@ def test_every_command_is_in_the_palette(driver: Driver) -> None:
     page.keyboard.press("Escape")
 
 
-def test_settings_take_effect_at_once(driver: Driver) -> None:
+def test_changed_settings_take_effect_at_once(driver: Driver) -> None:
     page = driver.page
     expect(driver.ask(QUESTION).locator(".jp-knet-Passage")).to_have_count(6)
     page.evaluate("() => window.jupyterapp.commands.execute('settingeditor:open', {query: 'knet'})")
@@ -58,7 +58,7 @@ def test_settings_take_effect_at_once(driver: Driver) -> None:
         driver.wait_until(lambda: driver.ask(QUESTION).locator(".jp-knet-Passage").count() == 6)
 
 
-def test_the_stopwatch_of_the_benchmark_sees_a_page_that_hangs(driver: Driver) -> None:
+def test_benchmark_stopwatch_measures_a_blocked_page(driver: Driver) -> None:
     page = driver.page
     driver.open_ask()
     seconds = frames.ask(page, QUESTION)

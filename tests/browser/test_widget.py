@@ -1,4 +1,4 @@
-"""The form in a cell: in JupyterLab, in Notebook 7, and where there is a widget manager and nothing else."""
+"""The form in a cell of JupyterLab, of Notebook 7, and in a page with only a widget manager."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def code(name: str, source: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def bundle() -> str:
-    """The page's script in one piece."""
+    """The script of the page as one bundle."""
     install(PLAIN, "ci")
     esbuild = PLAIN / "node_modules" / "esbuild" / "bin" / "esbuild"
     command = [node_program(), esbuild, "main.js", "--bundle", "--format=esm", "--log-level=warning"]
@@ -50,13 +50,13 @@ def try_out(widget: Locator) -> None:
     expect(widget.get_by_role("status")).to_contain_text("0 fail,")
 
 
-def test_the_form_works_in_lab(driver: Driver) -> None:
+def test_form_works_in_lab(driver: Driver) -> None:
     panel = driver.write_notebook("widget.ipynb", code("form", CELL))
     driver.run_command("notebook:run-cell")
     try_out(panel.locator(".knet-widget"))
 
 
-def test_the_form_answers_and_panels_work_in_notebook_7(page: Page, lab: Lab) -> None:
+def test_form_and_panels_work_in_notebook_7(page: Page, lab: Lab) -> None:
     page.set_default_timeout(PATIENT)
     ask = f"import knet\n\nanswer = knet.ask({QUESTION!r}, profile={PROFILE!r})\n{NOTHING_HEAVY}\nanswer"
     write_notebook(lab, "seven.ipynb", code("form", CELL), code("ask", ask))
@@ -83,8 +83,8 @@ def test_the_form_answers_and_panels_work_in_notebook_7(page: Page, lab: Lab) ->
     expect(page.locator("#knet-provenance")).to_contain_text("beaver.md")
 
 
-def test_the_form_works_in_a_front_end_that_is_not_jupyterlab(page: Page, lab: Lab, bundle: str) -> None:
-    """One that brings Jupyter's widget manager only, as VS Code and Colab do, and takes anywidget by its name."""
+def test_form_works_outside_jupyterlab(page: Page, lab: Lab, bundle: str) -> None:
+    """The page has only Jupyter's widget manager and loads anywidget by name, as VS Code and Colab do."""
     page.set_default_timeout(PATIENT)
     empty = "<!doctype html><title>plain</title>"
     page.route(f"{lab.url}plain", lambda route: route.fulfill(body=empty, content_type="text/html"))

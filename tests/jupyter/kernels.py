@@ -45,19 +45,19 @@ Message = dict[str, Any]
 
 @contextmanager
 def network(devnet: Profile, folder: Path) -> Iterator[Profile]:
-    """The nodes of `COLLECTIONS` on a network of their own."""
+    """The nodes of `COLLECTIONS` on a separate network."""
     with start_nodes(folder, own_network(devnet, "kernels"), COLLECTIONS) as nodes:
         yield nodes[0].node.profile
 
 
 class Kernel:
-    """A running kernel; `run` executes a cell and returns what it put out."""
+    """A running kernel; `run` executes a cell and returns its outputs."""
 
     def __init__(self, client: BlockingKernelClient) -> None:
         self.client = client
 
     def run(self, code: str) -> list[Message]:
-        """The output messages of one cell, as content dicts with their ``type``. Errors are outputs too."""
+        """Run a cell and return its output messages, errors included, as content dicts with their ``type``."""
         seen: list[Message] = []
         self.client.execute_interactive(
             code, output_hook=lambda message: seen.append(content_of(message)), timeout=PATIENT, store_history=False
@@ -65,18 +65,18 @@ class Kernel:
         return [message for message in seen if message["type"] not in ("status", "execute_input")]
 
     def value(self, code: str) -> str:
-        """The plain text of what a cell gives. Fails if the cell does."""
+        """Run a cell and return its result as plain text. Fails if the cell fails."""
         (result,) = [message for message in self.run(code) if message["type"] in ("execute_result", "error")]
         assert result["type"] == "execute_result", result
         return str(result["data"]["text/plain"])
 
     def click(self, comm: str, content: Message) -> None:
-        """Send what a front end sends when a button of a widget is pressed."""
+        """Send the message of a pressed button of a widget."""
         data = {"method": "custom", "content": content}
         self.client.shell_channel.send(self.client.session.msg("comm_msg", {"comm_id": comm, "data": data}))
 
     def states(self, comm: str) -> Iterator[Message]:
-        """Each change of a widget's state, as it comes."""
+        """Yield each change of a widget's state."""
         until = time.monotonic() + PATIENT
         while time.monotonic() < until:
             try:
@@ -93,7 +93,7 @@ def content_of(message: Message) -> Message:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The environment of a kernel whose user keeps everything in ``home``."""
+    """Return the environment of a kernel with the knet folder ``home``."""
     paths = [str(ROOT), str(ROOT / "indexers"), str(ROOT / "jupyter_ext"), os.environ.get("PYTHONPATH", "")]
     own = {
         "KNET_HOME": str(home),
@@ -104,7 +104,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def join(profile: Profile, home: Path) -> None:
-    """Make a network the default one of a home."""
+    """Make a network the default of a knet folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KNET_HOME", str(home))
         save_profile(profile, default=True)
@@ -112,7 +112,7 @@ def join(profile: Profile, home: Path) -> None:
 
 @contextmanager
 def kernel(profile: Profile, home: Path) -> Iterator[Kernel]:
-    """A kernel whose user has joined a network."""
+    """Start a kernel of a user with a default network."""
     join(profile, home)
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(env=environment(home), cwd=str(home))

@@ -1,4 +1,4 @@
-"""`AskWidget`: a form whose buttons ask, rate and verify in the kernel; it shows strangers' words as text."""
+"""`AskWidget`: a form with buttons to ask, rate and verify, which shows untrusted text as text."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def comm(user: Kernel) -> str:
 
 
 def until_idle(user: Kernel, comm: str) -> Message:
-    """All that changed from a click until the widget is idle again."""
+    """Return the changes of state from a click until the widget is idle."""
     changes: Message = {}
     for state in user.states(comm):
         changes |= state
@@ -65,7 +65,7 @@ def until_idle(user: Kernel, comm: str) -> Message:
     return changes
 
 
-def test_it_is_shown_as_a_widget_of_the_standard_kind(user: Kernel, comm: str) -> None:
+def test_form_is_a_standard_widget(user: Kernel, comm: str) -> None:
     (shown,) = [message for message in user.run("w") if message["type"] in ("execute_result", "display_data")]
     view = shown["data"]["application/vnd.jupyter.widget-view+json"]
     assert view["model_id"] == comm
@@ -74,7 +74,7 @@ def test_it_is_shown_as_a_widget_of_the_standard_kind(user: Kernel, comm: str) -
     assert user.value("w.layout.width") == "'50%'"
 
 
-def test_a_click_asks_and_shows_every_node_on_the_way(user: Kernel, comm: str) -> None:
+def test_ask_button_shows_every_node(user: Kernel, comm: str) -> None:
     user.run("seen = []; w.observe(lambda change: seen.append((change.name, change.new)), ['busy', 'nodes', 'answer'])")
     user.click(comm, {"do": "ask", "question": QUESTION})
     changes = until_idle(user, comm)
@@ -86,7 +86,7 @@ def test_a_click_asks_and_shows_every_node_on_the_way(user: Kernel, comm: str) -
     assert user.value("w.live.verify(embed=False).ok") == "True"
 
 
-def test_a_click_rates_verifies_and_puts_on_chain(user: Kernel, comm: str) -> None:
+def test_buttons_rate_verify_and_send(user: Kernel, comm: str) -> None:
     user.run(f"w.ask({QUESTION!r})")
     for asked, said in (
         ({"do": "verify"}, "0 fail"),
@@ -108,7 +108,7 @@ def test_a_click_rates_verifies_and_puts_on_chain(user: Kernel, comm: str) -> No
         ({"do": "rate", "value": 1, "passage": None}, "There is no answer yet"),
     ],
 )
-def test_an_error_is_shown_in_the_form(user: Kernel, comm: str, content: Message, said: str) -> None:
+def test_error_is_shown_in_the_form(user: Kernel, comm: str, content: Message, said: str) -> None:
     user.click(comm, content)
     for state in user.states(comm):
         if state.get("error"):
@@ -117,20 +117,20 @@ def test_an_error_is_shown_in_the_form(user: Kernel, comm: str, content: Message
     assert user.value("w.busy") == "False"
 
 
-def test_messages_that_no_form_sends_do_nothing(user: Kernel, comm: str) -> None:
+def test_unknown_messages_are_ignored(user: Kernel, comm: str) -> None:
     for content in ({"do": "exec", "code": "1"}, {"do": "rate", "value": "x"}, {"do": "ask"}, {}, {"do": ["ask"]}):
         user.click(comm, content)
     assert user.value("(w.busy, w.error, w.answer)") == "(False, '', None)"
 
 
-def test_a_second_question_waits_its_turn(user: Kernel, comm: str) -> None:
+def test_second_question_is_refused_while_busy(user: Kernel, comm: str) -> None:
     user.run("w.set_trait('busy', True)")
     (failed,) = [message for message in user.run("w.ask('dams?')") if message["type"] == "error"]
     assert "busy" in failed["evalue"]
 
 
-def test_a_saved_notebook_with_the_widget_can_be_verified(profile: Profile, tmp_path: Path, user: Kernel) -> None:
-    """nbclient keeps the widget's state as Jupyter does; what the reader of the notebook sees is checked."""
+def test_saved_notebook_with_the_widget_verifies(profile: Profile, tmp_path: Path, user: Kernel) -> None:
+    """nbclient saves the widget's state as Jupyter does, and the saved state is verified."""
     ask = f"from knet_jupyter.widget import AskWidget\nw = AskWidget()\nw.ask({QUESTION!r})\nw"
     cells = [nbformat.v4.new_code_cell(code) for code in (kernels.WITH_TEST_EMBEDDER, ask)]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -149,8 +149,8 @@ def answer(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> LiveAn
         return net.ask(QUESTION, deadline=PATIENT)
 
 
-def test_the_page_shows_strangers_words_as_text_alone(answer: LiveAnswer, tmp_path: Path) -> None:
-    """The form's own JavaScript in a real browser, with everything a node can choose chosen by an attacker."""
+def test_untrusted_text_is_shown_as_text(answer: LiveAnswer, tmp_path: Path) -> None:
+    """The form's JavaScript runs in a real browser, with attacks in every text that a node controls."""
     record = to_plain(answer.record)
     for passage in record["passages"]:
         passage |= {"text": EVIL, "title": EVIL, "uri": "javascript:document.title='owned'"}
@@ -180,7 +180,7 @@ def test_the_page_shows_strangers_words_as_text_alone(answer: LiveAnswer, tmp_pa
 
 
 @pytest.mark.parametrize("theme", FRONT_ENDS)
-def test_any_front_end_shows_it_legibly(answer: LiveAnswer, tmp_path: Path, theme: str) -> None:
+def test_form_is_legible_in_any_front_end(answer: LiveAnswer, tmp_path: Path, theme: str) -> None:
     """A page with nothing of Jupyter's but a model as anywidget's contract has it (get, set, on, off, save_changes,
     send): the form fits in, axe finds nothing wrong with it, and it asks for nothing that the contract lacks."""
     axe = ROOT / "jupyter_ext" / "node_modules" / "axe-core" / "axe.min.js"
@@ -206,7 +206,7 @@ def test_any_front_end_shows_it_legibly(answer: LiveAnswer, tmp_path: Path, them
         assert page.evaluate("Object.values(window.heard).flat().length") == 0, "it goes on listening when it is gone"
 
 
-def test_where_widgets_are_not_shown_the_answer_is_text(user: Kernel, comm: str) -> None:
+def test_form_without_widget_support_is_text(user: Kernel, comm: str) -> None:
     assert "nothing was asked yet" in user.value("repr(w)")
     assert "branches" in user.value(f"w.ask({QUESTION!r}); repr(w)")
 
@@ -237,7 +237,7 @@ window.leave = widget.render({ model, el: document.getElementById("form") });
 
 @contextmanager
 def open_page(state: dict[str, Any], folder: Path, head: str = "") -> Iterator[Page]:
-    """The form's own JavaScript in a real browser, over a model of this state."""
+    """Open the form's JavaScript in a real browser with this state."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium to run the form in: install chromium")

@@ -1,4 +1,4 @@
-// The form of AskWidget. What the network says is hostile: it only ever becomes textContent, and links only to http(s).
+// The form of AskWidget. All text of the network is untrusted: it is set as textContent, and links lead to http(s) only.
 
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -11,7 +11,7 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// Control and formatting characters turn the direction of a line or hide parts of it.
+// Control and formatting characters can change the direction of text or hide parts of it.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 const LINE = 400, TEXT = 1200; // characters on display
 

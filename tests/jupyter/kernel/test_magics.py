@@ -1,4 +1,4 @@
-"""`%knet` in a real kernel: what a notebook user types, and what comes back."""
+"""`%knet` in a real kernel: input lines and their outputs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def only(messages: list[Message], kind: str) -> Message:
 
 
 def error_line(messages: list[Message]) -> str:
-    """The one red line of a cell that failed."""
+    """Return the error line of a failed cell."""
     (line,) = only(messages, "error")["traceback"]
     assert line.startswith("\x1b[91mknet: ")
     assert "\n" not in line
     return str(line)
 
 
-def test_a_line_asks_and_shows_the_answer_with_its_record(user: Kernel) -> None:
+def test_line_magic_shows_the_answer_with_its_record(user: Kernel) -> None:
     messages = user.run(f"%knet -k 3 {QUESTION}")
     data = only(messages, "execute_result")["data"]
     assert set(data) == {"text/plain", "text/html", MEDIA_TYPE}
@@ -50,7 +50,7 @@ def test_a_line_asks_and_shows_the_answer_with_its_record(user: Kernel) -> None:
     assert "<img" not in data["text/html"]
 
 
-def test_progress_is_shown_while_it_runs_and_gone_afterwards(user: Kernel) -> None:
+def test_progress_is_removed_after_the_question(user: Kernel) -> None:
     messages = user.run(f"%knet --nodes 0 {QUESTION}")
     first = only(messages, "display_data")
     assert first["data"] == {"text/plain": "asking the network ..."}
@@ -60,19 +60,19 @@ def test_progress_is_shown_while_it_runs_and_gone_afterwards(user: Kernel) -> No
     assert shown[-1] == {}
 
 
-def test_a_cell_asks_what_stands_below_into_a_variable(user: Kernel) -> None:
+def test_cell_magic_assigns_the_answer(user: Kernel) -> None:
     user.run(f"%%knet --into beavers -k 2\n\n{QUESTION}\n")
     assert user.value("beavers.record.question") == repr(QUESTION)
     assert user.value("len(beavers.passages) <= 2") == "True"
     assert user.value("beavers.verify(embed=False).ok") == "True"
 
 
-def test_an_answer_can_be_assigned_as_any_value(user: Kernel) -> None:
+def test_line_magic_can_be_assigned(user: Kernel) -> None:
     assert [m["type"] for m in user.run(f"mine = %knet {QUESTION}") if m["type"] == "execute_result"] == []
     assert user.value("mine.found") == "True"
 
 
-def test_the_words_of_a_question_may_hold_anything(user: Kernel) -> None:
+def test_question_may_hold_any_characters(user: Kernel) -> None:
     questions = (
         "What's a beaver's \"dam\" -k?",
         "nodes of a dam?",
@@ -88,8 +88,8 @@ def test_the_words_of_a_question_may_hold_anything(user: Kernel) -> None:
     assert data[MEDIA_TYPE]["private"]
 
 
-def test_only_code_is_read_as_code(user: Kernel) -> None:
-    """Not what stands in a string, or below another cell magic that does something else with it."""
+def test_magic_within_a_string_stays_text(user: Kernel) -> None:
+    """Text in a string or in a cell of another cell magic stays as it is."""
     assert user.value(f"""quoted = '''
 %knet {QUESTION}
 '''
@@ -102,7 +102,7 @@ quoted""") == repr(f"\n%knet {QUESTION}\n")
     assert "Ask a knowledge network" in str(help["payload"])
 
 
-def test_the_last_answer_is_rated_verified_and_put_on_chain(user: Kernel) -> None:
+def test_last_answer_is_rated_verified_and_sent(user: Kernel) -> None:
     user.run(f"%knet {QUESTION}")
     assert "rated node" in only(user.run("%knet rate +1 1"), "stream")["text"]
     assert "rated node" in only(user.run("%knet rate down"), "stream")["text"]
@@ -113,7 +113,7 @@ def test_the_last_answer_is_rated_verified_and_put_on_chain(user: Kernel) -> Non
     assert "no ratings" in only(user.run("%knet flush"), "stream")["text"]
 
 
-def test_nodes_are_listed_in_a_table_that_runs_nothing(user: Kernel) -> None:
+def test_node_table_is_escaped(user: Kernel) -> None:
     data = only(user.run("%knet nodes"), "execute_result")["data"]
     assert "node-0" in data["text/plain"]
     assert "<td>node-1</td>" in data["text/html"]
@@ -135,12 +135,12 @@ def test_nodes_are_listed_in_a_table_that_runs_nothing(user: Kernel) -> None:
         ("%%knet\n ", "question is empty"),
     ],
 )
-def test_an_error_is_one_red_line(user: Kernel, line: str, said: str) -> None:
+def test_error_is_one_red_line(user: Kernel, line: str, said: str) -> None:
     user.run(f"%knet {QUESTION}")
     assert said in error_line(user.run(line))
 
 
-def test_rating_before_asking_says_what_to_do(user: Kernel) -> None:
+def test_rating_without_an_answer_is_refused_with_a_hint(user: Kernel) -> None:
     user.run("get_ipython().magics_manager.registry['KnetMagics'].last = None")
     assert "Ask with `%knet QUESTION` first" in error_line(user.run("%knet rate +1"))
 
@@ -151,7 +151,7 @@ def test_help_lists_commands_and_options(user: Kernel) -> None:
         assert word in text
 
 
-def test_a_network_can_be_chosen_for_the_rest_of_the_session(user: Kernel) -> None:
+def test_selected_network_is_kept_for_later_cells(user: Kernel) -> None:
     assert "asking kernels in later cells" in only(user.run("%knet use kernels"), "stream")["text"]
 
 
@@ -168,15 +168,15 @@ def test_a_network_can_be_chosen_for_the_rest_of_the_session(user: Kernel) -> No
         ("%%knet ", {"--into"}, {"nodes"}),
     ],
 )
-def test_tab_completes_what_fits(user: Kernel, line: str, offered: set[str], withheld: set[str]) -> None:
+def test_tab_completion_offers_matching_words(user: Kernel, line: str, offered: set[str], withheld: set[str]) -> None:
     reply = user.client.complete(line, reply=True, timeout=60)
     words = {match.split()[-1] for match in reply["content"]["matches"]}
     assert offered <= words
     assert not withheld & words
 
 
-def test_the_extension_is_found_by_its_entry_point(user: Kernel, tmp_path: Path) -> None:
-    """`%load_ext knet` loads whatever installed package names itself for it, and says what to install otherwise."""
+def test_extension_is_found_by_its_entry_point(user: Kernel, tmp_path: Path) -> None:
+    """`%load_ext knet` loads the installed package of the entry point; without one the error names the package."""
     info = tmp_path / "knet_jupyter-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: knet-jupyter\nVersion: 0.1.0\n")

@@ -1,4 +1,4 @@
-"""A Jupyter server with the extension in it, over a small network of real nodes."""
+"""A Jupyter server with the extension and a small network of real nodes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nodes(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def home(nodes: list[RunningNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has joined the network of these nodes; the tests' embedder stands in for a model."""
+    """The knet folder of a user of these nodes' network, with the tests' embedder instead of a model."""
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "knet"))
     monkeypatch.delenv("KNET_PROFILE", raising=False)
     save_profile(nodes[0].node.profile, default=True)
@@ -69,7 +69,7 @@ def jp_base_url() -> str:
 
 @pytest.fixture
 def service(jp_serverapp: Any) -> Iterator[Service]:
-    """What the handlers work with."""
+    """The state that the handlers share."""
     apps = jp_serverapp.extension_manager.extension_apps["knet_jupyter"]
     service: Service = next(iter(apps)).service
     yield service
@@ -78,7 +78,7 @@ def service(jp_serverapp: Any) -> Iterator[Service]:
 
 @pytest.fixture
 def fetch(service: Service, jp_fetch: Call, jp_asyncio_loop: Any) -> Call:
-    """One request, waited for."""
+    """Send one request and wait for the reply."""
 
     def send(route: str, body: Any = None, **options: Any) -> HTTPResponse:
         if body is not None:
@@ -90,13 +90,13 @@ def fetch(service: Service, jp_fetch: Call, jp_asyncio_loop: Any) -> Call:
 
 @pytest.fixture
 def call(fetch: Call) -> Call:
-    """One request: the reply's JSON."""
+    """Send one request and return the reply's JSON."""
     return lambda route, body=None, **options: json.loads(fetch(route, body, **options).body)
 
 
 @pytest.fixture
 def refused(fetch: Call) -> Call:
-    """One request that must fail: its status and what the server says."""
+    """Send one request that must fail; return its status and JSON."""
 
     def send(route: str, body: Any = None, **options: Any) -> tuple[int, dict[str, Any]]:
         with pytest.raises(HTTPClientError) as caught:
@@ -109,7 +109,7 @@ def refused(fetch: Call) -> Call:
 
 @pytest.fixture
 def events(fetch: Call) -> Call:
-    """A question, and everything that its stream says."""
+    """Ask a question and return all events of its stream."""
 
     def ask(question: str = QUESTION, **options: Any) -> list[dict[str, Any]]:
         reply = fetch("ask", {"question": question, "ask": 0, "deadline": PATIENT, **options})
@@ -122,6 +122,6 @@ def events(fetch: Call) -> Call:
 
 @pytest.fixture
 def answer(events: Call) -> dict[str, Any]:
-    """An answer as the browser holds it."""
+    """An answer as JSON."""
     found: dict[str, Any] = events()[-1]["answer"]
     return found

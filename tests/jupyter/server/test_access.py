@@ -1,4 +1,4 @@
-"""Who may use the handlers: nobody without signing in, nobody whom the server's authorizer refuses."""
+"""Access to the handlers: only for signed-in users whom the server's authorizer accepts."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ COOKIE = "signed-in"
 Call = Callable[..., Any]
 
 
-def test_every_route_is_tried() -> None:
+def test_every_route_is_covered() -> None:
     assert {route for route, _ in VERBS} == set(ROUTES)
 
 
 @pytest.mark.parametrize(("route", "verb"), VERBS)
-def test_a_stranger_is_refused(refused: Call, route: str, verb: str) -> None:
+def test_request_without_a_token_is_refused(refused: Call, route: str, verb: str) -> None:
     options = {"method": verb, "headers": {"Authorization": "token wrong"}}
     status, _ = refused(route, **options, **({"body": "{}"} if verb == "POST" else {}))
     assert status in (401, 403)
 
 
 @pytest.mark.parametrize(("route", "verb"), VERBS)
-def test_a_user_without_the_right_is_refused(
+def test_unauthorised_user_is_refused(
     refused: Call, jp_serverapp: Any, route: str, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -58,7 +58,7 @@ def test_a_user_without_the_right_is_refused(
 
 @pytest.fixture
 def cookie(jp_serverapp: Any) -> str:
-    """What a browser that signed in sends along, whichever page makes it send something."""
+    """The cookie that a signed-in browser sends with every request."""
     user = jp_serverapp.identity_provider.user_to_cookie(User("ada"))
     jp_serverapp.identity_provider.cookie_name = COOKIE
     value = create_signed_value(jp_serverapp.web_app.settings["cookie_secret"], COOKIE, user).decode()
@@ -66,15 +66,15 @@ def cookie(jp_serverapp: Any) -> str:
 
 
 @pytest.mark.parametrize("route", [route for route, verb in VERBS if verb == "POST"])
-def test_a_post_from_another_site_is_refused(refused: Call, cookie: str, route: str) -> None:
-    """A browser sends its cookies along; without the XSRF token, which other sites cannot read, they open nothing."""
+def test_cross_site_post_is_refused(refused: Call, cookie: str, route: str) -> None:
+    """The cookie alone is not enough: other sites cannot read the XSRF token."""
     status, said = refused(route, "{}", headers={"Authorization": "", "Cookie": cookie})
     assert (status, "_xsrf" in said["message"]) == (403, True)
     elsewhere = {"Authorization": "", "Cookie": cookie, "Origin": "http://elsewhere.example"}
     assert refused(route, "{}", headers=elsewhere)[0] in (403, 404)
 
 
-def test_with_the_token_the_cookie_is_enough(call: Call, cookie: str) -> None:
-    """Or the test before this one would say nothing of tokens."""
+def test_cookie_with_the_xsrf_token_is_accepted(call: Call, cookie: str) -> None:
+    """Control of the test above: the token makes the difference."""
     headers = {"Authorization": "", "Cookie": f"{cookie}; _xsrf=token", "X-XSRFToken": "token"}
     assert call("stop", {"id": "none"}, headers=headers) == {"stopped": False}

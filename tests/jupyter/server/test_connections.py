@@ -1,4 +1,4 @@
-"""Connections that take long, end elsewhere, or are of another network than the one in view."""
+"""Connections that are slow, that end in another process, or that belong to another network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = ["a\0b", "a/b", "..", "a\nb", "\u202e", "x" * 300]
 
 @pytest.fixture
 def hold(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Until it is set nobody is connected, as while a demo starts for the first time."""
+    """Event that delays every connection until it is set, like the first start of a demo."""
     hold = threading.Event()
     ready = clients.connect
 
@@ -47,7 +47,7 @@ def hold(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[threadin
 
 
 @pytest.mark.usefixtures("hold")
-def test_while_everybody_waits_for_a_connection_panels_hear_how_it_stands(
+def test_state_is_served_while_all_workers_wait(
     service: Service,
     jp_serverapp: Any,
     http_server_port: tuple[Any, int],
@@ -55,7 +55,7 @@ def test_while_everybody_waits_for_a_connection_panels_hear_how_it_stands(
     jp_asyncio_loop: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And who goes away holds up nobody else."""
+    """A closed connection releases its worker."""
     waiting: list[str] = []
     network = service.clients.network
 
@@ -85,7 +85,7 @@ def test_while_everybody_waits_for_a_connection_panels_hear_how_it_stands(
     assert service.clients.state().state == "starting"
 
 
-def test_who_stops_does_not_wait_and_all_others_share_one_connection(service: Service, hold: threading.Event) -> None:
+def test_cancelled_caller_leaves_the_shared_connection_attempt(service: Service, hold: threading.Event) -> None:
     stop, found, stopped = threading.Event(), list[Network](), list[Cancelled]()
 
     def wait() -> None:
@@ -110,7 +110,7 @@ def test_who_stops_does_not_wait_and_all_others_share_one_connection(service: Se
     assert (len(found), len(set(map(id, found)))) == (4, 1)
 
 
-def test_a_server_that_closes_keeps_nobody_waiting(service: Service, hold: threading.Event) -> None:
+def test_closing_server_ends_waiting_callers(service: Service, hold: threading.Event) -> None:
     ended: list[Cancelled] = []
 
     def wait() -> None:
@@ -126,7 +126,7 @@ def test_a_server_that_closes_keeps_nobody_waiting(service: Service, hold: threa
     assert len(ended) == 1
 
 
-def test_a_demo_of_another_process_is_waited_for_followed_and_let_go_of(
+def test_demo_of_another_process_is_followed_to_its_end(
     service: Service, call: Call, devnet: Profile, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "DemoNetwork", partial(DemoNetwork, owners=[]))
@@ -155,14 +155,14 @@ def test_a_demo_of_another_process_is_waited_for_followed_and_let_go_of(
 
 @pytest.fixture
 def elsewhere(nodes: list[RunningNode], home: Path) -> str:
-    """A profile of another network on the same chain, in view while the answer is of the first."""
+    """The name of a profile of another network on the same chain."""
     profile = nodes[0].node.profile
     deployment = replace(profile.deployment, reliability="0x" + "11" * 20, manifests="0x" + "12" * 20)
     save_profile(replace(profile, name="elsewhere", deployment=deployment))
     return "elsewhere"
 
 
-def test_an_answer_is_checked_on_the_network_it_came_from(call: Call, answer: dict[str, Any], elsewhere: str) -> None:
+def test_answer_is_verified_on_its_own_network(call: Call, answer: dict[str, Any], elsewhere: str) -> None:
     body = {"answer": answer, "profile": elsewhere}
     assert all(check["ok"] for check in call("verify", body)["checks"])
     assert call("custody", body)["published"]["transaction"].startswith("0x")
@@ -177,11 +177,11 @@ def test_an_answer_is_checked_on_the_network_it_came_from(call: Call, answer: di
     assert not all(check["ok"] for check in call("verify", {"answer": answer})["checks"])
 
 
-def test_an_answer_leaves_as_json_without_a_network(call: Call, answer: dict[str, Any]) -> None:
+def test_answer_is_exported_as_json_without_a_network(call: Call, answer: dict[str, Any]) -> None:
     assert call("export", {"answer": answer, "format": "json", "profile": "nowhere"})["name"] == "answer.json"
 
 
-def test_custody_takes_no_strangers_word_for_who_signed_and_where(
+def test_custody_of_a_forged_receipt_shows_a_problem(
     call: Call, answer: dict[str, Any], nodes: list[RunningNode]
 ) -> None:
     chain_id = nodes[0].node.profile.deployment.chain_id
@@ -197,7 +197,7 @@ def test_custody_takes_no_strangers_word_for_who_signed_and_where(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_can_name_no_profile_is_refused_politely(
+def test_invalid_profile_name_is_refused(
     call: Call, refused: Call, events: Call, answer: dict[str, Any], name: str
 ) -> None:
     bodies = {

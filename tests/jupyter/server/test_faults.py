@@ -1,4 +1,4 @@
-"""What the panels hear when something fails: never nothing, and never that something was lost that was not."""
+"""Errors in the server as the panels receive them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .conftest import Call
 pytestmark = pytest.mark.network
 
 
-def test_a_verdict_waits_though_the_chain_cannot_say_what_it_costs(
+def test_rating_is_queued_without_a_known_cost(
     call: Call, answer: dict[str, Any], service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dead() -> None:
@@ -26,7 +26,7 @@ def test_a_verdict_waits_though_the_chain_cannot_say_what_it_costs(
     assert (pending["cost"], pending["problem"]) == (None, "The chain does not answer.")
 
 
-def test_a_question_that_breaks_the_server_ends_with_an_error(
+def test_server_error_ends_the_question_with_an_error(
     call: Call, events: Call, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
@@ -40,6 +40,6 @@ def test_a_question_that_breaks_the_server_ends_with_an_error(
 
 
 @pytest.mark.parametrize("option", [{"ask": -1}, {"deadline": 0}, {"deadline": -1}, {"min_reliability": 5}])
-def test_options_that_mean_nothing_are_refused(events: Call, option: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(events: Call, option: dict[str, Any]) -> None:
     last = events(**option)[-1]
     assert (last["event"], last["reason"]) == ("error", "ConfigError")

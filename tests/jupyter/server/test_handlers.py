@@ -1,4 +1,4 @@
-"""What the handlers do, over HTTP and under a base URL, with real nodes behind them."""
+"""The handlers over HTTP under a base URL, with real nodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .conftest import QUESTION
 Call = Callable[..., Any]
 
 
-def test_the_state_tells_without_connecting(call: Call) -> None:
+def test_state_does_not_connect(call: Call) -> None:
     state = call("state")
     assert (state["profile"], state["state"], state["address"]) == ("jupyter", "off", "")
     assert state["profiles"] == ["demo", "jupyter"]
@@ -39,7 +39,7 @@ def test_the_state_tells_without_connecting(call: Call) -> None:
     assert state["address"].startswith("0x")
 
 
-def test_a_user_without_a_network_hears_what_to_do(call: Call, refused: Call, home: Path) -> None:
+def test_missing_network_is_refused_with_a_hint(call: Call, refused: Call, home: Path) -> None:
     (home / "default").unlink()
     assert "knet network up" in call("state")["detail"]
     status, said = refused("nodes")
@@ -47,7 +47,7 @@ def test_a_user_without_a_network_hears_what_to_do(call: Call, refused: Call, ho
     assert "No network is configured" in said["message"]
 
 
-def test_a_profile_that_changed_is_connected_to_anew(call: Call, service: Service, nodes: list[RunningNode]) -> None:
+def test_changed_profile_is_connected_again(call: Call, service: Service, nodes: list[RunningNode]) -> None:
     first = service.clients.network()
     assert service.clients.network() is first
     save_profile(replace(nodes[0].node.profile, gateways=["http://127.0.0.1:9"]))
@@ -57,7 +57,7 @@ def test_a_profile_that_changed_is_connected_to_anew(call: Call, service: Servic
     assert call("state")["state"] == "ready"
 
 
-def test_a_question_streams_whom_it_asks_and_what_comes_of_it(events: Call) -> None:
+def test_question_streams_its_events(events: Call) -> None:
     told = events()
     assert [event["event"] for event in told] == ["started", "asking", "node", "node", "answer"]
     assert {node["node"] for node in told[1]["nodes"]} == {event["node"]["node"] for event in told[2:4]}
@@ -68,14 +68,14 @@ def test_a_question_streams_whom_it_asks_and_what_comes_of_it(events: Call) -> N
     assert told[-1]["html"].startswith("<div")
 
 
-def test_the_filters_reach_the_network(events: Call, nodes: list[RunningNode]) -> None:
+def test_filters_reach_the_network(events: Call, nodes: list[RunningNode]) -> None:
     only = events(nodes=[nodes[1].identity], k=1)[-1]["answer"]
     assert [passage["provenance"]["node"] for passage in only["passages"]] == [nodes[1].identity]
     assert events(private=True)[-1]["answer"]["private"] is True
     assert events(min_reliability=0.9)[-1]["answer"]["passages"] == []
 
 
-def test_a_question_that_cannot_be_asked_ends_in_an_error_event(events: Call) -> None:
+def test_invalid_question_ends_with_an_error_event(events: Call) -> None:
     last = events("  ")[-1]
     assert (last["event"], last["reason"]) == ("error", "ConfigError")
     assert events(profile="nowhere")[-1]["event"] == "error"
@@ -83,7 +83,7 @@ def test_a_question_that_cannot_be_asked_ends_in_an_error_event(events: Call) ->
 
 @pytest.fixture
 def held(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The client's own pool is held up, as by a collection that takes long to fetch; a withdrawal does not wait."""
+    """Block the client's worker pool, like a slow download of a collection; a cancellation does not wait."""
     hold = threading.Event()
     shelf = service.clients.network()._gatherer._shelf
     load = shelf.load
@@ -93,7 +93,7 @@ def held(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("held")
-def test_who_goes_away_has_withdrawn_the_question(
+def test_closed_connection_cancels_the_question(
     service: Service, jp_serverapp: Any, http_server_port: tuple[Any, int], call: Call, jp_asyncio_loop: Any
 ) -> None:
     assert call("state")["state"] == "ready"
@@ -118,7 +118,7 @@ def test_who_goes_away_has_withdrawn_the_question(
 
 
 @pytest.mark.usefixtures("held")
-def test_stop_withdraws_the_question_on_the_server(jp_fetch: Call, jp_asyncio_loop: Any) -> None:
+def test_stop_cancels_the_question_on_the_server(jp_fetch: Call, jp_asyncio_loop: Any) -> None:
     lines: list[dict[str, Any]] = []
     stopped: list[Any] = []
 
@@ -138,7 +138,7 @@ def test_stop_withdraws_the_question_on_the_server(jp_fetch: Call, jp_asyncio_lo
 
 
 class _Held:
-    """Blocks that do not come before they may."""
+    """Block source that waits for an event."""
 
     def __init__(self, source: Any, hold: threading.Event) -> None:
         self._source, self._hold = source, hold
@@ -149,11 +149,11 @@ class _Held:
         return data
 
 
-def test_stopping_what_nobody_asks_is_no_error(call: Call) -> None:
+def test_stop_of_an_unknown_question_is_accepted(call: Call) -> None:
     assert call("stop", {"id": "gone"}) == {"stopped": False}
 
 
-def test_an_answer_verifies_and_a_changed_one_does_not(call: Call, answer: dict[str, Any]) -> None:
+def test_answer_verifies_and_changed_one_fails(call: Call, answer: dict[str, Any]) -> None:
     checks = call("verify", {"answer": answer})["checks"]
     assert checks
     assert all(check["ok"] for check in checks)
@@ -163,7 +163,7 @@ def test_an_answer_verifies_and_a_changed_one_does_not(call: Call, answer: dict[
     assert {check["passage"] for check in failed if check["kind"] == "exact_text"} == {1}
 
 
-def test_a_notebook_is_verified_with_what_it_shows(call: Call, events: Call) -> None:
+def test_notebook_is_verified_with_its_shown_text(call: Call, events: Call) -> None:
     told = events()[-1]
     shown = {MEDIA_TYPE: told["answer"], "text/html": told["html"], "text/plain": told["text"]}
     cell = {
@@ -203,7 +203,7 @@ def test_custody_of_a_changed_passage_names_the_difference(call: Call, answer: d
     assert "another text" in call("custody", {"answer": answer})["span"]["problem"]
 
 
-def test_answers_leave_as_prov_crate_and_json(call: Call, refused: Call, answer: dict[str, Any]) -> None:
+def test_answers_are_exported_as_prov_crate_and_json(call: Call, refused: Call, answer: dict[str, Any]) -> None:
     prov = call("export", {"answer": answer, "format": "prov"})
     assert "@graph" in json.loads(base64.b64decode(prov["base64"]))
     crate = call("export", {"answer": answer, "format": "ro-crate"})
@@ -213,9 +213,7 @@ def test_answers_leave_as_prov_crate_and_json(call: Call, refused: Call, answer:
     assert refused("export", {"answer": answer, "format": "exe"})[0] == 400
 
 
-def test_a_verdict_waits_shows_its_price_and_moves_the_number(
-    call: Call, refused: Call, answer: dict[str, Any]
-) -> None:
+def test_rating_is_queued_and_sent_at_the_shown_cost(call: Call, refused: Call, answer: dict[str, Any]) -> None:
     node = answer["passages"][0]["provenance"]["node"]
     before = {info["node"]: info for info in call("nodes")}[node]
     assert call("ratings")["ratings"] == []
@@ -238,7 +236,7 @@ def test_a_verdict_waits_shows_its_price_and_moves_the_number(
     assert mine["why"].startswith("you trust")
 
 
-def test_the_overview_places_every_node(call: Call, nodes: list[RunningNode]) -> None:
+def test_overview_places_every_node(call: Call, nodes: list[RunningNode]) -> None:
     found = call("overview")
     (topics,) = found["maps"]
     assert {region["node"] for region in topics["regions"]} == {node.identity for node in nodes}
@@ -247,12 +245,12 @@ def test_the_overview_places_every_node(call: Call, nodes: list[RunningNode]) ->
 
 @pytest.mark.parametrize("body", ["", "[]", "nonsense", '{"answer": {}}', '{"answer": 5}', "[" * 100_000])
 @pytest.mark.parametrize("route", ["verify", "custody", "export", "ratings"])
-def test_what_is_no_answer_is_refused_politely(refused: Call, route: str, body: str) -> None:
+def test_malformed_answer_is_refused(refused: Call, route: str, body: str) -> None:
     status, said = refused(route, body)
     assert (status, said["reason"]) == (400, "CodecError")
 
 
-def test_nothing_that_a_browser_gets_holds_a_key(fetch: Call, answer: dict[str, Any], home: Path) -> None:
+def test_replies_hold_no_key(fetch: Call, answer: dict[str, Any], home: Path) -> None:
     call = fetch("connect", {}).body.decode()
     replies = [
         call,
@@ -273,7 +271,7 @@ def test_tabs_and_kernels_share_one_client(service: Service, nodes: list[Running
     assert len(set(map(id, found))) == 1
 
 
-def test_a_failed_connection_is_told_and_tried_again(
+def test_failed_connection_is_reported_and_retried(
     call: Call, refused: Call, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile: Profile = nodes[0].node.profile
@@ -300,7 +298,7 @@ def test_health_covers_nodes_and_starts_nothing(call: Call, nodes: list[RunningN
     assert all(node["published"] > 0 for node in snapshot["nodes"])
 
 
-def test_a_node_of_mine_that_was_started_elsewhere_is_seen(
+def test_local_node_started_elsewhere_is_reported(
     call: Call, nodes: list[RunningNode], home: Path, service: Service
 ) -> None:
     port = int(nodes[0].endpoint.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""Nodes of one's own, short of one that serves: `tests/browser/test_local_nodes.py` starts that."""
+"""Local nodes without a serving one, which `tests/browser/test_local_nodes.py` starts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_only_folders_of_the_workspace_become_nodes(refused: Call, call: Call, jp_root_dir: Path, folder: str) -> None:
+def test_folder_outside_the_workspace_is_refused(refused: Call, call: Call, jp_root_dir: Path, folder: str) -> None:
     (jp_root_dir / ".ssh").mkdir()
     (jp_root_dir / "docs").mkdir()
     (jp_root_dir / "notes.md").write_text("text")
@@ -55,17 +55,17 @@ def test_only_folders_of_the_workspace_become_nodes(refused: Call, call: Call, j
 
 
 @pytest.mark.parametrize("name", ["", "../evil", ".hidden", "a/b"])
-def test_a_name_is_no_path(refused: Call, jp_root_dir: Path, name: str) -> None:
+def test_path_as_node_name_is_refused(refused: Call, jp_root_dir: Path, name: str) -> None:
     (jp_root_dir / "docs").mkdir()
     assert refused("local-nodes", {"name": name, "folder": "docs"})[0] == 400
 
 
-def test_what_does_not_run_can_neither_be_synced_nor_stopped(refused: Call) -> None:
+def test_sync_and_stop_of_a_stopped_node_are_refused(refused: Call) -> None:
     assert refused("local-nodes/sync", {"name": "mine"})[0] == 400
     assert refused("local-nodes/stop", {"name": "mine"})[0] == 400
 
 
-def test_a_node_that_cannot_start_says_why(call: Call, home: Path) -> None:
+def test_failed_start_shows_the_reason(call: Call, home: Path) -> None:
     create_node(node_home("broken"), NodeConfig(name="broken", profile="jupyter", port=1))
     assert call("local-nodes", {"name": "broken"})["state"] == "starting"
     until = time.monotonic() + 4 * PATIENT
@@ -77,8 +77,8 @@ def test_a_node_that_cannot_start_says_why(call: Call, home: Path) -> None:
     assert call("local-nodes/stop", {"name": "broken"})["state"] == "off"
 
 
-def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step is a program that ends well when it is told to."""
+def test_node_stopped_during_a_sync_does_not_publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is a program that ends successfully on request."""
     begun: list[str] = []
 
     def spawn(running: own._Running, log_name: str, *command: str) -> subprocess.Popen[str]:
@@ -97,7 +97,7 @@ def test_a_node_stopped_while_it_syncs_does_not_publish(tmp_path: Path, monkeypa
 
 @pytest.fixture
 def stand_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], own.LocalNodes]:
-    """Nodes named one and two; given a program, it runs in the place of each, in the node's home."""
+    """Return local nodes one and two with a program in place of each node process, in the node's folder."""
 
     def nodes(program: str) -> own.LocalNodes:
         begin = own._Running._spawn
@@ -131,9 +131,7 @@ while not all(pathlib.Path(name).exists() for name in AWAITED):
 """
 
 
-def test_a_node_that_is_being_stopped_says_so_and_is_not_started(
-    stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]
-) -> None:
+def test_stopping_node_is_not_started(stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]) -> None:
     mine, profile = stand_in(PATIENTLY.replace("AWAITED", "['leave']")), nodes[0].node.profile
     mine.start("one", "", profile)
     wait_for(lambda: mine.nodes()[0].state == "serving", "it serves")
@@ -150,10 +148,8 @@ def test_a_node_that_is_being_stopped_says_so_and_is_not_started(
     assert mine.nodes()[0].state == "off"
 
 
-def test_all_nodes_are_told_to_stop_before_one_is_waited_for(
-    stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]
-) -> None:
-    """Each leaves when both have been told."""
+def test_nodes_are_stopped_in_parallel(stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]) -> None:
+    """Each program ends after both got the request."""
     mine = stand_in(PATIENTLY.replace("AWAITED", "['../one/told', '../two/told']"))
     for name in ("one", "two"):
         mine.start(name, "", nodes[0].node.profile)
@@ -163,9 +159,7 @@ def test_all_nodes_are_told_to_stop_before_one_is_waited_for(
     assert [process.returncode for process in processes] == [0, 0]
 
 
-def test_a_sync_that_cannot_be_started_says_why(
-    stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]
-) -> None:
+def test_failed_sync_shows_the_reason(stand_in: Callable[[str], own.LocalNodes], nodes: list[RunningNode]) -> None:
     mine = stand_in(PATIENTLY.replace("AWAITED", "[]"))
     mine.start("one", "", nodes[0].node.profile)
     wait_for(lambda: mine.nodes()[0].state == "serving", "it serves")
@@ -176,7 +170,7 @@ def test_a_sync_that_cannot_be_started_says_why(
     mine.close()
 
 
-def test_settings_that_cannot_be_read_take_nothing_else_away(call: Call, home: Path) -> None:
+def test_unreadable_settings_leave_other_nodes_listed(call: Call, home: Path) -> None:
     create_node(node_home("mine"), NodeConfig(name="mine", profile="jupyter"))
     create_node(node_home("spoilt"), NodeConfig(name="spoilt", profile="jupyter"))
     (node_home("spoilt") / "node.json").write_text("{")
@@ -186,7 +180,7 @@ def test_settings_that_cannot_be_read_take_nothing_else_away(call: Call, home: P
     assert "node.json" in spoilt["detail"]
 
 
-def test_a_name_that_is_taken_serves_no_other_folder(call: Call, refused: Call, jp_root_dir: Path) -> None:
+def test_taken_name_with_another_folder_is_refused(call: Call, refused: Call, jp_root_dir: Path) -> None:
     for folder in ("docs", "other"):
         (jp_root_dir / folder).mkdir()
     source = SourceConfig(spec=f"folder:{(jp_root_dir / 'docs').resolve()}")
@@ -198,8 +192,8 @@ def test_a_name_that_is_taken_serves_no_other_folder(call: Call, refused: Call, 
     call("local-nodes/stop", {"name": "mine"})
 
 
-def test_a_sync_says_how_far_it_is(tmp_path: Path, jp_root_dir: Path, home: Path) -> None:
-    """The program that `_Running` starts for it."""
+def test_sync_reports_its_progress(tmp_path: Path, jp_root_dir: Path, home: Path) -> None:
+    """Return the command that `_Running` starts for the node."""
     (jp_root_dir / "docs").mkdir()
     (jp_root_dir / "docs" / "otter.md").write_text("An otter eats fish.")
     source = SourceConfig(spec=f"folder:{jp_root_dir / 'docs'}")
@@ -211,6 +205,6 @@ def test_a_sync_says_how_far_it_is(tmp_path: Path, jp_root_dir: Path, home: Path
     assert lines[-1]["added"] == 1
 
 
-def test_the_demos_nodes_are_not_mine(call: Call, home: Path) -> None:
+def test_demo_nodes_are_not_local_nodes(call: Call, home: Path) -> None:
     create_node(node_home("demo-numpy"), NodeConfig(name="NumPy", profile="demo"))
     assert call("local-nodes") == []

@@ -1,4 +1,4 @@
-"""Kernels ask through the client of their server, and by themselves where there is none."""
+"""Kernels that use the client of their server, or their own client without a server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Kernel = Callable[[Callable[[], T]], T]
 
 @pytest.fixture
 def kernel(service: Service, jp_asyncio_loop: Any) -> Kernel[Any]:
-    """Runs what a kernel does, while the server serves. A kernel's own connection would be a failure."""
+    """Run a kernel's code while the server serves; a connection of the kernel's own client fails."""
     return lambda does: jp_asyncio_loop.run_until_complete(asyncio.to_thread(does))
 
 
@@ -46,7 +46,7 @@ def through() -> ServerNetwork:
     return found
 
 
-def test_everything_that_cells_do_goes_through_the_servers_client(kernel: Kernel[Any], service: Service) -> None:
+def test_kernel_uses_the_client_of_its_server(kernel: Kernel[Any], service: Service) -> None:
     statuses, asked = [], []
 
     def does() -> None:
@@ -68,7 +68,7 @@ def test_everything_that_cells_do_goes_through_the_servers_client(kernel: Kernel
     assert client.pending_ratings() == []
 
 
-def test_errors_come_as_what_they_are(kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_keep_their_class(kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(*_: Any, **__: Any) -> None:
         raise DeadlineExceeded("The node is late.")
 
@@ -87,7 +87,7 @@ def test_errors_come_as_what_they_are(kernel: Kernel[Any], service: Service, mon
     kernel(does)
 
 
-def test_an_interrupted_kernel_withdraws_its_question(
+def test_interrupted_kernel_cancels_its_question(
     kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     withdrawn = threading.Event()
@@ -113,7 +113,7 @@ def test_an_interrupted_kernel_withdraws_its_question(
     kernel(does)
 
 
-def test_what_a_server_cannot_be_told_the_kernel_does_itself(kernel: Kernel[Any]) -> None:
+def test_options_beyond_json_use_the_kernels_own_client(kernel: Kernel[Any]) -> None:
     def does() -> None:
         with pytest.raises(AssertionError, match="of its own"):
             through().ask(QUESTION, model=object())
@@ -121,20 +121,20 @@ def test_what_a_server_cannot_be_told_the_kernel_does_itself(kernel: Kernel[Any]
     kernel(does)
 
 
-def test_only_the_user_can_reach_the_socket(service: Service) -> None:
+def test_socket_is_private_to_the_user(service: Service) -> None:
     folder = Path(os.environ[FOLDER_VARIABLE])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / SOCKET_FILE).stat().st_mode) == 0o600
 
 
-def test_a_kernel_with_another_home_has_a_client_of_its_own(
+def test_kernel_with_another_home_uses_its_own_client(
     kernel: Kernel[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "other"))
     assert kernel(lambda: server_network("")) is None
 
 
-def test_without_its_server_a_kernel_asks_by_itself(
+def test_kernel_without_a_server_uses_its_own_client(
     kernel: Kernel[Any], jp_serverapp: Any, jp_asyncio_loop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extension = next(iter(jp_serverapp.extension_manager.extension_apps["knet_jupyter"]))
