@@ -65,6 +65,7 @@ HELD: tuple[str, ...] = (
     "jupyter_ext/tests/validate.test.ts",
     "jupyter_ext/vitest.config.ts",
     "knet/__init__.py",
+    "knet/answer/",
     "knet/cli/",
     "knet/codec.py",
     "knet/config.py",

@@ -1,4 +1,4 @@
-"""From gathered evidence to the answer a user gets: merge, write, and keep every proof."""
+"""Composition of the answer from the evidence of a query: merged passages, written sentences and all proofs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def compose(
     writer_name: str = EXTRACTIVE,
     further: Sequence[NodeStatus] = (),
 ) -> Answer:
-    """The answer over everything an inquiry gathered. ``started`` is its `time.perf_counter`; ``further`` statuses are
-    of nodes that could not be asked at all."""
+    """Return the answer from the evidence of a query session.
+
+    ``started`` is the `time.perf_counter` at its start; ``further`` are the statuses of nodes that were unavailable.
+    """
     statistics = inquiry.statistics or pooled_statistics(inquiry.views.values(), tokens(inquiry.question))
     passages = _passages(inquiry, statistics)
     sentences: list[Sentence] = []
@@ -33,7 +35,7 @@ def compose(
     if is_found(inquiry.question, passages, statistics):
         try:
             sentences = generate(inquiry.question, passages, writer) if writer else []
-        except Exception as error:  # each model raises its own kinds; the passages must not be lost to any of them
+        except Exception as error:  # models raise errors of any kind, which must not lose the passages
             writer, writer_name = None, EXTRACTIVE
             problem = f"the chat model failed ({type(error).__name__}: {error}), so the answer quotes instead."
         if writer is None:

@@ -1,4 +1,4 @@
-"""An answer in the hands of its asker: the record, with verify, rate and a rich display."""
+"""Answers with the network that they came from: verification, rating and rich display."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/vnd.knet.answer+json"
 
 
 class AnswerBackend(Protocol):
-    """Through whom an answer came, and who can check and rate it: a `Network`, or another process's."""
+    """Backend that verifies and rates answers: a `Network`, in this or in another process."""
 
     def verify(self, answer: Answer | LiveAnswer, *, embed: bool = True) -> VerificationReport: ...
     def rate(
@@ -32,7 +32,7 @@ class AnswerBackend(Protocol):
 
 
 class LiveAnswer:
-    """What `Network.ask` returns. ``record`` is the answer itself; it serialises with `to_json` and outlives this."""
+    """Result of `Network.ask`. ``record`` is the answer itself, which `to_json` serialises."""
 
     def __init__(self, record: Answer, network: AnswerBackend) -> None:
         self.record = record
@@ -44,7 +44,7 @@ class LiveAnswer:
 
     @property
     def found(self) -> bool:
-        """False when nothing the network returned is good enough to answer from."""
+        """False if no passage is relevant enough to answer from."""
         return self.record.found
 
     @property
@@ -57,19 +57,19 @@ class LiveAnswer:
 
     @property
     def nodes(self) -> list[NodeStatus]:
-        """What happened at each node."""
+        """The outcome at each node."""
         return self.record.nodes
 
     def verify(self, *, embed: bool = True) -> VerificationReport:
-        """Check every claim again; see `Network.verify`."""
+        """Verify every claim; see `Network.verify`."""
         return self._network.verify(self.record, embed=embed)
 
     def rate(self, value: float, *, passage: int | None = None, model: BaseChatModel | None = None) -> list[Rating]:
-        """Queue a verdict from -1 to 1 on the answer, or on one passage (counted from 1); see `Network.rate`."""
+        """Queue a rating from -1 to 1 of the answer, or of one passage (counted from 1); see `Network.rate`."""
         return self._network.rate(self.record, value, passage=passage, model=model)
 
     def to_json(self) -> str:
-        """The record as JSON, from which it can be verified again."""
+        """Return the record as JSON, from which it can be verified."""
         return to_json(self.record)
 
     def __str__(self) -> str:
@@ -87,10 +87,12 @@ class LiveAnswer:
 
 
 def load_answer(source: str | Path) -> Answer:
-    """An answer from a file, or from its JSON. Raises ConfigError, CodecError."""
+    """Load an answer from a file or from its JSON. Raises ConfigError, CodecError."""
     if isinstance(source, str) and source.lstrip().startswith("{"):
         return from_json(source, Answer)
     try:
         return from_json(Path(source).read_bytes(), Answer)
     except OSError as error:
-        raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"{source} cannot be read: {error.strerror}.", hint="Ask a question first, or name a saved answer."
+        ) from error

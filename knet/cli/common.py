@@ -54,6 +54,14 @@ def print_json(value: Any) -> None:
     print(to_json(value), flush=True)
 
 
+def print_result(value: Any, text: str, as_json: bool) -> None:
+    """Print a command's result as JSON or as text."""
+    if as_json:
+        print_json(value)
+    else:
+        out.print(text)
+
+
 def shown(text: str) -> str:
     """Return untrusted text for the terminal: without control characters, and without markup for Rich."""
     return escape(plain(text))

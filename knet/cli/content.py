@@ -25,7 +25,7 @@ from ..content.store import FileStore
 from ..errors import ChainError, CodecError, ConfigError, StoreError
 from ..http import HttpClient
 from ..records import Card, Document, Lexical, Manifest, Shard, Space
-from .common import AsJson, ProfileName, command, console, out, print_json, shown
+from .common import AsJson, ProfileName, command, console, print_result, shown
 
 AT_ONCE = 16  # nodes asked at the same time: the holder of a block is unknown, and some of many nodes are offline
 KINDS = (Space, Document, Shard, Lexical, Card, Manifest, Bundle)
@@ -63,7 +63,7 @@ def fetch(
         if output is not None:
             size = _write(output, pieces)
             result = {"cid": str(root), "path": str(output), "bytes": size}
-            print_json(result) if as_json else out.print(f"{size:,} bytes in {shown(str(output))}")
+            print_result(result, f"{size:,} bytes in {shown(str(output))}", as_json)
         elif as_json:
             print(record_json(root, source.get(root)))
         else:
@@ -88,10 +88,7 @@ def import_(
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check the file's path.") from error
     except CodecError as error:
         raise CodecError(f"{file} is not a valid CAR file: {error}", hint="Fetch or export it again.") from error
-    if as_json:
-        print_json({"roots": [str(root) for root in roots]})
-    else:
-        out.print("imported " + ", ".join(map(str, roots)))
+    print_result({"roots": roots}, "imported " + ", ".join(map(str, roots)), as_json)
 
 
 def _profile(name: str | None, elsewhere: list[str] | None) -> Profile | None:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ..config import DEFAULT_MODEL, load_profile
 from ..errors import ConfigError
-from .common import AsJson, ProfileName, command, console, out, print_json
+from .common import AsJson, ProfileName, command, console, out, print_json, print_result
 
 if TYPE_CHECKING:
     from ..dsi import Passages, Questions, WeightedPair
@@ -74,23 +74,15 @@ def train(
             workers=workers,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
-    if as_json:
-        print_json(
-            {
-                "folder": str(folder),
-                "shards": plan.shards,
-                "passages": plan.passages,
-                "questions": asked,
-                "pseudo_questions": len(pairs) - asked,
-                "dropped_pairs": dropped,
-            }
-        )
-        return
-    if dropped:
+    generated = len(pairs) - asked
+    counts = {"shards": plan.shards, "passages": plan.passages, "questions": asked, "pseudo_questions": generated}
+    if dropped and not as_json:
         out.print(f"[yellow]{dropped} pairs dropped[/]: invalid signature, repeated, or signer without trust")
-    out.print(
-        f"{plan.shards} models of {plan.passages} passages, trained on {asked} given and {len(pairs) - asked} "
-        f"generated questions, in {escape(str(folder))}"
+    print_result(
+        {"folder": str(folder), **counts, "dropped_pairs": dropped},
+        f"{plan.shards} models of {plan.passages} passages, trained on {asked} given and "
+        f"{generated} generated questions, in {escape(str(folder))}",
+        as_json,
     )
 
 
@@ -114,11 +106,12 @@ def evaluate(
     with _bars() as bars:
         found = _embedded(pairs, load_embedder_for(space, model=model), bars)
         measured = evaluate(DsiRetriever(models), found, beam)
-    if as_json:
-        print_json(measured)
-        return
-    out.print(f"{measured.questions} questions, {len(models)} models, {measured.milliseconds:.1f} ms each")
-    out.print(f"hit@1 {measured.hit_at_1:.3f}  hit@10 {measured.hit_at_10:.3f}  MRR {measured.mrr:.3f}")
+    print_result(
+        measured,
+        f"{measured.questions} questions, {len(models)} models, {measured.milliseconds:.1f} ms each\n"
+        f"hit@1 {measured.hit_at_1:.3f}  hit@10 {measured.hit_at_10:.3f}  MRR {measured.mrr:.3f}",
+        as_json,
+    )
 
 
 @app.command()
@@ -173,12 +166,8 @@ def update(
             questions_of = _embedded(pairs, embedder, bars)
     with console.status("updating the models ..."):
         report = update_collection(folder, new, questions_of, remove or [])
-    if as_json:
-        print_json(report)
-    else:
-        out.print(
-            f"{report.added} added, {report.removed} removed; {report.passages} passages in {report.shards} models"
-        )
+    text = f"{report.added} added, {report.removed} removed; {report.passages} passages in {report.shards} models"
+    print_result(report, text, as_json)
 
 
 # --- parts -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from .. import __version__
 from ..codec import to_json, to_plain
 from ..config import home
 from ..errors import ConfigError
-from .common import AsJson, ProfileName, command, connect, console, out, print_json, shown, write_file
+from .common import AsJson, ProfileName, command, connect, console, out, print_json, print_result, shown, write_file
 from .content import app as content_app
 from .dsi import app as dsi_app
 from .mcp import app as mcp_app
@@ -152,11 +152,9 @@ def rate(
     with connect(profile) as net, console.status("writing to the chain ..."):
         queued = net.rate(record, 1.0 if rating == "up" else -1.0, passage=passage)
         sent = net.flush_ratings() if flush else []
-    if as_json:
-        print_json({"rated": [r.receipt.receipt.node for r in queued], "transactions": sent})
-        return
     rated = ", ".join(f"node {r.receipt.receipt.node} {r.value:+d}" for r in queued)
-    out.print(f"rated {rated}" + (f"; on chain in {', '.join(sent)}" if sent else "; queued, not on chain yet"))
+    text = f"rated {rated}" + (f"; on chain in {', '.join(sent)}" if sent else "; queued, not on chain yet")
+    print_result({"rated": [r.receipt.receipt.node for r in queued], "transactions": sent}, text, as_json)
 
 
 @app.command()
@@ -224,10 +222,8 @@ def export(
         print(data.decode(), end="")
         return
     write_file(output, data)
-    if as_json:
-        print_json({"written": str(output), "format": format, "bytes": len(data)})
-    else:
-        out.print(f"wrote {escape(str(output))} ({len(data)} bytes)")
+    result = {"written": str(output), "format": format, "bytes": len(data)}
+    print_result(result, f"wrote {escape(str(output))} ({len(data)} bytes)", as_json)
 
 
 def _filling(net: Network) -> dict[str, int] | None:

@@ -8,7 +8,7 @@ import typer
 
 from ..config import ADDRESS_POLICIES, Deployment, Profile, load_profile, profile_names, save_profile
 from ..errors import ConfigError
-from .common import AsJson, command, console, out, print_json
+from .common import AsJson, command, console, out, print_json, print_result
 
 app = typer.Typer(help="Start a new network, or join an existing one.", no_args_is_help=True)
 
@@ -29,12 +29,8 @@ def up(
 
     with console.status("starting the chain ..."):
         profile = start_network(name, port=port)
-    if as_json:
-        print_json(profile)
-    else:
-        out.print(
-            f"network {name}: chain {profile.deployment.chain_id} at {profile.rpc}; it is now the default profile"
-        )
+    text = f"network {name}: chain {profile.deployment.chain_id} at {profile.rpc}; it is now the default profile"
+    print_result(profile, text, as_json)
 
 
 @app.command()
@@ -44,10 +40,7 @@ def down(name: Name = "local", as_json: AsJson = False) -> None:
     from ..chain.devchain import stop_network
 
     stopped = stop_network(name)
-    if as_json:
-        print_json({"stopped": stopped})
-    else:
-        out.print(f"network {name} stopped" if stopped else f"network {name} was not running")
+    print_result({"stopped": stopped}, f"network {name} {'stopped' if stopped else 'was not running'}", as_json)
 
 
 @app.command()
@@ -84,10 +77,7 @@ def join(
         name=name, rpc=rpc, deployment=deployment, addresses=addresses, confirmations=_confirmations(confirmations)
     )
     path = save_profile(profile, default=True)
-    if as_json:
-        print_json(profile)
-    else:
-        out.print(f"joined {name}; the profile is {path}")
+    print_result(profile, f"joined {name}; the profile is {path}", as_json)
 
 
 def _confirmations(text: str) -> int | Literal["safe", "finalized"] | None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..config import Profile, load_profile
 from ..errors import ConfigError, NotRegistered, TransactionFailed
-from .common import AsJson, ProfileName, command, connect, console, out, print_json, shown, write_file
+from .common import AsJson, ProfileName, command, connect, console, out, print_json, print_result, shown, write_file
 from .content import sources
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def bond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) ->
     """Put ether at stake: 1 ether buys 1,000 full ratings a week. False ratings lose it; `unbond` returns it."""
     wei = _wei(amount)
     chain, signer = _chain(load_profile(profile))
-    _print_sent(chain.reliability.bond(signer, wei), f"{amount} ether bonded", as_json)
+    _show_sent(chain.reliability.bond(signer, wei), f"{amount} ether bonded", as_json)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) 
     """Take ether back, once your last batch can no longer be challenged."""
     wei = _wei(amount)
     chain, signer = _chain(load_profile(profile))
-    _print_sent(chain.reliability.unbond(signer, wei), f"{amount} ether taken back", as_json)
+    _show_sent(chain.reliability.unbond(signer, wei), f"{amount} ether taken back", as_json)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def unbond(amount: Ether, profile: ProfileName = None, as_json: AsJson = False) 
 def claim(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Take your rewards of challenges, in the week after the last one."""
     chain, signer = _chain(load_profile(profile))
-    _print_sent(chain.reliability.claim(signer), "claimed", as_json)
+    _show_sent(chain.reliability.claim(signer), "claimed", as_json)
 
 
 @app.command()
@@ -108,10 +108,8 @@ def reveal(profile: ProfileName = None, as_json: AsJson = False) -> None:
     chain, signer = _chain(loaded)
     with sources(loaded) as source:
         sent = respond_to_challenges(chain, signer, signer.address, source, chain.time())
-    if as_json:
-        print_json(sent)
-    else:
-        out.print(f"{len(sent)} leaves revealed" if sent else "no leaf of your batches was demanded")
+    text = f"{len(sent)} leaves revealed" if sent else "no leaf of your batches was demanded"
+    print_result(sent, text, as_json)
 
 
 @app.command()
@@ -203,11 +201,8 @@ def _wei(amount: str) -> int:
     return int(wei)
 
 
-def _print_sent(transaction: str, done: str, as_json: bool) -> None:
-    if as_json:
-        print_json({"transaction": transaction})
-    else:
-        out.print(f"{done} in transaction {transaction}")
+def _show_sent(transaction: str, done: str, as_json: bool) -> None:
+    print_result({"transaction": transaction}, f"{done} in transaction {transaction}", as_json)
 
 
 @app.command()
