@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from knet.cli.main import app
 from knet.codec import Cid
 from knet.config import Deployment, Profile, save_profile
+from knet_indexer.cli.main import app as node_app
+from knet_indexer.demo.command import app as demo_app
 
 ADDRESS = "0x" + "11" * 20
 CONTRACTS = ("--identity", ADDRESS, "--manifests", ADDRESS, "--reliability", ADDRESS, "--chain-id", "1")
@@ -80,7 +84,32 @@ ROWS: list[tuple[str, str]] = [
     ("dsi eval|{}/missing|{}/missing.jsonl", "missing"),
     ("dsi show|{}/missing", "missing"),
     ("dsi update|{}/missing", "missing"),
+    ("node init|new|--home|{}/broken.json", "broken.json"),
+    ("node init|new|--home|{}/c|--rate|-1", "--rate"),
+    ("node add|{}/docs|--node|nowhere", "nowhere"),
+    ("node remove|{}/docs|--node|nowhere", "nowhere"),
+    ("node sync|nowhere", "nowhere"),
+    ("node publish|nowhere", "nowhere"),
+    ("node publish|--pin|moon", "--pin"),
+    ("node serve|nowhere", "nowhere"),
+    ("node up|nowhere", "nowhere"),
+    ("node status|nowhere", "nowhere"),
+    ("node skipped|nowhere", "nowhere"),
+    ("node gc|nowhere", "nowhere"),
+    ("demo|--owner|unheard-of", "'unheard-of'"),
 ]
+
+
+def mounted() -> typer.Typer:
+    """Return the command with the sub-commands of the indexer, as an installation has them."""
+    whole = copy.copy(app)
+    whole.registered_groups = list(app.registered_groups)
+    whole.add_typer(node_app, name="node")
+    whole.add_typer(demo_app, name="demo")
+    return whole
+
+
+WHOLE = mounted()
 
 
 def commands(command: object, *path: str) -> Iterator[str]:
@@ -110,11 +139,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(line: str, home: Path, *options: str) -> Result:
     name, *arguments = line.replace("{}", str(home)).split("|")
-    return CliRunner().invoke(app, [*name.split(), *arguments, *options])
+    return CliRunner().invoke(WHOLE, [*name.split(), *arguments, *options])
 
 
 def test_every_command_has_a_row_of_bad_input() -> None:
-    assert {line.split("|")[0] for line, _ in ROWS} == set(commands(get_command(app)))
+    assert {line.split("|")[0] for line, _ in ROWS} == set(commands(get_command(WHOLE)))
 
 
 @pytest.mark.parametrize(("line", "named"), ROWS, ids=[line for line, _ in ROWS])

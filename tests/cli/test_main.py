@@ -154,7 +154,12 @@ def test_error_is_one_line_with_a_hint(joined: Profile, home: Path) -> None:
     assert "not a Answer" in error_of("verify", home / "binary.json", "--json")
     assert "last-answer.json cannot be read" in error_of("rate", "up")
     knet("ask", QUESTION)
-    assert "there is no passage 99" in error_of("rate", "up", "--passage", 99)
+    assert "no passage 99" in error_of("rate", "up", "--passage", 99)
+    assert "no node 99 on this network" in error_of("trust", "why", 99)
+    assert "no node 99 on surfaces. Check the node's number" in error_of("trust", "history", "--node", 99)
+    unwritable = home / "broken.json" / "answer.json"
+    assert f"{unwritable} cannot be written" in error_of("ask", QUESTION, "--save", unwritable)
+    assert f"{unwritable} cannot be written" in error_of("export", "--no-chain", "-o", unwritable)
 
 
 def test_unreachable_network_is_one_error_line(joined: Profile) -> None:
