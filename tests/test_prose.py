@@ -17,107 +17,48 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIRST_COMMIT = "0b79746"  # subjects before it follow no rule
-HELD: tuple[str, ...] = (
-    ".ci/",
-    "benchmarks/__init__.py",
-    "benchmarks/__main__.py",
-    "benchmarks/corpora.py",
-    "benchmarks/learners.py",
-    "benchmarks/listnet.py",
-    "benchmarks/passages.py",
-    "benchmarks/pollution.py",
-    "benchmarks/ranking.py",
-    "contracts/",
-    "docs/architecture.md",
-    "docs/decisions/",
-    "docs/glossary.md",
-    "docs/how-to/",
-    "docs/images/",
-    "docs/index.md",
-    "docs/papers.md",
-    "docs/protocol.md",
-    "docs/reference/",
-    "docs/threat-model.md",
-    "docs/tutorial.md",
-    "docs/tutorial/",
-    "indexers/",
-    "jupyter_ext/knet_jupyter/__init__.py",
-    "jupyter_ext/knet_jupyter/kernel/",
-    "jupyter_ext/knet_jupyter/protocol.py",
-    "jupyter_ext/knet_jupyter/server/",
-    "jupyter_ext/knet_jupyter/static/",
-    "jupyter_ext/knet_jupyter/widget.py",
-    "jupyter_ext/pyproject.toml",
-    "jupyter_ext/src/commands.ts",
-    "jupyter_ext/src/icon.ts",
-    "jupyter_ext/src/index.ts",
-    "jupyter_ext/src/model/",
-    "jupyter_ext/src/notebook/",
-    "jupyter_ext/src/panels/",
-    "jupyter_ext/src/views/",
-    "jupyter_ext/tests/cellsource.test.ts",
-    "jupyter_ext/tests/checks.test.ts",
-    "jupyter_ext/tests/custody.test.ts",
-    "jupyter_ext/tests/health.test.ts",
-    "jupyter_ext/tests/model.test.ts",
-    "jupyter_ext/tests/progress.test.ts",
-    "jupyter_ext/tests/text.test.ts",
-    "jupyter_ext/tests/validate.test.ts",
-    "jupyter_ext/vitest.config.ts",
-    "knet/__init__.py",
-    "knet/answer/",
-    "knet/cli/",
-    "knet/codec.py",
-    "knet/config.py",
-    "knet/content/",
-    "knet/dsi/",
-    "knet/embed/",
-    "knet/errors.py",
-    "knet/files.py",
-    "knet/http.py",
-    "knet/index/",
-    "knet/langchain.py",
-    "knet/mcp/",
-    "knet/merkle.py",
-    "knet/records.py",
-    "knet/sqlite.py",
-    "knet/trust/",
-    "tests/__init__.py",
-    "tests/answer/",
-    "tests/benchmarks/",
-    "tests/cli/",
-    "tests/conftest.py",
-    "tests/embed/",
-    "tests/indexer/",
-    "tests/mcp/",
-    "tests/notebook/",
-    "tests/small_network.py",
-    "tests/test_architecture.py",
-    "tests/test_docs.py",
-    "tests/test_errors.py",
-    "tests/test_http.py",
-    "tests/test_packaging.py",
-    "tests/test_pins.py",
-    "tests/test_prose.py",
-    "tests/test_readme.py",
-    "tests/test_sqlite.py",
-    "tests/trust/",
-    "tools/docs_hooks.py",
-    "tools/make_venv.py",
-    "tools/openapi.py",
-    "tools/pins.py",
-    "tools/summary.py",
-    "tools/typescript_types.py",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "Makefile",
-    "README.md",
-    "mkdocs.yml",
-    "pyproject.toml",
+PENDING: tuple[str, ...] = (  # folders that do not follow the rules yet
+    "benchmarks/big_network/",
+    "benchmarks/big_node/",
+    "benchmarks/dsi/",
+    "benchmarks/federation/",
+    "benchmarks/fleet.py",
+    "benchmarks/fusion/",
+    "benchmarks/gas/",
+    "benchmarks/harness.py",
+    "benchmarks/indexing/",
+    "benchmarks/merge/",
+    "benchmarks/node_load/",
+    "benchmarks/poisoning/",
+    "benchmarks/query_latency/",
+    "benchmarks/reliability/",
+    "benchmarks/routing/",
+    "benchmarks/simulated.py",
+    "benchmarks/source_selection/",
+    "benchmarks/sybil/",
+    "knet/chain/",
+    "knet/client/",
+    "knet/ipython.py",
+    "knet/rating/",
+    "knet/routing/",
+    "knet/search/",
+    "knet/vectorstore.py",
+    "tests/attacks/",
+    "tests/browser/",
+    "tests/chain/",
+    "tests/client/",
+    "tests/content/",
+    "tests/jupyter/",
+    "tests/langchain/",
+    "tests/network/",
+    "tests/rating/",
+    "tests/routing/",
+    "tests/search/",
+    "tools/test_binder.py",
 )
 
 CLAUSE = re.compile(r"(What|Whether|Where|Who|Whom|Whose|How|Which|Why)\b", re.IGNORECASE)
-WORDS = re.compile(r"\b(whoever|nobody|somebody|anew)\b", re.IGNORECASE)
+WORDS = re.compile(r"\b(whoever|nobody|somebody|anew)\b", re.IGNORECASE)  # prose: quoted
 IS_NO = re.compile(r"(?P<before>(?:\b[\w']+\W+){0,2})\b(is|are|was|were) no (?P<after>\w+(?: \w+)?)", re.IGNORECASE)
 COMPARISON = re.compile(r"(longer|less|fewer)\b|(more|\w+er) than\b", re.IGNORECASE)
 LEADER = re.compile(r"^\s*(?:///?|#+|\*|>)?\s*")  # of a comment's or quotation's continuation line
@@ -141,7 +82,7 @@ def tracked() -> list[str]:
     return [
         name
         for name in git("ls-files", "-z").split("\0")
-        if name.startswith(HELD) and not FOREIGN.search(name) and (ROOT / name).is_file()
+        if not name.startswith(PENDING) and not FOREIGN.search(name) and (ROOT / name).is_file()
     ]
 
 
@@ -165,7 +106,7 @@ def flowed(text: str) -> tuple[str, list[int]]:
 
 
 def denied_noun(text: str) -> Iterator[re.Match[str]]:
-    """Yield each "X is no Y"; "there is no Y" and comparisons ("is no longer") are allowed."""
+    """Yield each denied noun; "there is no Y" and comparisons ("is no longer") are allowed."""
     for match in IS_NO.finditer(text):
         if not re.search(r"\bthere\b", match["before"], re.IGNORECASE) and not COMPARISON.match(match["after"]):
             yield match
@@ -185,8 +126,6 @@ def test_docstring_opens_with_a_noun_phrase_or_a_verb() -> None:
 def test_text_names_its_agents_and_says_what_a_thing_is() -> None:
     found = []
     for name in tracked():
-        if name == "tests/test_prose.py":
-            continue
         text, numbers = flowed((ROOT / name).read_text(encoding="utf-8"))
         found += [
             f"{name}:{numbers[match.start()]}: {match[0]}" for match in [*WORDS.finditer(text), *denied_noun(text)]
@@ -197,11 +136,11 @@ def test_text_names_its_agents_and_says_what_a_thing_is() -> None:
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        ("a node is no rater", 1),
-        ("such answers\n    # are no\n    # evidence", 1),
+        ("a node is no rater", 1),  # prose: quoted
+        ("such answers\n    # are no\n    # evidence", 1),  # prose: quoted
         ("There is no rater, and there still is no node", 0),
         ("the node is no longer asked, the reply is no larger than its limit, and gas was no less", 0),
-        ("a text that is no more", 1),
+        ("a text that is no more", 1),  # prose: quoted
     ],
 )
 def test_denied_noun_is_found_across_lines_and_allowed_after_there(text: str, count: int) -> None:
