@@ -1,4 +1,4 @@
-"""Every document set at hand in one form: documents with their owners, questions with graded answers."""
+"""Document sets in one form: documents with their owners, questions with graded answers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Corpus(NamedTuple):
 
 
 def corpus(name: str, *, documents: int = 0, questions: int = 0) -> Corpus:
-    """A set, or its first ``documents`` and a seeded sample of ``questions`` about them (0: all).
+    """Load a set, or its first ``documents`` and a seeded sample of ``questions`` about them (0: all).
 
     Where answers have grades, questions without one of grade `GOOD` are left out.
     """
@@ -64,7 +64,7 @@ def corpus(name: str, *, documents: int = 0, questions: int = 0) -> Corpus:
 
 
 def sampled(questions: Sequence[Asked], count: int, seed: int = SEED) -> list[Asked]:
-    """``count`` of them (0: all), in the order they come."""
+    """Return ``count`` of them (0: all), in order."""
     if not count or count >= len(questions):
         return list(questions)
     return [questions[i] for i in sorted(random.Random(seed).sample(range(len(questions)), count))]

@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 30.0  # a deadline for benchmarks of quality, where a slow mi
 
 
 class GivenEmbedder:
-    """Hands out vectors computed elsewhere, by text."""
+    """Embedder that returns precomputed vectors by text."""
 
     def __init__(self, space: Space, vectors: Mapping[str, Vectors]) -> None:
         self.space = space
@@ -47,13 +47,13 @@ class GivenEmbedder:
 
 
 def cut_nothing(text: str) -> list[Span]:
-    """Every document is one chunk: passages are what the set says they are."""
+    """Return the whole text as one chunk."""
     return [Span(0, len(text))]
 
 
 @contextmanager
 def network() -> Iterator[Profile]:
-    """A new network in a home of its own, which keeps nothing; models come from the user's home."""
+    """Run a new network in a temporary home; models come from the user's home."""
     models = home() / "models"
     with TemporaryDirectory(prefix="knet-bench-") as folder, _variable("KNET_HOME", folder):
         models.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def network() -> Iterator[Profile]:
 
 @contextmanager
 def nodes(profile: Profile, collections: Sequence[Sequence[Passage]], embedder: GivenEmbedder) -> Iterator[None]:
-    """One published node process a collection, answering until the block ends. A passage's file is named by its id."""
+    """Run one published node process for each collection until the block ends. A passage's file is named by its id."""
     names = [f"node-{number}" for number in range(len(collections))]
     for name, port, passages in zip(names, free_ports(len(names)), collections, strict=True):
         prepare(name, port, passages, profile, embedder)
@@ -80,7 +80,7 @@ def nodes(profile: Profile, collections: Sequence[Sequence[Passage]], embedder: 
 
 
 def prepare(name: str, port: int, passages: Sequence[Passage], profile: Profile, embedder: GivenEmbedder) -> None:
-    """A node's home with its passages indexed and published."""
+    """Index and publish a node's passages."""
     folder = home() / "documents" / name
     folder.mkdir(parents=True)
     for passage in passages:
@@ -94,7 +94,7 @@ def prepare(name: str, port: int, passages: Sequence[Passage], profile: Profile,
 
 @contextmanager
 def process(name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The node's program, told to stop when the block ends."""
+    """Run the node's program; stop it when the block ends."""
     command = [sys.executable, "-m", "knet_indexer", "serve", name, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as started:
         try:
@@ -108,7 +108,7 @@ def process(name: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
+    """Return free ports."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

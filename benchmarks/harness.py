@@ -1,4 +1,4 @@
-"""What every benchmark shares: data sets from outside, and one way to report."""
+"""Shared parts of the benchmarks: external data sets, and reports."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def has_data() -> bool:
-    """Whether ``$KNET_DATA`` points at a folder."""
+    """Tell if ``$KNET_DATA`` is a folder."""
     return Path(os.environ.get("KNET_DATA") or "/nonexistent").is_dir()
 
 
 def data(name: str) -> Iterator[dict[str, Any]]:
-    """The records of a data set, such as ``squad_dev.docs``; ends the program with advice where it is not at hand."""
+    """Return the records of a data set, such as ``squad_dev.docs``; exit with advice where it is missing."""
     path = Path(os.environ.get("KNET_DATA") or "data") / f"{name}.jsonl.gz"
     if not path.is_file():
         sys.exit(
@@ -35,7 +35,7 @@ def data(name: str) -> Iterator[dict[str, Any]]:
 
 
 def bars(values: Mapping[str, float], *, label: str, title: str, limits: tuple[float, float]) -> Figure:
-    """One bar for each value, the first on top, with its number beside it."""
+    """Draw one bar for each value, the first on top, with its number."""
     figure = Figure(figsize=(8, 0.4 * len(values) + 1))
     axes = figure.subplots()
     axes.bar_label(axes.barh(list(values), list(values.values())), fmt="%.3f", padding=2, fontsize=7)

@@ -1,4 +1,4 @@
-"""Ways to learn whom to believe: the paper's update rule, and knet's with labels and without."""
+"""Learners of source reliability: the paper's update rule, and knet's with and without labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from knet.trust.reliability import observed, passage_key
 
 
 class Learner(Protocol):
-    """Answers questions, and learns from each while it is told to."""
+    """Learner that answers questions and updates its beliefs."""
 
     network: Network
 
     def answer(self, question: int, *, learn: bool) -> list[tuple[int, int]]:
-        """The (source, passage) pairs that the answer is written from."""
+        """Return the (source, passage) pairs of the answer's context."""
         ...
 
 
@@ -72,7 +72,7 @@ class Paper:
 
 
 class Knet:
-    """knet's own: Beta posteriors moved by labels, by cross-source agreement, or by both."""
+    """knet's learner: Beta posteriors updated by labels, by cross-source agreement, or by both."""
 
     AGREEMENT = 1.0  # evidence in one outcome without a label, against one with
 

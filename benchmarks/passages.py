@@ -1,4 +1,4 @@
-"""Passages and questions of SQuAD dev, cut into collections, and their vectors, embedded once and kept."""
+"""Passages and questions of SQuAD dev, split into collections, with cached vectors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ E = TypeVar("E", bound=Embedder)
 
 
 class Passage(NamedTuple):
-    """One paragraph: its id, the article it is from, its canonical text."""
+    """One paragraph: its id, its article, its canonical text."""
 
     id: str
     article: str
@@ -34,14 +34,14 @@ class Passage(NamedTuple):
 
 
 class Question(NamedTuple):
-    """One question and the id of the paragraph it was written about."""
+    """One question and the id of its paragraph."""
 
     text: str
     gold: str
 
 
 def squad(passages: int = 0, questions: int = 0) -> tuple[list[Passage], list[Question]]:
-    """Paragraphs (the first ``passages``; 0: all) and a seeded sample of the questions about them (0: all)."""
+    """Return paragraphs (the first ``passages``; 0: all) and a seeded sample of the questions about them (0: all)."""
     found = [Passage(each["id"], each["title"], canonical(each["text"])) for each in data("squad_dev.docs")]
     kept = found[: passages or None]
     ids = {passage.id for passage in kept}
@@ -52,7 +52,7 @@ def squad(passages: int = 0, questions: int = 0) -> tuple[list[Passage], list[Qu
 
 
 def by_article(passages: Sequence[Passage], nodes: int) -> list[list[Passage]]:
-    """Whole articles dealt to ``nodes`` collections, the largest first, each to the collection that holds least."""
+    """Assign whole articles to ``nodes`` collections, the largest first, each to the smallest collection."""
     articles: defaultdict[str, list[Passage]] = defaultdict(list)
     for passage in passages:
         articles[passage.article].append(passage)
@@ -63,14 +63,14 @@ def by_article(passages: Sequence[Passage], nodes: int) -> list[list[Passage]]:
 
 
 def at_random(passages: Sequence[Passage], nodes: int) -> list[list[Passage]]:
-    """Single paragraphs dealt at random: every collection is about everything, which is hard to route."""
+    """Assign single paragraphs at random: every collection has all topics, which is hard to route."""
     shuffled = list(passages)
     random.Random(SEED).shuffle(shuffled)
     return [shuffled[number::nodes] for number in range(nodes)]
 
 
 def embedded(texts: Sequence[str], embedder: Embedder, *, query: bool = False) -> Vectors:
-    """``(len(texts), dimension)`` float32; embedded the first time, then read from ``.cache/benchmarks``."""
+    """Return ``(len(texts), dimension)`` float32; embedded at the first use, then read from ``.cache/benchmarks``."""
     blocks = []
     for first, block, path in _blocks(texts, embedder, b"\1" if query else b"\0"):
         if not path.is_file():
@@ -81,7 +81,7 @@ def embedded(texts: Sequence[str], embedder: Embedder, *, query: bool = False) -
 
 
 def embedded_parts(texts: Sequence[str], embedder: PartEmbedder) -> tuple[Vectors, list[Vectors]]:
-    """The same with the vectors of each text's sentences, kept in float16."""
+    """Return the same with the vectors of each text's sentences, stored in float16."""
     vectors, parts = [np.zeros((0, embedder.space.dimension), np.float32)], []
     for first, block, path in _blocks(texts, embedder, b"\2"):
         if not path.with_suffix(".npz").is_file():
@@ -96,7 +96,7 @@ def embedded_parts(texts: Sequence[str], embedder: PartEmbedder) -> tuple[Vector
 
 
 def _blocks(texts: Sequence[str], embedder: Embedder, kind: bytes) -> Iterator[tuple[int, Sequence[str], Path]]:
-    """The texts in blocks with the path each one's vectors are kept at: a run that is cut off goes on where it was."""
+    """Yield the texts in blocks with the path of their vectors, so that an interrupted run can continue."""
     for first in range(0, len(texts), BLOCK):
         block = texts[first : first + BLOCK]
         named = hashlib.sha256(cid_of(embedder.space).raw + kind)
@@ -115,6 +115,6 @@ def _tell(first: int, count: int, what: str) -> None:
 
 
 def _fast(embedder: E, count: int) -> E:
-    """The quickest embedder of the same space."""
+    """Return the fastest embedder of the same space."""
     fast = load_embedder(DEFAULT_MODEL, bulk=is_bulk(count))
     return cast(E, fast) if fast.space == embedder.space else embedder

@@ -1,4 +1,4 @@
-"""A small world with gold answers, and what six sources make of it: clean copies, polluted ones, planted ones.
+"""Data with gold answers, and its copies at six sources: clean, polluted, with planted answers.
 
 SQuAD dev brings its answers. A MedQuAD passage is itself the answer; its gold answer here is the three words that tell
 it from the others (the largest idf of those that are in neither question nor title). A passage that a source pollutes
@@ -59,12 +59,12 @@ class World:
 
 
 def frame(words: Sequence[str]) -> str:
-    """Words between blanks, so that containment means whole words."""
+    """Return words between blanks, so that containment means whole words."""
     return f" {' '.join(words)} "
 
 
 def load(name: str, embedder: Embedder) -> World:
-    """The world of one data set, embedded (kept in ``.cache/benchmarks``)."""
+    """Return the data of one set, embedded (cached in ``.cache/benchmarks``)."""
     documents = _documents(name)
     raw = list(_squad_questions(documents) if name == "squad" else _medquad_questions(documents))
     random.Random(SEED).shuffle(raw)
@@ -93,7 +93,7 @@ def _embedded(texts: Sequence[str], embedder: Embedder, *, query: bool = False) 
 
 
 def pollute(text: str, replaced: Sequence[tuple[Sequence[str], str]]) -> str:
-    """The text with every answer (longest first) replaced, word for word whole."""
+    """Return the text with every answer (longest first) replaced, as whole words."""
     swaps: dict[str, str] = {}
     for answers, planted in replaced:
         for answer in answers:
@@ -146,7 +146,7 @@ def _medquad_questions(documents: Documents) -> Iterator[tuple[str, int, list[st
 
 
 def _telling(text: str, known: set[str], df: Mapping[str, int]) -> str:
-    """The run of three words that tells this text from others best, none of them known from the question."""
+    """Return the most distinctive run of three words of this text, without words of the question."""
     words = tokens(text)
     runs = [words[at : at + GOLD_WORDS] for at in range(len(words) - GOLD_WORDS + 1)]
     free = [run for run in runs if not known & set(run) and all(map(str.isalpha, run))]
@@ -154,7 +154,7 @@ def _telling(text: str, known: set[str], df: Mapping[str, int]) -> str:
 
 
 def _plants(number: int, raw: Sequence[tuple[str, int, list[str]]]) -> Iterator[str]:
-    """One made-up answer a source: the answer to a question on another document, with digits where the true one has."""
+    """Return one false answer per source: that of a question on another document, with digits if the true one has."""
     text, row, gold = raw[number]
     own = frame(tokens(" ".join(gold)))
     chance = random.Random(f"{SEED} {number} {text}")

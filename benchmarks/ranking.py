@@ -1,4 +1,4 @@
-"""Measures of rankings, and how sure they are."""
+"""Measures of rankings, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ EPSILON = 1e-12
 
 
 def gains_at(scores: Rows, grades: Rows, k: int) -> tuple[Rows, Rows]:
-    """``(n, k)``: the grades of the first ``k`` of each row by score, and by grade itself. Ties go to the first."""
+    """Return ``(n, k)``: the first ``k`` grades of each row by score, and by grade. Ties go to the first."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(grades, order, 1), -np.sort(-grades, axis=1)[:, :k]
 
 
 def ndcg(scores: Rows, grades: Rows, k: int = 10) -> Rows:
-    """``(n,)``, with the grade itself as gain. A row without a grade above 0 counts 0."""
+    """Return ``(n,)``, with the grade itself as gain. A row without a grade above 0 counts 0."""
     found, best = gains_at(scores, grades, k)
     discounts = 1 / np.log2(np.arange(2, found.shape[1] + 2))
     return np.asarray((found @ discounts) / np.maximum(best @ discounts, EPSILON))
 
 
 def precision(scores: Rows, grades: Rows, k: int) -> Rows:
-    """``(n,)`` normalised precision: the sum of the first ``k`` grades against the largest possible."""
+    """Return ``(n,)``, the normalised precision: the sum of the first ``k`` grades against the largest possible."""
     found, best = gains_at(scores, grades, k)
     return np.asarray(found.sum(1) / np.maximum(best.sum(1), EPSILON))
 
 
 def interval(values: Rows, seed: int = 1) -> tuple[float, float]:
-    """The bootstrap interval of a mean."""
+    """Return the bootstrap interval of a mean."""
     drawn = np.random.default_rng(seed).integers(0, len(values), (RESAMPLED, len(values)))
     outside = (100 - CONFIDENCE) / 2
     low, high = np.percentile(values[drawn].mean(1), [outside, 100 - outside])
@@ -42,5 +42,5 @@ def interval(values: Rows, seed: int = 1) -> tuple[float, float]:
 
 
 def means(measured: Mapping[str, Rows]) -> dict[str, float]:
-    """Each measure's mean."""
+    """Return each measure's mean."""
     return {name: round(float(values.mean()), 4) for name, values in measured.items()}

@@ -1,4 +1,4 @@
-"""Sources in this process: what the nodes of a network would send, ranked and routed by knet's own functions.
+"""Simulated sources in this process, with hits ranked and routed by knet's own functions.
 
 No chain, no HTTP and no proofs, which other benchmarks and tests cover: thousands of questions to six sources take
 seconds. Routing cards, `route`, `merge` and everything in `knet.trust` are the real ones.
@@ -47,7 +47,7 @@ class Pool:
         self.planted: dict[int, set[int]] = {}  # passage -> the questions it was planted for
 
     def add(self, texts: Sequence[str], vectors: Vectors, questions: Sequence[int]) -> Ids:
-        """Further passages, each planted for a question: their numbers."""
+        """Add passages, each planted for a question; return their numbers."""
         first = len(self.texts)
         self.texts += texts
         self.vectors = np.concatenate([self.vectors, vectors])
@@ -74,7 +74,7 @@ class Pool:
         return [(block_of(document)[0], document) for document in found]
 
     def is_planted(self, passage: int, question: int) -> bool:
-        """Whether a passage gives this question a made-up answer."""
+        """Tell if a passage gives this question a planted answer."""
         version, row = divmod(passage, self.count)
         asked = self.world.questions[question]
         if passage >= self.count * len(self.world.texts):
@@ -86,7 +86,7 @@ class Pool:
         return asked.holds_gold(self.framed[passage])
 
     def is_right(self, shown: Sequence[int], question: int) -> bool:
-        """The proxy of an answer's accuracy: the passages hold a gold answer, and no planted one."""
+        """Return a proxy of the answer's accuracy: the passages hold a gold answer, and no planted one."""
         right = any(self.holds_gold(passage, question) for passage in shown)
         return right and not any(self.is_planted(passage, question) for passage in shown)
 
@@ -119,7 +119,7 @@ class Source:
         return index
 
     def fetch(self, question: int, count: int = FETCHED) -> list[int]:
-        """Its best passages for a question, by its own fusion of dense scores and BM25."""
+        """Return its best passages for a question, by its fusion of dense scores and BM25."""
         world = self.pool.world
         dense = self.pool.vectors[self.held] @ world.asked[question]
         known = [
@@ -135,7 +135,7 @@ def _z(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 
 
 class Network:
-    """Some sources, asked as knet asks nodes."""
+    """Sources, queried as knet queries nodes."""
 
     def __init__(self, pool: Pool, sources: Sequence[Source], views: Mapping[int, NodeView] | None = None) -> None:
         self.pool = pool
@@ -144,7 +144,7 @@ class Network:
         self._fetched: dict[tuple[int, int], list[int]] = {}
 
     def share(self, other: Network, numbers: Sequence[int]) -> None:
-        """Take over what sources that are the same in another network were found to send."""
+        """Copy the cached hits of equal sources from another network."""
         self._fetched.update({key: found for key, found in other._fetched.items() if key[1] in numbers})
 
     def fetch(self, question: int, source: int) -> list[int]:
@@ -154,7 +154,7 @@ class Network:
         return self._fetched[key]
 
     def route(self, question: int, reliability: Known, usefulness: Known, asked: int = ASKED) -> list[int]:
-        """The sources that knet would ask, best first."""
+        """Return the sources that knet would query, best first."""
         for number, view in self.views.items():
             view.reputation = reliability.get(number, Reputation())
         text, vectors = self.pool.world.questions[question].text, {self.pool.cid: self.pool.world.asked[question]}
@@ -171,7 +171,7 @@ class Network:
         collapse: bool = True,
         verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
     ) -> list[tuple[int, RankedPassage]]:
-        """The best passages of (source, passage) pairs, as knet ranks them."""
+        """Return the best passages of (source, passage) pairs, as knet ranks them."""
         text = self.pool.world.questions[question].text
         statistics = pooled_statistics(self.views.values(), tokens(text))
         hits = [self._checked(question, source, passage) for source, passage in fetched]

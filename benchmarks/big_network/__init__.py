@@ -1,1 +1,1 @@
-"""What a network of many nodes costs its clients, and what they miss by not looking at every card."""
+"""Cost of a network of many nodes to its clients, and the recall lost by routing over summaries."""

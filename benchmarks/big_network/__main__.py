@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def compared_to_one_stage(here: Ground, count: int) -> dict[str, float]:
-    """Milliseconds of either way over the same nodes, and how many of the first are the same."""
+    """Return milliseconds of each way over the same nodes, and the number of common first nodes."""
     views = [made(here, node) for node in range(1, count + 1)]
     with TemporaryDirectory(prefix="knet-bench-") as folder:
         atlas = SummaryStore(Path(folder))

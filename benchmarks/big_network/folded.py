@@ -1,4 +1,4 @@
-"""Many nodes folded into one server: each has its own identity on chain, manifest, card, collection and receipts."""
+"""Many nodes in one server process: each has its own identity on chain, manifest, card, collection and receipts."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ DAG_CBOR = "application/vnd.ipld.dag-cbor"
 
 
 class FoldedNode:
-    """One node, answering honestly."""
+    """Honest node."""
 
     def __init__(self, node: int, profile: Profile, key: Signer, space: Space, store: MemoryStore) -> None:
         self.node, self._profile, self._key, self._space, self._store = node, profile, key, space, store
 
     def index(self, texts: Sequence[str], vectors: Vectors) -> Cid:
-        """Take in passages: the manifest to publish."""
+        """Add passages; return the manifest to publish."""
         store, chunks = self._store, []
         for number, text in enumerate(texts):
             document = Document(uri=f"passage:{self.node}/{number}", text=store.put(text.encode()))
@@ -62,7 +62,7 @@ class FoldedNode:
         return head
 
     def search(self, request: SearchRequest) -> SearchReply:
-        """What a node's service answers."""
+        """Return the reply of a node's service."""
         found = self._collection.search(request.question, np.frombuffer(request.vector, "<f4"), request.k)
         documents, hits, leaves = self._collection.prove(found)
         receipt = Receipt(
@@ -83,7 +83,7 @@ class FoldedNode:
 def folded(
     profile: Profile, space: Space, collections: Sequence[tuple[Sequence[str], Vectors]]
 ) -> Iterator[list[FoldedNode]]:
-    """A published node a collection, all answering on one port until the block ends."""
+    """Run one published node for each collection, all on one port, until the block ends."""
     (port,) = free_ports(1)
     chain, key, store = EvmChain(profile.rpc, profile.deployment), new_key(), MemoryStore()
     fund(profile.rpc, key.address)

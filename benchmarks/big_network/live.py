@@ -1,4 +1,4 @@
-"""A thousand real nodes: connecting, connecting again, and whole questions, over a real chain and real HTTP."""
+"""A thousand real nodes: first connection, reconnection, and complete questions, over a real chain and real HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GOOD = "success"
 
 
 def live(embedder: PartEmbedder, nodes: int, questions: int) -> dict[str, Any]:
-    """What a client sees of ``nodes`` real nodes."""
+    """Measure a client of ``nodes`` real nodes."""
     passages, asked = squad(0, questions)
     texts = [each.text for each in passages]
     vectors = embedded_parts(texts, embedder)[0]
@@ -56,7 +56,7 @@ def live(embedder: PartEmbedder, nodes: int, questions: int) -> dict[str, Any]:
 
 
 def connected(network: Network, nodes: int, questions: Sequence[str]) -> dict[str, Any]:
-    """The seconds to the first answer and until every node is known, then each question's milliseconds."""
+    """Return the seconds to the first answer and until every node is known, then each question's milliseconds."""
     with network:
         started = time.perf_counter()
         network.ask(questions[0])

@@ -1,4 +1,4 @@
-"""Any number of routing cards made from real passages, each different, and questions about those passages.
+"""Synthetic routing cards made from real passages, each different, and questions about those passages.
 
 A node holds passages about a few themes, and some about anything. Each of its centroids is a real passage's vector,
 moved a little, and holds most of that passage's words: as if another passage about the same were there.
@@ -33,7 +33,7 @@ CHUNKS = (40, 4000)  # a node holds, log-uniformly
 
 
 class Ground(NamedTuple):
-    """What cards are made from: passages' vectors and their words as hashes, and neighbours in meaning."""
+    """Data for synthetic cards: passages' vectors, their words as hashes, and nearest neighbours."""
 
     space: Space
     cid: Cid
@@ -45,7 +45,7 @@ class Ground(NamedTuple):
 
 
 def ground(embedder: PartEmbedder, names: Sequence[str], questions: int) -> Ground:
-    """The passages of some sets, and ``questions`` about each."""
+    """Return the passages of some sets, and ``questions`` about each."""
     texts, asked = [], []
     for name in names:
         own = corpus(name)
@@ -66,7 +66,7 @@ def _hashes(text: str) -> npt.NDArray[np.uint32]:
 
 
 def made(here: Ground, node: int) -> NodeView:
-    """Node number ``node``, the same every time."""
+    """Return node number ``node``, which is reproducible."""
     rng = np.random.default_rng((SEED, node))
     chunks = int(np.exp(rng.uniform(*np.log(CHUNKS))))
     count = min(CENTROIDS, chunks)
@@ -111,7 +111,7 @@ def made(here: Ground, node: int) -> NodeView:
 
 
 def _published(here: Ground, node: int, card: Card) -> NodeView:
-    """A node as its clients know it."""
+    """Return a node as its clients know it."""
     manifest = Manifest(
         node=node, sequence=1, previous=None, space=here.cid, shards=[], card=cid_of(card),
         documents=card.documents, chunks=card.chunks, time=0,

@@ -1,4 +1,4 @@
-"""A hundred thousand nodes, routing only: how long it takes, what it costs, and what it misses."""
+"""Routing over a hundred thousand nodes: latency, cost and recall."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Rows = npt.NDArray[np.float64]
 
 
 class Kept(NamedTuple):
-    """What the reference needs of some nodes' whole cards for the questions there are."""
+    """Data of some nodes' full cards that the reference routing needs for the questions."""
 
     briefs: list[CardSummary]
     cosine: npt.NDArray[np.float32]  # (nodes, questions, 64)
@@ -49,7 +49,7 @@ class Kept(NamedTuple):
 
 
 class Everything(NamedTuple):
-    """The same of all nodes, without briefs."""
+    """The same data of all nodes, without summaries."""
 
     cosine: npt.NDArray[np.float32]
     place: npt.NDArray[np.uint64]
@@ -57,7 +57,7 @@ class Everything(NamedTuple):
 
 
 def question_terms(here: Ground) -> npt.NDArray[np.uint32]:
-    """Hashes of every term of every question, sorted."""
+    """Return the sorted hashes of every term of every question."""
     return np.array(sorted({term_hash(term) for text in here.questions for term in tokens(text)}), np.uint32)
 
 
@@ -99,7 +99,7 @@ def question_terms_of_process() -> npt.NDArray[np.uint32]:
 
 
 def build(here: Ground, nodes: int, folder: Path, scratch: Path) -> Everything:
-    """Summarise nodes 1 to ``nodes`` into ``folder``; what the reference needs is put into files in ``scratch``."""
+    """Summarise nodes 1 to ``nodes`` into ``folder``; write the reference's data to files in ``scratch``."""
     terms, asked = question_terms(here), len(here.questions)
     everything = Everything(
         np.lib.format.open_memmap(scratch / "cosine.npy", "w+", np.float32, (nodes, asked, 64)),
@@ -135,7 +135,7 @@ def _made_blocks(here: Ground, nodes: int) -> Iterator[tuple[int, Kept]]:
 
 
 def reference(here: Ground, everything: Everything, number: int, idf: Rows, terms: Sequence[str]) -> Rows:
-    """``(nodes,)`` what each promises by routing over every card, whole."""
+    """Return ``(nodes,)``: the routing score of each node over all full cards."""
     known = question_terms(here)
     columns = np.searchsorted(known, np.array([term_hash(term) for term in terms], np.uint32))
     rows = []
@@ -186,7 +186,7 @@ def _asked(here: Ground, folder: Path, scratch: Path) -> dict[str, Any]:
 
 
 def compared(here: Ground, everything: Everything, found: dict[str, Any]) -> dict[str, float]:
-    """What is kept of the first `FIRST` nodes by routing over every card: among those proposed, and in the end."""
+    """Return the share of the reference's first `FIRST` nodes among the proposed nodes, and in the final order."""
     kept: dict[str, list[float]] = {
         "proposed_of_first_10": [],
         "best_proposed": [],
@@ -225,7 +225,7 @@ def multiply(folder: Path, nodes: int) -> None:
 
 
 def ask(folder: Path, scratch: Path) -> dict[str, Any]:
-    """What a client does that has only the summary: open it, and route every question."""
+    """Open the summary alone, and route every question."""
     space = from_json((scratch / "space.json").read_bytes(), Space)
     questions: list[str] = json.loads((scratch / "questions.json").read_text())
     asked = np.load(scratch / "asked.npy")

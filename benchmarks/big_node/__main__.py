@@ -47,7 +47,7 @@ DAG_CBOR = "application/vnd.ipld.dag-cbor"
 
 
 class Run(NamedTuple):
-    """What one size cost."""
+    """Figures of one size."""
 
     chunks: int
     sync_s: float
@@ -131,7 +131,7 @@ def run(chunks: int, profile: Profile, questions: int) -> Run:
 
 
 def work(what: str, folder: Path, chunks: int) -> dict[str, Any]:
-    """Sync or publish in a process of its own."""
+    """Sync or publish in a separate process."""
     command = [sys.executable, "-m", "benchmarks.big_node.work", what, str(folder), str(chunks)]
     ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     done: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
@@ -140,13 +140,13 @@ def work(what: str, folder: Path, chunks: int) -> dict[str, Any]:
 
 
 def cpu_seconds(process: int) -> float:
-    """What a process computed so far."""
+    """Return the CPU seconds of a process."""
     spent = psutil.Process(process).cpu_times()
     return float(spent.user + spent.system)
 
 
 def forget(folder: Path) -> None:
-    """Have the system drop what it holds of the node's files in memory: a start after a reboot."""
+    """Drop the node's files from the page cache, as after a reboot."""
     os.sync()
     for path in folder.rglob("*"):
         if path.is_file():
@@ -156,7 +156,7 @@ def forget(folder: Path) -> None:
 
 
 async def search(url: str, library: Library, asked: list[int]) -> tuple[list[float], list[set[tuple[int, int]]]]:
-    """Milliseconds of each whole search, the first one on cold files; and what vectors alone find."""
+    """Return milliseconds of each complete search, the first on cold files, and the results by vector alone."""
     times, found = [], []
     async with aiohttp.ClientSession() as session:
         for number in asked:
@@ -183,7 +183,7 @@ async def reply(session: aiohttp.ClientSession, url: str, question: str, vector:
 
 
 def exact(node: Node, questions: Vectors) -> list[set[tuple[int, int]]]:
-    """Shards and chunks of the committed vectors nearest to each question, every one compared."""
+    """Return shards and chunks of the committed vectors nearest to each question, by exact search."""
     with node.open_state() as state:
         entry = manifest_log.head(state)
     assert entry is not None

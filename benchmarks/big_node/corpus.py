@@ -1,4 +1,4 @@
-"""A made-up library of any size: documents of ten passages about topics, and vectors that lie as embeddings do.
+"""Synthetic library of any size: documents of ten passages about topics, and vectors distributed like embeddings.
 
 Everything follows from the seed and a passage's number, which is its first word, so that nothing need be kept.
 """
@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"p(\d+)")
 
 
 class Library:
-    """``passages`` passages, and the vectors of them and of questions about them."""
+    """Corpus of ``passages`` passages, with vectors of them and of questions about them."""
 
     def __init__(self, passages: int) -> None:
         self.passages = passages
@@ -44,14 +44,14 @@ class Library:
         return _unit(rng.standard_normal((max(1, self.passages // PER_TOPIC), SPACE.dimension)) * _spectrum())
 
     def vectors(self, numbers: Sequence[int]) -> Vectors:
-        """``(n, dimension)`` float32, of length 1."""
+        """Return ``(n, dimension)`` float32 of unit length."""
         own = np.stack([_noise(number // PASSAGES)[1 + number % PASSAGES] for number in numbers])
         documents = np.stack([_noise(number // PASSAGES)[0] for number in numbers])
         topics = self._topics[[_topic(number // PASSAGES, len(self._topics)) for number in numbers]]
         return _unit(SHARES[0] * topics + SHARES[1] * documents + SHARES[2] * own)
 
     def question(self, number: int) -> tuple[str, Vectors]:
-        """Eight words of a passage, and a vector near its own."""
+        """Return eight words of a passage, and a vector near its own."""
         rng = np.random.default_rng((SEED, 4, number))
         words = self.text(number).split()[1:]
         asked = " ".join(words[at] for at in sorted(rng.choice(len(words), 8, replace=False)))
@@ -59,12 +59,12 @@ class Library:
         return asked, _unit((self.vectors([number])[0] + BLUR * blur)[None])[0]
 
     def text(self, number: int) -> str:
-        """A passage: its number, then words, some everybody's and some its topic's, rarer ones less often."""
+        """Return a passage: its number, then common words and words of its topic, by a Zipf-like distribution."""
         words = _words(number // PASSAGES, len(self._topics))[number % PASSAGES]
         return f"p{number} " + " ".join(f"w{word:x}" for word in words)
 
     def write(self, folder: Path) -> None:
-        """The documents as files, a paragraph a passage."""
+        """Write the documents as files, one paragraph per passage."""
         for document in range(-(-self.passages // PASSAGES)):
             within = folder / f"{document // FOLDER:04}"
             if document % FOLDER == 0:
@@ -83,7 +83,7 @@ class Library:
 
 
 def paragraphs(text: str) -> list[Span]:
-    """A chunker: passages are what lies between empty lines."""
+    """Return the chunks of a text: its passages, separated by empty lines."""
     return [Span(match.start(), match.end()) for match in re.finditer(r"[^\n]+", text)]
 
 
@@ -94,13 +94,13 @@ def _topic(document: int, topics: int) -> int:
 
 @lru_cache(1)
 def _spectrum() -> npt.NDArray[np.float64]:
-    """Embeddings vary in some directions more than in others: standard deviations that fall as a power."""
+    """Return standard deviations by direction, which fall as a power, as those of embeddings do."""
     return np.arange(1, SPACE.dimension + 1) ** -0.4
 
 
 @lru_cache(64)
 def _words(document: int, topics: int) -> list[list[int]]:
-    """The words of its passages."""
+    """Return the words of its passages."""
     rng = np.random.default_rng((SEED, 5, document))
     shape = (PASSAGES, WORDS)
     common = rng.zipf(1.2, shape) % VOCABULARY
@@ -112,7 +112,7 @@ def _words(document: int, topics: int) -> list[list[int]]:
 
 @lru_cache(64)
 def _noise(document: int) -> Vectors:
-    """Unit vectors: the document's own direction, and one for each of its passages."""
+    """Return unit vectors: the document's direction, and one for each of its passages."""
     rng = np.random.default_rng((SEED, 2, document))
     return _unit(rng.standard_normal((1 + PASSAGES, SPACE.dimension)) * _spectrum())
 

@@ -1,4 +1,4 @@
-"""Sync or publish the benchmark's node in a process of its own, whose memory is then its own."""
+"""Sync or publication of the benchmark's node in a separate process, whose memory is measured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 class _phases:
-    """Tells on stderr when a phase begins."""
+    """Progress that prints the start of each phase on stderr."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -38,12 +38,12 @@ class _phases:
 
 
 def peak_megabytes(process: str = "self") -> int:
-    """The most memory a process ever had resident, pages of mapped files included."""
+    """Return the peak resident memory of a process, with pages of mapped files."""
     return status_megabytes("VmHWM", process)
 
 
 def status_megabytes(field: str, process: str = "self") -> int:
-    """A figure of ``/proc/PID/status``."""
+    """Return a figure of ``/proc/PID/status``."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) // 1024
 

@@ -1,1 +1,1 @@
-"""What models of shards (De-DSI) find alone and together, and what they add to BM25 and dense retrieval on SQuAD."""
+"""Retrieval quality of De-DSI models alone, together, and fused with BM25 and dense retrieval, on SQuAD."""

@@ -79,7 +79,7 @@ def gained(
     tests: Questions,
     settings: Settings,
 ) -> dict[str, float]:
-    """MRR of BM25 + dense, and with the models; weights are fitted on training questions set apart."""
+    """Return the MRR of BM25 + dense, and with the models; the weights come from held-out training questions."""
     kept, apart = held_out(questions, training, HELD_OUT)
     pairs = asked(questions, vectors, kept)
     rehearsal = train("for the weights of the fusion", passages, pairs, FUSED, by_kmeans, settings)
@@ -104,7 +104,7 @@ def gained(
 
 
 def timed(ensemble: Ensemble, questions: Questions, beam: int) -> float:
-    """Milliseconds of a search in one model, the median."""
+    """Return the median milliseconds of a search in one model."""
     retriever = DsiRetriever(ensemble.models[:1])
     spent = []
     for pair, vector in zip(questions.pairs[:TIMED], questions.vectors, strict=False):

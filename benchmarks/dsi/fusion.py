@@ -1,4 +1,4 @@
-"""What models add to BM25 and dense retrieval: a convex combination of z-scores, weighted on questions set apart."""
+"""Fusion of models with BM25 and dense retrieval: a convex combination of z-scores, with held-out tuning."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Floats = npt.NDArray[np.float64]
 
 
 class Pool(NamedTuple):
-    """One question's candidates: z-scores ``(retrievers, candidates)``, and which of them is right (-1: none)."""
+    """One question's candidates: z-scores ``(retrievers, candidates)``, and the relevant one (-1: none)."""
 
     scores: Floats
     gold: int
 
 
 class Weights(NamedTuple):
-    """Of BM25 against dense; of the models against those two together."""
+    """Weights of BM25 against dense, and of the models against both."""
 
     bm25: float
     models: float
@@ -44,7 +44,7 @@ class Searcher:
         self._bm25.index([tokens(text) for text in passages.texts], show_progress=False)
 
     def pools(self, questions: Questions, *, models: bool) -> Iterator[Pool]:
-        """The union of each retriever's best, with every retriever's score for each."""
+        """Yield the union of each retriever's best, with every retriever's score for each."""
         for pair, vector in zip(questions.pairs, questions.vectors, strict=True):
             rows = [self._lexical(pair.question), self._passages.vectors @ vector]
             best = {int(place) for row in rows for place in np.argsort(-row, kind="stable")[:POOL]}
@@ -72,7 +72,7 @@ def _z(row: Floats) -> Floats:
 
 
 def reciprocal_ranks(pools: Sequence[Pool], weights: Weights) -> Floats:
-    """``(questions,)``."""
+    """Return ``(questions,)``."""
     found = []
     for pool in pools:
         total = weights.bm25 * pool.scores[0] + (1 - weights.bm25) * pool.scores[1]
@@ -83,14 +83,14 @@ def reciprocal_ranks(pools: Sequence[Pool], weights: Weights) -> Floats:
 
 
 def fitted(two: Sequence[Pool], three: Sequence[Pool]) -> Weights:
-    """The weights with the best MRR on questions that are neither trained on nor tested: first two, then the third."""
+    """Return the weights with the best MRR on validation questions: first of two retrievers, then of the third."""
     bm25 = max(GRID, key=lambda weight: reciprocal_ranks(two, Weights(weight, 0)).mean())
     models = max(GRID, key=lambda weight: reciprocal_ranks(three, Weights(bm25, weight)).mean())
     return Weights(float(bm25), float(models))
 
 
 def interval(differences: Floats) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a mean over questions."""
+    """Return the 95 % bootstrap interval of a mean over questions."""
     rng = np.random.default_rng(0)
     means = [rng.choice(differences, len(differences)).mean() for _ in range(RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])

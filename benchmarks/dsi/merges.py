@@ -1,4 +1,4 @@
-"""One question, several models: their own lists, the paper's merge, and knet's."""
+"""Merging of several models' results: their own lists, the paper's merge, and knet's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEAM = 50  # deep enough for the rank of nearly every answer
 
 
 def measured(ensemble: Ensemble, questions: Questions, homes: Sequence[int]) -> dict[str, dict[str, float]]:
-    """Scores of each merge; ``homes`` is the shard of each question's paragraph, which only the oracle knows."""
+    """Return scores of each merge; ``homes`` is the shard of each question's paragraph, which only the oracle knows."""
     together = DsiRetriever(ensemble.models)
     ranks: defaultdict[str, list[int]] = defaultdict(list)
     for pair, vector, home in zip(questions.pairs, questions.vectors, homes, strict=True):
@@ -31,7 +31,7 @@ def measured(ensemble: Ensemble, questions: Questions, homes: Sequence[int]) -> 
 
 
 def softmax_sum(ensemble: Ensemble, question: str, vector: np.ndarray) -> list[str]:
-    """De-DSI, section 3.2: each model's beam scores through a softmax, added up over the models."""
+    """Merge as in De-DSI, section 3.2: each model's beam scores through a softmax, summed over the models."""
     votes: defaultdict[str, float] = defaultdict(float)
     for model in ensemble.models:
         found = beam_search(model, vector, features(question), PAPER_BEAM)
@@ -42,5 +42,5 @@ def softmax_sum(ensemble: Ensemble, question: str, vector: np.ndarray) -> list[s
 
 
 def rank(found: Sequence[str], gold: str) -> int:
-    """1 for the first; 0 where it was not found."""
+    """Return the rank from 1; 0 if not found."""
     return found.index(gold) + 1 if gold in found else 0

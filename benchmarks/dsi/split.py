@@ -26,14 +26,14 @@ WORKERS = min(2, os.cpu_count() or 1)
 
 
 class Ensemble(NamedTuple):
-    """The models of a partition, and the shard of each passage."""
+    """Models of a partition, and the shard of each passage."""
 
     models: list[Model]
     shard: Rows
 
 
 def held_out(questions: Sequence[Question], rows: Sequence[int], share: float) -> tuple[list[int], list[int]]:
-    """Rows of ``questions`` to train on and to hold out: ``share`` of each paragraph's, fractions by chance."""
+    """Return rows of ``questions`` to train on and to hold out: ``share`` of each paragraph's, fractions by chance."""
     chance = random.Random(SEED)
     paragraphs: defaultdict[str, list[int]] = defaultdict(list)
     for row in rows:
@@ -48,18 +48,18 @@ def held_out(questions: Sequence[Question], rows: Sequence[int], share: float) -
 
 
 def asked(questions: Sequence[Question], vectors: Vectors, rows: Sequence[int]) -> Questions:
-    """Some questions as training pairs."""
+    """Return some questions as training pairs."""
     pairs = [WeightedPair(questions[row].text, questions[row].gold) for row in rows]
     return Questions(pairs, vectors[np.array(rows, np.int64)])
 
 
 def by_kmeans(vectors: Vectors, shards: int) -> Rows:
-    """The partition knet trains on."""
+    """Return the partition that knet uses."""
     return assign_shards(vectors, shards)
 
 
 def at_random(vectors: Vectors, shards: int) -> Rows:
-    """The paper's partition."""
+    """Return the paper's partition."""
     return np.random.default_rng(SEED).permutation(np.arange(len(vectors)) % shards)
 
 
@@ -71,7 +71,7 @@ def train(
     split: Callable[[Vectors, int], Rows],
     settings: Settings,
 ) -> Ensemble:
-    """One model a shard, each without a look at the others' passages."""
+    """Train one model for each shard, from its own passages alone."""
     began = time.monotonic()
     shard = split(passages.vectors, shards)
     with TemporaryDirectory() as home:

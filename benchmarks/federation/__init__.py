@@ -1,1 +1,1 @@
-"""Whether 20 nodes answer like one index over everything, asked all at once or only where the question is routed."""
+"""Recall of 20 nodes against one central index, with all nodes or routed nodes."""

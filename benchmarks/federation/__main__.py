@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def ask_network(profile: Profile, questions: Sequence[Question], nodes: int, routed: int) -> dict[str, Rankings]:
-    """What the network answers, all nodes and routed, by cosine alone and with the default fusion."""
+    """Return the network's results for all nodes and routed nodes, by cosine alone and with the default fusion."""
     ways: dict[str, dict[str, Any]] = {
         "dense, all nodes": {**DENSE, "ask": 0},
         f"dense, {routed} nodes": {**DENSE, "ask": routed},

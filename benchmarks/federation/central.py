@@ -1,4 +1,4 @@
-"""What everything in one place would answer: a flat FAISS index, and BM25."""
+"""Central baselines: a flat FAISS index, and BM25."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.int64]
 
 
 def dense_top(vectors: Vectors, asked: Vectors, k: int) -> Rows:
-    """``(questions, k)`` rows of the nearest passages by the cosine of float32 vectors, best first."""
+    """Return ``(questions, k)``: rows of the nearest passages by the cosine of float32 vectors, best first."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
     rows: Rows = index.search(asked, k)[1]
@@ -25,7 +25,7 @@ def dense_top(vectors: Vectors, asked: Vectors, k: int) -> Rows:
 
 
 def bm25_top(passages: Sequence[Passage], questions: Sequence[Question], k: int) -> Rows:
-    """``(questions, k)`` rows of the passages with the best BM25, best first."""
+    """Return ``(questions, k)``: rows of the passages with the best BM25, best first."""
     index = bm25s.BM25(k1=K1, b=B)
     index.index([tokens(passage.text) for passage in passages], show_progress=False)
     rows = []

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def the_bench(name: str, embedder: PartEmbedder, part: str, quick: bool = False) -> Bench:
-    """A set with the questions to ``test`` or to ``learn`` from. Never one in both, nor among those known."""
+    """Return a set with the questions to ``test`` or to ``learn`` from. The two and the known ones are disjoint."""
     whole = corpus(name, documents=100 if quick else 0)
     limit = LIMITS[name] if part == "test" else LEARNT_FROM
     if name == "squad_dev":
@@ -77,7 +77,7 @@ def the_bench(name: str, embedder: PartEmbedder, part: str, quick: bool = False)
 
 
 def run(bench: Bench) -> dict[str, dict[str, Rows]]:
-    """Every way's measures of every question."""
+    """Return the measures of every method and question."""
     kept: dict[str, list[tuple[float, ...]]] = {}
     spent = 0.0
     for number in range(len(bench.questions)):
@@ -98,7 +98,7 @@ def run(bench: Bench) -> dict[str, dict[str, Rows]]:
 
 
 def fused(bench: Bench, number: int, hits: Sequence[VerifiedHit]) -> dict[str, list[int]]:
-    """What knet's own merge makes of the candidates, with more and more of its columns."""
+    """Return the rankings of knet's merge, with an increasing number of columns."""
 
     def merged(
         names: Sequence[str], *, known: bool = False, closer: Mapping[str, FeatureColumn] | None = None
@@ -150,7 +150,7 @@ def with_intervals(measured: Mapping[str, Rows]) -> dict[str, Any]:
 
 
 def against_best(bench: Bench, measured: Mapping[str, Mapping[str, Rows]]) -> tuple[float, float]:
-    """The interval of what everything together gains in nDCG@10 over the best retriever alone."""
+    """Return the interval of the gain in nDCG@10 of all columns over the best single retriever."""
     alone = bench.singles(0)
     best = max(alone, key=lambda name: measured[name]["ndcg@10"].mean())
     return interval(measured["all"]["ndcg@10"] - measured[best]["ndcg@10"])
@@ -160,7 +160,7 @@ def against_best(bench: Bench, measured: Mapping[str, Mapping[str, Rows]]) -> tu
 
 
 def print_weights(embedder: PartEmbedder, quick: bool) -> None:
-    """Weights from training questions of three sets; the fourth is never learnt from."""
+    """Learn weights from training questions of three sets; the fourth is held out."""
     examples: dict[str, list[Any]] = {"dense": [], "sentence": []}
     for name in ["squad_dev"] if quick else ["squad_dev", "scifact", "medquad"]:
         bench = the_bench(name, embedder, "learn", quick)
@@ -173,7 +173,7 @@ def print_weights(embedder: PartEmbedder, quick: bool) -> None:
 
 
 def lists(bench: Bench) -> Iterator[tuple[dict[str, Rows], Rows, Rows]]:
-    """The candidates' columns of every question that has a useful one, their best sentences, and how useful each is."""
+    """Yield columns, best sentences and usefulness of each question's candidates, unless none is useful."""
     for number in range(len(bench.questions)):
         hits = bench.candidates(number, bench.singles(number))
         raw = columns_of(bench.questions[number].text, hits, bench.statistics, bench.answered)

@@ -1,4 +1,4 @@
-"""One set made ready: its retrievers' scores for every passage, and candidates as the client would hold them."""
+"""Prepared document set: its retrievers' scores for every passage, and the client's candidates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Scores = npt.NDArray[np.float32]
 
 @dataclass
 class Bench:
-    """A set, its vectors, and the questions some of its passages are known to answer (``known``, by row)."""
+    """A set with its vectors, and the questions that some of its passages are known to answer (``known``, by row)."""
 
     name: str
     documents: list[Document]
@@ -54,7 +54,7 @@ class Bench:
 
     @cached_property
     def answered(self) -> dict[bytes, list[str]]:
-        """``known`` as `knet.search.merge` takes it."""
+        """Return ``known`` in the form of `knet.search.merge`."""
         return {passage_key(self.words[row]): questions for row, questions in self.known.items()}
 
     @cached_property
@@ -78,7 +78,7 @@ class Bench:
         )  # fmt: skip
 
     def singles(self, number: int) -> dict[str, Scores]:
-        """Each retriever alone: its score of every passage for one question."""
+        """Return each retriever's score of every passage for one question."""
         text, vector = self.questions[number].text, self.asked[number]
         alone = {
             "dense": self.vectors @ vector,
@@ -88,7 +88,7 @@ class Bench:
         return alone | ({"BM25 + known questions": _bm25(self._extended, text, len(self.words))} if self.known else {})
 
     def sentences(self, number: int) -> Scores:
-        """The best of each passage's sentences and itself."""
+        """Return the best score of each passage and its sentences."""
         cosines = self._stacked @ self.asked[number]
         starts = np.concatenate([[0], self._ends[:-1]])
         best = np.maximum.reduceat(np.append(cosines, -1.0), np.minimum(starts, len(cosines)))
@@ -96,7 +96,7 @@ class Bench:
         return np.maximum(best, self.vectors @ self.asked[number]).astype(np.float32)
 
     def candidates(self, number: int, singles: Mapping[str, Scores]) -> list[VerifiedHit]:
-        """What nodes would send: the best by dense, and by BM25 over what they published."""
+        """Return the hits of the nodes: the best by dense, and by BM25 over their publications."""
         best = np.unique([top(singles[name], CANDIDATES) for name in ("dense", "BM25")])
         cosines = self.vectors[best] @ self.asked[number]
         return [_with(self._hits[row], float(cosine)) for row, cosine in zip(best.tolist(), cosines, strict=True)]
@@ -124,7 +124,7 @@ def _bm25(index: bm25s.BM25, text: str, count: int) -> Scores:
 
 
 def top(scores: Scores, count: int) -> list[int]:
-    """The best rows, best first; ties go to the first."""
+    """Return the best rows, best first; ties go to the first."""
     count = min(count, len(scores))
     best = np.sort(np.argpartition(-scores, count - 1)[:count])
     found: list[int] = best[np.argsort(-scores[best], kind="stable")].tolist()
@@ -134,7 +134,7 @@ def top(scores: Scores, count: int) -> list[int]:
 def make_bench(
     corpus: Corpus, questions: Sequence[Asked], embedder: PartEmbedder, known: Sequence[Asked] = ()
 ) -> Bench:
-    """A bench over ``questions``; ``known`` are further ones whose passages are known to answer them."""
+    """Return a bench over ``questions``; ``known`` are further ones whose passages are known to answer them."""
     vectors, parts = embedded_parts([document.text for document in corpus.documents], embedder)
     rows = {document.id: row for row, document in enumerate(corpus.documents)}
     by_row: defaultdict[int, list[str]] = defaultdict(list)
@@ -154,8 +154,7 @@ def make_bench(
 
 
 def dealt(questions: Sequence[Asked], share: float) -> Iterator[list[Asked]]:
-    """Questions in three parts: about ``share`` of each passage's, at least one, to test with; as many to learn from;
-    the rest."""
+    """Split questions into test (about ``share`` of each passage's, at least one), training (as many), and the rest."""
     by_passage: defaultdict[str, list[Asked]] = defaultdict(list)
     for each in questions:
         by_passage[min(each.relevant)].append(each)

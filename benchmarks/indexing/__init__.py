@@ -1,1 +1,1 @@
-"""How fast a node embeds, against the plain way of doing it."""
+"""Embedding speed of a node against sentence-transformers, and the cost of syncs."""

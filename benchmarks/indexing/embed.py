@@ -1,4 +1,4 @@
-"""Bulk embedding against sentence-transformers' own loop: speed, and whether anybody would notice in the results."""
+"""Bulk embedding against sentence-transformers' own loop: speed, and agreement of the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WARM_UP = 32
 
 
 def embed_part(axes: Axes) -> tuple[dict[str, float], dict[str, Any]]:
-    """Passages a second, bulk backend over SentenceTransformer.encode (batch 32, float32), on the same texts."""
+    """Measure the passages per second of the bulk backend and of SentenceTransformer.encode (batch 32, float32)."""
     source, passages, questions = texts()
     folder = str(find_model(DEFAULT_MODEL))
     plain = SentenceTransformer(folder, local_files_only=True)
@@ -64,7 +64,7 @@ def embed_part(axes: Axes) -> tuple[dict[str, float], dict[str, Any]]:
 def interleaved(
     runs: dict[str, Callable[[list[str]], Vectors]], passages: list[str]
 ) -> tuple[dict[str, Vectors], dict[str, list[float]]]:
-    """The vectors, and the passages a second of every round, of each run."""
+    """Return vectors and passages per second in every round, for each run."""
     parts: dict[str, list[Vectors]] = {name: [] for name in runs}
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -80,12 +80,12 @@ def interleaved(
 
 
 def top_ten(questions: Vectors, passages: Vectors) -> npt.NDArray[np.intp]:
-    """Rows of the ten nearest passages, best first, for each question."""
+    """Return the rows of the ten nearest passages, best first, for each question."""
     return np.argsort(-(questions @ passages.T), axis=1, kind="stable")[:, :10]
 
 
 def texts() -> tuple[str, list[str], list[str]]:
-    """A name, passages and questions about them: SQuAD where it is at hand, else docstrings of the standard library."""
+    """Return a name, passages and questions: SQuAD where available, else docstrings of the standard library."""
     if not has_data():
         documented = list(islice(docstrings(), PASSAGES))
         return "docstrings", documented, [text.splitlines()[0] for text in documented[:QUESTIONS]]
@@ -98,7 +98,7 @@ def texts() -> tuple[str, list[str], list[str]]:
 
 
 def docstrings() -> Iterator[str]:
-    """Docstrings of a paragraph or more from the standard library."""
+    """Return docstrings of a paragraph or more from the standard library."""
     for path in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):

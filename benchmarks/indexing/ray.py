@@ -1,4 +1,4 @@
-"""Two Ray workers of one core against one process with both: what spreading the work costs where it gains nothing."""
+"""Overhead of Ray: two workers of one core against one process with both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = 2  # both runs in turn, and the faster of each counts: another process 
 
 
 def ray_part(axes: Axes) -> tuple[dict[str, float], dict[str, Any]]:
-    """Seconds of a first sync, one process over Ray's workers on the same cores, the cluster's start not counted."""
+    """Measure a first sync in one process and in Ray's workers on the same cores, without the cluster's start."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 

@@ -1,4 +1,4 @@
-"""What a sync costs that finds nothing new, against the one that read and embedded everything."""
+"""Cost of a sync without changes, against the first sync."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WARNED = (SyntaxError, ValueError, UnicodeDecodeError, RecursionError)  # what u
 
 
 def resync_part(axes: Axes, chunks: int = CHUNKS) -> tuple[dict[str, float], dict[str, Any]]:
-    """A folder of 10,000 passages, synced, synced again unchanged, and once more after an edit."""
+    """Sync a folder of 10,000 passages, then unchanged, then after an edit."""
     folder = find_model(DEFAULT_MODEL)
     cut = chunker_for(folder, read_space(folder, DEFAULT_MODEL))
     with TemporaryDirectory(prefix="knet-bench-") as home:
@@ -47,7 +47,7 @@ def resync_part(axes: Axes, chunks: int = CHUNKS) -> tuple[dict[str, float], dic
 
 
 def three_syncs(node: Node, documents: Path) -> dict[str, SyncReport]:
-    """The first sync, one with nothing to do, and one after a document was edited."""
+    """Return the seconds of the first sync, of one without changes, and of one after an edit."""
     first, unchanged = sync(node, progress=tell), sync(node)
     if first.skipped or unchanged.embedded or unchanged.changed:
         raise SystemExit(f"the second sync found something to do: {unchanged}")
@@ -62,7 +62,7 @@ def tell(phase: str, done: int, total: int) -> None:
 
 
 def write_documents(folder: Path, cut: Chunker, chunks: int) -> int:
-    """Docstrings of installed modules, a file a module, until they make so many different chunks: the files written."""
+    """Write docstrings of installed modules, one file each, up to a number of different chunks; return the files."""
     folder.mkdir(parents=True)
     seen: set[str] = set()
     for number, text in enumerate(documents()):
@@ -74,7 +74,7 @@ def write_documents(folder: Path, cut: Chunker, chunks: int) -> int:
 
 
 def documents() -> Iterator[str]:
-    """The docstrings of each module of the standard library and of the installed packages."""
+    """Yield the docstrings of each module of the standard library and of the installed packages."""
     for root in (sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"]):
         for path in sorted(Path(root).rglob("*.py")):
             if root == sysconfig.get_paths()["stdlib"] and "site-packages" in path.parts:

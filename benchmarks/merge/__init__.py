@@ -1,1 +1,1 @@
-"""One ranking from 20 nodes: what normalising scores within nodes costs, and what two embedding spaces cost."""
+"""Merged ranking of 20 nodes: the cost of per-node normalisation, and of two embedding spaces."""

@@ -71,7 +71,7 @@ def main() -> None:
 def run(
     spaces: list[npt.NDArray[np.float32]], words: Rows, held: list[Ids], gold: list[int], space_of: Callable[[int], int]
 ) -> dict[str, Rows]:
-    """Whether the right passage is among the best ten, by each way to merge and question. ``spaces`` and ``words`` are
+    """Return True where the relevant passage is among the best ten, by merge and question. ``spaces`` and ``words`` are
     ``(passages, questions)``."""
     kept: defaultdict[str, list[float]] = defaultdict(list)
     for number, right in enumerate(gold):
@@ -103,7 +103,7 @@ def hit(scores: Rows, rows: Ids, right: int) -> float:
 
 
 def within(groups: Ids, values: Rows, change: Callable[[Rows], Rows]) -> Rows:
-    """``change`` applied to each group alone."""
+    """Apply ``change`` to each group alone."""
     result = np.zeros_like(values)
     for group in np.unique(groups):
         result[groups == group] = change(values[groups == group])
@@ -136,7 +136,7 @@ WAYS: Mapping[str, Way] = {
 
 
 def latent(passages: list[list[str]], questions: list[list[str]]) -> tuple[Vectors, Vectors]:
-    """Unit vectors of both by latent semantic analysis: another family of models, with cosines of another scale.
+    """Return unit vectors of both by latent semantic analysis, whose cosines have another scale.
 
     All of them share a direction, as those of several embedding models do, so that unrelated texts have `SHARED`.
     """
@@ -161,7 +161,7 @@ def latent(passages: list[list[str]], questions: list[list[str]]) -> tuple[Vecto
 
 
 def sharing(rows: Vectors) -> Vectors:
-    """Rows with one more dimension, in which all of them are alike."""
+    """Return the rows with one more dimension, equal in all rows."""
     common = np.full((len(rows), 1), np.sqrt(SHARED / (1 - SHARED)), np.float32)
     return unit(np.concatenate([rows, common], 1))
 
@@ -171,7 +171,7 @@ def unit(rows: Vectors) -> Vectors:
 
 
 def lexical(passages: list[Passage], questions: list[Question]) -> Rows:
-    """``(passages, questions)`` BM25 with statistics of all passages, as clients compute it."""
+    """Return ``(passages, questions)``: BM25 with statistics of all passages, as clients compute it."""
     index = bm25s.BM25(k1=K1, b=B)
     index.index([tokens(passage.text) for passage in passages], show_progress=False)
     columns = []

@@ -32,7 +32,7 @@ DAG_CBOR = "application/vnd.ipld.dag-cbor"
 
 
 class Level(NamedTuple):
-    """What so many clients saw."""
+    """Figures for one number of clients."""
 
     clients: int
     per_second: float  # answers
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def collection(chunks: int) -> tuple[list[Passage], fleet.GivenEmbedder]:
-    """Made-up passages of 60 words, and unit vectors for them."""
+    """Return synthetic passages of 60 words, and unit vectors for them."""
     rng = np.random.default_rng(SEED)
     texts = [" ".join(f"word{n}" for n in rng.zipf(1.3, 60) % WORDS) + f" {number}." for number in range(chunks)]
     vectors = rng.standard_normal((chunks, SPACE.dimension)).astype(np.float32)
@@ -74,7 +74,7 @@ def collection(chunks: int) -> tuple[list[Passage], fleet.GivenEmbedder]:
 
 
 def request(passage: Passage, embedder: fleet.GivenEmbedder) -> bytes:
-    """What a client would send to find this passage."""
+    """Return the request of a client for this passage."""
     return encode(
         SearchRequest(
             question=passage.text[:200],
@@ -88,7 +88,7 @@ def request(passage: Passage, embedder: fleet.GivenEmbedder) -> bytes:
 
 
 async def level(url: str, node: psutil.Process, requests: list[bytes], clients: int, seconds: float) -> Level:
-    """``clients`` at once for ``seconds``; one that is sent away asks again after a tenth of a second."""
+    """Run ``clients`` in parallel for ``seconds``; a rejected client retries after a tenth of a second."""
     statuses: Counter[int] = Counter()
     milliseconds: list[float] = []
     until = time.perf_counter() + seconds

@@ -1,1 +1,1 @@
-"""How much accuracy answers planted for the very question cost, however often they are copied."""
+"""Loss of accuracy by answers planted for a question, at any number of copies."""

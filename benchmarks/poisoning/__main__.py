@@ -19,7 +19,7 @@ from knet.embed import Embedder, load_embedder
 
 SETS = ("squad", "medquad")
 SEEDS = 3
-WARM_UP = 500  # questions on which everybody is honest: the attackers have earned their names before they turn
+WARM_UP = 500  # questions with honest sources only: attackers build reputation first
 ATTACKED = 100  # questions after that
 TIMES = (1, 5, 20)
 COLLUDING = (1, 2, 3)
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def run(world: World, embedder: Embedder, seed: int, losses: Losses, clean: dict[str, list[float]]) -> None:
-    """One seed of one set: the accuracy each learner loses to each attack."""
+    """Return the loss of accuracy by learner and attack, for one seed of one set."""
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(world.questions)).tolist()
     warm_up, attacked = order[:WARM_UP], order[WARM_UP : WARM_UP + ATTACKED]
@@ -94,7 +94,7 @@ def run(world: World, embedder: Embedder, seed: int, losses: Losses, clean: dict
 
 
 def plant(pool: Pool, questions: Sequence[int], embedder: Embedder) -> Ids:
-    """``(questions, phrases)`` numbers of passages that give each question the same made-up answer in many phrases."""
+    """Return ``(questions, phrases)``: numbers of passages with one false answer per question in many phrases."""
     asked = [pool.world.questions[question] for question in questions]
     texts = [phrase.format(question=each.text, answer=each.planted[-1].strip()) for each in asked for phrase in PHRASES]
     about = [question for question in questions for _ in PHRASES]
@@ -102,7 +102,7 @@ def plant(pool: Pool, questions: Sequence[int], embedder: Embedder) -> Ids:
 
 
 def turned(honest: Network, attackers: Sequence[int], planted: Ids) -> Network:
-    """The network in which these sources hold the planted passages too, behind the cards of their honest days."""
+    """Return the network in which these sources also hold the planted passages, with their earlier cards."""
     sources = [
         Source(number, honest.pool, np.concatenate([source.held, planted.ravel()])) if number in attackers else source
         for number, source in honest.sources.items()
@@ -117,7 +117,7 @@ def learner(who: str, network: Network, seed: int) -> Learner:
 
 
 def accuracy(warm: Learner, network: Network, attacked: Sequence[int]) -> float:
-    """Share of right answers of what a learner has become, learning on from each answer."""
+    """Return the share of correct answers of a trained learner, which continues to learn."""
     learner = deepcopy(warm, {id(warm.network): network})
     return float(np.mean(list(outcomes(learner, network.pool, attacked))))
 

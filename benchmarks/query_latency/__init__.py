@@ -1,1 +1,1 @@
-"""How long a verified question to 20 nodes takes, against embedding it and searching one FAISS index in process."""
+"""Latency of a verified question to 20 nodes, against embedding it and searching one FAISS index in process."""

@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def the_runs(net: Network, embedder: Embedder, passages: Sequence[Passage], vectors: Vectors) -> dict[str, Ask]:
-    """The ways to answer: one flat index here, the network's default, and every node of it."""
+    """Return the measured runs: one flat index here, the network's default, and all of its nodes."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
 
@@ -87,7 +87,7 @@ def the_runs(net: Network, embedder: Embedder, passages: Sequence[Passage], vect
 
 
 def interleaved(runs: dict[str, Ask], asked: Sequence[str]) -> dict[str, list[float]]:
-    """Milliseconds of each question by each run; every question goes through all of them, in changing order."""
+    """Return milliseconds of each question by each run; every question uses all runs, in changing order."""
     order, shuffler = list(runs), random.Random(SEED)
     milliseconds: dict[str, list[float]] = {name: [] for name in runs}
     for text in asked:
@@ -100,7 +100,7 @@ def interleaved(runs: dict[str, Ask], asked: Sequence[str]) -> dict[str, list[fl
 
 
 def staged(run: Ask, asked: Sequence[str]) -> dict[str, float]:
-    """The median milliseconds of each stage."""
+    """Return the median milliseconds of each stage."""
     seen: defaultdict[str, list[float]] = defaultdict(list)
     for text in asked:
         with watched() as spent:
@@ -117,7 +117,7 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 
 def picture(milliseconds: dict[str, list[float]], stages: dict[str, dict[str, float]]) -> Figure:
-    """Distributions on the left, where the time goes on the right."""
+    """Draw distributions on the left, the time of each stage on the right."""
     figure = Figure(figsize=(11, 4))
     left, right = figure.subplots(1, 2)
     for name, values in milliseconds.items():

@@ -1,4 +1,4 @@
-"""A stopwatch on the stages of one question."""
+"""Timer of the stages of one question."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACES: tuple[tuple[str, Any, str], ...] = (
 
 @contextmanager
 def watched() -> Iterator[dict[str, float]]:
-    """Seconds spent in each stage while the block runs.
+    """Measure seconds spent in each stage while the block runs.
 
     ``ask`` is from the first request to the last reply without ``verify``; ``rest`` is building the answer's records.
     """

@@ -1,1 +1,1 @@
-"""How much accuracy pollution costs, and how much of it knet, the paper's rule and an oracle win back."""
+"""Loss of accuracy by pollution, and the share that knet, the paper's rule and an oracle recover."""

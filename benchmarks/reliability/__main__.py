@@ -59,8 +59,10 @@ def main() -> None:
 
 
 def run(world: World, embedder: Embedder, level: str, seed: int, shares: Shares) -> dict[str, float]:
-    """One seed: the accuracy on new questions of everything in one place, of every learner, and of an oracle that
-    knows every polluted passage; where none has a clean copy, also of every number of the cleanest sources."""
+    """Return, for one seed, the accuracy on new questions of one central index, of every learner, and of an oracle.
+
+    The oracle knows every polluted passage. Without a clean source, every number of cleanest sources is added.
+    """
     chance = np.random.default_rng(seed)
     pool = Pool(world, embedder.space)
     network = polluted(pool, level, chance)
@@ -97,7 +99,7 @@ def run(world: World, embedder: Embedder, level: str, seed: int, shares: Shares)
 
 
 def polluted(pool: Pool, level: str, chance: np.random.Generator) -> Network:
-    """Six sources that pollute 0 to 100 % of what they hold: everything each, or a sixth each."""
+    """Return six sources that pollute 0 to 100 % of their passages: all passages each, or a sixth each."""
     rows = np.arange(pool.count)
     owner = chance.integers(SOURCES, size=pool.count)
     sources = []
@@ -109,7 +111,7 @@ def polluted(pool: Pool, level: str, chance: np.random.Generator) -> Network:
 
 
 def believing(network: Network, count: int, verdicts: Mapping[bytes, Reputation]) -> Callable[[int], list[int]]:
-    """knet's ranking of what the ``count`` cleanest sources send, all believed alike but for one's own verdicts."""
+    """Return knet's ranking of the hits of the ``count`` cleanest sources, with equal initial beliefs."""
 
     def answer(question: int) -> list[int]:
         fetched = [(source, passage) for source in range(count) for passage in network.fetch(question, source)]
@@ -143,7 +145,7 @@ def shown(learner: Learner) -> Callable[[int], list[int]]:
 
 
 def the_figures(runs: Runs, shares: Shares) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """The figures, and the 95 % interval of each, over the runs of all sets (bootstrapped)."""
+    """Return the figures, and the bootstrapped 95 % interval of each, over the runs of all sets."""
     token = [each for (_, level), found in runs.items() if level == "token" for each in found]
     document = [each for (_, level), found in runs.items() if level == "document" for each in found]
     ratios: dict[str, tuple[list[dict[str, float]], str, str]] = {
@@ -168,7 +170,7 @@ def the_figures(runs: Runs, shares: Shares) -> tuple[dict[str, float], dict[str,
 
 
 def share_of_gap(runs: Sequence[dict[str, float]], who: str, best: str) -> float:
-    """The share of what the unreliable centre loses against ``best`` that ``who`` wins back, over all runs."""
+    """Return the share of the unreliable centre's loss against ``best`` that ``who`` recovers, over all runs."""
     gained = sum(each[who] - each["unreliable"] for each in runs)
     return gained / max(sum(each[best] - each["unreliable"] for each in runs), 1e-9)
 
@@ -183,8 +185,10 @@ def bootstrap(
 
 
 def windows(shares: Sequence[Sequence[float]]) -> Any:
-    """``(runs, questions)``: the cleanest source's share of the contexts used in the window that ends at each question
-    (a shorter one at the beginning)."""
+    """Return ``(runs, questions)``: the cleanest source's share of the contexts in the window up to each question.
+
+    The first windows are shorter.
+    """
     contexts = np.array(shares)
     sums = np.cumsum(np.pad(contexts, ((0, 0), (1, 0))), axis=1)
     ends = np.arange(1, contexts.shape[1] + 1)
@@ -193,7 +197,7 @@ def windows(shares: Sequence[Sequence[float]]) -> Any:
 
 
 def queries_to(wanted: float, shares: Sequence[Sequence[float]]) -> float:
-    """After how many questions, on average, the window's share is above ``wanted`` for good; a full window at least."""
+    """Return the mean number of questions until the window's share stays above ``wanted``; a full window at least."""
     above = windows(shares) > wanted
     never = [int(np.flatnonzero(~run).max(initial=-1)) + 1 for run in above]
     return float(np.mean([max(count + 1, WINDOW) for count in never]))

@@ -1,1 +1,1 @@
-"""How much of central recall is kept by asking a few of 100 nodes, by each way to choose them."""
+"""Share of central recall kept by a few of 100 nodes, for each router."""

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
-    """The recall kept by every router for every number of nodes asked, and what routing costs."""
+    """Return the recall kept by every router for every number of nodes, and the cost of routing."""
     held = [np.flatnonzero(owners == node) for node in range(int(owners.max()) + 1)]
     started = time.perf_counter()
     views = [node_view(here, node, rows) for node, rows in enumerate(held)]
@@ -133,7 +133,7 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
 
 
 def recall(scores: Rows, answers: Sequence[int], heard: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
-    """The share of the answers among the best `K` of the documents at nodes that were asked."""
+    """Return the share of relevant documents among the best `K` of the documents at queried nodes."""
     there = scores[heard]
     least = np.partition(there, -K)[-K] if len(there) > K else -np.inf
     return float(np.mean([bool(heard[row]) and scores[row] >= least for row in answers]))
@@ -142,7 +142,7 @@ def recall(scores: Rows, answers: Sequence[int], heard: np.ndarray[Any, np.dtype
 def others(
     here: World, number: int, views: Sequence[NodeView], centroids: Mapping[int, Sequence[Vectors]]
 ) -> dict[str, list[int]]:
-    """The nodes in the order of each router that was there before."""
+    """Return the nodes in the order of each baseline router."""
     vector = here.asked[number]
     topic = {count: np.array([float((own @ vector).max()) for own in nodes]) for count, nodes in centroids.items()}
     topic[64] = np.array([float((view.centroids @ vector).max()) for view in views])
@@ -158,7 +158,7 @@ def others(
 
 
 def cori(question: str, views: Sequence[NodeView]) -> Rows:
-    """Belief in each collection (Callan et al., 1995): idf-weighted terms, saturating with document frequency."""
+    """Return the belief in each collection (Callan et al., 1995): idf-weighted terms, saturating in df."""
     terms = list(dict.fromkeys(tokens(question)))
     statistics = pooled_statistics(views, terms)
     idf = np.array([statistics.idf(term) for term in terms])

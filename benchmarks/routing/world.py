@@ -1,4 +1,4 @@
-"""All document sets as one, dealt to nodes by topic, at random or as they really are owned, with the nodes' cards."""
+"""All document sets as one, assigned to nodes by topic, at random or by real owners, with the nodes' cards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DENSE_SHARE = 0.5  # of the central ranking, z-scored; the rest is BM25
 
 @dataclass
 class World:
-    """Documents, their vectors and central scores; questions and the rows of what answers them."""
+    """Documents, their vectors and central scores; questions and the rows of relevant documents."""
 
     documents: list[Document]
     vectors: Vectors
@@ -43,7 +43,7 @@ class World:
         self._bm25.index(self.words, show_progress=False)
 
     def scores(self, number: int) -> dict[str, Rows]:
-        """Every document's score for one question: by cosine, and fused with BM25."""
+        """Return every document's score for one question: by cosine, and fused with BM25."""
         dense = (self.vectors @ self.asked[number]).astype(float)
         known = [t for t in dict.fromkeys(tokens(self.questions[number].text)) if t in self._bm25.vocab_dict]
         words = self._bm25.get_scores(known) if known else np.zeros(len(dense))
@@ -52,7 +52,7 @@ class World:
 
 
 def world(embedder: PartEmbedder, names: Sequence[str] = SETS, *, questions: int, documents: int = 0) -> World:
-    """Every set of ``names``, with up to ``questions`` of each that are marked for tests or not marked at all."""
+    """Return every set of ``names``, with up to ``questions`` of each, marked for tests or unmarked."""
     every: list[Document] = []
     asked: list[Asked] = []
     answers: list[list[int]] = []
@@ -71,7 +71,7 @@ def world(embedder: PartEmbedder, names: Sequence[str] = SETS, *, questions: int
 
 
 def by_topic(vectors: Vectors, nodes: int) -> Ids:
-    """Which node each document is at: k-means."""
+    """Return the node of each document, by k-means."""
     kmeans = faiss.Kmeans(vectors.shape[1], nodes, niter=15, seed=SEED, spherical=True, min_points_per_centroid=1)
     kmeans.train(vectors)
     owners: Ids = kmeans.index.search(vectors, 1)[1][:, 0]
@@ -83,7 +83,7 @@ def at_random(vectors: Vectors, nodes: int) -> Ids:
 
 
 def node_view(world: World, node: int, rows: Ids) -> NodeView:
-    """A node as its clients know it."""
+    """Return a node as its clients know it."""
     texts = [world.documents[row].text for row in rows]
     card = make_card(world.space, [Batch(world.vectors[rows], texts)], title=str(node), documents=len(texts))
     manifest = Manifest(
@@ -95,7 +95,7 @@ def node_view(world: World, node: int, rows: Ids) -> NodeView:
 
 
 def coarse(vectors: Vectors, count: int) -> Vectors:
-    """``count`` unit centroids."""
+    """Return ``count`` unit centroids."""
     if len(vectors) <= count:
         return vectors
     kmeans = faiss.Kmeans(vectors.shape[1], count, niter=10, seed=SEED, spherical=True, min_points_per_centroid=1)

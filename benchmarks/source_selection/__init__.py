@@ -1,1 +1,1 @@
-"""Which of 16 search engines is of use for a request: learnt usefulness against the usual ways, on FeB4RAG."""
+"""Source selection among 16 search engines: learnt usefulness against common methods, on FeB4RAG."""

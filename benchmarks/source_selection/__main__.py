@@ -85,7 +85,7 @@ def at_random(count: int, splits: int) -> Iterator[tuple[Ids, Ids]]:
 
 
 def unseen(log: Log) -> Iterator[tuple[Ids, Ids]]:
-    """All requests of one origin are asked of what was learnt from the others."""
+    """Yield splits by origin: requests of one origin are tested, the others train."""
     origins = np.array(log.origins)
     for origin in sorted(set(log.origins)):
         yield np.flatnonzero(origins != origin), np.flatnonzero(origins == origin)
@@ -105,7 +105,7 @@ def the_methods() -> dict[str, Method]:
 
 
 def nearest(k: int) -> Method:
-    """The mean over the nearest requests of the log, weighted by cosine."""
+    """Return the mean over the nearest requests of the log, weighted by cosine."""
 
     def method(log: Log, known: Ids, asked: Ids) -> Rows:
         cosines = log.vectors[asked] @ log.vectors[known].T
@@ -117,12 +117,12 @@ def nearest(k: int) -> Method:
 
 
 def shares(grades: Rows) -> Rows:
-    """Grades against the best engine's of the same request."""
+    """Return grades relative to the best engine of the same request."""
     return np.asarray(grades / np.maximum(grades.max(1, keepdims=True), 1.0))
 
 
 def measured(log: Log, method: Method, splits: Sequence[tuple[Ids, Ids]]) -> dict[str, Rows]:
-    """Each measure of every request asked."""
+    """Return each measure of every request."""
     kept: dict[str, list[Rows]] = {"ndcg@10": [], "nP@1": [], "nP@5": []}
     for known, asked in splits:
         scores, grades = method(log, known, asked), log.grades[asked]

@@ -1,4 +1,4 @@
-"""What KuboStore says when the daemon does not do as asked. With a daemon, `tests/conformance` runs over it."""
+"""Tests of the errors of KuboStore. `tests/conformance` runs over it with a daemon."""
 
 from __future__ import annotations
 
