@@ -22,8 +22,10 @@ from knet.index.lexical import K1, B, tokens
 from knet.index.shard import encode_vector
 from knet.records import Document, Head, Hit, Manifest, NodeEntry, Reputation, Space
 from knet.routing.node_view import NodeView
+from knet.routing.options import Options
+from knet.routing.query import Priors, Query, Selection
 from knet.routing.router import pooled_statistics, route
-from knet.search.merge import NO_VERDICTS, RankedPassage, merge
+from knet.search.merge import NO_FEEDBACK, Feedback, RankedPassage, merge
 from knet.search.verify_reply import VerifiedHit, words_of
 
 FETCHED = 3  # passages a source sends (M)
@@ -158,7 +160,8 @@ class Network:
         for number, view in self.views.items():
             view.reputation = reliability.get(number, Reputation())
         text, vectors = self.pool.world.questions[question].text, {self.pool.cid: self.pool.world.asked[question]}
-        routes = route(text, vectors, self.views.values(), asked=asked, usefulness=usefulness)
+        query = Query(text, vectors, Options(max_nodes=asked))
+        routes = route(query, self.views.values(), Priors(usefulness=usefulness))
         return [each.node for each in routes[:asked]]
 
     def merge(
@@ -169,14 +172,15 @@ class Network:
         *,
         k: int = KEPT,
         collapse: bool = True,
-        verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
+        ratings: Mapping[bytes, Reputation] = NO_FEEDBACK.ratings,
     ) -> list[tuple[int, RankedPassage]]:
         """Return the best passages of (source, passage) pairs, as knet ranks them."""
         text = self.pool.world.questions[question].text
         statistics = pooled_statistics(self.views.values(), tokens(text))
         hits = [self._checked(question, source, passage) for source, passage in fetched]
-        spaces = dict.fromkeys(self.sources, self.pool.cid)
-        found = merge(text, hits, spaces, statistics, reliability, k=k, collapse=collapse, verdicts=verdicts)
+        query = Query(text, {}, Options(k=k, collapse=collapse))
+        selection = Selection([], 0, self.views, reliability, statistics)
+        found = merge(query, hits, selection, Feedback(ratings))
         return [(ranked.checked.hit.chunk, ranked) for ranked in found]
 
     def _checked(self, question: int, source: int, passage: int) -> VerifiedHit:
@@ -189,6 +193,7 @@ class Network:
         cosine = float(self.pool.vectors[passage] @ self.pool.world.asked[question])
         return VerifiedHit(
             node=source,
+            space=self.pool.cid,
             manifest=self.pool.cid,
             document=document,
             document_cid=cid,

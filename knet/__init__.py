@@ -6,7 +6,7 @@ net = knet.connect("demo")
 answer = net.ask("How does HNSW choose neighbours?")
 answer.verify()
 answer.rate(+1)
-net.flush_ratings()
+net.ratings.flush()
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -13,8 +13,9 @@ from .answer.live import LiveAnswer
 from .records import Passage
 
 
-class Asks(Protocol):
-    """A connection that answers questions, such as `knet.client.network.Network`."""
+@runtime_checkable  # pydantic checks the field by it
+class AskableNetwork(Protocol):
+    """Connection that answers questions, such as `knet.client.network.Network`."""
 
     def ask(self, question: str, *, k: int, **options: Any) -> LiveAnswer: ...
 
@@ -29,7 +30,7 @@ class KnetRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    network: Asks
+    network: AskableNetwork
     k: int = 4
     options: dict[str, Any] = Field(default_factory=dict)
 

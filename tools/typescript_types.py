@@ -18,7 +18,7 @@ from knet.answer.writer import EXTRACTIVE
 from knet.codec import Cid
 from knet.records import Answer
 from knet.routing.node_info import NodeInfo
-from knet.search.limits import MAX_K, MAX_QUESTION
+from knet.routing.options import MAX_K, MAX_QUESTION
 from knet_indexer.demo.network import NAME as DEMO
 from knet_jupyter.protocol import AskEvent
 from knet_jupyter.server.custody import Custody

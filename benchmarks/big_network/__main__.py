@@ -20,7 +20,9 @@ from benchmarks.harness import report
 from knet.embed import PartEmbedder, load_embedder
 from knet.routing.large.summary import summarize_card
 from knet.routing.large.summary_store import SummaryStore
-from knet.routing.large.two_stage import Overview, route_far
+from knet.routing.large.two_stage import Overview, route_summaries
+from knet.routing.options import Options
+from knet.routing.query import Query
 from knet.routing.router import route
 
 NAMES = ("squad_dev", "scifact")  # constants were chosen on medquad and liveqa
@@ -74,23 +76,23 @@ def compared_to_one_stage(here: Ground, count: int) -> dict[str, float]:
     """Return milliseconds of each way over the same nodes, and the number of common first nodes."""
     views = [made(here, node) for node in range(1, count + 1)]
     with TemporaryDirectory(prefix="knet-bench-") as folder:
-        atlas = SummaryStore(Path(folder))
-        atlas.learn(here.space, views)
-        atlas.add([(here.cid, summarize_card(view)) for view in views])
-        overview = Overview(atlas.chart, atlas.spaces, ())
+        store = SummaryStore(Path(folder))
+        store.learn(here.space, views)
+        store.add([(here.cid, summarize_card(view)) for view in views])
+        overview = Overview(store.index, store.spaces, ())
         one, two, same = list[float](), list[float](), list[float]()
         for _ in range(2):  # the first one warms up
             one, two, same = [], [], []
             for number, question in enumerate(here.questions):
                 vectors = {here.cid: here.asked[number]}
                 started = time.perf_counter()
-                near = route(question, vectors, views)
+                near = route(Query(question, vectors, Options(max_nodes="all")), views)
                 between = time.perf_counter()
-                far = route_far(question, vectors, overview, {})
+                far = route_summaries(Query(question, vectors), overview, {})
                 one.append(1000 * (between - started))
                 two.append(1000 * (time.perf_counter() - between))
                 same.append(len({each.node for each in near[:FIRST]} & {each.node for each in far[:FIRST]}) / FIRST)
-        atlas.close()
+        store.close()
     return {
         "one_stage_p50_ms": round(float(np.median(one)), 2),
         "two_stages_p50_ms": round(float(np.median(two)), 2),

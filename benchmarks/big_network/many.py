@@ -27,7 +27,8 @@ from knet.routing.large.segment import read_segment, write_segment
 from knet.routing.large.summary import CardSummary, summarize_card
 from knet.routing.large.summary_index import Terms
 from knet.routing.large.summary_store import PAGE, SummaryStore
-from knet.routing.large.two_stage import Overview, route_far
+from knet.routing.large.two_stage import Overview, route_summaries
+from knet.routing.query import Query
 
 BLOCK = 64  # nodes made at once
 LEARNT_FROM = 500  # nodes
@@ -233,13 +234,13 @@ def ask(folder: Path, scratch: Path) -> dict[str, Any]:
     started = time.perf_counter()
     atlas = SummaryStore(folder)
     opened = time.perf_counter() - started
-    overview, cid = Overview(atlas.chart, atlas.spaces, ()), cid_of(space)
+    overview, cid = Overview(atlas.index, atlas.spaces, ()), cid_of(space)
     milliseconds, cpu, proposed, first, idfs = [], [], [], [], []
     for number, question in enumerate(questions[:WARM_UP]):
-        route_far(question, {cid: asked[number]}, overview, {})
+        route_summaries(Query(question, {cid: asked[number]}), overview, {})
     for number, question in enumerate(questions):
         started, used = time.perf_counter(), time.process_time()
-        routes = route_far(question, {cid: asked[number]}, overview, {})
+        routes = route_summaries(Query(question, {cid: asked[number]}), overview, {})
         milliseconds.append(1000 * (time.perf_counter() - started))
         cpu.append(1000 * (time.process_time() - used))
         first.append([each.node for each in routes[:FIRST]])
@@ -248,8 +249,8 @@ def ask(folder: Path, scratch: Path) -> dict[str, Any]:
         statistics = overview.statistics(terms)
         idfs.append([statistics.idf(term) for term in terms])
         asks = Terms(np.array([term_hash(term) for term in terms], np.uint32), np.array(idfs[-1]))
-        rows, _ = atlas.chart.proposed(asks, {atlas.spaces[cid]: asked[number]})
-        proposed.append(atlas.chart.columns["node"][rows].tolist())
+        rows, _ = atlas.index.proposed(asks, {atlas.spaces[cid]: asked[number]})
+        proposed.append(atlas.index.columns["node"][rows].tolist())
     return {
         "nodes": len(atlas),
         "route_p50_ms": round(float(np.percentile(milliseconds, 50)), 2),

@@ -70,18 +70,18 @@ def main() -> None:
 def ask_network(profile: Profile, questions: Sequence[Question], nodes: int, routed: int) -> dict[str, Rankings]:
     """Return the network's results for all nodes and routed nodes, by cosine alone and with the default fusion."""
     ways: dict[str, dict[str, Any]] = {
-        "dense, all nodes": {**DENSE, "ask": 0},
-        f"dense, {routed} nodes": {**DENSE, "ask": routed},
-        "default, all nodes": {"ask": 0},
-        f"default, {routed} nodes": {"ask": routed},
+        "dense, all nodes": {**DENSE, "max_nodes": "all"},
+        f"dense, {routed} nodes": {**DENSE, "max_nodes": routed},
+        "default, all nodes": {"max_nodes": "all"},
+        f"default, {routed} nodes": {"max_nodes": routed},
     }
     found: dict[str, Rankings] = {way: [] for way in ways}
     with knet.connect(profile) as net:
         for question in questions:
             for way, options in ways.items():
-                answer = net.ask(question.text, k=K, deadline=fleet.PATIENCE_SECONDS, **options)
+                answer = net.ask(question.text, k=K, node_timeout=fleet.PATIENCE_SECONDS, **options)
                 heard = sum(node.status == "success" for node in answer.nodes)
-                if heard != (options["ask"] or nodes):
+                if heard != (nodes if options["max_nodes"] == "all" else options["max_nodes"]):
                     raise SystemExit(f"{heard} nodes answered {question.text!r}: {answer}")
                 found[way].append([PurePosixPath(passage.uri).stem for passage in answer.passages])
     return found

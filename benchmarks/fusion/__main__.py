@@ -16,8 +16,10 @@ from benchmarks.harness import report
 from benchmarks.listnet import learn_weights
 from benchmarks.ranking import Rows, interval, means
 from knet.embed import PartEmbedder, load_embedder
+from knet.routing.options import Options
+from knet.routing.query import Query, Selection
 from knet.search.fusion import WEIGHTS, calibrated
-from knet.search.merge import FeatureColumn, columns_of, merge
+from knet.search.merge import FeatureColumn, Features, Feedback, columns_of, merge
 from knet.search.verify_reply import VerifiedHit
 
 TESTED = 0.2  # of the questions of each SQuAD paragraph
@@ -101,26 +103,26 @@ def fused(bench: Bench, number: int, hits: Sequence[VerifiedHit]) -> dict[str, l
     """Return the rankings of knet's merge, with an increasing number of columns."""
 
     def merged(
-        names: Sequence[str], *, known: bool = False, closer: Mapping[str, FeatureColumn] | None = None
+        names: Sequence[str], *, known: bool = False, rerank: Mapping[str, FeatureColumn] | None = None
     ) -> list[int]:
-        found = merge(
-            bench.questions[number].text, hits, {1: bench.space}, bench.statistics, {}, k=K, retrievers=names,
-            collapse=False, known=bench.answered if known else {}, closer=closer or {},
-        )  # fmt: skip
+        query = Query(bench.questions[number].text, {}, Options(k=K, retrievers=tuple(names), collapse=False))
+        selection = Selection([], 0, {}, {}, bench.statistics)
+        feedback = Feedback(answered=bench.answered if known else {})
+        found = merge(query, hits, selection, feedback, Features(rerank=rerank or {}))
         return [each.checked.hit.chunk for each in found]
 
     sentences = bench.sentences(number)
-    closer: dict[str, FeatureColumn] = {
+    rerank: dict[str, FeatureColumn] = {
         "sentence": lambda _, few: np.array([sentences[hit.hit.chunk] for hit in few], float)
     }
     ways = {
         "dense + BM25": merged(("dense", "bm25")),
         "default": merged(FAST),
-        "thorough": merged((*FAST, "sentence"), closer=closer),
+        "thorough": merged((*FAST, "sentence"), rerank=rerank),
     }
     if bench.known:
         ways["default, known questions"] = merged(FAST, known=True)
-    ways["all"] = merged((*FAST, "sentence"), known=True, closer=closer)
+    ways["all"] = merged((*FAST, "sentence"), known=True, rerank=rerank)
     return ways
 
 

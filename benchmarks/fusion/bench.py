@@ -73,8 +73,8 @@ class Bench:
             vector=encode_vector(self.vectors[row]), path=[], scores={},
         )  # fmt: skip
         return VerifiedHit(
-            node=NODE, manifest=self.space, document=source, document_cid=self.space, hit=hit, cosine=0.0,
-            words=tuple(self.words[row]),
+            node=NODE, space=self.space, manifest=self.space, document=source, document_cid=self.space, hit=hit,
+            cosine=0.0, words=tuple(self.words[row]),
         )  # fmt: skip
 
     def singles(self, number: int) -> dict[str, Scores]:
@@ -107,8 +107,8 @@ class Bench:
 
 def _with(hit: VerifiedHit, cosine: float) -> VerifiedHit:
     return VerifiedHit(
-        node=hit.node, manifest=hit.manifest, document=hit.document, document_cid=hit.document_cid, hit=hit.hit,
-        cosine=cosine, words=hit.words,
+        node=hit.node, space=hit.space, manifest=hit.manifest, document=hit.document, document_cid=hit.document_cid,
+        hit=hit.hit, cosine=cosine, words=hit.words,
     )  # fmt: skip
 
 

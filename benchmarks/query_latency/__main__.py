@@ -83,7 +83,7 @@ def the_runs(net: Network, embedder: Embedder, passages: Sequence[Passage], vect
         _, rows = index.search(embedder.encode([text], query=True), K)
         return [passages[row] for row in rows[0]]
 
-    return {"central": central, "default": net.ask, "all": lambda text: net.ask(text, ask=0)}
+    return {"central": central, "default": net.ask, "all": lambda text: net.ask(text, max_nodes="all")}
 
 
 def interleaved(runs: dict[str, Ask], asked: Sequence[str]) -> dict[str, list[float]]:

@@ -11,17 +11,17 @@ from unittest.mock import patch
 
 from knet.answer import compose
 from knet.client import network
-from knet.client import selection as choose
+from knet.routing.card_directory import CardDirectory
 from knet.search import query_embedding as spaces
 from knet.search import session as gather
 
 STAGES = ("embed", "route", "ask", "verify", "merge", "write", "rest")
 _PLACES: tuple[tuple[str, Any, str], ...] = (
     ("embed", spaces.QueryEmbedders, "embed"),
-    ("route", choose, "route"),
+    ("route", CardDirectory, "select"),
     ("ask", gather.Collector, "ask"),
     ("verify", gather, "verify_reply"),
-    ("merge", compose, "merge"),
+    ("merge", network, "merge"),
     ("write", compose, "extract"),
     ("compose", network, "compose"),
 )
@@ -39,7 +39,7 @@ def watched() -> Iterator[dict[str, float]]:
             stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), stage, spent)))
         yield spent
     spent["ask"] -= spent["verify"]
-    spent["rest"] = spent["compose"] - spent["merge"] - spent["write"]
+    spent["rest"] = spent["compose"] - spent["write"]
 
 
 def _timed(function: Callable[..., Any], stage: str, spent: dict[str, float]) -> Callable[..., Any]:

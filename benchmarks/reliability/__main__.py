@@ -115,7 +115,7 @@ def believing(network: Network, count: int, verdicts: Mapping[bytes, Reputation]
 
     def answer(question: int) -> list[int]:
         fetched = [(source, passage) for source in range(count) for passage in network.fetch(question, source)]
-        return [passage for passage, _ in network.merge(question, fetched, {}, verdicts=verdicts)]
+        return [passage for passage, _ in network.merge(question, fetched, {}, ratings=verdicts)]
 
     return answer
 

@@ -20,6 +20,8 @@ from knet.embed import PartEmbedder, Vectors, load_embedder
 from knet.index.lexical import term_hash, tokens
 from knet.records import SearchRequest
 from knet.routing.node_view import NodeView
+from knet.routing.options import Options
+from knet.routing.query import Query
 from knet.routing.router import cutoff, pooled_statistics, route
 
 NODES = 100
@@ -80,7 +82,7 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
     milliseconds, counts = [], []
     for number, question in enumerate(here.questions):
         started = time.perf_counter()
-        routes = route(question.text, {here.cid: here.asked[number]}, views, asked=0)
+        routes = route(Query(question.text, {here.cid: here.asked[number]}, Options(max_nodes="all")), views)
         milliseconds.append(1000 * (time.perf_counter() - started))
         counts.append(cutoff(routes))
         orders = others(here, number, views, centroids) | {"learnt": [each.node for each in routes]}

@@ -18,7 +18,7 @@ from knet.client.shared import NetworkClient, shared_network
 from knet.codec import to_plain
 from knet.errors import ConfigError, KnetError
 from knet.records import NodeStatus
-from knet.search.limits import PASSAGES
+from knet.routing.options import PASSAGES
 
 STATIC = Path(__file__).parent / "static"
 
@@ -35,7 +35,7 @@ class AskWidget(anywidget.AnyWidget):
 
     question = traitlets.Unicode().tag(sync=True)
     k = traitlets.Int(PASSAGES).tag(sync=True)
-    ask_nodes = traitlets.Int(None, allow_none=True).tag(sync=True)
+    max_nodes = traitlets.Union([traitlets.Enum(["auto", "all"]), traitlets.Int()], default_value="auto").tag(sync=True)
     private = traitlets.Bool(False).tag(sync=True)
     answer = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
     passages: traitlets.List[Any] = traitlets.List(read_only=True).tag(sync=True)
@@ -65,7 +65,7 @@ class AskWidget(anywidget.AnyWidget):
         with self._work("asking the network ..."):
             self._set(nodes=[])
             live = self._connection().ask(
-                self.question, k=self.k, ask=self.ask_nodes, private=self.private, on_status=self._on_status
+                self.question, k=self.k, max_nodes=self.max_nodes, private=self.private, on_status=self._on_status
             )
             self.live = live
             record = to_plain(live.record)
@@ -81,7 +81,7 @@ class AskWidget(anywidget.AnyWidget):
     def flush(self) -> list[str]:
         """Put queued ratings on chain. Returns the transaction hashes."""
         with self._work("writing to the chain ..."):
-            sent = self._connection().flush_ratings()
+            sent = self._connection().ratings.flush()
             self._set(message=f"on chain in {', '.join(sent)}" if sent else "there are no ratings to put on chain")
         return sent
 

@@ -34,14 +34,14 @@ const client: JupyterFrontEndPlugin<IKnet> = {
   optional: [ISettingRegistry, ITranslator],
   activate: async (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('knet_jupyter');
-    const { k, ask, deadline } = ASK_DEFAULTS;
-    const options: IOptions = { k, ask, deadline };
+    const { k, max_nodes, node_timeout } = ASK_DEFAULTS;
+    const options: IOptions = { k, max_nodes, node_timeout };
     const knet = new Knet(new Api(app.serviceManager.serverSettings), trans, options);
     const settings = await registry?.load(ID).catch(() => null);
     const applySettings = () => {
       options.k = Number(settings!.composite.passages);
-      options.ask = settings!.composite.nodes as number | null;
-      options.deadline = Number(settings!.composite.deadline);
+      options.max_nodes = settings!.composite.maxNodes as IOptions['max_nodes'];
+      options.node_timeout = Number(settings!.composite.nodeTimeout);
       knet.use(String(settings!.composite.profile));
       void knet.refresh();
       void knet.refreshHealth();

@@ -6,11 +6,11 @@ const ASKED = {
   question: 'Who builds dams?',
   profile: 'demo',
   k: 8,
-  ask: null,
+  max_nodes: 'auto' as const,
   nodes: [],
   private: false,
   min_reliability: 0,
-  deadline: 2
+  node_timeout: 2
 };
 
 describe('askingCell', () => {
@@ -19,7 +19,7 @@ describe('askingCell', () => {
   });
 
   it('names only options that differ from the defaults', () => {
-    const asked = { ...ASKED, k: 20, ask: 0, nodes: [3, 5], private: true, min_reliability: 0.5, deadline: 60 };
+    const asked = { ...ASKED, k: 20, max_nodes: 'all' as const, nodes: [3, 5], private: true, min_reliability: 0.5, node_timeout: 60 };
     const lines = askingCell(asked).split('\n').slice(3, -1);
     expect(lines).toEqual([
       '    "Who builds dams?",',
@@ -28,7 +28,7 @@ describe('askingCell', () => {
       '    nodes=[3,5],',
       '    private=True,',
       '    min_reliability=0.5,',
-      '    deadline=60,'
+      '    node_timeout=60,'
     ]);
   });
 

@@ -18,7 +18,7 @@ function client(replies: Partial<Api>): Knet {
   const now = () => Promise.resolve(state(api.profile));
   const health = async (): Promise<HealthSnapshot> => ({ state: await now(), nodes: [], local_nodes: [], problem: '' });
   Object.assign(api, { state: now, health, pending: async () => NONE }, replies);
-  return new Knet(api, {} as TranslationBundle, { k: 8, ask: null, deadline: 2 });
+  return new Knet(api, {} as TranslationBundle, { k: 8, max_nodes: 'auto', node_timeout: 2 });
 }
 
 const fails = (message: string) => () => Promise.reject(new Error(message));

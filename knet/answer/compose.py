@@ -1,4 +1,4 @@
-"""Composition of the answer from the evidence of a query: merged passages, written sentences and all proofs."""
+"""Composition of the answer from the evidence of a query: ranked passages, written sentences and all proofs."""
 
 from __future__ import annotations
 
@@ -6,77 +6,54 @@ import time
 from collections.abc import Mapping, Sequence
 
 from ..config import Deployment
-from ..index.lexical import Statistics, tokens
-from ..records import Answer, NodeStatus, Passage, Provenance, Sentence
+from ..records import Answer, Passage, Provenance, Sentence
 from ..routing.node_view import NodeView
-from ..routing.router import pooled_statistics
-from ..search.merge import RankedPassage, merge
+from ..search.merge import RankedPassage
 from ..search.session import QuerySession
 from .writer import EXTRACTIVE, UNKNOWN, Writer, extract, generate, is_found, numbered
 
 
 def compose(
-    inquiry: QuerySession,
+    session: QuerySession,
+    ranked: Sequence[RankedPassage],
     deployment: Deployment,
     started: float,
     *,
     writer: Writer | None = None,
     writer_name: str = EXTRACTIVE,
-    further: Sequence[NodeStatus] = (),
 ) -> Answer:
-    """Return the answer from the evidence of a query session.
-
-    ``started`` is the `time.perf_counter` at its start; ``further`` are the statuses of nodes that were unavailable.
-    """
-    statistics = inquiry.statistics or pooled_statistics(inquiry.views.values(), tokens(inquiry.question))
-    passages = _passages(inquiry, statistics)
+    """Return the answer over a session's ranked passages. ``started`` is the session's `time.perf_counter`."""
+    question, selection = session.query.question, session.selection
+    receipts = {node: index for index, node in enumerate(session.receipts)}
+    passages = [_passage(item, selection.views, receipts) for item in ranked]
     sentences: list[Sentence] = []
     problem = ""
-    if is_found(inquiry.question, passages, statistics):
+    if is_found(question, passages, selection.statistics):
         try:
-            sentences = generate(inquiry.question, passages, writer) if writer else []
+            sentences = generate(question, passages, writer) if writer else []
         except Exception as error:  # models raise errors of any kind, which must not lose the passages
             writer, writer_name = None, EXTRACTIVE
             problem = f"the chat model failed ({type(error).__name__}: {error}), so the answer quotes instead."
         if writer is None:
-            sentences = extract(inquiry.question, passages, statistics)
+            sentences = extract(question, passages, selection.statistics)
     return Answer(
-        question=inquiry.question,
+        question=question,
         found=bool(sentences),
         text=numbered(sentences) if sentences else UNKNOWN,
         sentences=sentences,
         passages=passages,
-        nodes=[*inquiry.statuses.values(), *further],
-        receipts=list(inquiry.receipts.values()),
-        requests=list(inquiry.requests.values()),
-        spaces=list({view.card.space: view.space for view in inquiry.asked}.values()),
+        nodes=[*session.statuses.values(), *selection.unavailable],
+        receipts=list(session.receipts.values()),
+        requests=list(session.requests.values()),
+        spaces=list({view.card.space: view.space for view in session.asked}.values()),
         chain_id=deployment.chain_id,
         contract=deployment.reliability,
         time=int(time.time()),
         milliseconds=round((time.perf_counter() - started) * 1000, 2),
-        private=inquiry.options.private,
+        private=session.query.options.private,
         writer=writer_name,
         problem=problem,
     )
-
-
-def _passages(inquiry: QuerySession, statistics: Statistics) -> list[Passage]:
-    ranked = merge(
-        inquiry.question,
-        inquiry.hits,
-        {view.entry.node: view.card.space for view in inquiry.asked},
-        statistics,
-        {view.entry.node: inquiry.beliefs.get(view.entry.node, view.reputation) for view in inquiry.asked},
-        k=inquiry.options.k,
-        retrievers=inquiry.options.retrievers,
-        collapse=inquiry.options.collapse,
-        verdicts=inquiry.verdicts,
-        known=inquiry.known,
-        further=inquiry.further,
-        closer=inquiry.closer,
-    )
-    receipts = {node: index for index, node in enumerate(inquiry.receipts)}
-    return [_passage(item, inquiry.views, receipts) for item in ranked]
 
 
 def _passage(item: RankedPassage, views: Mapping[int, NodeView], receipts: Mapping[int, int]) -> Passage:

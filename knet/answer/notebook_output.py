@@ -36,7 +36,7 @@ BUTTON_MESSAGE = re.compile(  # of the form's buttons, about ratings, or about c
     r"|\d+ claims hold, \d+ fail, \d+ could not be checked"
 )
 FORM_FIELDS = {
-    *PROGRAM, *FORM_RECORD_FIELDS, *FORM_TEXT_FIELDS, "answer", "k", "ask_nodes", "private", "busy", "layout",
+    *PROGRAM, *FORM_RECORD_FIELDS, *FORM_TEXT_FIELDS, "answer", "k", "max_nodes", "private", "busy", "layout",
     "tabbable", "_anywidget_id", "_dom_classes", "_view_count", "_model_module", "_model_module_version", "_model_name",
     "_view_module", "_view_module_version", "_view_name",
 }  # fmt: skip

@@ -16,6 +16,7 @@ from .. import __version__
 from ..codec import to_json, to_plain
 from ..config import home
 from ..errors import ConfigError
+from ..routing.options import parse_max_nodes
 from .common import AsJson, ProfileName, command, connect, console, out, print_json, print_result, shown, write_file
 from .content import app as content_app
 from .dsi import app as dsi_app
@@ -65,14 +66,15 @@ def _main(
 def ask(
     question: str,
     k: Annotated[int, typer.Option("--passages", "-k", help="Passages to return.")] = 8,
-    nodes_asked: Annotated[
-        int | None, typer.Option("--ask", help="Nodes to ask; 0 asks all. By default as many as are likely to matter.")
-    ] = None,
+    max_nodes: Annotated[
+        str,
+        typer.Option(metavar="auto|all|N", help="Ask at most this many nodes; auto: as many as are likely to matter."),
+    ] = "auto",
     node: Annotated[list[int] | None, typer.Option(help="Ask only this node (repeatable).")] = None,
     private: Annotated[
         bool, typer.Option(help="Fetch published shards and search here: no node learns the question.")
     ] = False,
-    thorough: Annotated[
+    rerank_sentences: Annotated[
         bool, typer.Option(help="Also embed the best candidates sentence by sentence, which takes longer.")
     ] = False,
     explain: Annotated[bool, typer.Option(help="Show every score, and why each node was asked.")] = False,
@@ -89,10 +91,10 @@ def ask(
         answer = net.ask(
             question,
             k=k,
-            ask=nodes_asked,
+            max_nodes=parse_max_nodes(max_nodes),
             nodes=node or [],
             private=private,
-            thorough=thorough,
+            rerank_sentences=rerank_sentences,
             on_status=tell,
         )
         filling = _filling(net)
@@ -151,7 +153,7 @@ def rate(
     record = _load(answer)
     with connect(profile) as net, console.status("writing to the chain ..."):
         queued = net.rate(record, 1.0 if rating == "up" else -1.0, passage=passage)
-        sent = net.flush_ratings() if flush else []
+        sent = net.ratings.flush() if flush else []
     rated = ", ".join(f"node {r.receipt.receipt.node} {r.value:+d}" for r in queued)
     text = f"rated {rated}" + (f"; on chain in {', '.join(sent)}" if sent else "; queued, not on chain yet")
     print_result({"rated": [r.receipt.receipt.node for r in queued], "transactions": sent}, text, as_json)
@@ -228,11 +230,11 @@ def export(
 
 def _filling(net: Network) -> dict[str, int] | None:
     """Print and return the coverage of a large network that is still being read; None otherwise."""
-    if not net.filling:
+    known, published, reading = net.coverage()
+    if not reading:
         return None
-    coverage = net.coverage()
-    console.print("[dim]{} of {} nodes are known so far; the others are still being read[/]".format(*coverage))
-    return dict(zip(("known", "published"), coverage, strict=True))
+    console.print(f"[dim]{known} of {published} nodes are known so far; the others are still being read[/]")
+    return {"known": known, "published": published}
 
 
 def _last_answer() -> Path:

@@ -214,7 +214,7 @@ def why(
 ) -> None:
     """Explain your trust in a node: its parts, and the path of ratings to it."""
     with connect(profile) as net, console.status("reading ratings from the chain ..."):
-        found = net.trusted(node)
+        found = net.trust.of(node)
     if as_json:
         print_json(found)
         return
@@ -230,7 +230,7 @@ def why(
 def accounts(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """List the accounts that you trust, by walks over the graph of ratings from your own ones."""
     with connect(profile) as net, console.status("reading ratings from the chain ..."):
-        found = net.people()
+        found = net.trust.people()
     if as_json:
         print_json(found)
         return
@@ -253,7 +253,7 @@ def history(
     from ..trust.history_html import page
 
     with connect(profile) as net, console.status("reading ratings from the chain ..."):
-        found = [each for each in net.histories() if node in (None, each.node)]
+        found = [each for each in net.trust.history() if node in (None, each.node)]
     if node is not None and not found:
         raise NotRegistered(f"There is no node {node} on {net.profile.name}.")
     if html is not None:
@@ -281,8 +281,8 @@ def probe(
 
     probes = load_probes(file)
     with connect(profile) as net:
-        results = [net.probe(each, rate=rate) for each in track(probes, "probing", console=console)]
-        sent = net.flush_ratings() if rate and net.pending_ratings() else []
+        results = [net.trust.probe(each, rate=rate) for each in track(probes, "probing", console=console)]
+        sent = net.ratings.flush() if rate and net.ratings.pending() else []
     if as_json:
         print_json({"probes": results, "transactions": sent})
         return

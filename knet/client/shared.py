@@ -18,13 +18,20 @@ _networks: dict[str, Network] = {}
 _connecting = threading.Lock()
 
 
+class RatingSender(Protocol):
+    """Ratings that wait, and can be put on chain."""
+
+    def flush(self, *, bond: int = 0) -> list[str]: ...
+
+
 class NetworkClient(AnswerBackend, Protocol):
-    """What whoever shares a connection does with it; a `Network` is one."""
+    """Connection that a process asks through, its own (`Network`) or another process's."""
 
     @property
     def profile(self) -> Profile: ...
+    @property
+    def ratings(self) -> RatingSender: ...
     def ask(self, question: str, **options: Any) -> LiveAnswer: ...
-    def flush_ratings(self, *, bond: int = 0) -> list[str]: ...
     def nodes(self) -> list[NodeInfo]: ...
 
 

@@ -25,6 +25,7 @@ from ..index.shard import Vectors
 from ..rating.queue import REORG_BLOCKS
 from ..records import Answer, Record, Reputation
 from ..routing.node_view import NodeView
+from ..routing.query import Priors
 from ..search.session import QuerySession
 from ..search.verify_reply import VerifiedHit
 from ..trust.agreement import claim, outcomes, versions
@@ -42,7 +43,7 @@ FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own s
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
 NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
 ENOUGH = 20  # questions from which on it is worth telling one from another
-FAVOURED = 64  # nodes of a big network looked at for their name alone, whatever the question
+PRIOR_TOP = 64  # nodes of a big network looked at for their name alone, whatever the question
 REFIT = 10  # questions; fitting a thousand takes a second, behind the answer's back
 
 
@@ -86,9 +87,11 @@ class TrustModel:
 
     # --- what is believed --------------------------------------------------------------------------------------
 
-    @property
-    def usefulness(self) -> dict[int, Reputation]:
-        """How often what each node sent was used, as `knet.routing.router.route` takes it."""
+    def priors(self, vectors: Mapping[Cid, Vectors]) -> Priors:
+        """Return this client's priors for a query with these vectors."""
+        return Priors(self._usefulness(), self.beliefs, self.expected(vectors))
+
+    def _usefulness(self) -> dict[int, Reputation]:
         return {node: known.usefulness for node, known in list(self._memory.known.items())}
 
     def expected(self, vectors: Mapping[Cid, Vectors]) -> dict[int, float]:
@@ -118,18 +121,18 @@ class TrustModel:
             for node in nodes
         }
 
-    def favoured(self, on_chain: Mapping[int, Reputation]) -> list[int]:
+    def prior_top(self, on_chain: Mapping[int, Reputation]) -> list[int]:
         """The nodes known best of all, by what their names add when nodes are chosen, best first; ``on_chain`` are the
         sums of those that were ever rated."""
         known = dict.fromkeys([*self._weighed, *list(self._memory.known)], Reputation()) | dict(on_chain)
-        beliefs, usefulness = self.beliefs(known), self.usefulness
+        beliefs, usefulness = self.beliefs(known), self._usefulness()
         worth = {
             node: bonus(
                 SourceBelief(usefulness=usefulness.get(node, Reputation()), reliability=beliefs.get(node, chain))
             )
             for node, chain in known.items()
         }
-        return [node for node in nlargest(FAVOURED, worth, key=lambda node: worth[node]) if worth[node] > 0]
+        return [node for node in nlargest(PRIOR_TOP, worth, key=lambda node: worth[node]) if worth[node] > 0]
 
     def trusted(self, view: NodeView) -> NodeTrust:
         """What is known of one node, and why it is trusted as far as it is."""
@@ -146,7 +149,7 @@ class TrustModel:
             why=self._why(view),
         )
 
-    def people(self) -> list[TrustedAccount]:
+    def trusted_accounts(self) -> list[TrustedAccount]:
         """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
         self.refresh()
         return self._personal.trusted_accounts()
@@ -174,11 +177,11 @@ class TrustModel:
 
     # --- learning ----------------------------------------------------------------------------------------------
 
-    def learn(self, inquiry: QuerySession, answer: Answer) -> None:
+    def learn(self, session: QuerySession, answer: Answer) -> None:
         """Take in, soon, what a question showed of the nodes that were asked; new ratings on chain as well."""
-        self._last = self._worker.submit(self._learn, inquiry, answer)
+        self._last = self._worker.submit(self._learn, session, answer)
 
-    def settle(self) -> None:
+    def finish_learning(self) -> None:
         """Wait until everything asked so far is learnt. Raises what learning raised."""
         if self._last is not None:
             self._last.result()
@@ -208,11 +211,11 @@ class TrustModel:
         """Finish what is being learnt."""
         self._worker.shutdown()
 
-    def _learn(self, inquiry: QuerySession, answer: Answer) -> None:
+    def _learn(self, session: QuerySession, answer: Answer) -> None:
         with suppress(StoreError):  # a full disk: what is learnt holds until the end of this process
-            used = _used(inquiry, answer)
-            self._memory.add([*used, *self._agreed(inquiry)])
-            self._remember(inquiry, used)
+            used = _used(session, answer)
+            self._memory.add([*used, *self._agreed(session)])
+            self._remember(session, used)
         if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
             self._refresh_quietly()
 
@@ -236,33 +239,33 @@ class TrustModel:
         outcomes = np.array([[used.get(node, np.nan) for node in nodes] for used in judged])
         self._models[space] = nodes, Usefulness.fit(vectors, outcomes)
 
-    def _remember(self, inquiry: QuerySession, used: Sequence[Outcome]) -> None:
-        for space, vector in inquiry.vectors.items():
-            own = {each.node: each.outcome for each in used if inquiry.views[each.node].card.space == space}
+    def _remember(self, session: QuerySession, used: Sequence[Outcome]) -> None:
+        for space, vector in session.query.vectors.items():
+            own = {each.node: each.outcome for each in used if session.selection.views[each.node].card.space == space}
             if own:
                 self._memory.add_question(space, vector, own)
                 self._fresh += 1
         if self._fresh >= REFIT:
             self._fresh = 0
-            for space in inquiry.vectors:
+            for space in session.query.vectors:
                 self._fit(space)
 
-    def _agreed(self, inquiry: QuerySession) -> list[Outcome]:
+    def _agreed(self, session: QuerySession) -> list[Outcome]:
         """What sources showed of each other, without anybody who knows."""
-        claims = [claim(hit.node, inquiry.question, hit.hit.text) for hit in _comparable(inquiry.hits)]
-        on_chain = {node: view.reputation for node, view in inquiry.views.items()}
+        claims = [claim(hit.node, session.query.question, hit.hit.text) for hit in _comparable(session.hits)]
+        on_chain = {node: view.reputation for node, view in session.selection.views.items()}
         found = outcomes(claims, on_chain | self.beliefs(on_chain))
         return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
 
 
-def _used(inquiry: QuerySession, answer: Answer) -> list[Outcome]:
+def _used(session: QuerySession, answer: Answer) -> list[Outcome]:
     """1 for each node whose passages the answer cites, -1 for each other one that was asked; none without an answer."""
     if not answer.found:
         return []
     cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
     passages = [answer.passages[number] for number in cited]
     used = {node for passage in passages for node in (passage.provenance.node, *passage.sources)}
-    asked = [node for node, status in inquiry.statuses.items() if status.status not in NOT_JUDGED]
+    asked = [node for node, status in session.statuses.items() if status.status not in NOT_JUDGED]
     return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
 
 

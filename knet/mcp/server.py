@@ -21,7 +21,7 @@ from ..codec import Cid
 from ..content.base import get_record
 from ..errors import ConfigError
 from ..records import Document, NodeStatus
-from ..search.limits import MAX_K, MAX_QUESTION, OnStatus
+from ..routing.options import MAX_K, MAX_QUESTION, OnStatus
 from .answer_store import KeptAnswers
 from .replies import (
     AskReply,
@@ -123,7 +123,7 @@ class Tools:
 
     def _rate(self, name: str, value: float, passage: int | None) -> RateReply:
         queued = self._network.rate(self._answers.get(name), value, passage=passage)
-        sent = self._network.flush_ratings()
+        sent = self._network.ratings.flush()
         return RateReply(rated=[rating.receipt.receipt.node for rating in queued], transactions=sent)
 
     def _fetch(self, name: str) -> FetchReply:

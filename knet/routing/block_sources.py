@@ -36,11 +36,11 @@ class NodeBlockSources:
         """Keeps what is read."""
         return LayeredStore(self._store, *self._elsewhere(entry))
 
-    def in_bounds(self, entry: NodeEntry) -> BlockSource:
+    def bounded(self, entry: NodeEntry) -> BlockSource:
         """Keeps it until there is too much: what was read can be read again."""
         return LayeredStore(LayeredStore(self._cards, self._store), *self._elsewhere(entry))
 
-    def glance(self, entry: NodeEntry) -> BlockSource:
+    def uncached(self, entry: NodeEntry) -> BlockSource:
         """Keeps nothing."""
         return FallbackSource(self._store, self._cards, *self._elsewhere(entry))
 

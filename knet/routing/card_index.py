@@ -64,7 +64,7 @@ class CardIndex:
         self._df = np.concatenate([np.zeros(0, np.uint32), *df])[order]
         self._places = np.concatenate([np.zeros(0, np.uint64), *(read_places(view.card) for view in views)])[order]
 
-    def look(self, terms: Sequence[int], vectors: Mapping[Cid, Vectors]) -> CardFeatures:
+    def card_features(self, terms: Sequence[int], vectors: Mapping[Cid, Vectors]) -> CardFeatures:
         """What the cards say. ``terms`` are hashes; ``vectors`` the question ``(dimension,)`` in each space."""
         df = np.zeros((len(self.views), len(terms)))
         place = np.zeros(df.shape, "<u8")

@@ -1,8 +1,8 @@
-"""Routing: which nodes are worth asking, from their cards and standing alone; no node learns the question yet.
+"""Router: orders nodes by their routing cards and the client's priors; no node learns the question yet.
 
-A node's promise is a learnt sum of what its card says about the question (`knet.routing.features`): what it is about,
-what it says, and above all whether it says it in one place. From the promises follows how likely the best passage is at
-each node, and from that how many are asked: the next is left out when it is unlikely to change what the user sees.
+A node's routing score is a learned sum of features of its card (`knet.routing.features`): its topic, its terms, and
+above all whether one centroid holds them together. From the scores follow the probabilities that the best passage is at
+each node, and from those the number asked: the next node is left out when it is unlikely to change the answer.
 """
 
 from __future__ import annotations
@@ -11,39 +11,25 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..codec import Cid
 from ..index.lexical import Statistics, term_hash, tokens
-from ..index.shard import Vectors
-from ..records import Record, Reputation
+from ..records import Reputation
 from ..trust.reliability import SourceBelief, bonus, with_exploration
 from .card_index import Rows, card_index
 from .features import FEATURES, features, probabilities, routing_scores
 from .node_view import NodeView
+from .options import MaxNodes
+from .query import Priors, Query, Reliabilities, Route
 
-UNIT = 8.85  # log-odds that a cosine is worth (the weights of topic, both and tail): standing is counted in cosines
+UNIT = 8.85  # log-odds that a cosine is worth (the weights of topic, both and tail): priors are counted in cosines
 FEWEST = 5  # nodes: cross-source agreement needs several, and a small network is asked whole
-MOST = 10  # nodes asked where nobody says how many
-LEFT_OUT = 0.05  # chance that the best passage is at none of the nodes asked
-NOBODY: Mapping[int, Reputation] = {}
-NOTHING: Mapping[int, float] = {}
+MOST = 10  # nodes asked where the caller gives no number
+LEFT_OUT = 0.05  # probability that the best passage is at none of the nodes asked
 UNKNOWN = Reputation()
-
-
-class Route(Record, frozen=True):
-    """One node in the order it is worth asking, with the reason in words and in numbers.
-
-    ``evidence``: `knet.routing.features.FEATURES`; ``chance`` that the best passage is there; ``standing``, what its
-    name adds to ``score``.
-    """
-
-    node: int
-    score: float
-    why: str
-    evidence: dict[str, float] = {}
+NO_PRIORS = Priors()
 
 
 def pooled_statistics(nodes: Iterable[NodeView], terms: Iterable[str]) -> Statistics:
-    """Network-wide term statistics for a question's terms, summed over routing cards."""
+    """Return network-wide term statistics for a question's terms, summed over routing cards."""
     views = list(nodes)
     chunks = sum(view.card.chunks for view in views)
     tokens_in_all = sum(view.card.average_length * view.card.chunks for view in views)
@@ -52,55 +38,32 @@ def pooled_statistics(nodes: Iterable[NodeView], terms: Iterable[str]) -> Statis
     return Statistics(chunks, tokens_in_all / max(chunks, 1), df)
 
 
-def route(
-    question: str,
-    vectors: Mapping[Cid, Vectors],
-    nodes: Iterable[NodeView],
-    *,
-    asked: int | None = 0,
-    usefulness: Mapping[int, Reputation] = NOBODY,
-    beliefs: Mapping[int, Reputation] = NOBODY,
-    expected: Mapping[int, float] = NOTHING,
-) -> list[Route]:
-    """Every node, best first. ``vectors`` holds the question in each space; nodes of other spaces go by words alone.
+def route(query: Query, nodes: Iterable[NodeView], priors: Priors = NO_PRIORS) -> list[Route]:
+    """Return every node, best first; nodes of spaces that the query has no vector in are compared by terms alone.
 
-    ``asked`` is how many will be asked (None: as many as matter, 0: all); now and then one of those places goes to a
-    node that only its standing keeps out. ``usefulness`` is what this client found of use before, ``beliefs`` what it
-    holds of reliability beyond the chain's sums, ``expected`` how useful it expects a node to be for this question.
+    Now and then one of the places to be asked goes to a node that only its priors keep out.
     """
     views = tuple(nodes)
-    terms = list(dict.fromkeys(tokens(question)))
+    terms = list(dict.fromkeys(tokens(query.question)))
     statistics = pooled_statistics(views, terms)
-    seen = card_index(views).look([term_hash(term) for term in terms], vectors)
-    return ordered(
-        question,
-        features(seen, np.array([statistics.idf(term) for term in terms])),
-        {view.entry.node: view.reputation for view in views},
-        asked=asked,
-        usefulness=usefulness,
-        beliefs=beliefs,
-        expected=expected,
-    )
+    found = card_index(views).card_features([term_hash(term) for term in terms], query.vectors)
+    rows = features(found, np.array([statistics.idf(term) for term in terms]))
+    return ranked(query, rows, {view.entry.node: view.reputation for view in views}, priors)
 
 
-def ordered(
-    question: str,
-    rows: Rows,
-    on_chain: Mapping[int, Reputation],
-    *,
-    asked: int | None = 0,
-    usefulness: Mapping[int, Reputation] = NOBODY,
-    beliefs: Mapping[int, Reputation] = NOBODY,
-    expected: Mapping[int, float] = NOTHING,
-    most: int | None = None,
+def ranked(
+    query: Query, rows: Rows, on_chain: Reliabilities, priors: Priors = NO_PRIORS, most: int | None = None
 ) -> list[Route]:
-    """The nodes of ``on_chain``, best first, or the ``most`` best of them: what each promises is a row of ``rows``
-    ``(m, len(FEATURES))``. The rest is as for `route`."""
-    promise = routing_scores(rows)
-    likely = probabilities(promise)
+    """Return the nodes of ``on_chain``, best first, or the ``most`` best of them.
+
+    ``rows`` ``(m, len(FEATURES))`` are the features of each node.
+    """
+    beliefs, usefulness, expected = priors.beliefs(on_chain), priors.usefulness, priors.expected
+    scores = routing_scores(rows)
+    likely = probabilities(scores)
     nodes = list(on_chain)
-    relevance = dict(zip(nodes, (promise / UNIT).tolist(), strict=True))
-    standing = dict.fromkeys(nodes, 0.0)  # which is what nobody's word adds
+    relevance = dict(zip(nodes, (scores / UNIT).tolist(), strict=True))
+    standing = dict.fromkeys(nodes, 0.0)  # of a node without any evidence
     for node, chain in on_chain.items():
         if chain is not UNKNOWN or node in usefulness or node in beliefs or node in expected:
             known = SourceBelief(usefulness=usefulness.get(node, UNKNOWN), reliability=beliefs.get(node, chain))
@@ -113,30 +76,37 @@ def ordered(
         number = place[node]
         evidence = dict(zip(FEATURES, rows[number].tolist(), strict=True))
         evidence |= {"chance": float(likely[number]), "standing": standing[node]}
-        rated, used = beliefs.get(node, on_chain[node]), usefulness.get(node, UNKNOWN)
+        believed, used = beliefs.get(node, on_chain[node]), usefulness.get(node, UNKNOWN)
         return Route(
             node=node,
             score=relevance[node] + standing[node],
-            why=_why(evidence, used, rated, on_chain[node]),
+            why=_why(evidence, used, believed, on_chain[node]),
             evidence={name: round(value, 4) for name, value in evidence.items()},
         )
 
     routes = {node: made(node) for node in order}
-    count = cutoff([routes[node] for node in order]) if asked is None else asked or len(order)
-    return [routes.get(node) or made(node) for node in with_exploration(order, relevant, count, question)]
+    count = count_asked([routes[node] for node in order], query.options.max_nodes)
+    return [routes.get(node) or made(node) for node in with_exploration(order, relevant, count, query.question)]
 
 
-def _why(evidence: Mapping[str, float], used: Reputation, rated: Reputation, on_chain: Reputation) -> str:
-    """Both reliabilities, where this client holds other than the chain."""
-    chain = "" if rated == on_chain else f" (on chain {on_chain.mean:.2f})"
+def _why(evidence: Mapping[str, float], used: Reputation, believed: Reputation, on_chain: Reputation) -> str:
+    """Return the reason in words, with both reliabilities where the client's own differs from the chain's."""
+    chain = "" if believed == on_chain else f" (on chain {on_chain.mean:.2f})"
     return (
         f"topic {evidence['topic']:.2f}, words in one place {evidence['joint']:.2f}, chance {evidence['chance']:.2f}, "
-        f"of use {used.mean:.2f}, reliability {rated.mean:.2f} ± {rated.deviation:.2f}{chain}"
+        f"of use {used.mean:.2f}, reliability {believed.mean:.2f} ± {believed.deviation:.2f}{chain}"
     )
 
 
+def count_asked(routes: Sequence[Route], max_nodes: MaxNodes) -> int:
+    """Return how many of the routes, from the first on, are to be asked."""
+    if max_nodes == "auto":
+        return cutoff(routes)
+    return len(routes) if max_nodes == "all" else min(max_nodes, len(routes))
+
+
 def cutoff(routes: Sequence[Route]) -> int:
-    """How many of them, from the first on, are worth asking: until less than `LEFT_OUT` of the chance is left."""
+    """Return how many routes are worth asking: the first ones that leave less than `LEFT_OUT` of the probability."""
     total = sum(route.evidence.get("chance", 0.0) for route in routes)
     covered = 0.0
     for number, route in enumerate(routes[:MOST], 1):

@@ -62,17 +62,15 @@ def _fetch_bounded(source: BlockSource, cid: Cid) -> Model:
     return fetch_model(source, cid)
 
 
-def dsi_column(
-    models: Mapping[int, Sequence[Model]], views: Mapping[int, NodeView], vectors: Mapping[Cid, Vectors]
-) -> FeatureColumn:
-    """``(n,)`` the log-likelihood of each candidate under the models of its own node; NaN where that has none."""
+def dsi_column(models: Mapping[int, Sequence[Model]], vectors: Mapping[Cid, Vectors]) -> FeatureColumn:
+    """Return a column of log-likelihoods ``(n,)`` under the models of each candidate's own node; NaN without any."""
 
     def column(question: str, hits: Sequence[VerifiedHit]) -> Scores:
         scores = np.full(len(hits), np.nan)
-        for node in {hit.node for hit in hits} & models.keys():
+        for node, space in {(hit.node, hit.space) for hit in hits if hit.node in models}:
             rows = [row for row, hit in enumerate(hits) if hit.node == node]
             names = [_name(hits[row]) for row in rows]
-            known = DsiRetriever(models[node]).score(question, vectors[views[node].card.space], names)
+            known = DsiRetriever(models[node]).score(question, vectors[space], names)
             scores[rows] = [known[name] for name in names]
         return scores
 

@@ -1,17 +1,17 @@
-"""Merging: verified hits of all nodes in one ranking, by scores the client computed itself.
+"""Merging: the verified hits of all nodes in one ranking, by scores that the client computed itself.
 
 Cosines of one space are comparable as they are. BM25 is computed here from the verified text with network-wide term
-statistics, like everything else in `knet.search.fusion`. The columns are fused as z-scores over the candidates of all
+statistics, like every column of `knet.search.fusion`. The columns are fused as z-scores over the candidates of all
 nodes; per-node normalisation is never used, since it destroys the ranking (docs/papers.md). Reliability is a gate
 (`knet.trust.reliability.reliability_gate`): it decides among passages that compete on relevance, and cannot lift an
-irrelevant one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and what it
-contradicts sinks. Nodes that nobody rated are ranked by relevance alone.
+irrelevant one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and
+passages that contradict it sink. Nodes without ratings are ranked by relevance alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Collection as Names
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,29 +20,47 @@ from ..codec import Cid
 from ..index.lexical import Statistics, tokens
 from ..index.shard import Vectors, decode_vector
 from ..records import Record, Reputation
+from ..routing.query import Query, Selection
 from ..trust.agreement import conflict_penalty, outlier_penalty
 from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reliability_gate, weight
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify_reply import VerifiedHit
 
-RETRIEVERS = COLUMNS
-READ_CLOSER = 16  # candidates that costly columns are computed for: twice what is shown by default
-SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same thing; copies must not amplify it
-SAME_SHARE = 0.8  # of a text that another must be to be taken for the same
+RERANKED = 16  # candidates that costly columns are computed for: twice what is shown by default
+SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same; copies must not amplify it
+SAME_SHARE = 0.8  # share of a text that another must hold to count as the same
 ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
-NO_VERDICTS: Mapping[bytes, Reputation] = {}
-NO_QUESTIONS: Mapping[bytes, Sequence[str]] = {}
 
 Scores = npt.NDArray[np.float64]
-FeatureColumn = Callable[
-    [str, Sequence[VerifiedHit]], Scores
-]  # a question and candidates in, one value each out, NaN for none
-NO_COLUMNS: Mapping[str, FeatureColumn] = {}
+FeatureColumn = Callable[[str, Sequence[VerifiedHit]], Scores]  # (question, n candidates) -> (n,); NaN for no value
+
+
+class Feedback(NamedTuple):
+    """A user's own feedback on passages, by `knet.trust.reliability.passage_key`.
+
+    ``ratings`` are those of single passages; ``answered`` holds the questions that a passage was found to answer.
+    """
+
+    ratings: Mapping[bytes, Reputation] = {}
+    answered: Mapping[bytes, Sequence[str]] = {}
+
+
+class Features(NamedTuple):
+    """Columns beyond those of the text: ``extra`` (De-DSI) for all candidates, ``rerank`` for the best `RERANKED`."""
+
+    extra: Mapping[str, FeatureColumn] = {}
+    rerank: Mapping[str, FeatureColumn] = {}
+
+
+NO_FEEDBACK = Feedback()
+NO_FEATURES = Features()
 
 
 class RankedPassage(Record, frozen=True):
-    """One merged passage: its checked hit, what each retriever gave it, what each of those adds to its score (they sum
-    to it), and the other nodes that hold the same text."""
+    """One merged passage: its verified hit, every raw score, and what each column adds to ``score`` (they sum to it).
+
+    ``sources`` are the other nodes that hold the same text.
+    """
 
     checked: VerifiedHit
     score: float
@@ -52,51 +70,40 @@ class RankedPassage(Record, frozen=True):
 
 
 def merge(
-    question: str,
+    query: Query,
     hits: Sequence[VerifiedHit],
-    spaces: Mapping[int, Cid],
-    statistics: Statistics,
-    reputations: Mapping[int, Reputation],
-    *,
-    k: int,
-    retrievers: Names[str] = RETRIEVERS,
-    collapse: bool = True,
-    verdicts: Mapping[bytes, Reputation] = NO_VERDICTS,
-    known: Mapping[bytes, Sequence[str]] = NO_QUESTIONS,
+    selection: Selection,
+    feedback: Feedback = NO_FEEDBACK,
+    features: Features = NO_FEATURES,
     weights: Mapping[str, float] = WEIGHTS,
-    further: Mapping[str, FeatureColumn] = NO_COLUMNS,
-    closer: Mapping[str, FeatureColumn] = NO_COLUMNS,
 ) -> list[RankedPassage]:
-    """The best ``k`` passages. ``spaces`` names each node's space; ``retrievers`` which columns count; ``verdicts`` are
-    one's own on single passages and ``known`` the questions one found them to answer, both by
-    `knet.trust.reliability.passage_key`. ``further`` columns (De-DSI) are computed for every candidate, ``closer`` ones
-    (sentences, a cross-encoder) for the best `READ_CLOSER`."""
+    """Return the best ``k`` passages, best first."""
     if not hits:
         return []
-    raw = columns_of(question, hits, statistics, known)
-    raw |= {name: column(question, hits) for name, column in further.items()}
+    question, statistics = query.question, selection.statistics
+    retrievers = COLUMNS if query.options.retrievers is None else query.options.retrievers
+    raw = columns_of(question, hits, statistics, feedback.answered)
+    raw |= {name: column(question, hits) for name, column in features.extra.items()}
     columns = {name: calibrated(values) for name, values in raw.items() if name in retrievers}
     if "dense" in columns:
-        columns["dense"] = _calibrated(raw["dense"], [spaces[hit.node] for hit in hits])
+        columns["dense"] = _calibrated(raw["dense"], [hit.space for hit in hits])
     parts = shares(columns, weights)
-    chosen_few = np.argsort(-relevance_of(parts), kind="stable")[:READ_CLOSER]
-    for name, column in closer.items():
+    best = np.argsort(-relevance_of(parts), kind="stable")[:RERANKED]
+    for name, column in features.rerank.items():
         if name in retrievers:
             raw[name] = np.full(len(hits), np.nan)
-            raw[name][chosen_few] = column(question, [hits[i] for i in chosen_few])
+            raw[name][best] = column(question, [hits[i] for i in best])
             columns[name] = matched(raw[name], columns.get(STANDS_FOR.get(name, ""), relevance_of(parts)))
     parts = shares(columns, weights)
     relevance = relevance_of(parts)
-    standing = [reputations.get(hit.node, Reputation()) for hit in hits]
-    own = [verdicts.get(passage_key(hit.words), Reputation()) if verdicts else Reputation() for hit in hits]
-    final = reliability_gate(
-        relevance, np.array([optimistic_reliability(*pair) for pair in zip(standing, own, strict=True)])
-    )
-    final -= FLOOR * _doubt(question, hits, standing, relevance, statistics)
+    known = [selection.reliability.get(hit.node, Reputation()) for hit in hits]
+    final = reliability_gate(relevance, _optimistic(hits, known, feedback.ratings))
+    final -= FLOOR * _doubt(question, hits, known, relevance, statistics)
     parts["trust"] = final - relevance
     keys = list(zip((-final).tolist(), (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
-    chosen = _collapse(order, hits, k) if collapse else {i: [] for i in order[:k]}
+    k = query.options.k
+    chosen = _collapse(order, hits, k) if query.options.collapse else {i: [] for i in order[:k]}
     return [
         RankedPassage(
             checked=hits[i],
@@ -109,28 +116,35 @@ def merge(
     ]
 
 
+def _optimistic(
+    hits: Sequence[VerifiedHit], known: Sequence[Reputation], ratings: Mapping[bytes, Reputation]
+) -> Scores:
+    own = [ratings.get(passage_key(hit.words), Reputation()) if ratings else Reputation() for hit in hits]
+    return np.array([optimistic_reliability(*pair) for pair in zip(known, own, strict=True)])
+
+
 def columns_of(
-    question: str, hits: Sequence[VerifiedHit], statistics: Statistics, known: Mapping[bytes, Sequence[str]]
+    question: str, hits: Sequence[VerifiedHit], statistics: Statistics, answered: Mapping[bytes, Sequence[str]]
 ) -> dict[str, Scores]:
-    """What the client makes of every candidate by itself, not calibrated: ``(n,)`` a column."""
-    asked = [_asked_of(hit, known) for hit in hits] if known else []
+    """Return the columns that the client computes from every candidate alone, not calibrated, ``(n,)`` each."""
+    asked = [_asked_of(hit, answered) for hit in hits] if answered else []
     return {
         "dense": np.array([hit.cosine for hit in hits]),
         **lexical_columns(question, [hit.words for hit in hits], statistics, asked),
     }
 
 
-def _asked_of(hit: VerifiedHit, known: Mapping[bytes, Sequence[str]]) -> list[str]:
-    return [word for question in known.get(passage_key(hit.words), ()) for word in tokens(question)]
+def _asked_of(hit: VerifiedHit, answered: Mapping[bytes, Sequence[str]]) -> list[str]:
+    return [word for question in answered.get(passage_key(hit.words), ()) for word in tokens(question)]
 
 
 def _tie(hit: VerifiedHit) -> tuple[bytes, int, int]:
-    """A total order that does not depend on which node answered first."""
+    """Return a total order that does not depend on which node answered first."""
     return hit.document_cid.raw, hit.hit.start, hit.node
 
 
 def _calibrated(cosines: Scores, spaces: Sequence[Cid]) -> Scores:
-    """z-scores within each space: raw cosines of two spaces are never compared."""
+    """Return z-scores within each space: raw cosines of two spaces are never compared."""
     result = np.zeros_like(cosines)
     for space in set(spaces):
         mask = np.array([s == space for s in spaces])
@@ -145,7 +159,7 @@ def _doubt(
     relevance: Scores,
     statistics: Statistics,
 ) -> Scores:
-    """0..1: how surely reliable nodes say otherwise. All 0 where no node is known to be reliable."""
+    """Return how surely reliable nodes contradict each passage, 0 to 1; all 0 where no node is known to be reliable."""
     nodes = [hit.node for hit in hits]
     weights = {node: weight(each) for node, each in zip(nodes, known, strict=True)}
     if not any(weights.values()):
@@ -161,7 +175,7 @@ def _doubt(
 
 
 def _collapse(order: Sequence[int], hits: Sequence[VerifiedHit], k: int) -> dict[int, list[int]]:
-    """The best ``k`` of an order, each with the other nodes that hold the same words.
+    """Return the best ``k`` of an order, each with the other nodes that hold the same words.
 
     Texts of which one holds the other become one passage with several sources; a node's near-copies of its own passage
     are dropped. Texts that differ in a word stay apart: that word may be what one of them gets wrong.
@@ -184,6 +198,6 @@ def _collapse(order: Sequence[int], hits: Sequence[VerifiedHit], k: int) -> dict
 
 
 def _is_same(text: str, other: str) -> bool:
-    """Whether one holds the other whole and little beyond, such as a heading."""
+    """Return True if one text holds the other and little beyond, such as a heading."""
     shorter, longer = sorted((text, other), key=len)
     return len(shorter) >= SAME_SHARE * len(longer) and shorter in longer

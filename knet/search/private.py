@@ -1,4 +1,4 @@
-"""The private way: fetch published shards by CID and search them here, so that no node learns the question."""
+"""Private search: fetch published shards by CID and search them here, so that no node learns the question."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..index.collection import Collection, ScoredChunk
 from ..index.shard import Vectors
 from ..records import Document
 from ..routing.node_view import NodeView
+from ..routing.query import Query
 from .verify_reply import VerifiedHit, cosine_of, words_of
 
 KEPT = 64  # of a kind loaded and held in memory; blocks stay in the store either way
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class FutureCache(Generic[T]):
-    """What is fetched by CID, the most recently used kept loaded. Safe to use from several threads."""
+    """Futures of what is fetched by CID; the most recently used stay loaded. Safe to use from several threads."""
 
     def __init__(self, fetch: Callable[[BlockSource, Cid], T]) -> None:
         self._fetch = fetch
@@ -36,9 +37,9 @@ class FutureCache(Generic[T]):
         self._lock = Lock()
 
     def load(self, cid: Cid, source: BlockSource) -> Future[T]:
-        """Checked whole: loaded, being loaded, or begun now; what failed is begun anew.
+        """Return the future of what the CID names, fetched and checked; a fetch that failed is begun again.
 
-        The future raises what fetching it raises.
+        The future raises what fetching raises.
         """
         with self._lock:
             known = self._loaded.get(cid)
@@ -51,7 +52,8 @@ class FutureCache(Generic[T]):
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:
-    """A daemon, unlike an executor's threads: a node that drips for hours must not keep the process from ending."""
+    """Run in a daemon thread, unlike an executor's: a node that drips for hours must not keep the process from
+    ending."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -65,18 +67,20 @@ def _in_thread(work: Callable[[], T]) -> Future[T]:
 
 
 def search_fetched(
-    collection: Collection, view: NodeView, question: str, vector: Vectors, k: int, models: Sequence[Model] = ()
+    collection: Collection, view: NodeView, query: Query, models: Sequence[Model] = ()
 ) -> list[VerifiedHit]:
-    """What the node would have answered, found without asking it, and what its De-DSI ``models`` name beyond that.
+    """Return the hits that the node would have answered with, and those that its De-DSI ``models`` name besides.
 
-    Its chunks were checked when they were fetched.
+    The collection's chunks were checked when they were fetched.
     """
+    question, vector, k = query.question, query.vectors[view.card.space], query.options.k
     found = collection.search(question, vector, k)
     found += _named(collection, question, vector, k, models, {(each.shard, each.chunk) for each in found})
     documents, hits, _ = collection.prove(found)
     return [
         VerifiedHit(
             node=view.entry.node,
+            space=view.card.space,
             manifest=collection.cid,
             document=decode(documents[hit.document], Document),
             document_cid=Cid.of(documents[hit.document], DAG_CBOR),
@@ -96,7 +100,7 @@ def _named(
     models: Sequence[Model],
     known: set[tuple[int, int]],
 ) -> Iterator[ScoredChunk]:
-    """Live chunks that models name and nothing else found; a name of what is not there says nothing."""
+    """Yield live chunks that only models name; names of missing chunks are ignored."""
     if not models:
         return
     for candidate in DsiRetriever(models).search(question, vector, k=k):

@@ -1,21 +1,20 @@
-"""The question as each node's space wants it: one embedder a space, loaded when it is first needed."""
+"""Query embedding: one embedder a space, loaded when it is first needed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from ..codec import Cid, cid_of
 from ..config import Profile
 from ..embed.base import Embedder
 from ..errors import SpaceError
 from ..index.shard import Vectors
-from ..records import NodeStatus, Space
-from ..routing.node_view import NodeView
+from ..records import Space
 
 
 class QueryEmbedders:
-    """The embedders of one client. Thread safe; a space that cannot be loaded is not tried again."""
+    """Embedders of one client. Thread safe; an embedder that failed to load is not loaded again."""
 
     def __init__(self, profile: Profile, load: Callable[[Space], Embedder]) -> None:
         self._profile = profile
@@ -23,33 +22,20 @@ class QueryEmbedders:
         self._embedders: dict[Cid, Embedder | SpaceError] = {}
         self._lock = threading.Lock()
 
-    def embed(
-        self, question: str, known: Mapping[int, NodeView]
-    ) -> tuple[dict[Cid, Vectors], dict[int, NodeView], list[NodeStatus]]:
-        """The question in every space there is an embedder for; nodes of other spaces are reported, not asked."""
-        vectors, failures = self.vectors(question, {v.card.space: v.space for v in known.values()}.values())
-        views = {node: view for node, view in known.items() if view.card.space in vectors}
-        missing = [
-            NodeStatus(node=node, title=view.card.title, status="error", detail=str(failures[view.card.space]))
-            for node, view in known.items()
-            if view.card.space in failures
-        ]
-        return vectors, views, missing
-
-    def vectors(self, question: str, spaces: Iterable[Space]) -> tuple[dict[Cid, Vectors], dict[Cid, SpaceError]]:
-        """The question in each of these spaces, and why there is none in others."""
+    def embed(self, question: str, spaces: Iterable[Space]) -> tuple[dict[Cid, Vectors], dict[Cid, str]]:
+        """Return the question's vector in each of these spaces, and the reason for every space without an embedder."""
         vectors: dict[Cid, Vectors] = {}
-        failures: dict[Cid, SpaceError] = {}
+        failures: dict[Cid, str] = {}
         for space in spaces:
             embedder = self._embedder(space)
             if isinstance(embedder, SpaceError):
-                failures[cid_of(space)] = embedder
+                failures[cid_of(space)] = str(embedder)
             else:
                 vectors[cid_of(space)] = embedder.encode([question], query=True)[0]
         return vectors, failures
 
     def embedder(self, space: Space) -> Embedder:
-        """Raises SpaceError."""
+        """Return the embedder of a space. Raises SpaceError."""
         found = self._embedder(space)
         if isinstance(found, SpaceError):
             raise found

@@ -1,4 +1,4 @@
-"""Gathering evidence for one question: verified hits from nodes that were asked, or from shards that were fetched."""
+"""Session of one query: collects verified hits from nodes that are asked, or from shards that are fetched."""
 
 from __future__ import annotations
 
@@ -15,115 +15,78 @@ from ..codec import Cid, encode
 from ..config import Deployment
 from ..content.base import BlockSource
 from ..dsi.model import Model
-from ..errors import Cancelled, ConfigError, KnetError
+from ..errors import Cancelled, KnetError
 from ..http import HttpClient
 from ..index.collection import Collection
-from ..index.lexical import Statistics
-from ..index.shard import Vectors
-from ..records import Evidence, NodeStatus, Record, Reputation, SearchRequest
+from ..records import Evidence, NodeStatus, SearchRequest
 from ..routing.node_view import NodeView
-from ..routing.router import Route, cutoff
-from .limits import DEADLINE_SECONDS, MAX_K, MAX_QUESTION, PASSAGES, OnAsking, OnStatus
-from .merge import RETRIEVERS, FeatureColumn
+from ..routing.options import OnSelected, OnStatus
+from ..routing.query import Query, Selection
+from .merge import NO_FEATURES, NO_FEEDBACK, Features, Feedback
 from .private import FutureCache, search_fetched
 from .transport import Reply, ask_nodes
 from .verify_reply import Question, ReplayGuard, VerifiedHit, verify_reply
 
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
-FETCH_SECONDS = 60.0  # private mode: 100 MB at 13 Mbit/s; nobody waits longer for a node's collection
-
-STOP_SECONDS = 0.05  # how often those who wait look whether they still should; nobody notices a longer stop
-
-
-class Options(Record, frozen=True):
-    """How to ask. ``ask`` is how many nodes (None: as many as matter, 0: all); ``nodes`` restricts them by id."""
-
-    k: int = PASSAGES
-    ask: int | None = None
-    nodes: list[int] = []
-    private: bool = False
-    deadline: float = DEADLINE_SECONDS  # seconds a node
-    retrievers: tuple[str, ...] = RETRIEVERS
-    collapse: bool = True
-    min_reliability: float = 0.0
-
-
-def check_question(question: str, options: Options) -> None:
-    """Raises ConfigError for a question that no node would take, and for options that mean nothing."""
-    if not question.strip():
-        raise ConfigError("The question is empty.")
-    if len(question) > MAX_QUESTION:
-        raise ConfigError(f"The question has {len(question)} characters; {MAX_QUESTION} is the limit.")
-    if not 1 <= options.k <= MAX_K:
-        raise ConfigError(f"k lies between 1 and {MAX_K}: {options.k}.")
-    if options.ask is not None and options.ask < 0:
-        raise ConfigError(f"A question goes to some nodes, or with 0 to all: {options.ask}.")
-    if not options.deadline > 0:
-        raise ConfigError(f"A deadline is seconds above 0: {options.deadline}.")
-    if not 0 <= options.min_reliability <= 1:
-        raise ConfigError(f"Reliability lies between 0 and 1: {options.min_reliability}.")
+FETCH_SECONDS = 60.0  # private mode waits no longer for a node's collection: 100 MB at 13 Mbit/s
+CANCEL_SECONDS = 0.05  # between checks whether the query was cancelled
 
 
 @dataclass
 class QuerySession:
-    """One question on its way: whom to ask, and what has come of it so far."""
+    """One query, the nodes selected for it, and what has been collected so far.
 
-    question: str
-    routes: list[Route]
-    views: Mapping[int, NodeView]
-    vectors: Mapping[Cid, Vectors]
-    options: Options
-    client: bytes
-    verdicts: Mapping[bytes, Reputation] = field(default_factory=dict)  # the user's own, see `knet.trust.feedback`
-    beliefs: Mapping[int, Reputation] = field(default_factory=dict)  # see `knet.client.trust_model`
-    known: Mapping[bytes, Sequence[str]] = field(default_factory=dict)  # questions the user found passages to answer
-    models: Mapping[int, Sequence[Model]] = field(default_factory=dict)  # De-DSI models that are at hand, by node
-    statistics: Statistics | None = None  # over the whole network, where ``views`` are not all of it
-    further: Mapping[str, FeatureColumn] = field(default_factory=dict)  # see `knet.search.merge.merge`
-    closer: Mapping[str, FeatureColumn] = field(default_factory=dict)
+    ``models`` are the De-DSI models in memory, by node. ``on_selected`` is called with the nodes about to be asked,
+    ``on_status`` with each node's outcome; setting ``cancel`` ends the session.
+    """
+
+    query: Query
+    selection: Selection
+    feedback: Feedback = NO_FEEDBACK
+    features: Features = NO_FEATURES
+    models: Mapping[int, Sequence[Model]] = field(default_factory=dict)
     on_status: OnStatus | None = None
-    on_asking: OnAsking | None = None
-    stop: threading.Event | None = None  # set by whoever wants no answer any more
+    on_selected: OnSelected | None = None
+    cancel: threading.Event | None = None
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
     hits: list[VerifiedHit] = field(default_factory=list)
     receipts: dict[int, Evidence] = field(default_factory=dict)
     requests: dict[Cid, SearchRequest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._route = {route.node: route for route in self.routes}
-        for route in self.routes:
+        self._route = {route.node: route for route in self.selection.routes}
+        for route in self.selection.routes:
             self._set(route.node, "skipped")
         for space in {view.card.space for view in self.asked}:
             self.requests[space] = SearchRequest(
-                question=self.question,
-                client=self.client,
+                question=self.query.question,
+                client=self.query.client,
                 salt=secrets.token_bytes(16),
-                k=self.options.k,
+                k=self.query.options.k,
                 space=space,
-                vector=self.vectors[space].astype("<f4").tobytes(),
+                vector=self.query.vectors[space].astype("<f4").tobytes(),
             )
 
     @property
     def asked(self) -> list[NodeView]:
-        """The nodes worth asking, best first."""
-        count = cutoff(self.routes) if self.options.ask is None else self.options.ask or None
-        return [self.views[route.node] for route in self.routes[:count]]
+        """The nodes to ask, best first."""
+        return [self.selection.views[route.node] for route in self.selection.routes[: self.selection.asked]]
 
     def begin(self) -> None:
-        """Tell whoever watches which nodes are about to be asked. Raises Cancelled."""
+        """Announce the nodes that are about to be asked. Raises Cancelled."""
         self.check()
-        if self.on_asking is not None:
-            self.on_asking([self.statuses[view.entry.node] for view in self.asked])
+        if self.on_selected is not None:
+            self.on_selected([self.statuses[view.entry.node] for view in self.asked])
 
     def check(self) -> None:
-        """Raises Cancelled once nobody waits for the answer any more."""
-        if self.stop is not None and self.stop.is_set():
+        """Raise Cancelled if the query was cancelled."""
+        if self.cancel is not None and self.cancel.is_set():
             raise Cancelled("The question was withdrawn.")
 
     def _set(self, node: int, status: str, *, hits: int = 0, milliseconds: float = 0.0, detail: str = "") -> None:
         self.statuses[node] = NodeStatus(
             node=node,
-            title=self.views[node].card.title,
+            title=self.selection.views[node].card.title,
             status=status,
             hits=hits,
             milliseconds=milliseconds,
@@ -133,50 +96,53 @@ class QuerySession:
         )
 
     def note(self, node: int, status: str, milliseconds: float, *, hits: int = 0, detail: str = "") -> None:
-        """Record what became of one node, and tell whoever watches."""
+        """Record the outcome of one node, and announce it."""
         self._set(node, status, hits=hits, milliseconds=milliseconds, detail=detail)
         if self.on_status is not None:
             self.on_status(self.statuses[node])
 
 
 class Collector:
-    """Runs inquiries. One for the life of a client: it remembers receipts and keeps fetched collections."""
+    """Collector of replies and fetched collections, one for the life of a client.
+
+    It remembers receipts, so that none is accepted twice, and keeps fetched collections in memory.
+    """
 
     def __init__(self, http: HttpClient, deployment: Deployment) -> None:
         self._http = http
         self._deployment = deployment
-        self._nonces = ReplayGuard()
-        self._shelf = FutureCache(Collection.load)
+        self._replay_guard = ReplayGuard()
+        self._collections = FutureCache(Collection.load)
 
-    def ask(self, inquiry: QuerySession) -> None:
-        """Ask every chosen node at once; only what verifies is kept. A node's failings never raise.
+    def ask(self, session: QuerySession) -> None:
+        """Ask every selected node at once, and keep only what verifies. A node's failures never raise.
 
         Raises Cancelled.
         """
-        inquiry.begin()
-        self._http.run(_unless_stopped(inquiry, self._ask(inquiry)))
+        session.begin()
+        self._http.run(_unless_cancelled(session, self._ask(session)))
 
-    async def _ask(self, inquiry: QuerySession) -> None:
-        questions = {space: self._question(request) for space, request in inquiry.requests.items()}
-        targets = [(view, inquiry.requests[view.card.space]) for view in inquiry.asked]
-        async for reply in ask_nodes(self._http, targets, inquiry.options.deadline):
-            view = inquiry.views[reply.node]
-            self._take(inquiry, reply, view, questions[view.card.space])
+    async def _ask(self, session: QuerySession) -> None:
+        questions = {space: self._question(request) for space, request in session.requests.items()}
+        targets = [(view, session.requests[view.card.space]) for view in session.asked]
+        async for reply in ask_nodes(self._http, targets, session.query.options.node_timeout):
+            view = session.selection.views[reply.node]
+            self._take(session, reply, view, questions[view.card.space])
 
-    def _take(self, inquiry: QuerySession, reply: Reply, view: NodeView, question: Question) -> None:
+    def _take(self, session: QuerySession, reply: Reply, view: NodeView, question: Question) -> None:
         if reply.reply is None:
-            inquiry.note(reply.node, reply.status, reply.milliseconds, detail=reply.detail)
+            session.note(reply.node, reply.status, reply.milliseconds, detail=reply.detail)
             return
         try:
-            vector = inquiry.vectors[view.card.space]
-            checked, evidence = verify_reply(reply.reply, view, question, vector, self._nonces)
+            vector = session.query.vectors[view.card.space]
+            checked, evidence = verify_reply(reply.reply, view, question, vector, self._replay_guard)
         except KnetError as error:
             detail = f"{type(error).__name__}: {error}"
-            inquiry.note(reply.node, "unverified", reply.milliseconds, detail=detail)
+            session.note(reply.node, "unverified", reply.milliseconds, detail=detail)
             return
-        inquiry.hits += checked
-        inquiry.receipts[reply.node] = evidence
-        inquiry.note(reply.node, "success", reply.milliseconds, hits=len(checked))
+        session.hits += checked
+        session.receipts[reply.node] = evidence
+        session.note(reply.node, "success", reply.milliseconds, hits=len(checked))
 
     def _question(self, request: SearchRequest) -> Question:
         return Question(
@@ -188,57 +154,57 @@ class Collector:
             contract=self._deployment.reliability,
         )
 
-    def fetch(self, inquiry: QuerySession, source_for: Callable[[NodeView], BlockSource]) -> None:
-        """Fetch the chosen nodes' published shards, all at once, and search them here: no node learns the question.
+    def fetch(self, session: QuerySession, source_for: Callable[[NodeView], BlockSource]) -> None:
+        """Fetch the selected nodes' published shards, all at once, and search them here: no node learns the question.
 
         A collection that takes longer than `FETCH_SECONDS` is left out of this answer, and goes on being fetched.
         Raises Cancelled.
         """
-        inquiry.begin()
+        session.begin()
         started = time.perf_counter()
         views: dict[Future[Collection], NodeView] = {}
-        for view in inquiry.asked:
+        for view in session.asked:
             assert view.entry.head is not None  # only nodes with a head have a view
             if len(view.manifest.shards) > MAX_FETCHED_SHARDS:
                 detail = f"{len(view.manifest.shards)} shards are more than private search fetches"
-                inquiry.note(view.entry.node, "error", _since(started), detail=detail)
+                session.note(view.entry.node, "error", _since(started), detail=detail)
                 continue
-            views[self._shelf.load(view.entry.head.manifest, source_for(view))] = view
+            views[self._collections.load(view.entry.head.manifest, source_for(view))] = view
         waiting = dict(views)
-        for future in _arriving(inquiry, views):
-            self._search(inquiry, waiting.pop(future), future, started)
+        for future in _arriving(session, views):
+            self._search(session, waiting.pop(future), future, started)
         for view in waiting.values():
             detail = f"its collection did not arrive within {FETCH_SECONDS:g} s; it is still being fetched"
-            inquiry.note(view.entry.node, "timeout", _since(started), detail=detail)
+            session.note(view.entry.node, "timeout", _since(started), detail=detail)
 
-    def _search(self, inquiry: QuerySession, view: NodeView, fetched: Future[Collection], started: float) -> None:
+    def _search(self, session: QuerySession, view: NodeView, fetched: Future[Collection], started: float) -> None:
         try:
-            vector, models = inquiry.vectors[view.card.space], inquiry.models.get(view.entry.node, ())
-            found = search_fetched(fetched.result(), view, inquiry.question, vector, inquiry.options.k, models)
+            models = session.models.get(view.entry.node, ())
+            found = search_fetched(fetched.result(), view, session.query, models)
         except KnetError as error:
-            inquiry.note(view.entry.node, "error", _since(started), detail=f"{type(error).__name__}: {error}")
+            session.note(view.entry.node, "error", _since(started), detail=f"{type(error).__name__}: {error}")
             return
-        inquiry.hits += found
-        inquiry.note(view.entry.node, "success", _since(started), hits=len(found), detail="searched here")
+        session.hits += found
+        session.note(view.entry.node, "success", _since(started), hits=len(found), detail="searched here")
 
 
-async def _unless_stopped(inquiry: QuerySession, work: Coroutine[None, None, None]) -> None:
+async def _unless_cancelled(session: QuerySession, work: Coroutine[None, None, None]) -> None:
     task = asyncio.create_task(work)
     try:
         while not task.done():
-            inquiry.check()
-            await asyncio.wait([task], timeout=None if inquiry.stop is None else STOP_SECONDS)
+            session.check()
+            await asyncio.wait([task], timeout=None if session.cancel is None else CANCEL_SECONDS)
         await task
     finally:
         task.cancel()
 
 
-def _arriving(inquiry: QuerySession, futures: Mapping[Future[Collection], NodeView]) -> Iterator[Future[Collection]]:
-    """Fetched collections as they arrive, for `FETCH_SECONDS` at most."""
+def _arriving(session: QuerySession, futures: Mapping[Future[Collection], NodeView]) -> Iterator[Future[Collection]]:
+    """Yield fetched collections as they arrive, for `FETCH_SECONDS` at most."""
     waiting, deadline = set(futures), time.monotonic() + FETCH_SECONDS
     while waiting and (left := deadline - time.monotonic()) > 0:
-        inquiry.check()
-        pause = left if inquiry.stop is None else min(left, STOP_SECONDS)
+        session.check()
+        pause = left if session.cancel is None else min(left, CANCEL_SECONDS)
         arrived, waiting = wait(waiting, timeout=pause, return_when=FIRST_COMPLETED)
         yield from arrived
 

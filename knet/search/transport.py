@@ -1,4 +1,4 @@
-"""Asking: one request to several nodes at once, each within its deadline and byte limit."""
+"""Transport: one request to several nodes at once, each within its time and byte limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import BadReply, CodecError, DeadlineExceeded, KnetError, Transpor
 from ..http import HttpClient
 from ..records import Record, SearchReply, SearchRequest
 from ..routing.node_view import NodeView
-from .limits import DEADLINE_SECONDS
+from ..routing.options import NODE_TIMEOUT
 
 MAX_REPLY_BYTES = 4 << 20  # 64 hits of 8 KiB text with vector and proof stay far below
 STATUSES = {401: "access_denied", 402: "access_denied", 403: "access_denied", 429: "busy", 503: "busy"}
@@ -19,7 +19,7 @@ MEDIA_TYPE = "application/vnd.ipld.dag-cbor"
 
 
 class Reply(Record, frozen=True):
-    """What came back from one node: a reply, or the status and reason there is none."""
+    """Outcome of one request: a node's reply, or the status and the reason that there is none."""
 
     node: int
     milliseconds: float
@@ -31,10 +31,10 @@ class Reply(Record, frozen=True):
 async def ask_nodes(
     http: HttpClient,
     targets: Sequence[tuple[NodeView, SearchRequest]],
-    deadline: float = DEADLINE_SECONDS,
+    node_timeout: float = NODE_TIMEOUT,
 ) -> AsyncIterator[Reply]:
-    """Ask every node at once; replies are handed out as they arrive. Never raises for a node's failings."""
-    tasks = [asyncio.create_task(_ask(http, view, request, deadline)) for view, request in targets]
+    """Ask every node at once, and yield replies as they arrive. Never raises for a node's failures."""
+    tasks = [asyncio.create_task(_ask(http, view, request, node_timeout)) for view, request in targets]
     try:
         for task in asyncio.as_completed(tasks):
             yield await task
@@ -43,7 +43,7 @@ async def ask_nodes(
             task.cancel()
 
 
-async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, deadline: float) -> Reply:
+async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, node_timeout: float) -> Reply:
     started = time.perf_counter()
     node = view.entry.node
 
@@ -57,7 +57,7 @@ async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, deadlin
             body=encode(request),
             content_type=MEDIA_TYPE,
             accept=MEDIA_TYPE,
-            deadline=deadline,
+            deadline=node_timeout,
             max_bytes=MAX_REPLY_BYTES,
         )
         return Reply(node=node, milliseconds=_since(started), reply=decode(body, SearchReply))

@@ -38,6 +38,7 @@ class VerifiedHit(Record, frozen=True):
     """A hit that passed, with what the client computed itself."""
 
     node: int
+    space: Cid
     manifest: Cid
     document: Document
     document_cid: Cid
@@ -99,6 +100,7 @@ def verify_reply(
     checked = [
         VerifiedHit(
             node=view.entry.node,
+            space=view.card.space,
             manifest=reply.manifest,
             document=documents[hit.document][1],
             document_cid=documents[hit.document][0],

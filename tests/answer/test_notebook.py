@@ -27,7 +27,7 @@ Change = Callable[[dict[str, Any]], object]
 
 @pytest.fixture(scope="module")
 def answer(net: Network) -> LiveAnswer:
-    return net.ask(QUESTION, deadline=PATIENT)
+    return net.ask(QUESTION, node_timeout=PATIENT)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def widget_notebook(answer: LiveAnswer) -> Notebook:
         "anywidget", "Any", _anywidget_id="knet_jupyter.widget.AskWidget", _dom_classes=[], _view_count=None,
         _esm=(FORM / "widget.js").read_text(), _css=(FORM / "widget.css").read_text(), tabbable=None, tooltip=None,
         layout="IPY_MODEL_layout", question=record["question"], passages=record["passages"], nodes=record["nodes"],
-        answer=record, k=8, ask_nodes=None, private=False, busy=False, message="", error="",
+        answer=record, k=8, max_nodes="auto", private=False, busy=False, message="", error="",
     )  # fmt: skip
     models = {"m1": form, "m2": {"state": {"answer": None}}, "m3": 3}
     models["layout"] = saved_widget("@jupyter-widgets/base", "Layout", width=None)

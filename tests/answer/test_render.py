@@ -24,7 +24,7 @@ URIS = ["javascript:alert(1)", "data:text/html,x", "http://[", "//[x", 'https://
 
 @pytest.fixture(scope="module")
 def answer(net: Network) -> Answer:
-    return net.ask(QUESTION, deadline=PATIENT).record
+    return net.ask(QUESTION, node_timeout=PATIENT).record
 
 
 class Strict(HTMLParser):
@@ -84,7 +84,7 @@ def test_bidirectional_controls_are_removed_from_html(answer: Answer, turn: str)
 
 
 def test_answer_display_includes_its_record(net: Network) -> None:
-    answer = net.ask(QUESTION, deadline=PATIENT)
+    answer = net.ask(QUESTION, node_timeout=PATIENT)
     bundle = answer._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", MEDIA_TYPE}
     assert isinstance(bundle[MEDIA_TYPE], dict), "front ends and nbformat take JSON types as objects"

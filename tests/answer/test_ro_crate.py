@@ -31,7 +31,7 @@ HOSTILE = 'javascript:alert(1) <> " \x1b[2J'
 
 @pytest.fixture(scope="module")
 def answer(net: Network) -> Answer:
-    return net.ask(QUESTION, deadline=PATIENT).record
+    return net.ask(QUESTION, node_timeout=PATIENT).record
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def net(nodes: list[RunningNode], tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="module")
 def answer(net: Network) -> Answer:
     """An honest answer of three nodes, as it comes back from a file."""
-    record = net.ask(QUESTION, deadline=PATIENT).record
+    record = net.ask(QUESTION, node_timeout=PATIENT).record
     assert len(record.receipts) == 3
     assert record.sentences
     return from_json(to_json(record, indent=2), Answer)
@@ -375,7 +375,7 @@ def test_a_dead_nodes_blocks_may_come_from_a_gateway(devnet: Profile, tmp_path: 
         start_nodes(tmp_path / "nodes", profile, [HONEST[0]]) as (node,),
         open_client(profile, tmp_path / "asker") as net,
     ):
-        answer = net.ask(QUESTION, deadline=PATIENT).record
+        answer = net.ask(QUESTION, node_timeout=PATIENT).record
     with open_client(profile, tmp_path / "reader") as net:
         assert unreachable(net.verify(answer)) == NEEDS_BLOCKS
     with (

@@ -77,10 +77,10 @@ def test_a_replaced_manifest_counts_for_a_short_while_only(
     answering_from(stage, head_of(stage.hostile), stage.mouth)
     rewrite(stage, "The heron is now extinct, says the new version of this text.")
     wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the publication")
-    answer = net.ask(QUESTION, deadline=PATIENT)
+    answer = net.ask(QUESTION, node_timeout=PATIENT)
     assert status_of(answer.nodes, stage.hostile.identity).status == "success", "its reply crossed the publication"
     monkeypatch.setattr(view, "GRACE_SECONDS", -1.0)
-    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert "StaleManifest" in status.detail
     assert "not its head on chain" in status.detail
@@ -95,11 +95,11 @@ def test_a_head_that_is_withheld_leaves_the_one_before_for_a_short_while_only(
     stage.mouth.behave = lambda exchange: searching(exchange) if exchange.is_search else exchange.send(b"", 503)
     rewrite(stage, "The heron is now extinct, says the new version of this text.")
     net.nodes()
-    answer = net.ask(QUESTION, deadline=PATIENT)
+    answer = net.ask(QUESTION, node_timeout=PATIENT)
     assert status_of(answer.nodes, stage.hostile.identity).status == "success", "it may not serve its new head yet"
     monkeypatch.setattr(view, "GRACE_SECONDS", -1.0)
     net.nodes()
-    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "error"
     assert "503" in status.detail
 
@@ -120,7 +120,7 @@ def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
 
     stage.mouth.behave = telling(stage.liar, lie)
     wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the removal")
-    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert "was removed by its owner" in status.detail
 
@@ -132,7 +132,7 @@ def test_a_vector_of_another_text_is_found_by_verify(devnet: Profile, tmp_path: 
         start_nodes(tmp_path / "bad", profile, [{"lure.md": LURE}], embedder=LuringEmbedder()) as (bad,),
         open_client(profile, tmp_path / "client") as net,
     ):
-        answer = net.ask(QUESTION, deadline=PATIENT, retrievers=("dense",))
+        answer = net.ask(QUESTION, node_timeout=PATIENT, retrievers=("dense",))
         assert answer.passages[0].text == LURE, "the lie works until somebody embeds the text"
         report = answer.verify()
         assert {(check.claim, check.subject) for check in report.failed} == {
@@ -145,9 +145,9 @@ def test_a_dead_node_is_told_and_the_others_answer(devnet: Profile, tmp_path: Pa
     profile = own_network(devnet, "dead")
     with start_nodes(tmp_path / "good", profile, [HONEST[0]]) as (good,), open_client(profile, tmp_path / "c") as net:
         with start_nodes(tmp_path / "bad", profile, [HOSTILE]) as (bad,):
-            answer = net.ask(QUESTION, deadline=PATIENT)
+            answer = net.ask(QUESTION, node_timeout=PATIENT)
             assert status_of(answer.nodes, bad.identity).status == "success"
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         assert answer.found
         assert answer.record.is_partial
         assert status_of(answer.nodes, good.identity).status == "success"

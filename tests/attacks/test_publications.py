@@ -246,7 +246,7 @@ def story(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             mouth = stack.enter_context(impostor(endpoint, behave))
             story.add(name, mouth.url, card_with(title=name))  # blocks that the client has from nobody else
         with open_client(profile, tmp_path_factory.mktemp("client")) as net:
-            story.answer = net.ask(QUESTION, deadline=PATIENT, ask=0).record
+            story.answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all").record
         yield story
 
 
@@ -273,7 +273,7 @@ def test_a_node_that_cannot_be_asked_is_told_with_its_reason(story: Story, name:
 
 def test_in_a_public_network_nothing_on_this_machine_is_contacted(story: Story, tmp_path: Path) -> None:
     with open_client(replace(story.profile, addresses="public"), tmp_path) as net:
-        answer = net.ask(QUESTION, deadline=PATIENT).record
+        answer = net.ask(QUESTION, node_timeout=PATIENT).record
     assert not answer.found
     for node in story.honest:
         assert "127.0.0.1 is outside the address policy 'public'" in status_of(answer.nodes, node.identity).detail

@@ -115,7 +115,7 @@ def receipt_from_last_year(liar: Liar, request: SearchRequest, reply: SearchRepl
 )
 def test_a_lie_is_named_and_the_others_answer(stage: Stage, net: Network, lie: Lie, named: str) -> None:
     stage.mouth.behave = telling(stage.liar, lie)
-    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert re.search(named, status.detail), status.detail
 
@@ -128,9 +128,9 @@ def test_a_reply_played_back_is_for_another_question(stage: Stage, net: Network)
         exchange.send(kept[0])
 
     stage.mouth.behave = on_search(play_back)
-    first = net.ask(QUESTION, deadline=PATIENT)
+    first = net.ask(QUESTION, node_timeout=PATIENT)
     assert status_of(first.nodes, stage.hostile.identity).status == "success"
-    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert "another question" in status.detail, "the salt makes every question another one"
 
@@ -140,8 +140,8 @@ def test_a_receipt_counts_once_even_if_it_fits(stage: Stage, net: Network) -> No
         return liar.resigned(reply, nonce=b"\7" * 32)
 
     stage.mouth.behave = telling(stage.liar, same_nonce)
-    assert status_of(net.ask(QUESTION, deadline=PATIENT).nodes, stage.hostile.identity).status == "success"
-    status = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    assert status_of(net.ask(QUESTION, node_timeout=PATIENT).nodes, stage.hostile.identity).status == "success"
+    status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert "replayed" in status.detail
 
@@ -215,7 +215,7 @@ def test_what_is_no_reply_is_told_and_the_others_answer(
     stage: Stage, net: Network, behave: Behaviour, status: str, named: str
 ) -> None:
     stage.mouth.behave = behave
-    seen = stage.check(net.ask(QUESTION, deadline=PATIENT).record)
+    seen = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert seen.status == status, seen.detail
     assert re.search(named, seen.detail), seen.detail
     assert seen.detail.isprintable(), "it is shown to people"
@@ -224,7 +224,7 @@ def test_what_is_no_reply_is_told_and_the_others_answer(
 @pytest.mark.parametrize("behave", [on_search(hang), on_search(drip)], ids=["hangs", "drips"])
 def test_a_node_that_takes_its_time_costs_the_deadline(stage: Stage, net: Network, behave: Behaviour) -> None:
     stage.mouth.behave = behave
-    answer = net.ask(QUESTION, deadline=SHORT)
+    answer = net.ask(QUESTION, node_timeout=SHORT)
     status = stage.check(answer.record)
     assert status.status == "timeout"
     assert "did not answer within" in status.detail

@@ -62,7 +62,7 @@ def environment(folder: Path) -> dict[str, str]:
     (config / "labconfig").mkdir(parents=True)
     disabled = {"@jupyterlab/apputils-extension:announcements": True}
     (config / "labconfig" / "page_config.json").write_text(json.dumps({"disabledExtensions": disabled}))
-    patient = {"knet-jupyter:plugin": {"deadline": 60}}
+    patient = {"knet-jupyter:plugin": {"nodeTimeout": 60}}
     (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(patient))
     MODELS.mkdir(parents=True, exist_ok=True)
     home = folder / "knet"

@@ -35,6 +35,11 @@ def test_every_public_name_is_there() -> None:
         _ = knet.nothing
 
 
+def test_network_has_few_public_methods() -> None:
+    public = [name for name in vars(Network) if not name.startswith("_")]
+    assert len(public) < 15, public
+
+
 def test_without_a_profile_connect_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     monkeypatch.delenv("KNET_PROFILE", raising=False)
@@ -49,7 +54,7 @@ def test_without_a_profile_connect_says_what_to_do(tmp_path: Path, monkeypatch: 
 
 
 def test_a_saved_answer_is_read_from_a_file_or_a_text(net: Network, tmp_path: Path) -> None:
-    answer = net.ask(QUESTION, deadline=PATIENT)
+    answer = net.ask(QUESTION, node_timeout=PATIENT)
     path = tmp_path / "answer.json"
     path.write_text(answer.to_json())
     assert load_answer(path) == load_answer(str(path)) == load_answer(answer.to_json())
@@ -74,8 +79,8 @@ def test_asking_without_a_connection_shares_one(
 
     monkeypatch.setattr("knet.client.network.connect", connect)
     save_profile(replace(profile, name="mine"), default=True)
-    assert knet.ask(QUESTION, deadline=PATIENT).found
-    assert knet.ask(QUESTION, k=1, profile="mine", deadline=PATIENT).verify(embed=False).ok
+    assert knet.ask(QUESTION, node_timeout=PATIENT).found
+    assert knet.ask(QUESTION, k=1, profile="mine", node_timeout=PATIENT).verify(embed=False).ok
     assert len(opened) == 1
     save_profile(replace(profile, name="mine", gateways=["http://127.0.0.1:1"]))
     assert shared.shared_network() is shared.shared_network("mine")
@@ -101,5 +106,5 @@ def test_a_question_that_cannot_be_asked_is_refused_before_anybody_hears_it(net:
 
 def test_the_longest_question_and_the_most_passages_are_answered(net: Network) -> None:
     question = (QUESTION + " " + "dam " * 2000)[:4096]
-    answer = net.ask(question, k=64, deadline=PATIENT)
+    answer = net.ask(question, k=64, node_timeout=PATIENT)
     assert not answer.record.is_partial, [(status.status, status.detail) for status in answer.nodes]

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from knet.search.limits import DEADLINE_SECONDS, MAX_K, MAX_QUESTION, PASSAGES
+from knet.routing.options import MAX_K, MAX_QUESTION, NODE_TIMEOUT, PASSAGES
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "jupyter_ext"
@@ -43,5 +43,5 @@ def test_stale_types_fail_the_check(
 def test_settings_and_form_have_the_limits_of_a_question() -> None:
     settings = json.loads((EXTENSION / "schema" / "plugin.json").read_text())["properties"]
     assert (settings["passages"]["default"], settings["passages"]["maximum"]) == (PASSAGES, MAX_K)
-    assert settings["deadline"]["default"] == DEADLINE_SECONDS
+    assert settings["nodeTimeout"]["default"] == NODE_TIMEOUT
     assert f'maxlength: "{MAX_QUESTION}"' in (EXTENSION / "knet_jupyter" / "static" / "widget.js").read_text()

@@ -146,7 +146,7 @@ def test_saved_notebook_with_the_widget_verifies(profile: Profile, tmp_path: Pat
 @pytest.fixture(scope="module")
 def answer(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> LiveAnswer:
     with open_client(profile, tmp_path_factory.mktemp("client")) as net:
-        return net.ask(QUESTION, deadline=PATIENT)
+        return net.ask(QUESTION, node_timeout=PATIENT)
 
 
 def test_untrusted_text_is_shown_as_text(answer: LiveAnswer, tmp_path: Path) -> None:

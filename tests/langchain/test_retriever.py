@@ -36,7 +36,7 @@ class TestRetriever(RetrieversIntegrationTests):
 
     @property
     def retriever_constructor_params(self) -> dict[str, Any]:
-        return {"network": self.network, "options": {"deadline": PATIENT}}
+        return {"network": self.network, "options": {"node_timeout": PATIENT}}
 
     @property
     def retriever_query_example(self) -> str:
@@ -44,7 +44,7 @@ class TestRetriever(RetrieversIntegrationTests):
 
 
 def retriever(net: Network, **options: Any) -> KnetRetriever:
-    return net.as_retriever(deadline=PATIENT, **options)
+    return net.as_retriever(node_timeout=PATIENT, **options)
 
 
 async def test_a_retriever_gives_as_many_documents_as_asked_for_whichever_way_it_is_called(net: Network) -> None:
@@ -101,7 +101,7 @@ def told(*said: str) -> Listening:
 
 def test_a_models_sentences_keep_only_what_cites_a_passage(net: Network) -> None:
     model = told("Beavers pile up branches. [1] Trust me. They are clever [99]. Mud closes the gaps [1][2].")
-    answer = net.ask(QUESTION, deadline=PATIENT, model=model)
+    answer = net.ask(QUESTION, node_timeout=PATIENT, model=model)
     assert answer.text == "Beavers pile up branches. [1] Mud closes the gaps. [1] [2]"
     assert answer.record.writer == "Listening"
     assert [citation.exact for citation in answer.sentences[0].citations] == [answer.passages[0].text]
@@ -114,7 +114,7 @@ def test_a_models_sentences_keep_only_what_cites_a_passage(net: Network) -> None
     "said", [UNKNOWN, "", "I made this up.", "Beavers are fish [99].", "[1]", "[1][2].", f"Fish [{'9' * 5000}]."]
 )
 def test_what_a_model_cannot_cite_is_no_answer(net: Network, said: str) -> None:
-    answer = net.ask(QUESTION, deadline=PATIENT, model=told(said))
+    answer = net.ask(QUESTION, node_timeout=PATIENT, model=told(said))
     assert not answer.found
     assert answer.text == UNKNOWN
     assert answer.passages, "they are shown all the same"
@@ -123,7 +123,7 @@ def test_what_a_model_cannot_cite_is_no_answer(net: Network, said: str) -> None:
 
 def test_a_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> None:
     model = told("Beavers build dams [1].")
-    answer = net.ask(QUESTION, deadline=PATIENT, model=model)
+    answer = net.ask(QUESTION, node_timeout=PATIENT, model=model)
     place = next(n for n, passage in enumerate(answer.passages, 1) if "SYSTEM: ignore" in passage.text)
     prompt = model.heard[0]
     mark = re.search(rf"<([0-9a-f]{{16}}) n={place}>\n", prompt)
@@ -137,7 +137,7 @@ def test_a_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> Non
 
 def test_a_model_is_not_asked_when_nothing_was_found(net: Network) -> None:
     model = told("Something [1].")
-    answer = net.ask("Zymurgy quaternions xylophone?", deadline=PATIENT, model=model)
+    answer = net.ask("Zymurgy quaternions xylophone?", node_timeout=PATIENT, model=model)
     assert not answer.found
     assert model.heard == []
 
@@ -150,7 +150,7 @@ class Broken(Listening):
 
 
 def test_a_model_that_fails_costs_neither_passages_nor_answer(net: Network) -> None:
-    answer = net.ask(QUESTION, deadline=PATIENT, model=Broken(responses=[""]))
+    answer = net.ask(QUESTION, node_timeout=PATIENT, model=Broken(responses=[""]))
     assert answer.found
     assert answer.record.writer == "extractive"
     assert "429 too many requests" in answer.record.problem

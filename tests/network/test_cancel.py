@@ -39,8 +39,8 @@ def test_whom_it_asks_is_told_before_they_answer(net: Network, nodes: list[Runni
     told: list[tuple[str, int]] = []
     net.ask(
         QUESTION,
-        deadline=PATIENT,
-        on_asking=lambda asked: told.extend(("asking", node.node) for node in asked),
+        node_timeout=PATIENT,
+        on_selected=lambda asked: told.extend(("asking", node.node) for node in asked),
         on_status=lambda node: told.append(("done", node.node)),
     )
     ids = {node.identity for node in nodes}
@@ -64,11 +64,11 @@ def test_a_question_is_withdrawn_while_nodes_hold_their_replies(
     heard: list[NodeStatus] = []
     try:
         with pytest.raises(Cancelled):
-            net.ask(QUESTION, deadline=PATIENT, stop=stop, on_status=heard.append)
+            net.ask(QUESTION, node_timeout=PATIENT, cancel=stop, on_status=heard.append)
     finally:
         release.set()
     assert heard == []
-    assert {node.status for node in net.ask(QUESTION, deadline=PATIENT).nodes} == {"success"}
+    assert {node.status for node in net.ask(QUESTION, node_timeout=PATIENT).nodes} == {"success"}
 
 
 @pytest.mark.parametrize("private", [False, True])
@@ -77,11 +77,11 @@ def test_a_question_withdrawn_before_it_is_asked_reaches_nobody(net: Network, pr
     stop.set()
     asked: list[NodeStatus] = []
     with pytest.raises(Cancelled):
-        net.ask(QUESTION, private=private, stop=stop, on_asking=asked.extend)
+        net.ask(QUESTION, private=private, cancel=stop, on_selected=asked.extend)
     assert asked == []
 
 
 def test_a_stop_that_nobody_uses_changes_nothing(net: Network) -> None:
     for private in (False, True):
-        answer = net.ask(QUESTION, private=private, deadline=PATIENT, stop=threading.Event())
+        answer = net.ask(QUESTION, private=private, node_timeout=PATIENT, cancel=threading.Event())
         assert [node.status for node in answer.nodes] == ["success", "success"]

@@ -35,7 +35,7 @@ def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
 
 def voices(net: Network, **options: object) -> dict[int, set[bool]]:
     """For each node, whether De-DSI had a say in its passages."""
-    answer = net.ask(QUESTION, deadline=PATIENT, ask=0, **options)  # type: ignore[arg-type]
+    answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all", **options)  # type: ignore[arg-type]
     found: dict[int, set[bool]] = {}
     for passage in answer.passages:
         found.setdefault(passage.provenance.node, set()).add("dsi" in passage.scores)
@@ -47,10 +47,10 @@ def test_nobody_waits_for_models_and_the_next_question_has_them(nodes: list[Runn
     with open_client(nodes[0].node.profile, tmp_path) as net:
         wait_for(lambda: voices(net).get(trained) == {True}, "the models arrived")
         assert voices(net).get(plain, {False}) == {False}
-        answer = net.ask(QUESTION, deadline=PATIENT, ask=0)
+        answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all")
         assert all(sum(p.shares.values()) == pytest.approx(p.score, abs=1e-3) for p in answer.passages)
         assert answer.verify(embed=False).ok
-        without = net.ask(QUESTION, deadline=PATIENT, ask=0, retrievers=("dense", "bm25"))
+        without = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all", retrievers=("dense", "bm25"))
         assert all("dsi" not in passage.shares for passage in without.passages)
 
 

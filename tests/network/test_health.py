@@ -53,8 +53,8 @@ def test_a_node_that_answers_says_how_much_it_was_asked(net: Network, node: Runn
     assert (before.sequence, before.problem, before.advice) == (1, "", "")
     assert before.published == node.node.chain.manifests.heads(node.identity)[-1].time
     assert before.searches is not None
-    net.ask(QUESTION, deadline=PATIENT)
-    net.ask(QUESTION, deadline=PATIENT)
+    net.ask(QUESTION, node_timeout=PATIENT)
+    net.ask(QUESTION, node_timeout=PATIENT)
     assert health_of(net, node).searches == before.searches + 2
 
 

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from knet.chain.events import RegistrySnapshot
@@ -23,11 +24,11 @@ from knet.codec import from_json
 from knet.config import Profile
 from knet.content.base import BlockSource
 from knet.records import Answer, NodeEntry
-from knet.routing import directory
-from knet.routing.large import large_directory as crowd
+from knet.routing import follower
+from knet.routing.large import large_directory
 
-from .clients import open_client, own_network
-from .support import RunningNode, start_nodes
+from .clients import open_client, own_network, wait_for
+from .support import WORD_SPACE, RunningNode, WordEmbedder, start_nodes
 
 TOPICS = ["herons", "bridges", "comets", "cheeses", "glaciers", "violins", "lanterns", "otters"]
 FEW = 4
@@ -52,14 +53,14 @@ def nodes(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "WHOLE", FEW)
-    monkeypatch.setattr(crowd, "WHOLE", FEW)
+    monkeypatch.setattr(follower, "MAX_FULL_CARDS", FEW)
+    monkeypatch.setattr(large_directory, "MAX_FULL_CARDS", FEW)
 
 
 def known(network: Network) -> Network:
     """Once every node is known."""
     until = time.monotonic() + 120
-    while network.coverage() != (len(TOPICS), len(TOPICS)):
+    while network.coverage()[:2] != (len(TOPICS), len(TOPICS)):
         assert time.monotonic() < until, network.coverage()
         time.sleep(0.05)
     return network
@@ -71,7 +72,7 @@ def test_a_question_goes_to_whoever_knows_and_the_answer_verifies(
     with open_client(profile, tmp_path) as network:
         known(network)
         for number in (0, 5):
-            answer = network.ask(f"Which fact about {TOPICS[number]} is told?", ask=2)
+            answer = network.ask(f"Which fact about {TOPICS[number]} is told?", max_nodes=2)
             assert answer.found
             assert answer.passages[0].provenance.node == nodes[number].identity
             assert len(answer.nodes) == 2, "the others are not even mentioned"
@@ -93,7 +94,7 @@ def test_a_named_node_is_asked_whatever_the_question_is_about(
 def test_private_questions_are_searched_here(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
     with open_client(profile, tmp_path) as network:
         known(network)
-        answer = network.ask("Which fact about comets is told?", ask=1, private=True)
+        answer = network.ask("Which fact about comets is told?", max_nodes=1, private=True)
         assert [passage.provenance.node for passage in answer.passages][:1] == [nodes[2].identity]
 
 
@@ -101,8 +102,8 @@ def fetched_by_another(profile: Profile, home: Path) -> list[int]:
     """The nodes whose cards a new client of the same home fetches until it knows, and has asked, the network."""
     fetched: list[int] = []
     with open_client(profile, home) as network:
-        glance = network._view._glance_for
-        network._view._glance_for = lambda entry: fetched.append(entry.node) or glance(entry)  # type: ignore[func-returns-value]
+        uncached = network._sources.uncached
+        network._sources.uncached = lambda entry: fetched.append(entry.node) or uncached(entry)  # type: ignore[func-returns-value, method-assign]
         known(network)
         assert network.ask("Which fact about otters is told?").found
     return fetched
@@ -119,9 +120,9 @@ def test_a_client_that_was_stopped_goes_on_from_what_it_kept(
 def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> None:
     """A client that reads ``count`` nodes, tells which, and then hangs."""
     with pytest.MonkeyPatch.context() as patched, open_client(profile, folder) as network:
-        for module in (directory, crowd):
-            patched.setattr(module, "WHOLE", FEW)
-        patched.setattr(crowd, "SAVED_SECONDS", 0.0)
+        for module in (follower, large_directory):
+            patched.setattr(module, "MAX_FULL_CARDS", FEW)
+        patched.setattr(large_directory, "SAVED_SECONDS", 0.0)
         _read_only(network, count)
         while network.coverage()[0] < count:
             time.sleep(0.05)
@@ -131,16 +132,16 @@ def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> 
 
 def _read_only(network: Network, count: int) -> threading.Event:
     """Let the client read so many cards; the others arrive once the event is set."""
-    glance, left, arrive = network._view._glance_for, list(range(count)), threading.Event()
+    uncached, left, arrive = network._sources.uncached, list(range(count)), threading.Event()
 
-    def glance_for(entry: NodeEntry) -> BlockSource:
+    def limited(entry: NodeEntry) -> BlockSource:
         try:
             left.pop()
         except IndexError:
             arrive.wait()
-        return glance(entry)
+        return uncached(entry)
 
-    network._view._glance_for = glance_for
+    network._sources.uncached = limited  # type: ignore[method-assign]
     return arrive
 
 
@@ -178,13 +179,30 @@ def test_a_client_that_still_reads_says_how_much_it_knows(
             listed = knet("nodes", "--json")
             assert f"of {len(TOPICS)} nodes are known so far" in listed.stderr
             problems = [info["problem"] for info in json.loads(listed.stdout)]
-            assert (len(problems), problems.count(crowd.UNREAD)) == (len(TOPICS), len(TOPICS) - FEW)
+            assert (len(problems), problems.count(large_directory.UNREAD)) == (len(TOPICS), len(TOPICS) - FEW)
         finally:
             arrive.set()
         known(network)
         asked = knet("ask", "Which fact about herons is told?", "--json")
         assert "coverage" not in json.loads(asked.stdout)
         assert "known so far" not in asked.stderr + knet("nodes").stderr
+
+
+def test_nodes_of_a_space_that_the_profile_does_not_allow_are_reported(devnet: Profile, tmp_path: Path) -> None:
+    own = own_network(devnet, "foreign")
+    foreign = WordEmbedder(replace(WORD_SPACE, model="test/foreign"))
+    herons = {"herons.md": "One fact about herons is told here."}
+    with (
+        start_nodes(tmp_path / "own", own, [{"comets.md": "One fact about comets is told here."}]) as nodes,
+        start_nodes(tmp_path / "foreign", own, [herons] * FEW, embedder=foreign) as strangers,
+        open_client(own, tmp_path / "client") as network,
+    ):
+        wait_for(lambda: network.coverage().known == 1 + FEW, "every node is known")
+        answer = network.ask("Which fact about herons is told?", max_nodes="all")
+        statuses = {status.node: status.status for status in answer.nodes}
+        assert statuses == {nodes[0].identity: "success"} | dict.fromkeys(
+            (each.identity for each in strangers), "error"
+        )
 
 
 def knet(*arguments: str) -> Result:

@@ -43,7 +43,7 @@ def net(nodes: list[RunningNode], tmp_path: Path) -> Iterator[Network]:
 
 
 def ask(net: Network, question: str = QUESTION, **options: object) -> LiveAnswer:
-    return net.ask(question, deadline=PATIENT, **options)  # type: ignore[arg-type]
+    return net.ask(question, node_timeout=PATIENT, **options)  # type: ignore[arg-type]
 
 
 def spans(answer: Answer | LiveAnswer) -> list[tuple[int, str, int, int, float]]:

@@ -55,7 +55,7 @@ def cut(line: Impostor) -> None:
 
 def rate_down(net: Network, text: str) -> None:
     """Ask, and rate the passage that says this."""
-    answer = net.ask(QUESTION, deadline=PATIENT)
+    answer = net.ask(QUESTION, node_timeout=PATIENT)
     answer.rate(-1, passage=next(n for n, passage in enumerate(answer.passages, 1) if passage.text == text))
 
 
@@ -63,27 +63,27 @@ def test_a_wrong_passage_that_is_rated_down_sinks(nodes: list[RunningNode], prof
     right, wrong = nodes
     wrong_text, right_text = WRONG["tower.md"], RIGHT["tower.md"]
     with open_client(profile, tmp_path) as net:
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         assert answer.passages[0].text == wrong_text, "it says more of what the question says"
         for _ in range(4):
             rate_down(net, wrong_text)
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         answer.rate(1, passage=next(n for n, p in enumerate(answer.passages, 1) if p.text == right_text))
-        assert len(net.pending_ratings()) == 5
-        assert len(net.flush_ratings()) == 1, "one transaction carries them all"
-        assert net.pending_ratings() == []
+        assert len(net.ratings.pending()) == 5
+        assert len(net.ratings.flush()) == 1, "one transaction carries them all"
+        assert net.ratings.pending() == []
         rated = {info.node: info for info in net.nodes()}
         assert (rated[wrong.identity].ratings, rated[right.identity].ratings) == (4, 1)
         assert rated[wrong.identity].reliability == pytest.approx(1 / 6)
         assert rated[right.identity].reliability == pytest.approx(2 / 3)
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         assert answer.passages[0].text == right_text
         assert answer.sentences[0].text == right_text
         assert {p.reliability.count for p in answer.passages if p.provenance.node == wrong.identity} == {4}
-        chosen = net.ask(QUESTION, deadline=PATIENT, min_reliability=0.5)
+        chosen = net.ask(QUESTION, node_timeout=PATIENT, min_reliability=0.5)
         assert {passage.provenance.node for passage in chosen.passages} == {right.identity}
     with open_client(profile, tmp_path / "another") as other:
-        answer = other.ask(QUESTION, deadline=PATIENT)
+        answer = other.ask(QUESTION, node_timeout=PATIENT)
         assert answer.passages[0].text == right_text, "everybody profits"
 
 
@@ -93,14 +93,14 @@ def test_ratings_wait_for_the_chain_and_survive_the_client(profile: Profile, lin
         rate_down(net, WRONG["tower.md"])
         cut(line)
         with pytest.raises(ChainUnreachable):
-            net.flush_ratings()
+            net.ratings.flush()
     with open_client(profile, tmp_path, signer=key) as net:
-        assert [rating.value for rating in net.pending_ratings()] == [-100]
+        assert [rating.value for rating in net.ratings.pending()] == [-100]
         with pytest.raises(ChainUnreachable):
-            net.flush_ratings()
+            net.ratings.flush()
         line.behave = honest
-        assert len(net.flush_ratings()) == 1
-        assert net.pending_ratings() == []
+        assert len(net.ratings.flush()) == 1
+        assert net.ratings.pending() == []
         assert sum(info.ratings for info in net.nodes()) == 1
 
 
@@ -112,8 +112,8 @@ def test_ratings_that_would_be_punished_do_not_hold_up_the_others(
         rate_down(net, WRONG["tower.md"])
         rate_down(net, RIGHT["tower.md"])
         with pytest.raises(TransactionFailed, match=r"1 ratings were refused and dropped: .*would rate itself"):
-            net.flush_ratings()
-        assert net.pending_ratings() == []
+            net.ratings.flush()
+        assert net.ratings.pending() == []
         assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
 
 
@@ -124,11 +124,11 @@ def test_who_goes_on_asking_keeps_the_promise_behind_its_ratings(
     monkeypatch.setattr("knet.rating.responder.LOOK_SECONDS", 0.0)
     with open_client(profile, tmp_path) as net:
         rate_down(net, WRONG["tower.md"])
-        net.flush_ratings()
+        net.ratings.flush()
         chain, doubter = EvmChain(profile.rpc, profile.deployment), funded_key(profile)
         (batch,) = chain.reliability.batches(net.address)
         chain.reliability.challenge_availability(doubter, batch, 0)
-        net.ask(QUESTION, deadline=PATIENT)
+        net.ask(QUESTION, node_timeout=PATIENT)
         wait_for(lambda: chain.reliability.open_challenges(net.address) == [], "the leaf is revealed")
         assert [(number, proof.index) for _, number, proof in chain.reliability.responses_to(doubter.address)] == [
             (batch.number, 0)
@@ -145,10 +145,10 @@ def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(
         rate_down(net, RIGHT["tower.md"])
         EvmChain(profile.rpc, profile.deployment).set_wallet(wrong.node.signer, wrong.identity, new_key())
         with pytest.raises(TransactionFailed, match="was never known to sign for"):
-            net.flush_ratings()
-        assert net.flush_ratings() == []
+            net.ratings.flush()
+        assert net.ratings.flush() == []
         assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         status = status_of(answer.nodes, wrong.identity)
         assert status.status == "unverified", "it signs with a key that is no longer its wallet"
         assert "not by the node's wallet" in status.detail
@@ -160,10 +160,10 @@ def test_a_node_that_was_rated_before_cannot_escape_by_changing_its_key(
     _, wrong = nodes
     with open_client(profile, tmp_path) as net:
         rate_down(net, WRONG["tower.md"])
-        net.flush_ratings()
+        net.ratings.flush()
         rate_down(net, WRONG["tower.md"])
         EvmChain(profile.rpc, profile.deployment).set_wallet(wrong.node.signer, wrong.identity, new_key())
-        net.flush_ratings()
+        net.ratings.flush()
         assert {info.ratings for info in net.nodes() if info.node == wrong.identity} == {2}
 
 
@@ -171,16 +171,16 @@ def test_a_client_goes_on_without_the_chain(
     nodes: list[RunningNode], profile: Profile, line: Impostor, tmp_path: Path
 ) -> None:
     with open_client(profile, tmp_path) as net:
-        before = net.ask(QUESTION, deadline=PATIENT)
+        before = net.ask(QUESTION, node_timeout=PATIENT)
         cut(line)
         for _ in range(2):
-            answer = net.ask(QUESTION, deadline=PATIENT)
+            answer = net.ask(QUESTION, node_timeout=PATIENT)
             assert [p.text for p in answer.passages] == [p.text for p in before.passages]
         assert answer.verify().failed == []
         with pytest.raises(ChainUnreachable, match="does not answer"):
             net.nodes()
     with open_client(profile, tmp_path) as net:
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         assert answer.found, "a new process begins with what the last one knew"
         for node in nodes:
             assert status_of(answer.nodes, node.identity).status == "success"
@@ -195,7 +195,7 @@ def test_a_client_that_never_reached_the_chain_says_what_to_do(
             with pytest.raises(ChainUnreachable, match="Check the network's RPC URL"):
                 net.ask(QUESTION)
         line.behave = honest
-        assert net.ask(QUESTION, deadline=PATIENT).found, "and works as soon as it is there"
+        assert net.ask(QUESTION, node_timeout=PATIENT).found, "and works as soon as it is there"
 
 
 def test_a_network_without_nodes_says_so(devnet: Profile, tmp_path: Path) -> None:

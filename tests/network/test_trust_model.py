@@ -36,31 +36,31 @@ def test_what_other_sources_contradict_sinks_without_anybody_rating(nodes: list[
     right, also, liar, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
         for _ in range(5):
-            net.ask(QUESTION, deadline=PATIENT)
-            net.settle()
-        seen = {node: net.trusted(node) for node in (right, also, liar, other)}
+            net.ask(QUESTION, node_timeout=PATIENT)
+            net.trust.finish_learning()
+        seen = {node: net.trust.of(node) for node in (right, also, liar, other)}
         assert seen[right].agreed.mean > 0.7 < seen[also].agreed.mean
         assert seen[liar].agreed.mean < 0.3
         assert seen[other].agreed.count == 0, "who said nothing on it is neither raised nor lowered"
         assert all(each.on_chain.count == 0 for each in seen.values())
-        answer = net.ask(QUESTION, deadline=PATIENT)
+        answer = net.ask(QUESTION, node_timeout=PATIENT)
         assert "330" in answer.sentences[0].text
         assert LIE not in [passage.text for passage in answer.passages[:2]]
         assert "on chain 0.50" in next(status.why for status in answer.nodes if status.node == liar)
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        assert net.trusted(liar).agreed.mean < 0.3, "learnt once, known after a restart"
+        assert net.trust.of(liar).agreed.mean < 0.3, "learnt once, known after a restart"
 
 
 def test_whom_it_was_of_use_to_ask_is_asked_first(nodes: list[RunningNode], tmp_path: Path) -> None:
     *_, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
         for _ in range(4):
-            net.ask("Which ferries cross the lake in winter?", deadline=PATIENT, nodes=[other, nodes[0].identity])
-        net.settle()
-        assert net.trusted(other).usefulness.mean > 0.7
-        assert net.trusted(nodes[0].identity).usefulness.mean < 0.5
-        points = {each.node: each.usefulness for each in net.histories()}
-        assert points[other][-1].mean == pytest.approx(net.trusted(other).usefulness.mean)
+            net.ask("Which ferries cross the lake in winter?", node_timeout=PATIENT, nodes=[other, nodes[0].identity])
+        net.trust.finish_learning()
+        assert net.trust.of(other).usefulness.mean > 0.7
+        assert net.trust.of(nodes[0].identity).usefulness.mean < 0.5
+        points = {each.node: each.usefulness for each in net.trust.history()}
+        assert points[other][-1].mean == pytest.approx(net.trust.of(other).usefulness.mean)
 
 
 def test_what_a_node_is_of_use_for_is_learnt_by_question(nodes: list[RunningNode], tmp_path: Path) -> None:
@@ -68,53 +68,53 @@ def test_what_a_node_is_of_use_for_is_learnt_by_question(nodes: list[RunningNode
     height, ferries = "How tall is the tower of iron?", "Which ferries cross the lake in winter?"
 
     def expected(question: str) -> dict[int, float]:
-        return net._standings.expected({cid_of(WORD_SPACE): WordEmbedder().encode([question])[0]})
+        return net._trust_model.expected({cid_of(WORD_SPACE): WordEmbedder().encode([question])[0]})
 
     with open_client(nodes[0].node.profile, tmp_path) as net:
         assert expected(height) == {}, "nothing was asked yet"
         for _ in range(10):
             for question in (height, ferries):
-                net.ask(question, deadline=PATIENT, nodes=[right, other])
-        net.settle()
+                net.ask(question, node_timeout=PATIENT, nodes=[right, other])
+        net.trust.finish_learning()
         assert expected(height)[right] > expected(height)[other]
         assert expected(ferries)[other] > expected(ferries)[right]
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        net.ask(height, deadline=PATIENT, nodes=[right, other])
-        net.settle()
+        net.ask(height, node_timeout=PATIENT, nodes=[right, other])
+        net.trust.finish_learning()
         assert expected(ferries)[other] > expected(ferries)[right], "learnt once, known after a restart"
 
 
 def test_ratings_reach_the_history_with_their_batch(nodes: list[RunningNode], tmp_path: Path) -> None:
     right = nodes[0].identity
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        net.ask(QUESTION, deadline=PATIENT, nodes=[right]).rate(1)
-        sent = net.flush_ratings()
-        history = {each.node: each.reliability for each in net.histories()}
+        net.ask(QUESTION, node_timeout=PATIENT, nodes=[right]).rate(1)
+        sent = net.ratings.flush()
+        history = {each.node: each.reliability for each in net.trust.history()}
         assert [(point.transaction, point.rater, point.ratings) for point in history[right]] == [
             (sent[0], net.address, 1)
         ]
-        people = net.people()
+        people = net.trust.people()
         assert [person.owns for person in people] == [[right]]
-        assert "you trust the owner of" in net.trusted(right).why
-        assert "no account that you trust has rated" in net.trusted(nodes[2].identity).why
+        assert "you trust the owner of" in net.trust.of(right).why
+        assert "no account that you trust has rated" in net.trust.of(nodes[2].identity).why
 
 
 def test_a_probe_tells_who_was_right(nodes: list[RunningNode], tmp_path: Path) -> None:
     right, also, liar, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        judged = net.probe(Probe(question=QUESTION, answers=["330 metres"]), rate=True)
+        judged = net.trust.probe(Probe(question=QUESTION, answers=["330 metres"]), rate=True)
         assert judged.outcomes == {right: 1.0, also: 1.0, liar: -1.0}
-        assert {rating.receipt.receipt.node: rating.value for rating in net.pending_ratings()} == {
+        assert {rating.receipt.receipt.node: rating.value for rating in net.ratings.pending()} == {
             right: 100, also: 100, liar: -100,
         }  # fmt: skip
-        net.flush_ratings()
+        net.ratings.flush()
         rated = {info.node: info.reliability for info in net.nodes()}
         assert rated[right] > rated[other] > rated[liar]
 
 
 def test_a_node_that_is_not_there_is_named(nodes: list[RunningNode], tmp_path: Path) -> None:
     with open_client(nodes[0].node.profile, tmp_path) as net, pytest.raises(NotRegistered, match="no node 99"):
-        net.trusted(99)
+        net.trust.of(99)
 
 
 def test_the_same_from_the_command_line(

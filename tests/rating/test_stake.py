@@ -37,23 +37,23 @@ def gas_spent(chain: EvmChain, account: str, since: int) -> int:
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_the_estimate_covers_what_is_spent_and_not_much_more(net: Network, nodes: int) -> None:
     assert isinstance(net.chain, EvmChain)
-    assert net.rating_cost().ratings == 0
-    answer = net.ask("What is described on this page?", ask=0, k=8, deadline=PATIENT)
+    assert net.ratings.cost().ratings == 0
+    answer = net.ask("What is described on this page?", max_nodes="all", k=8, node_timeout=PATIENT)
     for number in range(1, nodes + 1):
         net.rate(answer, 1.0, passage=number)
-    cost = net.rating_cost()
+    cost = net.ratings.cost()
     assert (cost.ratings, cost.nodes, cost.bonded, cost.bond) == (nodes, nodes, 0, MIN_BOND)
     assert cost.fee == cost.gas * net.chain.gas_price()
     before = net.chain.block_number()
-    net.flush_ratings()
+    net.ratings.flush()
     spent = gas_spent(net.chain, net.address, before)
     assert spent <= cost.gas <= 1.5 * spent
 
 
 def test_a_bond_that_is_there_is_not_asked_for_again(net: Network) -> None:
-    answer = net.ask("What is described on this page?", ask=0, deadline=PATIENT)
+    answer = net.ask("What is described on this page?", max_nodes="all", node_timeout=PATIENT)
     net.rate(answer, 1.0, passage=1)
-    net.flush_ratings()
-    net.rate(net.ask("Which harp is described?", ask=0, deadline=PATIENT), 1.0, passage=1)
-    cost = net.rating_cost()
+    net.ratings.flush()
+    net.rate(net.ask("Which harp is described?", max_nodes="all", node_timeout=PATIENT), 1.0, passage=1)
+    cost = net.ratings.cost()
     assert (cost.bonded, cost.bond) == (MIN_BOND, 0)

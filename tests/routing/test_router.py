@@ -11,7 +11,8 @@ from knet.index.card_format import read_places, read_spreads
 from knet.routing.card_index import CardIndex
 from knet.routing.features import FEATURES, probabilities
 from knet.routing.node_view import NodeView
-from knet.routing.router import FEWEST, MOST, Route, cutoff, route
+from knet.routing.query import Query, Route
+from knet.routing.router import FEWEST, MOST, cutoff, route
 from tests.search.support import SPACE, Owner, embed
 
 SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "Nobody in Prague slept."]
@@ -20,6 +21,7 @@ OTHERS = ["Ships carry grain.", "Wool is spun in winter."]
 QUESTION = "Was a comet with a tail seen from Prague in 1577?"
 VIEWS = [Owner(1, SCATTERED).view, Owner(2, TOGETHER).view, Owner(3, OTHERS).view]
 VECTORS = {cid_of(SPACE): embed(QUESTION)}
+QUERY = Query(QUESTION, VECTORS)
 
 
 def older(view: NodeView) -> NodeView:
@@ -29,7 +31,7 @@ def older(view: NodeView) -> NodeView:
 
 
 def test_whoever_says_it_in_one_place_is_asked_first() -> None:
-    routes = route(QUESTION, VECTORS, VIEWS)
+    routes = route(QUERY, VIEWS)
     assert [each.node for each in routes] == [2, 1, 3]
     assert routes[0].evidence["joint"] > routes[1].evidence["joint"] > routes[2].evidence["joint"]
     assert set(FEATURES) < routes[0].evidence.keys()
@@ -37,23 +39,23 @@ def test_whoever_says_it_in_one_place_is_asked_first() -> None:
 
 
 def test_cards_of_earlier_versions_are_routed_to_as_well() -> None:
-    routes = route(QUESTION, VECTORS, [older(view) for view in VIEWS])
+    routes = route(QUERY, [older(view) for view in VIEWS])
     assert routes[-1].node == 3
 
 
 def test_nodes_of_a_space_without_an_embedder_go_by_words_alone() -> None:
-    routes = route(QUESTION, {}, VIEWS)
+    routes = route(Query(QUESTION, {}), VIEWS)
     assert [each.node for each in routes] == [2, 1, 3]
     assert all(each.evidence["topic"] == -1.0 for each in routes)
 
 
 def test_no_nodes_no_routes() -> None:
-    assert route(QUESTION, VECTORS, []) == []
-    assert route("?!", VECTORS, VIEWS)
+    assert route(QUERY, []) == []
+    assert route(Query("?!", VECTORS), VIEWS)
 
 
 def test_as_many_are_asked_as_matter() -> None:
-    first = route(QUESTION, VECTORS, VIEWS)[0]
+    first = route(QUERY, VIEWS)[0]
 
     def routes(*probabilities: float) -> list[Route]:
         return [msgspec.structs.replace(first, evidence={"chance": chance}) for chance in probabilities]
@@ -65,7 +67,7 @@ def test_as_many_are_asked_as_matter() -> None:
 
 
 def test_places_tell_which_centroid_holds_a_term() -> None:
-    seen = CardIndex(VIEWS).look([], VECTORS)
+    seen = CardIndex(VIEWS).card_features([], VECTORS)
     assert seen.df.shape == (3, 0)
     held = {bin(int(mask)).count("1") for mask in read_places(VIEWS[0].card)}
     assert held == {1, 2}, "each chunk is a centroid of its own here; 'was' is in two of them"

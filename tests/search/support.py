@@ -35,7 +35,7 @@ def embed(text: str) -> Vectors:
 class Owner:
     """A node that holds the given texts and answers honestly; tests change what it says."""
 
-    def __init__(self, node: int, texts: Sequence[str]) -> None:
+    def __init__(self, node: int, texts: Sequence[str], space: Space = SPACE) -> None:
         self.key: Signer = new_key()
         self.store = MemoryStore()
         self.node = node
@@ -48,13 +48,13 @@ class Owner:
                 Chunk(document=document, start=0, end=len(text), text=text, vector=encode_vector(embed(text)))
             )
         batch = Batch(np.array([embed(text) for text in texts]), texts)
-        card = make_card(SPACE, [batch], title=f"node {node}", documents=len(texts))
+        card = make_card(space, [batch], title=f"node {node}", documents=len(texts))
         manifest = Manifest(
             node=node,
             sequence=1,
             previous=None,
-            space=put_record(self.store, SPACE),
-            shards=write_shards(self.store, SPACE, chunks),
+            space=put_record(self.store, space),
+            shards=write_shards(self.store, space, chunks),
             card=put_record(self.store, card),
             documents=len(texts),
             chunks=len(texts),
@@ -69,7 +69,7 @@ class Owner:
             endpoint="http://127.0.0.1:1",
             head=Head(manifest=self.head, sequence=1, block=1, time=int(time.time()), transaction="0x"),
         )
-        self.view = NodeView(entry, manifest, card, SPACE)
+        self.view = NodeView(entry, manifest, card, space)
 
     def reply(self, request: SearchRequest, *, key: Signer | None = None, **changes: object) -> SearchReply:
         """What the node's service would answer; ``changes`` override receipt fields."""

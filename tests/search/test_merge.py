@@ -5,15 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knet.codec import cid_of
 from knet.index.lexical import tokens
 from knet.records import Reputation
+from knet.routing.options import Options
+from knet.routing.query import Query, Selection
 from knet.routing.router import pooled_statistics
-from knet.search.merge import RankedPassage, merge
+from knet.search.merge import NO_FEATURES, NO_FEEDBACK, Features, Feedback, RankedPassage, merge
 from knet.search.verify_reply import ReplayGuard, VerifiedHit, verify_reply
 from knet.trust.reliability import passage_key
 
-from .support import SPACE, Owner, embed, question_for, request_for
+from .support import Owner, embed, question_for, request_for
 
 QUESTION = "Which bird sings at night?"
 TEXTS = ["The nightingale sings at night.", "Sparrows chirp at dawn.", "A bird in the hand."]
@@ -41,12 +42,13 @@ def merged(
     found: list[VerifiedHit],
     reputations: dict[int, Reputation] | None = None,
     k: int = 5,
-    verdicts: dict[bytes, Reputation] | None = None,
+    feedback: Feedback = NO_FEEDBACK,
+    features: Features = NO_FEATURES,
 ) -> list[RankedPassage]:
-    views = [owner.view for owner in OWNERS]
-    statistics = pooled_statistics(views, tokens(QUESTION))
-    spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
-    return merge(QUESTION, found, spaces, statistics, reputations or {}, k=k, verdicts=verdicts or {})
+    views = {owner.node: owner.view for owner in OWNERS}
+    statistics = pooled_statistics(views.values(), tokens(QUESTION))
+    selection = Selection([], 0, views, reputations or {}, statistics)
+    return merge(Query(QUESTION, {}, Options(k=k)), found, selection, feedback, features)
 
 
 @given(st.permutations(HITS))
@@ -84,8 +86,8 @@ def test_the_order_of_arrival_does_not_matter_where_nodes_have_names() -> None:
 
 def test_ones_own_verdict_on_a_passage_stays_with_it_whoever_says_it() -> None:
     first = merged(HITS)[0].checked.hit.text
-    verdicts = {passage_key(tokens(first)): Reputation(negative=1, count=1)}
-    texts = [r.checked.hit.text for r in merged(HITS, k=9, verdicts=verdicts)]
+    ratings = {passage_key(tokens(first)): Reputation(negative=1, count=1)}
+    texts = [r.checked.hit.text for r in merged(HITS, k=9, feedback=Feedback(ratings))]
     assert texts[0] != first
     assert first in texts, "it sinks; it is not hidden"
 
@@ -152,10 +154,8 @@ def test_a_reranker_decides_among_the_best() -> None:
     from knet.search.rerank import rerank_columns
 
     views = {owner.node: owner.view for owner in OWNERS}
-    closer = rerank_columns(views, {}, None, lambda question, texts: [float("Bats" in text) for text in texts])
-    statistics = pooled_statistics(views.values(), tokens(QUESTION))
-    spaces = dict.fromkeys(views, cid_of(SPACE))
-    found = merge(QUESTION, HITS, spaces, statistics, {}, k=9, closer=closer)
+    rerank = rerank_columns(views, {}, None, lambda question, texts: [float("Bats" in text) for text in texts])
+    found = merged(HITS, k=9, features=Features(rerank=rerank))
     assert found[0].checked.hit.text == "Bats fly at night."
     assert found[0].scores["rerank"] == 1.0
 
@@ -163,9 +163,6 @@ def test_a_reranker_decides_among_the_best() -> None:
 def test_a_passage_known_to_answer_the_question_comes_first() -> None:
     text = "Owls hunt mice by ear."
     known = {passage_key(tokens(text)): ["Which bird sings at night and hunts?"]}
-    views = [owner.view for owner in OWNERS]
-    statistics = pooled_statistics(views, tokens(QUESTION))
-    spaces = dict.fromkeys(range(1, 9), cid_of(SPACE))
-    before = [r.checked.hit.text for r in merge(QUESTION, HITS, spaces, statistics, {}, k=9)]
-    after = [r.checked.hit.text for r in merge(QUESTION, HITS, spaces, statistics, {}, k=9, known=known)]
+    before = [r.checked.hit.text for r in merged(HITS, k=9)]
+    after = [r.checked.hit.text for r in merged(HITS, k=9, feedback=Feedback(answered=known))]
     assert after.index(text) < before.index(text)

@@ -112,7 +112,7 @@ def _tour(net: Network, started: float) -> dict[str, object]:
     first_answer, answers, verified, valid = 0.0, 0, 0, 0
     misled = QUESTIONS[0]  # the last question with a falsified passage in its answer
     for question in QUESTIONS:
-        answer = net.ask(question, ask=0)
+        answer = net.ask(question, max_nodes="all")
         first_answer = first_answer or time.perf_counter() - started
         _show_answer(question, answer)
         answers += answer.found
@@ -124,11 +124,11 @@ def _tour(net: Network, started: float) -> dict[str, object]:
             misled = misled if reader.is_true(answer) else question
             for node, value in reader.ratings(answer).items():
                 net.rate(answer, value, passage=node)
-    out.print(f"\nRating {len(net.pending_ratings())} receipts, each against the installed documentation ...")
-    for transaction in net.flush_ratings():
+    out.print(f"\nRating {len(net.ratings.pending())} receipts, each against the installed documentation ...")
+    for transaction in net.ratings.flush():
         out.print(f"  on chain in transaction {transaction}")
     _show_nodes("After the ratings", net.nodes(), before)
-    again = net.ask(misled, ask=0)
+    again = net.ask(misled, max_nodes="all")
     out.print("\nA wrongly answered question again, with the new reliability on chain:")
     _show_answer(misled, again)
     return {

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from knet.errors import ConfigError
 from knet.records import Record
-from knet.search.limits import PASSAGES
+from knet.routing.options import PASSAGES, MaxNodes, parse_max_nodes
 
 COMMANDS = {
     "nodes": "list the network's nodes with their reliability",
@@ -38,7 +38,7 @@ class Question(Record, frozen=True):
 
     text: str
     k: int
-    nodes: int
+    max_nodes: MaxNodes
     node: list[int]
     private: bool
     profile: str | None
@@ -47,7 +47,7 @@ class Question(Record, frozen=True):
     @property
     def asking(self) -> dict[str, Any]:
         """The options of `Network.ask`."""
-        return {"k": self.k, "ask": self.nodes, "nodes": self.node, "private": self.private}
+        return {"k": self.k, "max_nodes": self.max_nodes, "nodes": self.node, "private": self.private}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,13 +61,24 @@ def _variable(text: str) -> str:
     return text
 
 
+def _max_nodes(text: str) -> MaxNodes:
+    try:
+        return parse_max_nodes(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="%knet", add_help=False, allow_abbrev=False)
     parser.add_argument(
         "-k", "--passages", dest="k", type=int, default=PASSAGES, metavar="N", help="passages to return"
     )
     parser.add_argument(
-        "--nodes", type=int, metavar="N", help="nodes to ask at most, else as many as matter; 0 asks all of them"
+        "--max-nodes",
+        type=_max_nodes,
+        default="auto",
+        metavar="auto|all|N",
+        help="nodes to ask at most; auto: as many as are likely to matter",
     )
     parser.add_argument(
         "--node", type=int, action="append", default=[], metavar="ID", help="ask only this node (repeatable)"

@@ -81,7 +81,7 @@ class KnetMagics(Magics):
             case "rate":
                 print(rated(self._answer().rate(command.value, passage=command.passage)))
             case "flush":
-                sent = self._network().flush_ratings()
+                sent = self._network().ratings.flush()
                 print(f"on chain in {', '.join(sent)}" if sent else "there are no ratings to put on chain")
             case "verify":
                 return self._verify()

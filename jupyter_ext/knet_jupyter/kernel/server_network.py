@@ -24,7 +24,7 @@ from knet.codec import from_json, read_json, to_json
 from knet.config import Profile, home, load_profile
 from knet.errors import Cancelled, KnetError, TransportError
 from knet.records import Answer, Rating, Record
-from knet.search.limits import OnAsking, OnStatus
+from knet.routing.options import OnSelected, OnStatus
 
 from ..protocol import FOLDER_VARIABLE, HOME_FILE, SOCKET_FILE, AskEvent, ConnectionState
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 SENT_OPTIONS = {
     "k",
-    "ask",
+    "max_nodes",
     "nodes",
     "private",
     "min_reliability",
-    "deadline",
+    "node_timeout",
 }  # the options of `Network.ask` that JSON can hold
 
 T = TypeVar("T")
@@ -63,6 +63,7 @@ class ServerNetwork:
     def __init__(self, path: Path, profile: str) -> None:
         self._path = path
         self._profile = profile
+        self.ratings = ServerRatings(self)
 
     @property
     def profile(self) -> Profile:
@@ -75,21 +76,21 @@ class ServerNetwork:
         question: str,
         *,
         on_status: OnStatus | None = None,
-        on_asking: OnAsking | None = None,
+        on_selected: OnSelected | None = None,
         **options: Any,
     ) -> LiveAnswer:
         """Ask as `Network.ask`. Interrupting the kernel cancels the question on the server."""
         sent = {name: value for name, value in options.items() if value is not None}
         if not sent.keys() <= SENT_OPTIONS:
-            return self._own().ask(question, on_status=on_status, on_asking=on_asking, **options)
+            return self._own().ask(question, on_status=on_status, on_selected=on_selected, **options)
         phases: dict[str, str] = {}
         for event in self._events({"question": question, "profile": self._profile, **sent}):
             match event:
                 case AskEvent(event="phase", phase=part) if part is not None and phases.get(part.title) != part.phase:
                     phases[part.title] = part.phase
                     print(f"knet: {part.title}: {part.phase}", file=sys.stderr, flush=True)
-                case AskEvent(event="asking", nodes=nodes) if on_asking is not None:
-                    on_asking(nodes or [])
+                case AskEvent(event="asking", nodes=nodes) if on_selected is not None:
+                    on_selected(nodes or [])
                 case AskEvent(event="node", node=node) if on_status is not None and node is not None:
                     on_status(node)
                 case AskEvent(event="answer", answer=answer) if answer is not None:
@@ -113,10 +114,6 @@ class ServerNetwork:
             return self._own().rate(_record(answer), value, passage=passage, model=model)
         body = {"answer": _record(answer), "value": value, "passage": passage, "profile": self._profile}
         return self._call("ratings", _Rated, body).rated
-
-    def flush_ratings(self, *, bond: int = 0) -> list[str]:
-        """As `Network.flush_ratings`."""
-        return self._call("ratings/flush", _Sent, {"bond": str(bond), "profile": self._profile}).transactions
 
     def nodes(self) -> list[NodeInfo]:
         """List the nodes as `Network.nodes`."""
@@ -155,6 +152,18 @@ class ServerNetwork:
             raise TransportError(f"The Jupyter server does not answer: {detail}", hint="Restart the kernel.") from error
         finally:
             connection.close()
+
+
+class ServerRatings:
+    """Ratings that wait on the server, as ``net.ratings``."""
+
+    def __init__(self, network: ServerNetwork) -> None:
+        self._network = network
+
+    def flush(self, *, bond: int = 0) -> list[str]:
+        """Flush as `knet.client.ratings.QueuedRatings.flush`."""
+        body = {"bond": str(bond), "profile": self._network._profile}
+        return self._network._call("ratings/flush", _Sent, body).transactions
 
 
 class _Rated(Record, frozen=True):

@@ -66,8 +66,8 @@ class Overview(Record, frozen=True):
 
 def overview(network: Network) -> Overview:
     """Build the overview from the chain's events and the cards. Raises ChainUnreachable."""
-    histories = network.histories()
-    trusted = {each.node: each for each in network.everybody_trusted()}
+    histories = network.trust.history()
+    trusted = {each.node: each for each in network.trust.all()}
     return Overview(
         maps=topic_maps(network.views()),
         history={each.node: each.reliability[-MAX_BATCHES:] for each in histories if each.reliability},

@@ -8,7 +8,7 @@ type Options = typeof ASK_DEFAULTS;
 export function askingCell(asked: Required<AskRequest>): string {
   const options = (Object.keys(ASK_DEFAULTS) as (keyof Options)[])
     .filter(name => name !== 'profile')
-    .filter(name => String(asked[name]) !== String(ASK_DEFAULTS[name]) && !(name === 'ask' && asked.nodes.length))
+    .filter(name => String(asked[name]) !== String(ASK_DEFAULTS[name]) && !(name === 'max_nodes' && asked.nodes.length))
     .map(name => `${name}=${python(asked[name])}`);
   const parts = [quoted(asked.question), `profile=${quoted(asked.profile)}`, ...options];
   return `import knet\n\nknet.ask(\n${parts.map(part => `    ${part},\n`).join('')})`;
@@ -23,5 +23,5 @@ function quoted(text: string): string {
 }
 
 function python(value: Options[keyof Options]): string {
-  return value === true ? 'True' : value === false ? 'False' : value === null ? 'None' : JSON.stringify(value);
+  return value === true ? 'True' : value === false ? 'False' : JSON.stringify(value);
 }

@@ -27,8 +27,8 @@ export interface IAnswered {
 
 export interface IOptions {
   k: number;
-  ask: number | null; // null: as many as matter
-  deadline: number;
+  max_nodes: number | 'auto' | 'all'; // auto: as many as are likely to matter
+  node_timeout: number;
 }
 
 export interface IKnet {

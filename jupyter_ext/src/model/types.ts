@@ -13,11 +13,11 @@ export const DEMO = 'demo';
 export const ASK_DEFAULTS: Omit<Required<AskRequest>, 'question'> = {
   profile: '',
   k: 8,
-  ask: null,
+  max_nodes: 'auto',
   nodes: [],
   private: false,
   min_reliability: 0.0,
-  deadline: 2.0
+  node_timeout: 2.0
 };
 
 export interface Answer {
@@ -57,11 +57,11 @@ export interface AskRequest {
   question: string;
   profile?: string;
   k?: number;
-  ask?: number | null;
+  max_nodes?: number | 'all' | 'auto';
   nodes?: number[];
   private?: boolean;
   min_reliability?: number;
-  deadline?: number;
+  node_timeout?: number;
 }
 
 export interface Check {

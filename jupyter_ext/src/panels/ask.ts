@@ -93,17 +93,17 @@ export class AskPanel extends Widget {
     }
     this.welcome.node.hidden = true;
     this.progress.start();
-    const { k, ask, deadline } = this.knet.options;
+    const { k, max_nodes, node_timeout } = this.knet.options;
     const { nodes, min_reliability } = filters;
     const asked: Required<AskRequest> = {
       question,
       profile,
       k,
-      ask: nodes.length ? 0 : ask,
+      max_nodes: nodes.length ? 'all' : max_nodes,
       nodes,
       private: filters.private,
       min_reliability,
-      deadline
+      node_timeout
     };
     let ended = false;
     try {

@@ -1,7 +1,7 @@
-"""The nodes of a network that has too many to hold: briefs of all, whole cards of the few that are asked.
+"""Directory of a large network: summaries of all nodes, full cards of the few that are asked.
 
-Cards are fetched once, behind the questions' back, and not kept; what they say stays in the atlas. A space of few nodes
-is held whole, as in a small network.
+Cards are fetched once, in the background, and not kept; the summary store keeps their contents. Nodes of a space that
+few nodes share are held with their full cards, as in a small network.
 """
 
 from __future__ import annotations
@@ -10,157 +10,193 @@ import random
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from ...codec import Cid
-from ...content.base import BlockSource
 from ...errors import StoreError
+from ...index.lexical import tokens
 from ...records import NodeEntry, Reputation, Space
+from ..block_sources import NodeBlockSources
+from ..directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability
+from ..filters import permitted, unavailable_statuses, unembedded_statuses, with_vector
 from ..node_info import NodeInfo, info_of, unusable_info
 from ..node_view import NodeView, load_view
+from ..query import Priors, Query, Reliabilities, Selection
+from ..router import count_asked
 from .summary import summarize_card
-from .summary_store import PAGE, SummaryStore
-from .two_stage import WHOLE, Overview
+from .summary_store import SEGMENT_NODES, SummaryStore
+from .two_stage import MAX_FULL_CARDS, MAX_NAMED, Overview, route_summaries
 
-SourceFor = Callable[[NodeEntry], BlockSource]
-Favoured = Callable[[Mapping[int, Reputation]], Sequence[int]]
-AskChain = Callable[[Iterable[int]], Mapping[int, Reputation]]
+PriorTop = Callable[[Reliabilities], Sequence[int]]
 
 KEPT_VIEWS = 128  # nodes that were asked lately: their cards and manifests are a few hundred kilobytes each
-MOST_NEAR = 2 * WHOLE  # nodes held whole, of all spaces that few share
-MOST_UNUSABLE = 1024  # reasons that are remembered
-UNDER_WAY = 128  # fetches begun and not ended
-SAVED_SECONDS = 10.0  # fetched cards wait no longer for a page to fill: work that a crash may cost
-AGAIN_SECONDS = 300.0  # until a node whose card could not be had is tried again
-RATED_AT_ONCE = 4000  # nodes whose reliability is read with each refresh: everybody's in a few minutes
+MAX_FULL = 2 * MAX_FULL_CARDS  # nodes held with full cards, of all spaces that few share
+MAX_UNUSABLE = 1024  # reasons that are remembered
+MAX_RUNNING = 128  # fetches begun and not ended
+SAVED_SECONDS = 10.0  # fetched cards wait no longer for a segment to fill: work that a crash may cost
+RETRY_SECONDS = 300.0  # until a node whose card could not be had is tried again
+RATED_AT_ONCE = 4000  # nodes whose reliability is read with each refresh: all of them in a few minutes
+SPARE = 4  # nodes looked up beyond those to be asked, should some be gone
 UNREAD = "its card has not been read yet"
 
 
-class Crowd:
-    """Many nodes. `follow` is called by one thread at a time; everything else from any."""
+class SummaryDirectory:
+    """Many nodes. `follow` and `rate` are called by one thread at a time; everything else from any."""
 
     def __init__(
         self,
         folder: Path,
         pool: ThreadPoolExecutor,
-        source_for: SourceFor,
-        glance_for: SourceFor,
-        favoured: Favoured,
-        near: Mapping[int, NodeView],
+        sources: NodeBlockSources,
+        prior_top: PriorTop,
+        full: Mapping[int, NodeView],
     ) -> None:
-        """Raises StoreError."""
+        """``full`` are views to begin with. Raises StoreError."""
         self._pool = pool
-        self._source_for = source_for
-        self._glance_for = glance_for
-        self._favour = favoured
-        self._atlas = SummaryStore(folder)
+        self._sources = sources
+        self._read_prior_top = prior_top
+        self._store = SummaryStore(folder)
         self._entries: dict[int, NodeEntry] = {}
         self._failed: OrderedDict[int, tuple[float, str]] = OrderedDict()
         self._kept: OrderedDict[int, NodeView] = OrderedDict()
         self._lock = threading.Lock()
-        self._filler: threading.Thread | None = None
-        self._stopped = threading.Event()
-        self._settled: dict[int, NodeEntry] = {}  # entries as of which everything is known: a look costs nothing
+        self._reader: threading.Thread | None = None
+        self._closed = threading.Event()
+        self._settled: dict[int, NodeEntry] = {}  # entries of which everything is known, so that a check costs nothing
         self._rated_to = 0
-        self._useful = threading.Event()  # set once there is something to ask
-        self.near = {node: view for node, view in near.items() if view.card.space not in self._atlas.spaces}
-        self.reputations: Mapping[int, Reputation] = {}  # of nodes that were ever rated
-        self.favoured: Sequence[int] = ()
-
-    def __len__(self) -> int:
-        """Nodes that can be routed to now."""
-        return len(self._atlas) + len(self.near)
-
-    @property
-    def published(self) -> int:
-        """Nodes that there are."""
-        return len(self._entries)
-
-    @property
-    def filling(self) -> bool:
-        """Whether nodes are being read of which nothing is known yet."""
-        return self._filler is not None and self._filler.is_alive() and len(self) < self.published
-
-    @property
-    def unusable(self) -> dict[int, str]:
-        with self._lock:
-            return {node: reason for node, (_, reason) in self._failed.items()}
+        self._useful = threading.Event()  # set once a node is known
+        self._full = {node: view for node, view in full.items() if view.card.space not in self._store.spaces}
+        self._reliability: Reliabilities = {}  # of nodes that were ever rated
+        self._prior_top: Sequence[int] = ()
 
     @property
     def spaces(self) -> list[Space]:
-        """Spaces of the nodes known."""
-        near = {view.card.space: view.space for view in self.near.values()}
-        return list((near | self._atlas.records).values())
+        full = {view.card.space: view.space for view in self._full.values()}
+        return list((full | self._store.records).values())
 
-    def overview(self, further: Iterable[NodeView] = ()) -> Overview:
-        """What routing needs; ``further`` views are looked at besides."""
-        near = {view.entry.node: view for view in (*self.near.values(), *further)}
-        return Overview(self._atlas.chart, self._atlas.spaces, list(near.values()))
+    @property
+    def coverage(self) -> Coverage:
+        known, published = len(self._store) + len(self._full), len(self._entries)
+        return Coverage(known, published, self._reader is not None and self._reader.is_alive() and known < published)
 
-    def at_hand(self) -> dict[int, NodeView]:
-        """The nodes that are held whole just now."""
+    @property
+    def unusable(self) -> dict[int, str]:
+        """Nodes that failed less than `RETRY_SECONDS` ago."""
+        since = time.monotonic() - RETRY_SECONDS
         with self._lock:
-            return self.near | dict(self._kept)
+            return {node: reason for node, (when, reason) in self._failed.items() if when > since}
+
+    def cached(self) -> dict[int, NodeView]:
+        with self._lock:
+            return self._full | dict(self._kept)
 
     def infos(self) -> list[NodeInfo]:
-        """One line about every node, by what its brief says; of those without, that they cannot be asked yet, or why
-        they cannot be asked at all."""
-        chart, unusable = self._atlas.chart, self.unusable
-        infos = [info_of(view) for view in self.near.values()]
-        for node, row in chart.row_of.items():
-            entry, known = self._entries.get(node), self.reputations.get(node, Reputation())
+        """Return one line about every node from its summary; without one, the reason why it cannot be asked yet."""
+        index = self._store.index
+        with self._lock:
+            reasons = {node: reason for node, (_, reason) in self._failed.items()}
+        infos = [info_of(view) for view in self._full.values()]
+        for node, row in index.row_of.items():
+            entry, known = self._entries.get(node), self._reliability.get(node, Reputation())
             if entry is not None:
                 infos.append(
                     NodeInfo(
                         node=node,
-                        title=self._atlas.title(node),
+                        title=self._store.title(node),
                         description="",
                         endpoint=entry.endpoint,
-                        documents=int(chart.columns["documents"][row]),
-                        chunks=int(chart.columns["chunks"][row]),
-                        sequence=int(chart.columns["sequence"][row]),
+                        documents=int(index.columns["documents"][row]),
+                        chunks=int(index.columns["chunks"][row]),
+                        sequence=int(index.columns["sequence"][row]),
                         reliability=known.mean,
                         deviation=known.deviation,
                         ratings=known.count,
                     )
                 )
         missing = self._entries.keys() - {info.node for info in infos}
-        return infos + [unusable_info(node, unusable.get(node, UNREAD)) for node in missing]
+        return infos + [unusable_info(node, reasons.get(node, UNREAD)) for node in missing]
 
-    def holds(self, node: int) -> bool:
-        return node in self._atlas.chart.row_of or node in self.near
+    # --- one query ---------------------------------------------------------------------------------------------
 
-    def title(self, node: int) -> str:
-        return self.near[node].card.title if node in self.near else self._atlas.title(node)
+    def select(self, query: Query, priors: Priors) -> Selection:
+        """Compare summaries, then look up the nodes to be asked; the next ones take the place of those that fail."""
+        named = [node for node in dict.fromkeys(query.options.nodes) if not self._holds(node)][:MAX_NAMED]
+        further, failed = self.look_up(named)
+        full = {**self._full, **further}
+        overview = Overview(self._store.index, self._store.spaces, list(with_vector(full.values(), query).values()))
+        only, unusable = self._only(query, priors), self.unusable
+        routes = route_summaries(query, overview, self._reliability, priors, only=only, prior_top=self._prior_top)
+        on_chain = {each.node: self._reliability.get(each.node, Reputation()) for each in routes}
+        known = priors.reliability(on_chain)
+        minimum = query.options.min_reliability
+        routes = [each for each in routes if each.node not in unusable and known[each.node].mean >= minimum]
+        count = count_asked(routes, query.options.max_nodes)
+        found, lost = self.look_up([each.node for each in routes[: count + SPARE]])
+        views = permitted(with_vector(found.values(), query).values(), query, priors)  # newer than the summaries
+        routes = [each for each in routes if each.node in views][:count]
+        asked = [each.node for each in routes]
+        return Selection(
+            routes=routes,
+            asked=len(routes),
+            views={node: views[node] for node in asked},
+            reliability={node: known[node] for node in asked},
+            statistics=overview.statistics(tokens(query.question)),
+            unavailable=[
+                *unembedded_statuses({**full, **found}.values(), query),
+                *unavailable_statuses(unusable | failed | lost, self._title),
+            ],
+        )
 
-    # --- some of them ------------------------------------------------------------------------------------------
+    def _only(self, query: Query, priors: Priors) -> set[int] | None:
+        """Return the nodes that may be asked where the options leave few: named ones, or those trusted more than an
+        unknown node."""
+        only = set(query.options.nodes) if query.options.nodes else None
+        if query.options.min_reliability > Reputation().mean:
+            rated = {**dict.fromkeys(priors.usefulness, Reputation()), **self._reliability}
+            known = priors.reliability(rated)
+            trusted = {node for node, each in known.items() if each.mean >= query.options.min_reliability}
+            only = trusted if only is None else only & trusted
+        return only
 
-    def look_up(self, entries: Sequence[NodeEntry], seconds: float) -> tuple[dict[int, NodeView], dict[int, str]]:
-        """These nodes whole, and why others cannot be had. Waits ``seconds`` at most."""
-        futures = {self._pool.submit(self._whole, entry): entry for entry in entries}
-        wait(futures, timeout=seconds)
+    def _holds(self, node: int) -> bool:
+        return node in self._store.index.row_of or node in self._full
+
+    def _title(self, node: int) -> str:
+        if node in self._full:
+            return self._full[node].card.title
+        return self._store.title(node) if self._holds(node) else f"node {node}"
+
+    # --- single nodes ------------------------------------------------------------------------------------------
+
+    def look_up(self, nodes: Sequence[int]) -> tuple[dict[int, NodeView], dict[int, str]]:
+        entries = [self._entries[node] for node in nodes if node in self._entries]
+        futures = {self._pool.submit(self._full_view, entry): entry for entry in entries}
+        wait(futures, timeout=LOAD_SECONDS)
         found: dict[int, NodeView] = {}
         failed: dict[int, str] = {}
         for future, entry in futures.items():
-            result = future.result() if future.done() else f"its manifest and card did not arrive within {seconds:g} s"
+            result = future.result() if future.done() else SLOW
             if isinstance(result, NodeView):
-                result.reputation = self.reputations.get(entry.node, Reputation())
+                result.reputation = self._reliability.get(entry.node, Reputation())
                 found[entry.node] = result
             else:
                 failed[entry.node] = result
                 self._note(entry.node, result)
+        with self._lock:
+            for node in found:
+                self._failed.pop(node, None)
         return found, failed
 
-    def _whole(self, entry: NodeEntry) -> NodeView | str:
+    def _full_view(self, entry: NodeEntry) -> NodeView | str:
         with self._lock:
-            before = self.near.get(entry.node) or self._kept.get(entry.node)
+            before = self._full.get(entry.node) or self._kept.get(entry.node)
             if before is not None and before.entry == entry:
                 if entry.node in self._kept:
                     self._kept.move_to_end(entry.node)
                 return before
-        found = load_view(entry, self._source_for(entry))
+        found = load_view(entry, self._sources.bounded(entry))
         if isinstance(found, NodeView):
             found.remember(before)
             with self._lock:
@@ -172,56 +208,58 @@ class Crowd:
     def _note(self, node: int, reason: str) -> None:
         with self._lock:
             self._failed[node] = time.monotonic(), reason
-            while len(self._failed) > MOST_UNUSABLE:
+            self._failed.move_to_end(node)
+            while len(self._failed) > MAX_UNUSABLE:
                 self._failed.popitem(last=False)
 
     # --- reliability -------------------------------------------------------------------------------------------
 
-    def rate(self, ask: AskChain) -> None:
-        """Read the reliability of those rated or asked before, and of some more. Raises ChainUnreachable."""
+    def rate(self, read: ReadReliability) -> None:
+        """Read the reliability of nodes rated or asked before, and of some more. Raises ChainUnreachable."""
         nodes = list(self._entries)
         start = self._rated_to if self._rated_to < len(nodes) else 0
-        asked = [*self.at_hand(), *self.reputations][:RATED_AT_ONCE]
+        first = [*self.cached(), *self._reliability][:RATED_AT_ONCE]
         some = nodes[start : start + RATED_AT_ONCE]
-        found = ask([*asked, *some])
+        found = read([*first, *some])
         self._rated_to = start + len(some)
-        self.reputations = {
+        self._reliability = {
             node: known
-            for node, known in (dict(self.reputations) | dict(found)).items()
+            for node, known in {**self._reliability, **found}.items()
             if known.count and node in self._entries
         }
-        for view in self.at_hand().values():
-            view.reputation = self.reputations.get(view.entry.node, Reputation())
-        self.favoured = self._favour(self.reputations)
+        for view in self.cached().values():
+            view.reputation = self._reliability.get(view.entry.node, Reputation())
+        self._prior_top = self._read_prior_top(self._reliability)
 
-    # --- all of them -------------------------------------------------------------------------------------------
+    # --- all nodes ---------------------------------------------------------------------------------------------
 
-    def follow(self, entries: Sequence[NodeEntry], seconds: float) -> None:
-        """Go by these entries from now on. Where nothing is known yet, wait until something is, ``seconds`` at most."""
+    def follow(self, entries: Sequence[NodeEntry]) -> None:
+        """Read what changed in the background. Where no node is known yet, wait for one, `LOAD_SECONDS` at most."""
         self._entries = {entry.node: entry for entry in entries}
-        self._atlas.forget([node for node in self._atlas.chart.row_of if node not in self._entries])
-        self.near = {node: view for node, view in self.near.items() if node in self._entries}
+        self._store.forget([node for node in self._store.index.row_of if node not in self._entries])
+        self._full = {node: view for node, view in self._full.items() if node in self._entries}
         self._settled = {node: entry for node, entry in self._settled.items() if node in self._entries}
-        if self._filler is None or not self._filler.is_alive():
-            self._filler = threading.Thread(target=self._fill, daemon=True, name="knet-fill")
-            self._filler.start()
-        if not len(self):
-            self._useful.wait(seconds)
+        if self._reader is None or not self._reader.is_alive():
+            self._reader = threading.Thread(target=self._read_cards, daemon=True, name="knet-cards")
+            self._reader.start()
+        if not self.coverage.known:
+            self._useful.wait(LOAD_SECONDS)
 
     def close(self) -> None:
         """Stop fetching, and let another process write."""
-        self._stopped.set()
-        if self._filler is not None:
-            self._filler.join()
-        self._atlas.close()
+        self._closed.set()
+        if self._reader is not None:
+            self._reader.join()
+        self._store.close()
 
-    def _fill(self) -> None:
+    def _read_cards(self) -> None:
         views: list[NodeView] = []
         saved = time.monotonic()
         try:
             for view in self._fetched():
                 views.append(view)
-                if len(self) < WHOLE or len(views) >= PAGE or time.monotonic() - saved > SAVED_SECONDS:
+                full = len(views) >= SEGMENT_NODES or time.monotonic() - saved > SAVED_SECONDS
+                if full or self.coverage.known < MAX_FULL_CARDS:
                     self._take(views)
                     views, saved = [], time.monotonic()
             self._take(views)
@@ -231,33 +269,31 @@ class Crowd:
             self._useful.set()
 
     def _wanted(self) -> list[NodeEntry]:
-        """Entries of which no card is known: those with a name first, the others in an order nobody can choose."""
-        now, named = time.monotonic(), set(self.favoured)
-        with self._lock:
-            late = {node for node, (at, _) in self._failed.items() if now - at < AGAIN_SECONDS}
+        """Return entries whose card is not known: prior top first, the others in an order that no node can choose."""
+        first, late = set(self._prior_top), self.unusable
         wanted = [
             entry
             for node, entry in self._entries.items()
             if self._settled.get(node) is not entry and node not in late and not self._is_known(entry)
         ]
         random.SystemRandom().shuffle(wanted)
-        return sorted(wanted, key=lambda entry: entry.node not in named)
+        return sorted(wanted, key=lambda entry: entry.node not in first)
 
     def _is_known(self, entry: NodeEntry) -> bool:
         assert entry.head is not None
-        near = self.near.get(entry.node)
-        if near.entry != entry if near is not None else not self._atlas.holds(entry.node, entry.head.manifest):
+        full = self._full.get(entry.node)
+        if full.entry != entry if full is not None else not self._store.holds(entry.node, entry.head.manifest):
             return False
         self._settled[entry.node] = entry
         return True
 
     def _fetched(self) -> Iterator[NodeView]:
-        """Views as they arrive."""
+        """Yield views as they arrive."""
         wanted, running = iter(self._wanted()), dict[Future[NodeView | str], NodeEntry]()
-        while not self._stopped.is_set():
+        while not self._closed.is_set():
             for entry in wanted:
-                running[self._pool.submit(self._glance, entry)] = entry
-                if len(running) >= UNDER_WAY:
+                running[self._pool.submit(self._fetch_uncached, entry)] = entry
+                if len(running) >= MAX_RUNNING:
                     break
             if not running:
                 return
@@ -271,30 +307,30 @@ class Crowd:
         for future in running:
             future.cancel()
 
-    def _glance(self, entry: NodeEntry) -> NodeView | str:
-        return load_view(entry, self._glance_for(entry))
+    def _fetch_uncached(self, entry: NodeEntry) -> NodeView | str:
+        return load_view(entry, self._sources.uncached(entry))
 
     def _take(self, views: Sequence[NodeView]) -> None:
-        """Hold the views of small spaces; put those of others into the atlas. Raises StoreError."""
-        near = dict(self.near)
-        shares: defaultdict[Cid, list[NodeView]] = defaultdict(list)
+        """Hold the views of small spaces; summarize those of others into the store. Raises StoreError."""
+        full = dict(self._full)
+        summarized: defaultdict[Cid, list[NodeView]] = defaultdict(list)
         for view in views:
-            if view.card.space in self._atlas.spaces:
-                shares[view.card.space].append(view)
-            elif view.entry.node in near or len(near) < MOST_NEAR:
-                near[view.entry.node] = view
+            if view.card.space in self._store.spaces:
+                summarized[view.card.space].append(view)
+            elif view.entry.node in full or len(full) < MAX_FULL:
+                full[view.entry.node] = view
             else:
-                self._note(view.entry.node, "it is of a space that few nodes share, of which this client knows enough")
-        held: defaultdict[Cid, list[NodeView]] = defaultdict(list)
-        for view in near.values():
-            held[view.card.space].append(view)
-        for space, own in held.items():
-            if len(own) > WHOLE:
-                self._atlas.learn(own[0].space, own)
-                shares[space] += own
-        self._atlas.add([(space, summarize_card(view)) for space, own in shares.items() for view in own])
-        for space in shares:
-            near = {node: view for node, view in near.items() if view.card.space != space}
-        self.near = near
-        if len(self):
+                self._note(
+                    view.entry.node, "few nodes share its space, and this client already holds enough such nodes"
+                )
+        by_space: defaultdict[Cid, list[NodeView]] = defaultdict(list)
+        for view in full.values():
+            by_space[view.card.space].append(view)
+        for space, own in by_space.items():
+            if len(own) > MAX_FULL_CARDS:
+                self._store.learn(own[0].space, own)
+                summarized[space] += own
+        self._store.add([(space, summarize_card(view)) for space, own in summarized.items() for view in own])
+        self._full = {node: view for node, view in full.items() if view.card.space not in summarized}
+        if self.coverage.known:
             self._useful.set()

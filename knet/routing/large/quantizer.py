@@ -87,7 +87,7 @@ class Quantizer:
         table: npt.NDArray[np.float32] = np.einsum("mkd,mxd->mk", self._books, parts).ravel()
         return table
 
-    def searcher(self) -> CodeIndex:
+    def code_index(self) -> CodeIndex:
         """An index of this space with nothing in it."""
         return CodeIndex(faiss.clone_index(self._empty))
 

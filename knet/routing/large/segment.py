@@ -1,6 +1,6 @@
 """Briefs of many nodes side by side in one file: written once, mapped into memory, merged with others, never changed.
 
-A page is inverted: the terms any of its nodes holds, in how many chunks altogether, and for each node's most telling
+A segment is inverted: the terms any of its nodes holds, in how many chunks altogether, and for each node's most telling
 terms which groups hold them.
 """
 
@@ -42,9 +42,9 @@ ROW = np.dtype(
 
 
 class Encoded(NamedTuple):
-    """A brief with its vectors encoded: ``cell`` ``(g,)`` and ``code`` ``(g, CODE)``; ``space`` names the encoder."""
+    """A summary with its vectors encoded: ``cell`` ``(g,)`` and ``code`` ``(g, CODE)``; ``space`` names the encoder."""
 
-    brief: CardSummary
+    summary: CardSummary
     space: int
     cell: npt.NDArray[np.uint16]
     code: npt.NDArray[np.uint8]
@@ -70,49 +70,51 @@ class Segment(NamedTuple):
 
 
 def make_segment(encoded: Sequence[Encoded]) -> Segment:
-    """A page of these nodes. Which of a node's terms are kept depends on how many of the others hold them."""
+    """A segment of these nodes. Which of a node's terms are kept depends on how many of the others hold them."""
     rows = np.zeros(len(encoded), ROW)
     codes = np.zeros((len(encoded), GROUPS, CODE), np.uint8)
     for row, (each, space, cell, code) in enumerate(encoded):
         fixed = (each.node, each.manifest, each.sequence, each.title.encode()[:TITLE], each.documents, each.chunks)
         rows[row] = (*fixed, each.length * each.chunks, space, *(_padded(x) for x in (each.weight, each.spread, cell)))
         codes[row, : len(code)] = code
-    briefs = [each.brief for each in encoded]
-    every = np.concatenate([np.zeros(0, np.uint32), *(brief.terms for brief in briefs)])
+    summaries = [each.summary for each in encoded]
+    every = np.concatenate([np.zeros(0, np.uint32), *(summary.terms for summary in summaries)])
     terms, which = np.unique(every, return_inverse=True)
-    df = np.bincount(which, np.concatenate([np.zeros(0), *(brief.df for brief in briefs)]), len(terms)).astype(float)
-    idf = np.log1p(len(briefs) / np.maximum(np.bincount(which, minlength=len(terms)), 1))
+    df = np.bincount(which, np.concatenate([np.zeros(0), *(summary.df for summary in summaries)]), len(terms)).astype(
+        float
+    )
+    idf = np.log1p(len(summaries) / np.maximum(np.bincount(which, minlength=len(terms)), 1))
     kept: list[npt.NDArray[np.bool_]] = []
     at = 0
-    for brief in briefs:
-        telling = idf[which[at : at + len(brief.terms)]] * np.log1p(brief.df)
+    for summary in summaries:
+        telling = idf[which[at : at + len(summary.terms)]] * np.log1p(summary.df)
         kept.append(_most(telling))
-        at += len(brief.terms)
+        at += len(summary.terms)
     keep = np.concatenate([np.zeros(0, bool), *kept])
-    holder = np.repeat(np.arange(len(briefs)), [len(brief.terms) for brief in briefs])
-    places = np.concatenate([np.zeros(0, PLACES), *(brief.places for brief in briefs)])
+    holder = np.repeat(np.arange(len(summaries)), [len(summary.terms) for summary in summaries])
+    places = np.concatenate([np.zeros(0, PLACES), *(summary.places for summary in summaries)])
     return _inverted(rows, codes, terms, df, which[keep], holder[keep], places[keep])
 
 
-def merge_segments(pages: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]) -> Segment:
-    """One page of those rows of several that are still good; of a page's statistics, the share that its good rows are
-    of its chunks."""
-    terms = np.unique(np.concatenate([page.terms for page in pages]))
+def merge_segments(segments: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]) -> Segment:
+    """One segment of those rows of several that are still good; of a segment's statistics, the share that its good rows
+    are of its chunks."""
+    terms = np.unique(np.concatenate([segment.terms for segment in segments]))
     df, which, holder, places = np.zeros(len(terms)), [], [], []
     before = 0
-    for page, good in zip(pages, alive, strict=True):
-        at = np.searchsorted(terms, page.terms)
-        chunks = page.rows["chunks"].astype(float)
-        df[at] += page.df * (float(chunks[good].sum()) / max(float(chunks.sum()), 1.0))
+    for segment, good in zip(segments, alive, strict=True):
+        at = np.searchsorted(terms, segment.terms)
+        chunks = segment.rows["chunks"].astype(float)
+        df[at] += segment.df * (float(chunks[good].sum()) / max(float(chunks.sum()), 1.0))
         number = before + np.cumsum(good) - 1
-        keep = good[page.holder]
-        which.append(np.repeat(at, page.start[1:] - page.start[:-1])[keep])
-        holder.append(number[page.holder[keep]])
-        places.append(page.places[keep])
+        keep = good[segment.holder]
+        which.append(np.repeat(at, segment.start[1:] - segment.start[:-1])[keep])
+        holder.append(number[segment.holder[keep]])
+        places.append(segment.places[keep])
         before += int(good.sum())
     return _inverted(
-        np.concatenate([page.rows[good] for page, good in zip(pages, alive, strict=True)]),
-        np.concatenate([page.codes[good] for page, good in zip(pages, alive, strict=True)]),
+        np.concatenate([segment.rows[good] for segment, good in zip(segments, alive, strict=True)]),
+        np.concatenate([segment.codes[good] for segment, good in zip(segments, alive, strict=True)]),
         terms,
         df,
         np.concatenate(which),
@@ -155,10 +157,10 @@ def _most(telling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return keep
 
 
-def write_segment(path: Path, page: Segment) -> None:
-    """Put a page on the disk, whole or not at all."""
+def write_segment(path: Path, segment: Segment) -> None:
+    """Put a segment on the disk, whole or not at all."""
     layout, offset = {}, 0
-    for name, array in page._asdict().items():
+    for name, array in segment._asdict().items():
         layout[name] = (offset, array.shape)
         offset += -(-array.nbytes // ALIGNED) * ALIGNED
     header = MAGIC + json.dumps({"arrays": layout, "bytes": offset}).encode() + b"\n"
@@ -166,7 +168,7 @@ def write_segment(path: Path, page: Segment) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with open(partial, "wb") as file:
         file.write(header)
-        for array in page:
+        for array in segment:
             file.write(np.ascontiguousarray(array).tobytes().ljust(-(-array.nbytes // ALIGNED) * ALIGNED, b"\0"))
         file.flush()
         os.fsync(file.fileno())
@@ -177,7 +179,8 @@ TYPES = Segment(ROW, np.dtype("u1"), np.dtype("<u4"), np.dtype("<f4"), np.dtype(
 
 
 def read_segment(path: Path) -> Segment:
-    """Map a page into memory; nothing is read before it is looked at. Raises CodecError for a file that is no page."""
+    """Map a segment into memory; nothing is read before it is looked at. Raises CodecError for a file that is no
+    segment."""
     try:
         with open(path, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -194,4 +197,4 @@ def read_segment(path: Path) -> Segment:
             arrays[name] = np.ndarray(shape, kind, mapped, base + offset)
         return Segment(**arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CodecError(f"{path} is no page of the network's summary: {error}.") from error
+        raise CodecError(f"{path} is no segment of the network's summary: {error}.") from error

@@ -1,4 +1,4 @@
-"""A routing card in brief: what is kept of each of very many nodes, less than half of its card.
+"""A routing card in summary: what is kept of each of very many nodes, less than half of its card.
 
 A card of any size becomes the same numbers, so that no node takes more room, or more places among those that are
 proposed for a question, by claiming more.
@@ -43,7 +43,7 @@ class CardSummary(NamedTuple):
 
 
 def summarize_card(view: NodeView) -> CardSummary:
-    """A view in brief. The view's shape has been checked (`knet.index.card_format`)."""
+    """A view in summary. The view's shape has been checked (`knet.index.card_format`)."""
     card, entry = view.card, view.entry
     assert entry.head is not None
     weight = np.frombuffer(card.weights, "<u4")

@@ -1,4 +1,4 @@
-"""Very many nodes at a glance: who should be looked at for a question, and what their briefs say about it."""
+"""Very many nodes at a glance: who should be looked at for a question, and what their summaries say about it."""
 
 from __future__ import annotations
 
@@ -43,23 +43,26 @@ class _Held(NamedTuple):
 
 
 class SummaryIndex:
-    """Pages side by side. Rows are numbered through all pages; ``alive`` are those that still hold."""
+    """Pages side by side. Rows are numbered through all segments; ``alive`` are those that still hold."""
 
-    def __init__(self, pages: Sequence[Segment], alive: npt.NDArray[np.bool_], lenses: Mapping[int, Quantizer]) -> None:
-        self.pages = list(pages)
+    def __init__(
+        self, segments: Sequence[Segment], alive: npt.NDArray[np.bool_], quantizers: Mapping[int, Quantizer]
+    ) -> None:
+        self.segments = list(segments)
         self.alive = alive
-        self._lenses = lenses
-        self._searchers: dict[int, CodeIndex] = {}
+        self._quantizers = quantizers
+        self._code_indexes: dict[int, CodeIndex] = {}
         self._begin()
-        for number, page in enumerate(self.pages):
-            self._index(page, self.first[number])
+        for number, segment in enumerate(self.segments):
+            self._index(segment, self.first[number])
 
     def _begin(self) -> None:
-        sizes = [len(page.rows) for page in self.pages]
+        sizes = [len(segment.rows) for segment in self.segments]
         self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         fields = ("node", "space", "chunks", "tokens", "weight", "spread", "documents", "sequence", "manifest", "title")
         self.columns = {
-            name: np.concatenate([np.zeros(0, ROW)[name], *(page.rows[name] for page in self.pages)]) for name in fields
+            name: np.concatenate([np.zeros(0, ROW)[name], *(segment.rows[name] for segment in self.segments)])
+            for name in fields
         }
         chunks = self.columns["chunks"].astype(float)
         counted = np.minimum(chunks, MOST_CHUNKS)
@@ -70,25 +73,25 @@ class SummaryIndex:
         self._last: tuple[bytes, list[tuple[Numbers, npt.NDArray[np.bool_]]]] = b"none", []
         self.row_of = dict(zip(self.columns["node"][self.alive].tolist(), np.flatnonzero(self.alive), strict=True))
 
-    def _index(self, page: Segment, first: int) -> None:
-        filled = page.rows["weight"] > 0
-        for space in np.unique(page.rows["space"]).tolist():
-            row, group = np.nonzero(filled & (page.rows["space"] == space)[:, None])
-            searcher = self._searchers.setdefault(space, self._lenses[space].searcher())
-            searcher.add((first + row) * GROUPS + group, page.rows["cell"][row, group], page.codes[row, group])
+    def _index(self, segment: Segment, first: int) -> None:
+        filled = segment.rows["weight"] > 0
+        for space in np.unique(segment.rows["space"]).tolist():
+            row, group = np.nonzero(filled & (segment.rows["space"] == space)[:, None])
+            code_index = self._code_indexes.setdefault(space, self._quantizers[space].code_index())
+            code_index.add((first + row) * GROUPS + group, segment.rows["cell"][row, group], segment.codes[row, group])
 
-    def with_page(self, page: Segment, lenses: Mapping[int, Quantizer]) -> Self:
-        """With one more page, whose nodes' earlier rows no longer hold.
+    def with_segment(self, segment: Segment, quantizers: Mapping[int, Quantizer]) -> Self:
+        """With one more segment, whose nodes' earlier rows no longer hold.
 
         Both share the indexes, so that questions under way go on with this one.
         """
-        alive = np.concatenate([self.alive, np.ones(len(page.rows), bool)])
-        alive[[self.row_of[node] for node in page.rows["node"].tolist() if node in self.row_of]] = False
-        chart = type(self)([], np.zeros(0, bool), lenses)
-        chart.pages, chart.alive, chart._searchers = [*self.pages, page], alive, self._searchers
-        chart._begin()
-        chart._index(page, int(chart.first[-2]))
-        return chart
+        alive = np.concatenate([self.alive, np.ones(len(segment.rows), bool)])
+        alive[[self.row_of[node] for node in segment.rows["node"].tolist() if node in self.row_of]] = False
+        index = type(self)([], np.zeros(0, bool), quantizers)
+        index.segments, index.alive, index._code_indexes = [*self.segments, segment], alive, self._code_indexes
+        index._begin()
+        index._index(segment, int(index.first[-2]))
+        return index
 
     def __len__(self) -> int:
         return len(self.row_of)
@@ -99,16 +102,16 @@ class SummaryIndex:
         """In how many chunks each term is, over every card, each counting for `MOST_CHUNKS` chunks at most."""
         keys = np.array([term_hash(term) for term in terms], np.uint32)
         df = np.zeros(len(keys))
-        for page, (at, there) in zip(self.pages, self._found(keys), strict=True):
-            df[there] += page.df[at[there]]
+        for segment, (at, there) in zip(self.segments, self._found(keys), strict=True):
+            df[there] += segment.df[at[there]]
         return dict(zip(terms, np.ceil(df).astype(int).tolist(), strict=True))
 
     def _found(self, keys: npt.NDArray[np.uint32]) -> list[tuple[Numbers, npt.NDArray[np.bool_]]]:
-        """Where each page has these terms; of one question it is asked twice."""
+        """Where each segment has these terms; of one question it is asked twice."""
         named = keys.tobytes()
         known, found = self._last
         if known != named:
-            found = [page.postings(keys) for page in self.pages]
+            found = [segment.postings(keys) for segment in self.segments]
             self._last = named, found
         return found
 
@@ -127,9 +130,9 @@ class SummaryIndex:
         weight[~good] = 0
         share = WORDS / max(float(terms.idf.sum()), EPSILON)
         both = [
-            self._nearest(self._searchers[s], v, good, np.asarray(weight * share, np.float64))
+            self._nearest(self._code_indexes[s], v, good, np.asarray(weight * share, np.float64))
             for s, v in vectors.items()
-            if s in self._searchers
+            if s in self._code_indexes
         ]
         holders = np.flatnonzero(weight)
         count = min(BY_WORDS, len(holders))
@@ -137,11 +140,11 @@ class SummaryIndex:
         return np.unique(np.concatenate([*both, words]).astype(np.intp)), held
 
     @staticmethod
-    def _nearest(searcher: CodeIndex, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
+    def _nearest(code_index: CodeIndex, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
         """Of the rows with a group near ``vector``, those that promise most by that and by their words."""
-        ids, cosines = searcher.nearest(vector, NEAREST)
+        ids, cosines = code_index.nearest(vector, NEAREST)
         rows, first = np.unique(ids // GROUPS, return_index=True)
-        own = rows < len(good)  # the index may have a page more, which is another chart's
+        own = rows < len(good)  # the index may have a segment more, which is another index's
         own[own] = good[rows[own]]
         rows, first = rows[own], first[own]
         promise = COSINE * cosines[first] + words[rows]
@@ -150,9 +153,11 @@ class SummaryIndex:
     def _held(self, terms: Terms) -> _Held:
         """Postings of the rarest terms, `MOST_POSTINGS` at most."""
         found = self._found(terms.keys)
-        begin = np.stack([page.start[at] for page, (at, _) in zip(self.pages, found, strict=True)] or [terms.keys])
+        begin = np.stack(
+            [segment.start[at] for segment, (at, _) in zip(self.segments, found, strict=True)] or [terms.keys]
+        )
         end = np.stack(
-            [page.start[at + there] for page, (at, there) in zip(self.pages, found, strict=True)] or [begin[0]]
+            [segment.start[at + there] for segment, (at, there) in zip(self.segments, found, strict=True)] or [begin[0]]
         )
         total = (end.astype(np.int64) - begin).sum(0)
         rarest = np.argsort(total, kind="stable")
@@ -160,18 +165,18 @@ class SummaryIndex:
         begin, end = begin[:, read], end[:, read]
         number, each = np.nonzero(begin < end)
         runs = [slice(*run) for run in zip(begin[number, each].tolist(), end[number, each].tolist(), strict=True)]
-        pages = [self.pages[page] for page in number.tolist()]
+        segments = [self.segments[segment] for segment in number.tolist()]
         lengths = (end - begin)[number, each]
-        holders = [page.holder[run] for page, run in zip(pages, runs, strict=True)]
+        holders = [segment.holder[run] for segment, run in zip(segments, runs, strict=True)]
         return _Held(
             rows=np.repeat(self.first[number].astype(np.int32), lengths)
             + np.concatenate([np.zeros(0, np.uint16), *holders]),
             term=np.repeat(read[each].astype(np.uint16), lengths),
-            places=[page.places[run] for page, run in zip(pages, runs, strict=True)],
+            places=[segment.places[run] for segment, run in zip(segments, runs, strict=True)],
         )
 
-    def look(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> CardFeatures:
-        """What these rows' briefs say; places are groups here."""
+    def card_features(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> CardFeatures:
+        """What these rows' summaries say; places are groups here."""
         at = np.full(len(self.alive), -1)
         at[rows] = np.arange(len(rows))
         mine = at[held.rows]
@@ -215,12 +220,12 @@ class SummaryIndex:
         return (float(filled.mean()), float(filled.std())) if len(filled) else (0.0, 0.0)
 
     def _decoded(self, rows: Numbers, space: int, vector: Vectors) -> Rows:
-        """``(m, GROUPS)``, page by page, since what is decoded at once should fit into the processor's cache."""
-        result, table = np.zeros((len(rows), GROUPS)), self._lenses[space].table(vector)
-        page = np.searchsorted(self.first, rows, "right") - 1
-        for number in np.unique(page).tolist():
-            mine = page == number
-            codes = self.pages[number].codes[rows[mine] - self.first[number]]
+        """``(m, GROUPS)``, segment by segment, since what is decoded at once should fit into the processor's cache."""
+        result, table = np.zeros((len(rows), GROUPS)), self._quantizers[space].table(vector)
+        segment = np.searchsorted(self.first, rows, "right") - 1
+        for number in np.unique(segment).tolist():
+            mine = segment == number
+            codes = self.segments[number].codes[rows[mine] - self.first[number]]
             result[mine] = table.take(codes + np.arange(CODE, dtype=np.uint16) * 256).sum(2)
         return result
 

@@ -1,7 +1,7 @@
-"""What is kept of the nodes of a big network: briefs in pages on disk, of which a chart for questions is made.
+"""What is kept of the nodes of a big network: summaries in segments on disk, of which a index for questions is made.
 
-Everything here is rebuilt from cards when it is lost. A page is on the disk before its nodes count as known, so that
-whoever is interrupted goes on after the last page.
+Everything here is rebuilt from cards when it is lost. A segment is on the disk before its nodes count as known, so that
+whoever is interrupted goes on after the last segment.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from .segment import Encoded, Segment, make_segment, merge_segments, read_segmen
 from .summary import CardSummary, summarize_card
 from .summary_index import SummaryIndex
 
-PAGE = 2048  # nodes: 80 MB at most; fifty pages of a hundred thousand nodes are looked through in a few milliseconds
-SPARE = 32  # pages beyond those that would do, before small ones are merged
+SEGMENT_NODES = (
+    2048  # nodes: 80 MB at most; fifty segments of a hundred thousand nodes are looked through in a few milliseconds
+)
+SPARE = 32  # segments beyond those that would do, before small ones are merged
 MOST_NODES = (
     125_000  # 5 GB on disk where all hold much, and 0.7 GB of memory beside what the system maps: no client more
 )
@@ -34,7 +36,7 @@ VERSION = "1"  # of the files below; others are thrown away and made again
 
 
 class SummaryStore:
-    """Briefs of one network. Several threads may read `chart`; one at a time changes it."""
+    """Briefs of one network. Several threads may read `index`; one at a time changes it."""
 
     def __init__(self, folder: Path) -> None:
         """Opens what is there, and begins anew where it cannot be read. Raises StoreError.
@@ -47,14 +49,14 @@ class SummaryStore:
         self._next = 0
         self.spaces: dict[Cid, int] = {}
         self.records: dict[Cid, Space] = {}
-        self._lenses: dict[int, Quantizer] = {}
+        self._quantizers: dict[int, Quantizer] = {}
         self._files: list[Path] = []
         with _translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with suppress(Timeout):
                 self._writer.acquire(timeout=0)
             try:
-                self.chart = self._open()
+                self.index = self._open()
             except CodecError:
                 self._clear()
 
@@ -65,18 +67,18 @@ class SummaryStore:
     # --- reading -----------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self.chart)
+        return len(self.index)
 
     def holds(self, node: int, manifest: Cid) -> bool:
-        """Whether a node's brief is of this manifest."""
-        chart = self.chart
-        row = chart.row_of.get(node)
-        return row is not None and bool(chart.columns["manifest"][row].tobytes() == manifest.digest)
+        """Whether a node's summary is of this manifest."""
+        index = self.index
+        row = index.row_of.get(node)
+        return row is not None and bool(index.columns["manifest"][row].tobytes() == manifest.digest)
 
     def title(self, node: int) -> str:
-        """What a node calls itself, if its brief is here."""
-        chart = self.chart
-        return bytes(chart.columns["title"][chart.row_of[node]]).decode(errors="ignore")
+        """What a node calls itself, if its summary is here."""
+        index = self.index
+        return bytes(index.columns["title"][index.row_of[node]]).decode(errors="ignore")
 
     # --- changing ----------------------------------------------------------------------------------------------
 
@@ -84,33 +86,34 @@ class SummaryStore:
         """Take up a space, from the cards of some of its nodes. Raises StoreError."""
         vectors = np.concatenate([summarize_card(view).groups for view in views])
         rows = np.random.default_rng(len(vectors)).permutation(len(vectors))
-        lens, number = Quantizer.learn(vectors[rows]), len(self.spaces)
+        quantizer, number = Quantizer.learn(vectors[rows]), len(self.spaces)
         with self._lock, _translated(self._folder):
             if self._writer.is_locked:
-                lens.save(self._folder / f"{number}.lens")
+                quantizer.save(self._folder / f"{number}.lens")
                 write_atomically(self._folder / f"{number}.space", to_json(space).encode())
-            self._lenses[number] = lens
+            self._quantizers[number] = quantizer
             self.records[cid_of(space)] = space
             self.spaces[cid_of(space)] = number
 
-    def add(self, briefs: Sequence[tuple[Cid, CardSummary]]) -> None:
-        """Keep briefs, each with its space, which was learnt before: on the disk when this returns. Raises StoreError.
+    def add(self, summaries: Sequence[tuple[Cid, CardSummary]]) -> None:
+        """Keep summaries, each with its space, which was learnt before: on the disk when this returns. Raises
+        StoreError.
 
         Beyond `MOST_NODES` nodes no new ones are taken in.
         """
-        room = MOST_NODES - len(self.chart)
+        room = MOST_NODES - len(self.index)
         kept: list[tuple[int, CardSummary]] = []
-        for space, brief in briefs:
-            new = brief.node not in self.chart.row_of
+        for space, summary in summaries:
+            new = summary.node not in self.index.row_of
             if room > 0 or not new:
-                kept.append((self.spaces[space], brief))
+                kept.append((self.spaces[space], summary))
                 room -= new
         encoded = self._encoded(kept)
         with self._lock, _translated(self._folder):
-            for first in range(0, len(encoded), PAGE):
-                page = self._kept(make_segment(encoded[first : first + PAGE]))
-                self.chart = self.chart.with_page(page, self._lenses)
-            if len(self._files) > SPARE + 2 * len(self.chart) // PAGE:
+            for first in range(0, len(encoded), SEGMENT_NODES):
+                segment = self._kept(make_segment(encoded[first : first + SEGMENT_NODES]))
+                self.index = self.index.with_segment(segment, self._quantizers)
+            if len(self._files) > SPARE + 2 * len(self.index) // SEGMENT_NODES:
                 self._compact()
 
     def _encoded(self, kept: Sequence[tuple[int, CardSummary]]) -> list[Encoded]:
@@ -118,7 +121,7 @@ class SummaryStore:
         found: dict[int, Encoded] = {}
         for space in {space for space, _ in kept}:
             places = [place for place, (own, _) in enumerate(kept) if own == space]
-            cells, codes = self._lenses[space].encode(np.concatenate([kept[place][1].groups for place in places]))
+            cells, codes = self._quantizers[space].encode(np.concatenate([kept[place][1].groups for place in places]))
             ends = np.cumsum([len(kept[place][1].groups) for place in places])[:-1]
             for place, cell, code in zip(places, np.split(cells, ends), np.split(codes, ends), strict=True):
                 found[place] = Encoded(kept[place][1], space, cell, code)
@@ -126,12 +129,12 @@ class SummaryStore:
 
     def forget(self, nodes: Collection[int]) -> None:
         """Nodes that the network no longer has."""
-        gone = [self.chart.row_of[node] for node in nodes if node in self.chart.row_of]
+        gone = [self.index.row_of[node] for node in nodes if node in self.index.row_of]
         if gone:
             with self._lock, _translated(self._folder):
-                alive = self.chart.alive.copy()
+                alive = self.index.alive.copy()
                 alive[gone] = False
-                self.chart = SummaryIndex(self.chart.pages, alive, self._lenses)
+                self.index = SummaryIndex(self.index.segments, alive, self._quantizers)
                 self._compact()
 
     # --- files -------------------------------------------------------------------------------------------------
@@ -142,74 +145,74 @@ class SummaryStore:
             raise CodecError(f"{self._folder} was written by another version.")
         for number in range(len(list(self._folder.glob("*.space")))):
             space = from_json((self._folder / f"{number}.space").read_bytes(), Space)
-            self._lenses[number] = Quantizer.load(self._folder / f"{number}.lens", space.dimension)
+            self._quantizers[number] = Quantizer.load(self._folder / f"{number}.lens", space.dimension)
             self.spaces[cid_of(space)], self.records[cid_of(space)] = number, space
-        pages: list[Segment] = []
+        segments: list[Segment] = []
         for path in sorted(self._folder.glob("*.page")):
             self._next = int(path.stem) + 1
             with suppress(CodecError):  # else its nodes are fetched again
-                pages.append(self._readable(path))
+                segments.append(self._readable(path))
                 self._files.append(path)
-        return SummaryIndex(pages, _newest(pages), self._lenses)
+        return SummaryIndex(segments, _newest(segments), self._quantizers)
 
     def _readable(self, path: Path) -> Segment:
         try:
-            page = read_segment(path)
-            if not set(np.unique(page.rows["space"]).tolist()) <= self._lenses.keys():
+            segment = read_segment(path)
+            if not set(np.unique(segment.rows["space"]).tolist()) <= self._quantizers.keys():
                 raise CodecError(f"{path} is of a space that was lost.")
-            return page
+            return segment
         except CodecError:
             if self._writer.is_locked:
                 path.unlink()
             raise
 
     def _clear(self) -> None:
-        self.spaces, self.records, self._lenses, self._files = {}, {}, {}, []
+        self.spaces, self.records, self._quantizers, self._files = {}, {}, {}, []
         if self._writer.is_locked:
             for pattern in ("*.page", "*.lens", "*.space"):
                 for path in self._folder.glob(pattern):
                     path.unlink()
             write_atomically(self._folder / "version", VERSION.encode())
-        self.chart = SummaryIndex([], np.zeros(0, bool), {})
+        self.index = SummaryIndex([], np.zeros(0, bool), {})
 
-    def _kept(self, page: Segment) -> Segment:
+    def _kept(self, segment: Segment) -> Segment:
         path = self._folder / f"{self._next:08}.page"
         self._next += 1
         self._files.append(path)
         if not self._writer.is_locked:
-            return page
-        write_segment(path, page)
+            return segment
+        write_segment(path, segment)
         return read_segment(path)
 
     def _compact(self) -> None:
-        """Merge pages that are half empty, some at a time, and begin a new chart."""
-        chart, old, group, size = self.chart, self._files, list[int](), 0
-        alive = [chart.alive[chart.first[n] : chart.first[n + 1]] for n in range(len(old))]
+        """Merge segments that are half empty, some at a time, and begin a new index."""
+        index, old, group, size = self.index, self._files, list[int](), 0
+        alive = [index.alive[index.first[n] : index.first[n + 1]] for n in range(len(old))]
         good = [int(each.sum()) for each in alive]
-        kept = [n for n in range(len(old)) if good[n] > PAGE // 2]
-        pages = [chart.pages[n] for n in kept]
+        kept = [n for n in range(len(old)) if good[n] > SEGMENT_NODES // 2]
+        segments = [index.segments[n] for n in kept]
         states = [alive[n] for n in kept]
         self._files = [old[n] for n in kept]
         merged: list[list[int]] = []
-        for number in (n for n in range(len(old)) if 0 < good[n] <= PAGE // 2):
-            if size + good[number] > PAGE:
+        for number in (n for n in range(len(old)) if 0 < good[n] <= SEGMENT_NODES // 2):
+            if size + good[number] > SEGMENT_NODES:
                 merged.append(group)
                 group, size = [], 0
             group.append(number)
             size += good[number]
         for each in [*merged, group]:
             if each:
-                pages.append(self._kept(merge_segments([chart.pages[n] for n in each], [alive[n] for n in each])))
-                states.append(np.ones(len(pages[-1].rows), bool))
+                segments.append(self._kept(merge_segments([index.segments[n] for n in each], [alive[n] for n in each])))
+                states.append(np.ones(len(segments[-1].rows), bool))
         if self._writer.is_locked:
             for path in set(old) - set(self._files):
                 path.unlink(missing_ok=True)
-        self.chart = SummaryIndex(pages, np.concatenate([np.zeros(0, bool), *states]), self._lenses)
+        self.index = SummaryIndex(segments, np.concatenate([np.zeros(0, bool), *states]), self._quantizers)
 
 
-def _newest(pages: Sequence[Segment]) -> npt.NDArray[np.bool_]:
+def _newest(segments: Sequence[Segment]) -> npt.NDArray[np.bool_]:
     """Which rows are the last of their node."""
-    nodes = np.concatenate([np.zeros(0, np.uint64), *(page.rows["node"] for page in pages)])
+    nodes = np.concatenate([np.zeros(0, np.uint64), *(segment.rows["node"] for segment in segments)])
     _, last = np.unique(nodes[::-1], return_index=True)
     alive = np.zeros(len(nodes), bool)
     alive[len(nodes) - 1 - last] = True

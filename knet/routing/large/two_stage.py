@@ -1,12 +1,12 @@
-"""Routing where there are more nodes than one can look at closely.
+"""Two-stage routing among more nodes than can be compared closely.
 
-Two stages: a few hundred nodes are proposed by what the question is about, by its words, and by name; they are then
-compared by their briefs just as `knet.routing.router` compares few nodes by their cards.
+The first stage proposes a few hundred nodes by topic, by terms and by the client's priors. The second compares those by
+their summaries as `knet.routing.router` compares few nodes by their cards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,111 +14,102 @@ import numpy.typing as npt
 
 from ...codec import Cid
 from ...index.lexical import Statistics, term_hash, tokens
-from ...index.shard import Vectors
-from ...records import Reputation
 from ..card_index import CardFeatures, Rows, card_index
 from ..features import features
+from ..filters import permitted, with_vector
 from ..node_view import NodeView
-from ..router import NOBODY, NOTHING, UNKNOWN, Route, ordered
+from ..query import Priors, Query, Reliabilities, Route
+from ..router import NO_PRIORS, UNKNOWN, ranked
 from .summary_index import SummaryIndex, Terms
 
-WHOLE = 500  # nodes of a space whose cards are all held and compared; of more, briefs
-MOST_KEPT = 32  # nodes in the order of a question: three times what is asked where nobody says how many
-MOST_NAMED = (
-    1024  # nodes that a user may name, or that are trusted as far as a user asks for, compared without proposal
-)
+MAX_FULL_CARDS = 500  # nodes of a space whose full cards are held and compared; of more, summaries
+MAX_ROUTES = 32  # nodes ordered for a query: three times what is asked where the caller gives no number
+MAX_NAMED = 1024  # nodes compared without proposal: named by the caller, or trusted as far as the caller requires
 
 
 class Overview(NamedTuple):
-    """All that is known of a big network: of most nodes briefs, of some, whose space has few nodes, whole cards."""
+    """Everything known of a large network: summaries of most nodes, full cards of those whose space has few nodes."""
 
-    chart: SummaryIndex
-    spaces: Mapping[Cid, int]  # by which the chart names spaces
-    near: Sequence[NodeView]
+    summaries: SummaryIndex
+    spaces: Mapping[Cid, int]  # the number in ``summaries`` of each space
+    full: Sequence[NodeView]
 
     def statistics(self, terms: Sequence[str]) -> Statistics:
-        """Term statistics over all nodes."""
+        """Return term statistics over all nodes."""
         names = list(dict.fromkeys(terms))
-        df = self.chart.counts(names)
-        for view in self.near:
+        df = self.summaries.counts(names)
+        for view in self.full:
             for name in names:
                 df[name] += view.df.get(term_hash(name), 0)
-        chunks = round(self.chart.chunks) + sum(view.card.chunks for view in self.near)
-        length = self.chart.tokens + sum(view.card.average_length * view.card.chunks for view in self.near)
+        chunks = round(self.summaries.chunks) + sum(view.card.chunks for view in self.full)
+        length = self.summaries.tokens + sum(view.card.average_length * view.card.chunks for view in self.full)
         return Statistics(chunks, length / max(chunks, 1), df)
 
 
-def route_far(
-    question: str,
-    vectors: Mapping[Cid, Vectors],
+def route_summaries(
+    query: Query,
     overview: Overview,
-    on_chain: Mapping[int, Reputation],
+    on_chain: Reliabilities,
+    priors: Priors = NO_PRIORS,
     *,
-    asked: int | None = None,
     only: Collection[int] | None = None,
-    named: Collection[int] = (),
-    usefulness: Mapping[int, Reputation] = NOBODY,
-    beliefs: Callable[[Mapping[int, Reputation]], Mapping[int, Reputation]] = lambda known: NOBODY,
-    expected: Mapping[int, float] = NOTHING,
+    prior_top: Collection[int] = (),
 ) -> list[Route]:
-    """The most promising nodes, best first, `MOST_KEPT` at most.
+    """Return the best nodes, best first, `MAX_ROUTES` at most unless the query asks more.
 
-    ``only`` are the nodes that may be asked (None: all), ``named`` those that are looked at whatever the question, for
-    what is known of them; ``on_chain`` is the reliability of nodes that were ever rated, ``beliefs`` tells what this
-    client holds of some beyond that. The rest is as for `knet.routing.router.route`.
+    ``on_chain`` holds the reliability of nodes that were ever rated. ``only`` are the summarized nodes that may be
+    asked (None: all). ``prior_top`` are compared for every query. Nodes of spaces that the query has no vector in are
+    left out.
     """
-    terms = list(dict.fromkeys(tokens(question)))
+    terms = list(dict.fromkeys(tokens(query.question)))
     statistics = overview.statistics(terms)
     idf = np.array([statistics.idf(term) for term in terms], float)
-    asks = Terms(np.array([term_hash(term) for term in terms], np.uint32), idf)
-    chart = overview.chart
-    own = {overview.spaces[space]: vector for space, vector in vectors.items() if space in overview.spaces}
-    rows, held = chart.proposed(asks, own, None if only is None else _mask(chart, only))
-    further = [*named, *expected] if only is None else [*only] if len(only) <= MOST_NAMED else []
-    known = [chart.row_of[node] for node in further if node in chart.row_of]
+    asked = Terms(np.array([term_hash(term) for term in terms], np.uint32), idf)
+    index = overview.summaries
+    vectors = {overview.spaces[space]: vector for space, vector in query.vectors.items() if space in overview.spaces}
+    rows, postings = index.proposed(asked, vectors, None if only is None else _mask(index, only))
+    named = [*prior_top, *priors.expected] if only is None else [*only] if len(only) <= MAX_NAMED else []
+    known = [index.row_of[node] for node in named if node in index.row_of]
     rows = np.unique(np.concatenate([rows, np.array(known, np.intp)]))
-    rows = rows[chart.usable[rows] & np.isin(chart.columns["space"][rows], list(own))]
-    near = tuple(view for view in overview.near if only is None or view.entry.node in only)
-    seen = chart.look(rows, held, asks, own)
-    if near:
-        seen = _together(seen, card_index(near).look(asks.keys.tolist(), vectors))
-    nodes = [*chart.columns["node"][rows].tolist(), *(view.entry.node for view in near)]
-    rated = {node: on_chain.get(node, UNKNOWN) for node in nodes}
-    return ordered(
-        question,
-        features(seen, idf),
-        rated,
-        asked=MOST_KEPT if asked == 0 else asked,
-        usefulness=usefulness,
-        beliefs=beliefs(rated),
-        expected=expected,
-        most=max(MOST_KEPT, asked or 0),
+    rows = rows[index.usable[rows] & np.isin(index.columns["space"][rows], list(vectors))]
+    full = tuple(permitted(with_vector(overview.full, query).values(), query, priors).values())
+    found = index.card_features(rows, postings, asked, vectors)
+    if full:
+        found = _together(found, card_index(full).card_features(asked.keys.tolist(), query.vectors))
+    nodes = [*index.columns["node"][rows].tolist(), *(view.entry.node for view in full)]
+    most = query.options.max_nodes if isinstance(query.options.max_nodes, int) else 0
+    return ranked(
+        query,
+        features(found, idf),
+        {node: on_chain.get(node, UNKNOWN) for node in nodes},
+        priors,
+        most=max(MAX_ROUTES, most),
     )
 
 
-def _mask(chart: SummaryIndex, only: Collection[int]) -> npt.NDArray[np.bool_]:
-    mask = np.zeros(len(chart.alive), bool)
-    mask[[chart.row_of[node] for node in only if node in chart.row_of]] = True
+def _mask(index: SummaryIndex, only: Collection[int]) -> npt.NDArray[np.bool_]:
+    mask = np.zeros(len(index.alive), bool)
+    mask[[index.row_of[node] for node in only if node in index.row_of]] = True
     return mask
 
 
-def _together(far: CardFeatures, near: CardFeatures) -> CardFeatures:
-    """Briefs and cards as one: what has fewer centroids or places is filled up with none."""
-    width = max(far.cosine.shape[1], near.cosine.shape[1])
+def _together(summaries: CardFeatures, cards: CardFeatures) -> CardFeatures:
+    """Return both as one: the side with fewer centroids or places is filled up with empty ones."""
+    width = max(summaries.cosine.shape[1], cards.cosine.shape[1])
 
     def wide(first: Rows, second: Rows, fill: float) -> Rows:
         return np.concatenate([_filled(first, width, fill), _filled(second, width, fill)])
 
-    places = near.place.shape[2]
-    place = np.zeros((*far.place.shape[:2], places), bool)
-    place[:, :, : far.place.shape[2]] = far.place
+    places = cards.place.shape[2]
+    place = np.zeros((*summaries.place.shape[:2], places), bool)
+    place[:, :, : summaries.place.shape[2]] = summaries.place
     return CardFeatures(
-        cosine=wide(far.cosine, near.cosine, -1.0),
-        spread=wide(far.spread, near.spread, 1.0),
-        weight=wide(far.weight, near.weight, 0.0),
-        df=np.concatenate([far.df, near.df]),
-        place=np.concatenate([place, near.place]),
-        chunks=np.concatenate([far.chunks, near.chunks]),
+        cosine=wide(summaries.cosine, cards.cosine, -1.0),
+        spread=wide(summaries.spread, cards.spread, 1.0),
+        weight=wide(summaries.weight, cards.weight, 0.0),
+        df=np.concatenate([summaries.df, cards.df]),
+        place=np.concatenate([place, cards.place]),
+        chunks=np.concatenate([summaries.chunks, cards.chunks]),
     )
 
 

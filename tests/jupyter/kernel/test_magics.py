@@ -51,7 +51,7 @@ def test_line_magic_shows_the_answer_with_its_record(user: Kernel) -> None:
 
 
 def test_progress_is_removed_after_the_question(user: Kernel) -> None:
-    messages = user.run(f"%knet --nodes 0 {QUESTION}")
+    messages = user.run(f"%knet --max-nodes all {QUESTION}")
     first = only(messages, "display_data")
     assert first["data"] == {"text/plain": "asking the network ..."}
     shown = [message["data"] for message in messages if message["type"] == "update_display_data"]

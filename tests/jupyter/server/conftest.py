@@ -112,7 +112,7 @@ def events(fetch: Call) -> Call:
     """Ask a question and return all events of its stream."""
 
     def ask(question: str = QUESTION, **options: Any) -> list[dict[str, Any]]:
-        reply = fetch("ask", {"question": question, "ask": 0, "deadline": PATIENT, **options})
+        reply = fetch("ask", {"question": question, "max_nodes": "all", "node_timeout": PATIENT, **options})
         assert reply.headers["Content-Type"] == "application/x-ndjson"
         assert reply.headers["X-Accel-Buffering"] == "no"
         return [json.loads(line) for line in reply.body.decode().splitlines()]

@@ -20,7 +20,7 @@ def test_rating_is_queued_without_a_known_cost(
     def dead() -> None:
         raise ChainUnreachable("The chain does not answer.")
 
-    monkeypatch.setattr(service.clients.connected(), "rating_cost", dead)
+    monkeypatch.setattr(service.clients.connected().ratings, "cost", dead)
     pending = call("ratings", {"answer": answer, "value": 1, "passage": 1})
     assert len(pending["ratings"]) == 1
     assert (pending["cost"], pending["problem"]) == (None, "The chain does not answer.")
@@ -39,7 +39,9 @@ def test_server_error_ends_the_question_with_an_error(
     assert last["message"] == "The server failed: RuntimeError. Its log says more."
 
 
-@pytest.mark.parametrize("option", [{"ask": -1}, {"deadline": 0}, {"deadline": -1}, {"min_reliability": 5}])
+@pytest.mark.parametrize(
+    "option", [{"max_nodes": -1}, {"node_timeout": 0}, {"node_timeout": -1}, {"min_reliability": 5}]
+)
 def test_invalid_options_are_refused(events: Call, option: dict[str, Any]) -> None:
     last = events(**option)[-1]
     assert (last["event"], last["reason"]) == ("error", "ConfigError")

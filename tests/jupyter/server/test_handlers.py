@@ -85,7 +85,7 @@ def test_invalid_question_ends_with_an_error_event(events: Call) -> None:
 def held(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Block the client's worker pool, like a slow download of a collection; a cancellation does not wait."""
     hold = threading.Event()
-    shelf = service.clients.network()._gatherer._shelf
+    shelf = service.clients.network()._collector._collections
     load = shelf.load
     monkeypatch.setattr(shelf, "load", lambda manifest, source: load(manifest, _Held(source, hold)))
     yield

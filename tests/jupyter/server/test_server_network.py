@@ -52,20 +52,24 @@ def test_kernel_uses_the_client_of_its_server(kernel: Kernel[Any], service: Serv
     def does() -> None:
         network = shared.shared_network()
         answer = network.ask(
-            QUESTION, ask=0, deadline=PATIENT, on_status=statuses.append, on_asking=lambda nodes: asked.extend(nodes)
+            QUESTION,
+            max_nodes="all",
+            node_timeout=PATIENT,
+            on_status=statuses.append,
+            on_selected=lambda nodes: asked.extend(nodes),
         )
         assert answer.passages[0].uri.endswith("beaver.md")
         assert answer.verify().failed == []
         assert [rating.value for rating in answer.rate(1, passage=1)] == [100]
         assert sum(info.documents for info in network.nodes()) == 3
         assert network.profile.name == "jupyter"
-        assert len(network.flush_ratings()) == 1
+        assert len(network.ratings.flush()) == 1
 
     kernel(does)
     assert len(statuses) == len(asked) == 2
     client = service.clients.connected()
     assert client is not None
-    assert client.pending_ratings() == []
+    assert client.ratings.pending() == []
 
 
 def test_errors_keep_their_class(kernel: Kernel[Any], service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +79,9 @@ def test_errors_keep_their_class(kernel: Kernel[Any], service: Service, monkeypa
     def does() -> None:
         with pytest.raises(ConfigError, match="The question is empty"):
             through().ask(" ")
-        with pytest.raises(ConfigError, match="deadline is seconds"):
-            through().ask(QUESTION, deadline=-1)
-        answer = through().ask(QUESTION, deadline=PATIENT)
+        with pytest.raises(ConfigError, match="node_timeout is seconds"):
+            through().ask(QUESTION, node_timeout=-1)
+        answer = through().ask(QUESTION, node_timeout=PATIENT)
         with pytest.raises(ConfigError):
             answer.rate(5)
         monkeypatch.setattr(service.clients.connected(), "verify", late)
@@ -92,9 +96,9 @@ def test_interrupted_kernel_cancels_its_question(
 ) -> None:
     withdrawn = threading.Event()
 
-    def slow(*_: Any, stop: threading.Event, on_asking: Any, **__: Any) -> None:
-        on_asking([])
-        if stop.wait(60):
+    def slow(*_: Any, cancel: threading.Event, on_selected: Any, **__: Any) -> None:
+        on_selected([])
+        if cancel.wait(60):
             withdrawn.set()
 
     class Interrupted(Exception): ...
@@ -107,7 +111,7 @@ def test_interrupted_kernel_cancels_its_question(
         client = service.clients.connected()
         monkeypatch.setattr(client, "ask", slow)
         with pytest.raises(Interrupted):
-            through().ask(QUESTION, on_asking=interrupt)
+            through().ask(QUESTION, on_selected=interrupt)
         assert withdrawn.wait(60)
 
     kernel(does)

@@ -1,4 +1,4 @@
-"""Routing among more nodes than can be looked at closely: proposals, briefs, and the files they are kept in."""
+"""Routing among more nodes than can be looked at closely: proposals, summaries, and the files they are kept in."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from knet.codec import cid_of
 from knet.index.card import Batch, make_card
 from knet.index.lexical import term_hash, tokens
 from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Reputation
-from knet.routing.large import summary_index as chart_module
-from knet.routing.large import summary_store as atlas_module
-from knet.routing.large import two_stage as far_module
+from knet.routing.large import summary_index as index_module
+from knet.routing.large import summary_store as store_module
+from knet.routing.large import two_stage as two_stage_module
 from knet.routing.large.summary import GROUPS, summarize_card
 from knet.routing.large.summary_index import SummaryIndex, Terms
 from knet.routing.large.summary_store import SummaryStore
-from knet.routing.large.two_stage import MOST_KEPT, Overview, route_far
+from knet.routing.large.two_stage import MAX_ROUTES, Overview, route_summaries
 from knet.routing.node_view import NodeView
-from knet.routing.router import pooled_statistics, route
+from knet.routing.options import MaxNodes, Options
+from knet.routing.query import Priors, Query
+from knet.routing.router import NO_PRIORS, pooled_statistics, route
 from tests.search.support import SPACE, embed
 
 NAMES = [f"{first}{second}{last}" for first in "bdfgklmnprst" for second in "aeiou" for last in "bdgklmnrst"]
@@ -63,39 +65,47 @@ def questions(count: int) -> list[str]:
 
 
 def filled(folder: Path, views: Sequence[NodeView]) -> SummaryStore:
-    atlas = SummaryStore(folder)
-    if CID not in atlas.spaces:
-        atlas.learn(SPACE, views)
-    atlas.add([(CID, summarize_card(view)) for view in views])
-    return atlas
+    store = SummaryStore(folder)
+    if CID not in store.spaces:
+        store.learn(SPACE, views)
+    store.add([(CID, summarize_card(view)) for view in views])
+    return store
 
 
-def overview(atlas: SummaryStore, near: Sequence[NodeView] = ()) -> Overview:
-    return Overview(atlas.chart, atlas.spaces, near)
+def overview(store: SummaryStore, full: Sequence[NodeView] = ()) -> Overview:
+    return Overview(store.index, store.spaces, full)
 
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Overview:
-    atlas = filled(tmp_path_factory.mktemp("atlas"), VIEWS)
-    atlas.close()
-    return overview(atlas)
+    store = filled(tmp_path_factory.mktemp("store"), VIEWS)
+    store.close()
+    return overview(store)
 
 
-def far(question: str, known: Overview, **options: object) -> list[int]:
-    return [each.node for each in route_far(question, {CID: embed(question)}, known, {}, **options)]  # type: ignore[arg-type]
+def far(
+    question: str,
+    known: Overview,
+    max_nodes: MaxNodes = "auto",
+    priors: Priors = NO_PRIORS,
+    only: Sequence[int] | None = None,
+    prior_top: Sequence[int] = (),
+) -> list[int]:
+    query = Query(question, {CID: embed(question)}, Options(max_nodes=max_nodes))
+    return [each.node for each in route_summaries(query, known, {}, priors, only=only, prior_top=prior_top)]
 
 
-def proposals(chart: SummaryIndex, question: str) -> list[int]:
+def proposals(index: SummaryIndex, question: str) -> list[int]:
     words = list(dict.fromkeys(tokens(question)))
     keys = np.array([term_hash(word) for word in words], np.uint32)
-    rows, _ = chart.proposed(Terms(keys, np.ones(len(words))), {0: embed(question)})
-    return list(chart.columns["node"][rows].tolist())
+    rows, _ = index.proposed(Terms(keys, np.ones(len(words))), {0: embed(question)})
+    return list(index.columns["node"][rows].tolist())
 
 
 def test_briefs_lead_to_the_nodes_that_whole_cards_lead_to(known: Overview) -> None:
     first, shared = 0, 0
     for question in questions(40):
-        near = [each.node for each in route(question, {CID: embed(question)}, VIEWS)][:10]
+        near = [each.node for each in route(Query(question, {CID: embed(question)}), VIEWS)][:10]
         found = far(question, known)[:10]
         first += near[0] in found
         shared += len(set(near) & set(found))
@@ -114,54 +124,54 @@ def test_statistics_are_those_of_all_cards(known: Overview) -> None:
 
 def test_few_are_kept_and_all_are_asked_only_as_far_as_that(known: Overview) -> None:
     question = questions(1)[0]
-    assert len(far(question, known, asked=0)) == MOST_KEPT < len(VIEWS)
-    assert len(far(question, known, asked=50)) == 50
+    assert len(far(question, known, max_nodes="all")) == MAX_ROUTES < len(VIEWS)
+    assert len(far(question, known, max_nodes=50)) == 50
 
 
 def test_a_name_brings_a_node_in_that_neither_topic_nor_words_propose(
     known: Overview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everybody = {question: far(question, known, asked=len(VIEWS)) for question in questions(10)}
-    monkeypatch.setattr(chart_module, "BY_BOTH", 12)
-    monkeypatch.setattr(chart_module, "BY_WORDS", 6)
-    monkeypatch.setattr(far_module, "MOST_KEPT", 5)
+    everybody = {question: far(question, known, max_nodes=len(VIEWS)) for question in questions(10)}
+    monkeypatch.setattr(index_module, "BY_BOTH", 12)
+    monkeypatch.setattr(index_module, "BY_WORDS", 6)
+    monkeypatch.setattr(two_stage_module, "MAX_ROUTES", 5)
     best = Reputation(positive=500, negative=0, count=500)
     for question, ranked in everybody.items():
-        proposed = proposals(known.chart, question)
+        proposed = proposals(known.summaries, question)
         stranger = next(
-            node for node in ranked if node not in proposed and node not in far(question, known, named=[node])
+            node for node in ranked if node not in proposed and node not in far(question, known, prior_top=[node])
         )
         assert stranger not in far(question, known)
-        own = {"usefulness": {stranger: best}, "beliefs": lambda known, node=stranger: {node: best}}
-        assert stranger not in far(question, known, **own), "nothing proposes it"
-        assert stranger in far(question, known, named=[stranger], **own)
+        own = Priors({stranger: best}, lambda known, node=stranger: {node: best})  # type: ignore[misc]
+        assert stranger not in far(question, known, priors=own), "nothing proposes it"
+        assert stranger in far(question, known, prior_top=[stranger], priors=own)
         assert far(question, known, only=[stranger]) == [stranger], "whoever is named by the user is found"
 
 
 def test_a_question_under_way_is_not_disturbed_by_a_page_that_comes(tmp_path: Path) -> None:
-    atlas = filled(tmp_path, VIEWS[:100])
-    before, asked = overview(atlas), questions(300)[100:]
-    atlas.add([(CID, summarize_card(view)) for view in VIEWS[100:]])
-    atlas.close()
+    store = filled(tmp_path, VIEWS[:100])
+    before, asked = overview(store), questions(300)[100:]
+    store.add([(CID, summarize_card(view)) for view in VIEWS[100:]])
+    store.close()
     assert all(set(far(question, before)) <= set(range(1, 101)) for question in asked), "it sees what it began with"
-    assert any(max(far(question, overview(atlas))) > 100 for question in asked)
+    assert any(max(far(question, overview(store))) > 100 for question in asked)
 
 
 def test_questions_are_answered_while_pages_come(tmp_path: Path) -> None:
-    atlas = filled(tmp_path, VIEWS[:20])
+    store = filled(tmp_path, VIEWS[:20])
     with ThreadPoolExecutor(2) as pool:
-        coming = pool.submit(lambda: [atlas.add([(CID, summarize_card(view))]) for view in VIEWS[20:80]])
-        rounds = [pool.submit(far, question, overview(atlas)) for question in questions(200)]
+        coming = pool.submit(lambda: [store.add([(CID, summarize_card(view))]) for view in VIEWS[20:80]])
+        rounds = [pool.submit(far, question, overview(store)) for question in questions(200)]
         assert all(each.result() for each in rounds)
         coming.result()
-    atlas.close()
-    assert len(atlas) == 80
+    store.close()
+    assert len(store) == 80
 
 
 def test_nodes_of_a_small_space_are_compared_by_their_cards_beside_the_others(known: Overview) -> None:
     question = questions(3)[2]
     moved = VIEWS[2]
-    rest = known._replace(near=[view_of(1000, moved.card)])
+    rest = known._replace(full=[view_of(1000, moved.card)])
     assert far(question, rest)[:2] in ([1000, 3], [3, 1000])
 
 
@@ -186,15 +196,15 @@ def greedy(node: int, centroids: int, terms: Sequence[str]) -> NodeView:
 def test_cards_that_claim_everything_do_not_crowd_out_the_others(tmp_path: Path) -> None:
     crowd = [greedy(10_000 + number, 1300, NAMES) for number in range(30)]
     assert all(len(summarize_card(view).groups) == GROUPS for view in crowd[:3])
-    atlas = filled(tmp_path, VIEWS)
-    atlas.add([(CID, summarize_card(view)) for view in crowd])
+    store = filled(tmp_path, VIEWS)
+    store.add([(CID, summarize_card(view)) for view in crowd])
     kept = 0
     for number, question in enumerate(questions(20), 1):
-        kept += number in proposals(atlas.chart, question)
+        kept += number in proposals(store.index, question)
     assert kept == 20
-    chunks = overview(atlas).statistics(NAMES[:5]).chunks
+    chunks = overview(store).statistics(NAMES[:5]).chunks
     assert chunks == 30 * 65536 + 300 * 8, "a million chunks count as 65,536"
-    atlas.close()
+    store.close()
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
@@ -216,9 +226,9 @@ def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_page_that_was_cut_off_costs_its_own_nodes_alone(tmp_path: Path) -> None:
-    atlas = filled(tmp_path, VIEWS[:50])
-    atlas.add([(CID, summarize_card(view)) for view in VIEWS[50:80]])
-    atlas.close()
+    store = filled(tmp_path, VIEWS[:50])
+    store.add([(CID, summarize_card(view)) for view in VIEWS[50:80]])
+    store.close()
     torn = sorted(tmp_path.glob("*.page"))[1]
     torn.write_bytes(torn.read_bytes()[:-100])
     again = SummaryStore(tmp_path)
@@ -240,35 +250,35 @@ def test_what_was_learnt_of_a_space_is_learnt_anew_where_it_was_lost(tmp_path: P
 
 
 def test_a_new_head_takes_the_place_of_the_old_and_pages_stay_few(tmp_path: Path) -> None:
-    atlas = filled(tmp_path, VIEWS[:100])
+    store = filled(tmp_path, VIEWS[:100])
     for sequence in range(2, 60):
-        atlas.add([(CID, summarize_card(view_of(7, VIEWS[200 + sequence % 3].card, sequence)))])
-    assert len(atlas) == 100
+        store.add([(CID, summarize_card(view_of(7, VIEWS[200 + sequence % 3].card, sequence)))])
+    assert len(store) == 100
     assert len(list(tmp_path.glob("*.page"))) < 40
     question = " ".join(np.random.default_rng(203).choice(NAMES, 12)[:4])
-    assert far(question, overview(atlas))[0] == 7
+    assert far(question, overview(store))[0] == 7
     expected = pooled_statistics([*VIEWS[:6], *VIEWS[7:100], VIEWS[202]], NAMES[:20])
-    assert overview(atlas).statistics(NAMES[:20]).chunks == expected.chunks
-    atlas.close()
+    assert overview(store).statistics(NAMES[:20]).chunks == expected.chunks
+    store.close()
 
 
 def test_nodes_that_left_are_forgotten(tmp_path: Path) -> None:
-    atlas = filled(tmp_path, VIEWS[:60])
-    atlas.forget(range(1, 31))
-    assert sorted(atlas.chart.row_of) == list(range(31, 61))
-    atlas.close()
+    store = filled(tmp_path, VIEWS[:60])
+    store.forget(range(1, 31))
+    assert sorted(store.index.row_of) == list(range(31, 61))
+    store.close()
     again = SummaryStore(tmp_path)
     assert len(again) == 30
     again.close()
 
 
 def test_no_more_nodes_are_taken_in_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(atlas_module, "MOST_NODES", 60)
-    atlas = filled(tmp_path, VIEWS[:100])
-    assert len(atlas) == 60
-    atlas.add([(CID, summarize_card(view_of(7, VIEWS[200].card, 2)))])
-    assert len(atlas) == 60, "one that is known may still change"
-    atlas.close()
+    monkeypatch.setattr(store_module, "MOST_NODES", 60)
+    store = filled(tmp_path, VIEWS[:100])
+    assert len(store) == 60
+    store.add([(CID, summarize_card(view_of(7, VIEWS[200].card, 2)))])
+    assert len(store) == 60, "one that is known may still change"
+    store.close()
 
 
 def test_of_two_processes_one_writes(tmp_path: Path) -> None:

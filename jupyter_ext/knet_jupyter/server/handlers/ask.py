@@ -14,7 +14,7 @@ from tornado.iostream import StreamClosedError
 from knet.codec import to_json
 from knet.errors import Cancelled, KnetError
 from knet.records import Record
-from knet.search.limits import DEADLINE_SECONDS, PASSAGES
+from knet.routing.options import NODE_TIMEOUT, PASSAGES, MaxNodes
 
 from ...protocol import AskEvent, answered, asking, failed, node_done, phase, started, stopped
 from .base import KnetHandler
@@ -26,11 +26,11 @@ class AskRequest(Record, frozen=True):
     question: str
     profile: str = ""
     k: int = PASSAGES
-    ask: int | None = None
+    max_nodes: MaxNodes = "auto"
     nodes: list[int] = []
     private: bool = False
     min_reliability: float = 0.0
-    deadline: float = DEADLINE_SECONDS  # a node
+    node_timeout: float = NODE_TIMEOUT  # seconds
 
 
 Send = Callable[[AskEvent], None]
@@ -69,14 +69,14 @@ class AskHandler(KnetHandler):
             answer = network.ask(
                 question.question,
                 k=question.k,
-                ask=question.ask,
+                max_nodes=question.max_nodes,
                 nodes=question.nodes,
                 private=question.private,
                 min_reliability=question.min_reliability,
-                deadline=question.deadline,
-                on_asking=lambda nodes: send(asking(nodes)),
+                node_timeout=question.node_timeout,
+                on_selected=lambda nodes: send(asking(nodes)),
                 on_status=lambda node: send(node_done(node)),
-                stop=stop,
+                cancel=stop,
             )
             send(answered(answer))
         except Cancelled:

@@ -69,7 +69,7 @@ class _PendingHandler(KnetHandler):
 
     def _pending(self, profile: str, rated: Sequence[Rating] = ()) -> PendingRatings:
         network = self.network(profile)
-        pending = network.pending_ratings()
+        pending = network.ratings.pending()
         queued = [
             QueuedRating(
                 node=rating.receipt.receipt.node, value=rating.value, receipt=str(cid_of(rating.receipt.receipt))
@@ -78,7 +78,7 @@ class _PendingHandler(KnetHandler):
         ]
         cost, problem = None, ""
         try:
-            cost = network.rating_cost() if pending else None
+            cost = network.ratings.cost() if pending else None
         except ChainError as error:  # the queue is shown without its cost
             problem = str(error)
         return PendingRatings(ratings=queued, cost=cost, problem=problem, rated=list(rated))
@@ -114,7 +114,7 @@ class WithdrawHandler(_PendingHandler):
         self.reply(await self.work(self._pending, body.profile))
 
     def _withdraw(self, body: WithdrawRequest) -> None:
-        self.network(body.profile).withdraw_rating(Cid.parse(body.receipt))
+        self.network(body.profile).ratings.withdraw(Cid.parse(body.receipt))
 
 
 class FlushHandler(KnetHandler):
@@ -128,4 +128,4 @@ class FlushHandler(KnetHandler):
     def _flush(self, body: FlushRequest) -> Transactions:
         if not body.bond.isdecimal():
             raise ConfigError(f"{body.bond[:40]!r} is not a number of wei.", hint="Send the bond in decimal digits.")
-        return Transactions(transactions=self.network(body.profile).flush_ratings(bond=int(body.bond)))
+        return Transactions(transactions=self.network(body.profile).ratings.flush(bond=int(body.bond)))

@@ -1,0 +1,115 @@
+"""Directory of a small network: the routing card of every node in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from ..codec import Cid
+from ..content.base import BlockSource
+from ..index.lexical import tokens
+from ..records import NodeEntry, Reputation, Space
+from .directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability
+from .filters import permitted, unavailable_statuses, unembedded_statuses, with_vector
+from .node_info import NodeInfo, info_of, unusable_info
+from .node_view import NodeView, behind, in_grace, load_view
+from .query import Priors, Query, Selection
+from .router import count_asked, pooled_statistics, route
+
+
+class CardDirectory:
+    """Every node with its full card. `source_for` gives a node's blocks, and keeps them."""
+
+    def __init__(self, pool: ThreadPoolExecutor, source_for: Callable[[NodeEntry], BlockSource]) -> None:
+        self._pool = pool
+        self._source_for = source_for
+        self._nodes: Mapping[int, NodeView] = {}  # replaced whole, so that readers need no lock
+        self._unusable: Mapping[int, str] = {}
+        self._loading: dict[int, tuple[NodeEntry, Future[NodeView | str]]] = {}
+        self._heads: dict[int, tuple[Cid, float]] = {}  # each node's newest head, and when it was first seen
+
+    @property
+    def spaces(self) -> list[Space]:
+        return list({view.card.space: view.space for view in self._nodes.values()}.values())
+
+    @property
+    def coverage(self) -> Coverage:
+        return Coverage(len(self._nodes), len(self._nodes) + len(self._unusable))
+
+    @property
+    def unusable(self) -> Mapping[int, str]:
+        return self._unusable
+
+    def select(self, query: Query, priors: Priors) -> Selection:
+        """Compare the cards of all nodes that the query may go to."""
+        known = self._nodes.values()
+        views = with_vector(known, query)
+        routes = route(query, permitted(views.values(), query, priors).values(), priors)
+        asked = count_asked(routes, query.options.max_nodes)
+        return Selection(
+            routes=routes,
+            asked=asked,
+            views=views,
+            reliability=priors.reliability({each.node: views[each.node].reputation for each in routes[:asked]}),
+            statistics=pooled_statistics(views.values(), tokens(query.question)),
+            unavailable=[*unembedded_statuses(known, query), *unavailable_statuses(self._unusable)],
+        )
+
+    def look_up(self, nodes: Sequence[int]) -> tuple[dict[int, NodeView], dict[int, str]]:
+        found, unusable = self._nodes, self._unusable
+        return (
+            {node: found[node] for node in nodes if node in found},
+            {node: unusable[node] for node in nodes if node in unusable},
+        )
+
+    def cached(self) -> dict[int, NodeView]:
+        return dict(self._nodes)
+
+    def infos(self) -> list[NodeInfo]:
+        return [
+            *map(info_of, self._nodes.values()),
+            *(unusable_info(node, reason) for node, reason in self._unusable.items()),
+        ]
+
+    def follow(self, entries: Sequence[NodeEntry]) -> None:
+        """Fetch changed cards. A node that takes longer than `LOAD_SECONDS` is taken in by a later call."""
+        nodes = {entry.node: self._nodes[entry.node] for entry in entries if entry.node in self._nodes}
+        changed = [entry for entry in entries if entry.node not in nodes or nodes[entry.node].entry != entry]
+        futures = [self._load(entry) for entry in changed]
+        wait(futures, timeout=LOAD_SECONDS)
+        unusable: dict[int, str] = {}
+        for entry, future in zip(changed, futures, strict=True):
+            before = nodes.get(entry.node)
+            result = self._loading.pop(entry.node)[1].result() if future.done() else SLOW
+            if isinstance(result, NodeView):
+                result.remember(before)
+                nodes[entry.node] = result
+            elif before is None or behind(before, entry) > 1 or not in_grace(self._first_seen(entry)):
+                nodes.pop(entry.node, None)
+                unusable[entry.node] = result
+        self._nodes, self._unusable = nodes, unusable
+
+    def rate(self, read: ReadReliability) -> None:
+        reliability = read(list(self._nodes))
+        for node, view in self._nodes.items():
+            view.reputation = reliability.get(node, Reputation())
+
+    def close(self) -> None:
+        """Do nothing: what is being fetched ends by itself."""
+
+    def _load(self, entry: NodeEntry) -> Future[NodeView | str]:
+        known, future = self._loading.get(entry.node, (None, None))
+        if future is None or known != entry:
+            future = self._pool.submit(lambda: load_view(entry, self._source_for(entry)))
+            self._loading[entry.node] = entry, future
+        return future
+
+    def _first_seen(self, entry: NodeEntry) -> float:
+        """Return when this client first saw the entry's head (unix seconds)."""
+        assert entry.head is not None
+        head, when = self._heads.get(entry.node, (None, 0.0))
+        if head != entry.head.manifest:
+            when = time.time()
+            self._heads[entry.node] = entry.head.manifest, when
+        return when
