@@ -22,6 +22,6 @@ def load_ipython_extension(shell: Any) -> None:
 
 def in_one_line(error: KnetError) -> KnetError:
     """The same error, which IPython shows as one red line instead of a traceback."""
-    line = f"{RED}knet: {plain(' '.join(str(error).split()))}{PLAIN}"
+    line = f"{RED}knet: {plain(' '.join(error.described.split()))}{PLAIN}"
     error.__dict__["_render_traceback_"] = lambda: [line]  # IPython looks for this name
     return error
