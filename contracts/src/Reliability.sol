@@ -39,7 +39,7 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
     /// @notice Time to respond with a leaf. An availability challenge must leave one more day of the challenge window, in
     /// which the published leaf itself can be challenged.
     uint256 public constant RESPONSE_WINDOW = 4 days;
-    /// @notice Fee that pays for the gas of a response, so that availability challenges cost an honest rater nothing.
+    /// @notice Fee that pays for the gas of a response, so that any account that kept a leaf publishes it.
     uint256 public constant AVAILABILITY_FEE = 0.001 ether;
     /// @notice The rating that counts as a weight of 1.
     uint256 public constant MAX_VALUE = 100;
@@ -68,7 +68,7 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
         _requireLeaf(batch, proof);
         Fault fault = _faultOf(batch, proof);
         if (fault == Fault.None) revert NoFault(batch.rater, batch.number, proof.index);
-        _slashBatch(batch, fault, 0);
+        _slashBatch(batch, fault);
     }
 
     /// @inheritdoc IReliability
@@ -81,7 +81,7 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
         if (proof.rating.follows(before.rating.positive, before.rating.negative)) {
             revert NoFault(batch.rater, batch.number, proof.index);
         }
-        _slashBatch(batch, Fault.Sum, 0);
+        _slashBatch(batch, Fault.Sum);
     }
 
     /// @inheritdoc IReliability
@@ -96,15 +96,17 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
         if (batch.rater != other.rater || same || proof.rating.receipt.hash() != again.rating.receipt.hash()) {
             revert NoFault(batch.rater, batch.number, proof.index);
         }
-        _slashBatch(batch, Fault.Duplicate, 0);
+        _slashBatch(batch, Fault.Duplicate);
     }
 
     /// @inheritdoc IReliability
-    function challengeNoResponse(Batch calldata batch, uint256 index) external {
+    function voidUnavailable(Batch calldata batch, uint256 index, address challenger) external {
         _requireOpen(batch, CHALLENGE_WINDOW);
-        uint256 deadline = _closeChallenge(_key(batch.rater, batch.number, index, msg.sender), msg.sender, index);
+        uint256 deadline = _closeChallenge(_key(batch.rater, batch.number, index, challenger), challenger, index);
         if (block.timestamp <= deadline) revert ResponsePending(deadline);
-        _slashBatch(batch, Fault.NoResponse, AVAILABILITY_FEE);
+        _removeBatch(batch);
+        emit Voided(batch.rater, batch.number, challenger, index);
+        Address.sendValue(payable(challenger), AVAILABILITY_FEE);
     }
 
     /// @inheritdoc IReliability
@@ -126,7 +128,7 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
         uint256 deadline =
             _closeChallenge(_key(batch.rater, batch.number, proof.index, challenger), challenger, proof.index);
         bool isLate = block.timestamp > deadline && block.timestamp <= batch.submittedAt + CHALLENGE_WINDOW;
-        if (isLate) revert DeadlineExpired(block.timestamp, deadline); // or the rater would respond just before it is slashed
+        if (isLate) revert DeadlineExpired(block.timestamp, deadline); // too late to challenge the leaf itself
         emit Responded(batch.rater, batch.number, challenger, proof.index);
         Address.sendValue(payable(msg.sender), AVAILABILITY_FEE);
     }
@@ -183,7 +185,14 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
     }
 
     /// @dev Remove a batch from the scores and slash its rater.
-    function _slashBatch(Batch calldata batch, Fault fault, uint256 fee) private {
+    function _slashBatch(Batch calldata batch, Fault fault) private {
+        _removeBatch(batch);
+        uint256 reward = _slash(batch.rater);
+        emit Slashed(batch.rater, batch.number, msg.sender, fault, reward);
+    }
+
+    /// @dev Remove from the scores what has not faded of a batch.
+    function _removeBatch(Batch calldata batch) private {
         delete _commitments[batch.rater][batch.number];
         uint256 epoch = currentEpoch();
         uint256 since = batch.submittedAt / EPOCH;
@@ -191,9 +200,6 @@ contract Reliability is IReliability, Bonds, KeyHistory, EIP712 {
             PackedScore storage score_ = _scores[batch.deltas[i] >> 128];
             score_.word = score_.word.remove(batch.deltas[i], since, epoch);
         }
-        uint256 reward = _slash(batch.rater);
-        emit Slashed(batch.rater, batch.number, msg.sender, fault, reward);
-        if (fee != 0) Address.sendValue(payable(msg.sender), fee);
     }
 
     function _faultOf(Batch calldata batch, Proof calldata proof) private view returns (Fault) {

@@ -19,27 +19,44 @@ contract AvailabilityChallengeTest is Audited {
         reliability.challengeAvailability{value: 0.001 ether}(batch, index);
     }
 
-    function test_challengeNoResponse_takesTheBondOfASilentRater() public {
+    function test_voidUnavailable_removesTheBatchAndLeavesTheBond() public {
         Batch memory batch = submit(ratings(3, 0));
         challenge(batch, 2);
         vm.warp(START + 4 days + 1);
-        vm.prank(AUDITOR);
-        reliability.challengeNoResponse(batch, 2);
-        assert(AUDITOR.balance == 0.001 ether && reliability.rewardOf(AUDITOR).amount == BOND / 2);
-        assert(address(reliability).balance == BOND);
+        vm.expectEmit();
+        emit IReliability.Voided(client, 0, AUDITOR, 2);
+        vm.prank(stranger);
+        reliability.voidUnavailable(batch, 2, AUDITOR);
+        assert(AUDITOR.balance == 0.001 ether && reliability.rewardOf(AUDITOR).amount == 0);
+        assert(reliability.raterOf(client).bond == BOND && address(reliability).balance == BOND);
+        assert(reliability.score(node).count == 0 && reliability.score(node).positive == 0);
+        assert(reliability.commitmentOf(client, 0) == 0);
+        vm.warp(START + 10 days + 1);
+        vm.prank(client);
+        reliability.unbond(BOND);
     }
 
-    function test_challengeNoResponse_revertsWhenPendingOrNotChallengedOrResponded() public {
+    function test_respond_paysAnyAccountThatKeptTheLeaf() public {
+        Rating[] memory list = ratings(3, 0);
+        Batch memory batch = submit(list);
+        challenge(batch, 2);
+        Proof memory proof = proofOf(list, 2);
+        vm.prank(stranger);
+        reliability.respond(batch, proof, AUDITOR);
+        assert(stranger.balance == 0.001 ether && AUDITOR.balance == 0);
+    }
+
+    function test_voidUnavailable_revertsWhenPendingOrNotChallengedOrResponded() public {
         Rating[] memory list = ratings(3, 0);
         Batch memory batch = submit(list);
         challenge(batch, 2);
         vm.warp(START + 4 days);
         vm.expectRevert(abi.encodeWithSelector(IReliability.ResponsePending.selector, START + 4 days));
         vm.prank(AUDITOR);
-        reliability.challengeNoResponse(batch, 2);
+        reliability.voidUnavailable(batch, 2, AUDITOR);
         vm.expectRevert(abi.encodeWithSelector(IReliability.NotChallenged.selector, stranger, 2));
         vm.prank(stranger);
-        reliability.challengeNoResponse(batch, 2);
+        reliability.voidUnavailable(batch, 2, stranger);
         Proof memory proof = proofOf(list, 2);
         vm.expectEmit();
         emit IReliability.Responded(client, 0, AUDITOR, 2);
@@ -49,7 +66,7 @@ contract AvailabilityChallengeTest is Audited {
         vm.warp(START + 4 days + 1);
         vm.expectRevert(abi.encodeWithSelector(IReliability.NotChallenged.selector, AUDITOR, 2));
         vm.prank(AUDITOR);
-        reliability.challengeNoResponse(batch, 2);
+        reliability.voidUnavailable(batch, 2, AUDITOR);
     }
 
     function test_respond_revertsBetweenItsDeadlineAndTheEndOfTheWindow() public {

@@ -144,7 +144,7 @@ contract Network is Fixture {
         address auditor = vm.addr(keys[actor % RATERS]);
         vm.prank(auditor);
         if (how % 3 == 0) {
-            try reliability.challengeNoResponse(batch, 0) {
+            try reliability.voidUnavailable(batch, 0, auditor) {
                 (fees, isRemoved[index]) = (fees - FEE, true);
             } catch {}
         } else if (how % 3 == 1) {

@@ -36,6 +36,7 @@ WINDOW_SECONDS = 10 * 86_400  # in which a batch can be challenged; `Reliability
 AVAILABILITY_FEE = 10**15  # wei; `Reliability.AVAILABILITY_FEE`
 SUBMITTED = "0x" + keccak(text="Submitted(address,uint32,bytes32,bytes32,uint256[])").hex()
 SLASHED = "0x" + keccak(text="Slashed(address,uint32,address,uint8,uint256)").hex()
+VOIDED = "0x" + keccak(text="Voided(address,uint32,address,uint256)").hex()
 AVAILABILITY_CHALLENGED = "0x" + keccak(text="AvailabilityChallenged(address,uint32,address,uint256,uint256)").hex()
 RESPONDED = "0x" + keccak(text="Responded(address,uint32,address,uint256)").hex()
 
@@ -94,11 +95,11 @@ class Reliability:
             logs = fetch_logs(self._rpc, [self._contract.address], topics, start, self._rpc.block_number())
             return [decode_batch(log, time_of(log)) for log in logs]
 
-    def slashed(self, *, since: int = 0) -> set[tuple[str, int]]:
-        """Rater and number of every batch that was proven wrong from block ``since`` on."""
+    def removed(self, *, since: int = 0) -> set[tuple[str, int]]:
+        """Return rater and number of every batch that was slashed or voided from block ``since`` on."""
         start = max(since, self._start)
         with self._rpc.errors("Reading the challenges of batches"):
-            logs = fetch_logs(self._rpc, [self._contract.address], [SLASHED], start, self._rpc.block_number())
+            logs = fetch_logs(self._rpc, [self._contract.address], [[SLASHED, VOIDED]], start, self._rpc.block_number())
             return {rater_and_number(log) for log in logs}
 
     def is_active(self, batch: Batch) -> bool:
@@ -192,10 +193,10 @@ class Reliability:
         words = (batch_words(batch), proof_words(proof), batch_words(other), proof_words(again))
         return self._rpc.send(signer, self._contract.functions.challengeDuplicate(*words), _challenging(batch))
 
-    def challenge_no_response(self, signer: Signer, batch: Batch, index: int) -> str:
-        """Punish a rater that did not reveal a leaf that ``signer`` demanded."""
-        call = self._contract.functions.challengeNoResponse(batch_words(batch), index)
-        return self._rpc.send(signer, call, _challenging(batch))
+    def void_unavailable(self, signer: Signer, batch: Batch, index: int, challenger: str) -> str:
+        """Have a batch removed whose leaf was not published after ``challenger`` asked for it."""
+        call = self._contract.functions.voidUnavailable(batch_words(batch), index, challenger)
+        return self._rpc.send(signer, call, f"Voiding {_name(batch)}")
 
     def reclaim_fee(self, signer: Signer, demand: AvailabilityChallenge) -> str:
         """Take the fee of a demand back whose batch was taken back: the transaction hash."""

@@ -69,7 +69,7 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
         until = _utc(demand.deadline)
         out.print(f"[yellow]leaf {demand.index} of batch {demand.number} must be revealed by {until} UTC[/]")
     if demands:
-        out.print("run `knet trust reveal`, or lose the bond")
+        out.print("run `knet trust reveal`, or the batch stops counting")
 
 
 @app.command()

@@ -195,7 +195,7 @@ class TrustModel:
     def refresh(self) -> None:
         """Read the batches that came since. Raises ChainUnreachable."""
         with self._lock:
-            taken_back = self._chain.reliability.slashed()
+            taken_back = self._chain.reliability.removed()
             newest = self._chain.confirmed_block()
             recent = [batch for batch in self._chain.reliability.batches(since=self._block) if batch.block <= newest]
             settled = [batch for batch in self._batches if batch.block < self._block]

@@ -1,4 +1,4 @@
-"""What became of one's own demands: silence costs a rater its bond, and a leaf that was shown is looked at."""
+"""Follow-up of availability challenges: unavailable batches are voided, published leaves are checked."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Step = Callable[[], str]  # sends a transaction: its hash
 def follow_up(chain: EvmChain, signer: Signer, now: int) -> list[str]:
     """Close every demand of ``signer`` that can be closed: the transaction hashes; ``now`` is unix seconds.
 
-    A rater that stayed silent is punished; the fee for a batch that was taken back meanwhile is reclaimed; a leaf that
-    was revealed and is wrong is challenged. What somebody else did first is passed over.
+    A batch without a response is voided; the fee for a batch that was removed meanwhile is reclaimed; a leaf that was
+    published and is wrong is challenged. What another account did first is passed over.
     Raises ChainUnreachable and TransactionPending.
     """
     batches = {(batch.rater, batch.number): batch for batch in chain.reliability.batches()}
@@ -54,7 +54,7 @@ def _unanswered(chain: EvmChain, signer: Signer, batches: dict[tuple[str, int], 
         if not chain.reliability.is_active(batch):
             yield partial(chain.reliability.reclaim_fee, signer, demand)
         elif demand.deadline < now <= batch.submitted_at + WINDOW_SECONDS:
-            yield partial(chain.reliability.challenge_no_response, signer, batch, demand.index)
+            yield partial(chain.reliability.void_unavailable, signer, batch, demand.index, demand.challenger)
 
 
 def _answered_wrongly(
@@ -69,40 +69,46 @@ def _answered_wrongly(
             yield partial(chain.reliability.challenge_leaf, signer, batch, proof)
 
 
-def due_challenges(chain: EvmChain, rater: str, now: int) -> list[tuple[Batch, AvailabilityChallenge]]:
-    """The demands that a rater can still answer, and loses its bond by not answering; the most urgent first.
+def due_challenges(chain: EvmChain, rater: str | None, now: int) -> list[tuple[Batch, AvailabilityChallenge]]:
+    """Return the availability challenges of one rater's batches, or of all (None), that can still be answered.
 
-    ``now`` is unix seconds. Raises ChainUnreachable.
+    The most urgent first; ``now`` is unix seconds. Raises ChainUnreachable.
     """
     batches = {
-        batch.number: batch for batch in chain.reliability.batches(rater) if now <= batch.submitted_at + WINDOW_SECONDS
+        (batch.rater, batch.number): batch
+        for batch in chain.reliability.batches(rater)
+        if now <= batch.submitted_at + WINDOW_SECONDS
     }
     demands = sorted(chain.reliability.open_challenges(rater), key=lambda demand: demand.deadline) if batches else []
-    due = [(batches[each.number], each) for each in demands if each.number in batches and now <= each.deadline]
-    stands = {number: chain.reliability.is_active(batches[number]) for number in {batch.number for batch, _ in due}}
-    return [(batch, demand) for batch, demand in due if stands[batch.number]]
+    due = [(batches.get((each.rater, each.number)), each) for each in demands if now <= each.deadline]
+    return [(batch, each) for batch, each in due if batch is not None and chain.reliability.is_active(batch)]
 
 
-def respond_to_challenges(chain: EvmChain, signer: Signer, rater: str, source: BlockSource, now: int) -> list[str]:
-    """Reveal every leaf that was demanded of a rater: the transaction hashes.
+def respond_to_challenges(
+    chain: EvmChain, signer: Signer, rater: str | None, source: BlockSource, now: int
+) -> list[str]:
+    """Publish every leaf that was asked for of one rater's batches, or of all that ``source`` holds (None).
 
-    Each is tried, so that nothing stands in the way of the others; then, where a demand is still open, raises why:
-    TransactionFailed, CodecError, and as `BlockSource.get` when the ratings are not at hand.
+    Return the transaction hashes. The fee of each challenge goes to ``signer``. Each challenge is tried; then, where
+    one is still open, raises why: TransactionFailed, CodecError, and as `BlockSource.get` when the leaves are missing.
     """
     transactions: list[str] = []
     failed: dict[AvailabilityChallenge, KnetError] = {}
-    read: dict[int, tuple[list[Leaf], Tree]] = {}
+    read: dict[tuple[str, int], tuple[list[Leaf], Tree]] = {}
     for batch, demand in due_challenges(chain, rater, now):
+        key = batch.rater, batch.number
+        if rater is None and not source.has(batch.content):
+            continue
         try:
-            if batch.number not in read:
+            if key not in read:
                 leaves = fetch_leaves(batch, source)
-                read[batch.number] = leaves, tree_of(leaves)
+                read[key] = leaves, tree_of(leaves)
             transactions.append(
-                chain.reliability.respond(signer, batch, prove(*read[batch.number], demand.index), demand.challenger)
+                chain.reliability.respond(signer, batch, prove(*read[key], demand.index), demand.challenger)
             )
         except (TransactionFailed, ContentError, CodecError, BadReceipt, TransportError) as error:
             failed[demand] = error
-    if failed:  # who reveals is paid, so others may have done it just before
+    if failed:  # the fee is paid for a response, so another account may have responded just before
         left = [failed[demand] for _, demand in due_challenges(chain, rater, now) if demand in failed]
         if left:
             raise left[0]

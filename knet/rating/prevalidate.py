@@ -56,7 +56,11 @@ def prevalidate(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], dead
 
 
 def _witness(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
-    """Have wallets noted that signed receipts and are not known to, before the node can change them: their nodes."""
+    """Have wallets noted that signed receipts and are not known to, before the node can change them: their nodes.
+
+    Also nodes that were given to the rater and given away since: until that is noted, the contract takes it for the
+    owner.
+    """
     rules, new = RatingRules(chain), set[int]()
     for rating in ratings:
         node = rating.receipt.receipt.node
@@ -64,6 +68,8 @@ def _witness(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[
             wallet = rules.signer(rating.receipt)
             if node not in new and rules.key_history(node, wallet).wallet_until != ONGOING:
                 new.update({node} if chain.identity.signer_of(node) == wallet else ())
+            if node not in new and rules.key_history(node, signer.address).owner_until == ONGOING:
+                new.update({node} if chain.identity.owner_of(node) != signer.address else ())
         except (BadReceipt, NotRegistered):
             continue
     nodes = sorted(new)

@@ -293,13 +293,13 @@ def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -
     (demand,) = world.reliability.open_challenges(world.client.address)
     assert (demand.number, demand.index, demand.challenger) == (0, finding.index, world.auditor.address)
     with pytest.raises(TransactionFailed, match="ResponsePending"):
-        world.reliability.challenge_no_response(world.auditor, batch, finding.index)
+        world.reliability.void_unavailable(world.auditor, batch, finding.index, world.auditor.address)
     with pytest.raises(TransactionFailed, match="AlreadyChallenged"):
         challenge(world.chain, world.auditor, finding)
     assert len(respond_to_challenges(world.chain, world.client, world.client.address, secret, world.chain.time())) == 1
     assert world.reliability.open_challenges(world.client.address) == []
     with pytest.raises(TransactionFailed, match="NotChallenged"):
-        world.reliability.challenge_no_response(world.auditor, batch, finding.index)
+        world.reliability.void_unavailable(world.auditor, batch, finding.index, world.auditor.address)
     assert follow_up(world.chain, world.auditor, world.chain.time()) == [], "what was shown is right"
 
 

@@ -16,9 +16,10 @@ from knet.content.store import MemoryStore
 from knet.errors import TransactionFailed
 from knet.rating.audit import audit_batch, challenge
 from knet.rating.disputes import follow_up
+from knet.records import Rating
 from tests.conftest import NO_ANVIL
 
-from .support import STAKE, rating, submit
+from .support import STAKE, issue, new_receipt, rating, submit
 
 pytestmark = [pytest.mark.chain, pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)]
 ENDPOINT = "http://127.0.0.1:8080"
@@ -78,15 +79,36 @@ def test_a_bond_is_free_after_the_window(lone: EvmChain, wait: Wait) -> None:
     assert lone.reliability.is_active(batch)
 
 
-def test_a_rater_that_does_not_reveal_loses_its_bond(lone: EvmChain, wait: Wait) -> None:
+def test_offline_rater_keeps_its_bond_when_no_account_publishes_its_leaves(lone: EvmChain, wait: Wait) -> None:
+    """Threat model: auditor, availability challenges of honest raters that are offline."""
     owner, rater, auditor = (account(lone) for _ in range(3))
     node = lone.identity.register(owner, ENDPOINT)
     batch = submit(lone, rater, [rating(owner, node, rater, lone.deployment)])
     finding = audit_batch(lone, MemoryStore(), batch)
     assert finding is not None
     challenge(lone, auditor, finding)
+    before = lone.rpc.web3.eth.get_balance(auditor.address)
     wait(4 * DAY + 60)
     assert len(follow_up(lone, auditor, lone.time())) == 1
+    assert not lone.reliability.is_active(batch)
+    assert (rater.address, batch.number) in lone.reliability.removed()
+    assert lone.reliability.scores([node])[node].count == 0
+    assert lone.rpc.web3.eth.get_balance(auditor.address) > before, "the fee came back"
+    assert lone.reliability.reward(auditor.address).amount == 0
+    assert lone.reliability.stake(rater.address).bond == STAKE
+    wait(6 * DAY)
+    lone.reliability.unbond(rater, STAKE)
+
+
+def test_auditor_of_a_wrong_leaf_is_paid_in_the_next_epoch(lone: EvmChain, wait: Wait) -> None:
+    owner, rater, auditor = (account(lone) for _ in range(3))
+    node = lone.identity.register(owner, ENDPOINT)
+    stolen = issue(owner, new_receipt(node, owner.address), lone.deployment)
+    store = MemoryStore()
+    batch = submit(lone, rater, [Rating(receipt=stolen, value=100)], store)
+    finding = audit_batch(lone, store, batch)
+    assert finding is not None
+    challenge(lone, auditor, finding)
     reward = lone.reliability.reward(auditor.address)
     assert reward.amount == STAKE // 2
     with pytest.raises(TransactionFailed, match="RewardLocked"):

@@ -29,7 +29,7 @@ def test_last_point_equals_the_contract_score(chain: EvmChain, new_account: Call
     assert points[-1].deviation == pytest.approx(found.deviation, abs=1e-6)
     assert [point.rater for point in points] == [first.address, second.address]
     assert [point.transaction for point in points] == [each.transaction for each in own]
-    assert chain.reliability.slashed().isdisjoint({(each.rater, each.number) for each in own})
+    assert chain.reliability.removed().isdisjoint({(each.rater, each.number) for each in own})
 
 
 def test_history_keeps_the_last_point_of_each_second() -> None:

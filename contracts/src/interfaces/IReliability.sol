@@ -19,8 +19,10 @@ import {Score} from "../types/Score.sol";
 ///
 /// Limits. A node can sign receipts to accounts of its owner and be praised by them: capital bounds that, and clients
 /// weigh raters by their trust in them. Approved operators of a node may rate it: otherwise a node could exclude critics
-/// by approving them. Ratings can be withheld: then challenge the availability of random leaves; each challenge costs its
-/// challenger `AVAILABILITY_FEE` if the rater responds. A pending challenge can be copied from the public pool: send it
+/// by approving them. Ratings can be withheld: clients do not count a batch whose leaves they cannot read, and a challenge
+/// of a leaf's availability removes it unless some account publishes the leaf, which earns `AVAILABILITY_FEE`.
+/// A bond is lost to a wrong leaf alone, and no action of another account makes a right leaf wrong, so a rater may go
+/// offline as soon as its batch is included. A pending challenge can be copied from the public pool: send it
 /// through a private relay.
 interface IReliability {
     /// @notice Emitted when a batch is submitted.
@@ -39,12 +41,18 @@ interface IReliability {
     event Slashed(
         address indexed rater, uint32 indexed number, address indexed challenger, Fault fault, uint256 reward
     );
-    /// @notice Emitted when a rater must publish a leaf.
+    /// @notice Emitted when a batch is removed because a challenged leaf was not published; its rater keeps its bond.
     /// @param rater The account that submitted the batch.
     /// @param number The batch's number among the rater's.
     /// @param challenger The account that challenged.
     /// @param index The leaf's place in the batch.
-    /// @param deadline Unix seconds until which the rater can respond.
+    event Voided(address indexed rater, uint32 indexed number, address indexed challenger, uint256 index);
+    /// @notice Emitted when a leaf must be published.
+    /// @param rater The account that submitted the batch.
+    /// @param number The batch's number among the rater's.
+    /// @param challenger The account that challenged.
+    /// @param index The leaf's place in the batch.
+    /// @param deadline Unix seconds until which any account can respond.
     event AvailabilityChallenged(
         address indexed rater, uint32 indexed number, address indexed challenger, uint256 index, uint256 deadline
     );
@@ -106,7 +114,7 @@ interface IReliability {
     /// @param challenger The account that should have challenged.
     /// @param index The leaf's place in the batch.
     error NotChallenged(address challenger, uint256 index);
-    /// @notice Thrown when the rater may still respond.
+    /// @notice Thrown when the leaf may still be published.
     /// @param deadline Unix seconds until which it may.
     error ResponsePending(uint256 deadline);
     /// @notice Thrown when the batch is active, so that the fee of an availability challenge is not due back.
@@ -145,12 +153,14 @@ interface IReliability {
     function challengeDuplicate(Batch calldata batch, Proof calldata proof, Batch calldata other, Proof calldata again)
         external;
 
-    /// @notice Slash a rater that did not respond in time to the sender's availability challenge; the fee comes back.
+    /// @notice Remove a batch of which a challenged leaf was not published in time; the fee goes back to the challenger.
+    /// @dev The rater keeps its bond: an honest rater may be offline for good, and no other account has to respond for it.
     /// @param batch The batch.
     /// @param index The leaf's place in the batch.
-    function challengeNoResponse(Batch calldata batch, uint256 index) external;
+    /// @param challenger The account that challenged.
+    function voidUnavailable(Batch calldata batch, uint256 index, address challenger) external;
 
-    /// @notice Require the rater to publish a leaf within `RESPONSE_WINDOW`, for `AVAILABILITY_FEE`.
+    /// @notice Require that a leaf is published within `RESPONSE_WINDOW`, by any account, for `AVAILABILITY_FEE`.
     /// @param batch The batch.
     /// @param index The leaf's place in the batch.
     function challengeAvailability(Batch calldata batch, uint256 index) external payable;

@@ -42,6 +42,5 @@ enum Fault {
     Signature, // not of a wallet of the node
     SelfRating, // the rater owned the node, or signed for it
     Sum, // the leaves do not add up to the delta
-    Duplicate, // one receipt, two leaves
-    NoResponse // the rater did not respond to an availability challenge
+    Duplicate // one receipt, two leaves
 }

@@ -152,6 +152,14 @@ contract Fixture {
     }
 
     function walletConsent(uint256 key, address owner_, uint256 deadline) internal view returns (bytes memory) {
+        return walletConsent(node, key, owner_, deadline);
+    }
+
+    function walletConsent(uint256 node_, uint256 key, address owner_, uint256 deadline)
+        internal
+        view
+        returns (bytes memory)
+    {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
@@ -164,7 +172,7 @@ contract Fixture {
         bytes32 consent = keccak256(
             abi.encode(
                 keccak256("AgentWalletSet(uint256 agentId,address newWallet,address owner,uint256 deadline)"),
-                node,
+                node_,
                 vm.addr(key),
                 owner_,
                 deadline
