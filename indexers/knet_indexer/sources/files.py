@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -92,7 +93,7 @@ def _refuse(error: OSError) -> None:
     raise SourceError(f"{error.filename} cannot be listed: {error.strerror}.", hint="Check its permissions.") from error
 
 
-class FilesSource:
+class FilesSource(ABC):
     """Files under a folder. ``base`` is the prefix of their uris, ``exclude`` holds .gitignore patterns."""
 
     kind: ClassVar[str]
@@ -110,9 +111,9 @@ class FilesSource:
         return file_items(self.root, self.suffixes, self._base, self._exclude, self.read)
 
     @staticmethod
+    @abstractmethod
     def read(path: Path) -> Text:
         """Return the text of one file. Raises SourceError, or OSError when it was deleted."""
-        raise NotImplementedError
 
 
 def _read_limited(path: Path, reader: Callable[[Path], Text]) -> Text:
