@@ -177,12 +177,8 @@ def _cheapest(units: Sequence[Unit], target: int, limit: int) -> list[tuple[int,
             tokens += count + 1
             if first < stop - 1 and (tokens > limit or end - start > MAX_CHARACTERS):
                 break
-            total = (
-                cost[first]
-                + (tokens / target - 1) ** 2
-                + _HEADING_COST * headings
-                + (_BREAK_COST[before] if first else 0.0)
-            )
+            boundary = _BREAK_COST[before] if first else 0.0
+            total = cost[first] + (tokens / target - 1) ** 2 + _HEADING_COST * headings + boundary
             if total < best:
                 best, opening = total, first
             headings += before == Break.HEADING

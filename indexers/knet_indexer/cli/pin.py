@@ -28,24 +28,8 @@ class PinTarget(StrEnum):
 
 Kubo = Annotated[str, typer.Option(help="Use the Kubo daemon at this RPC multiaddr, instead of the profile's.")]
 Car = Annotated[Path | None, typer.Option(help="Write the CAR to this file, instead of NAME.car.")]
-Service = Annotated[
-    str,
-    typer.Option(
-        "--pinning-service",
-        envvar="KNET_PINNING_SERVICE",
-        show_envvar=True,
-        help="Use the pinning service at this URL.",
-    ),
-]
-Token = Annotated[
-    str,
-    typer.Option(
-        "--pinning-token",
-        envvar="KNET_PINNING_TOKEN",
-        show_envvar=True,
-        help="Use this access token of the pinning service.",
-    ),
-]
+Service = Annotated[str, typer.Option("--pinning-service", envvar="KNET_PINNING_SERVICE", help="Use this URL.")]
+Token = Annotated[str, typer.Option("--pinning-token", envvar="KNET_PINNING_TOKEN", help="Use this token.")]
 
 
 def plan_pins(

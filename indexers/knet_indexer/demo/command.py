@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from knet.answer.live import LiveAnswer
     from knet.client.network import Network
     from knet.routing.node_info import NodeInfo
+
+    from .network import OnProgress
 
 app = typer.Typer(help="Run the whole network on this machine over real documentation.")
 
@@ -48,8 +52,8 @@ def demo(
     _exit_on_signals()
     network = DemoNetwork(_owners(owner or []))
     try:
-        with _Bars() as bars:
-            profile = network.start(bars.update, fresh=fresh)
+        with _progress_bars() as show:
+            profile = network.start(show, fresh=fresh)
         if tour:
             with connect(profile) as net:
                 summary = _tour(net, started)
@@ -59,7 +63,7 @@ def demo(
                 out.print(_sentence(summary))
         if keep:
             console.print("The network is running: `knet ask --profile demo ...` asks it. Ctrl-C stops it.")
-            _wait()
+            threading.Event().wait()
     finally:
         network.stop()
 
@@ -74,33 +78,26 @@ def _owners(names: list[str]) -> list[Owner]:
     return [known[name] for name in names] or OWNERS
 
 
-class _Bars:
-    """One progress bar for each node."""
+@contextmanager
+def _progress_bars() -> Iterator[OnProgress]:
+    """Show one progress bar for each node."""
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        TextColumn("{task.fields[phase]}"),
+        TimeElapsedColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(title, BarColumn(), phase, TimeElapsedColumn(), console=console) as bars:
 
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.fields[phase]}"), TimeElapsedColumn(),
-            console=console,
-        )  # fmt: skip
-        self._tasks: dict[str, TaskID] = {}
+        def show(title: str, phase: str, done: int, total: int) -> None:
+            if title not in tasks:
+                tasks[title] = bars.add_task(title, total=None, phase=phase)
+            if phase in ("serve", "ready"):
+                done = total = 1
+            bars.update(tasks[title], phase=phase, completed=done, total=total or None)
 
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, title: str, phase: str, done: int, total: int) -> None:
-        if title not in self._tasks:
-            self._tasks[title] = self._progress.add_task(title, total=None, phase=phase)
-        finished = phase in ("serve", "ready")
-        self._progress.update(
-            self._tasks[title],
-            phase=phase,
-            completed=1 if finished else done,
-            total=1 if finished else (total or None),
-        )
+        yield show
 
 
 def _tour(net: Network, started: float) -> dict[str, object]:
@@ -188,7 +185,3 @@ def _exit_on_signals() -> None:
 
     for each in signals:
         signal.signal(each, exit_once)
-
-
-def _wait() -> None:
-    threading.Event().wait()

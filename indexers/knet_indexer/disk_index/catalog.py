@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from knet.codec import Cid
 from knet.errors import StoreError
+from knet.records import Shard
 from knet.sqlite import Database
 
 VERSION = 1
@@ -53,13 +54,10 @@ class NewShard(NamedTuple):
     """A shard to add to the catalog. ``levels`` is its Merkle tree, lowest level first, 32 bytes a node."""
 
     cid: Cid
+    record: Shard
     alive: npt.NDArray[np.bool_]
-    chunks: Cid
-    vectors: Cid
-    documents: list[Cid]
     texts: list[Cid]  # one for each document
     levels: bytes
-    blocks: Iterable[Cid]  # every block reachable from the shard, its own included
 
 
 class Statistics(NamedTuple):
@@ -93,16 +91,18 @@ class Catalog(Database):
         """Add or replace a shard and return its id and first number; inside a `transaction`."""
         first = self.meta("numbers", 0)
         self.put_meta("numbers", first + len(shard.alive))
-        pairs = zip(shard.documents, shard.texts, strict=True)
+        record = shard.record
+        pairs = zip(record.documents, shard.texts, strict=True)
         documents = b"".join(document.raw + text.raw for document, text in pairs)
-        values = (shard.cid.raw, first, shard.alive.tobytes(), shard.chunks.raw, shard.vectors.raw)
+        values = (shard.cid.raw, first, shard.alive.tobytes(), record.chunks.raw, record.vectors.raw)
         self.drop([number for (number,) in self.query("SELECT id FROM shards WHERE cid = ?", shard.cid.raw)])
         number = self.meta("shards", 0) + 1  # ids are never reused
         self.put_meta("shards", number)
         sql = "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         self.connection.execute(sql, (number, *values, documents, shard.levels))
-        blocks = sorted({cid.raw for cid in shard.blocks})
-        self.connection.executemany("INSERT OR IGNORE INTO blocks VALUES (?, ?)", ((raw, number) for raw in blocks))
+        blocks = [shard.cid, record.space, record.chunks, record.vectors, record.lexical]
+        rows = sorted({(cid.raw, number) for cid in (*blocks, *record.documents, *shard.texts)})
+        self.connection.executemany("INSERT OR IGNORE INTO blocks VALUES (?, ?)", rows)
         return number, first
 
     def drop(self, ids: Collection[int]) -> None:

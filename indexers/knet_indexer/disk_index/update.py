@@ -100,7 +100,7 @@ class _Update:
                         self.progress("index", done, total)
                         shard = read_shard(self.store, ref)
                         words = [tokens(text) for text in shard.texts]
-                        number, start = self.catalog.add(_entry(self.store, shard, masks[ref.shard]))
+                        number, start = self.catalog.add(_new_shard(self.store, shard, masks[ref.shard]))
                         writer.add(number, start, words)
                         counts.count(words, masks[ref.shard], 1)
                         done += ref.count
@@ -111,7 +111,7 @@ class _Update:
         with self.catalog.transaction():
             self.catalog.drop(obsolete)
             for cid in unknown:
-                self.catalog.add(_kept(self.store, cid))
+                self.catalog.add(_kept_shard(self.store, cid))
 
     def _set_alive(self, cid: Cid, entry: CatalogEntry, mask: Mask) -> None:
         """Apply the added and removed chunks of an indexed shard."""
@@ -165,27 +165,13 @@ def _check_worth(known: dict[Cid, CatalogEntry], masks: dict[Cid, Mask]) -> None
         raise StoreError("the search index holds mostly removed chunks.")
 
 
-def _entry(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
+def _new_shard(store: FileStore, shard: LoadedShard, mask: Mask) -> NewShard:
     record = get_record(store, shard.ref.shard, Shard)
-    texts = [document.text for document in shard.documents]
-    return _new(shard.ref.shard, record, mask, tree_bytes(shard), texts)
+    return NewShard(shard.ref.shard, record, mask, [document.text for document in shard.documents], tree_bytes(shard))
 
 
-def _kept(store: FileStore, cid: Cid) -> NewShard:
+def _kept_shard(store: FileStore, cid: Cid) -> NewShard:
     """Describe a shard of the manifest before: no search returns its chunks, but the gateway serves its blocks."""
     record = get_record(store, cid, Shard)
     texts = [get_record(store, document, Document).text for document in record.documents]
-    return _new(cid, record, np.zeros(0, np.bool_), b"", texts)
-
-
-def _new(cid: Cid, record: Shard, mask: Mask, levels: bytes, texts: list[Cid]) -> NewShard:
-    return NewShard(
-        cid=cid,
-        alive=mask,
-        chunks=record.chunks,
-        vectors=record.vectors,
-        documents=record.documents,
-        texts=texts,
-        levels=levels,
-        blocks=[cid, record.space, record.chunks, record.vectors, record.lexical, *record.documents, *texts],
-    )
+    return NewShard(cid, record, np.zeros(0, np.bool_), texts, b"")

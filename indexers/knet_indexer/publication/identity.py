@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from knet.chain.devchain import fund
 from knet.errors import ChainError, ChainUnreachable, NotRegistered, TransactionFailed
@@ -13,9 +13,6 @@ from knet.records import Head
 from ..node import Node, network_of
 from ..state import State
 from . import manifest_log
-
-if TYPE_CHECKING:
-    from knet.chain.evm import EvmChain
 
 
 class Identity(NamedTuple):
@@ -29,13 +26,12 @@ class Identity(NamedTuple):
 def find_identity(node: Node, state: State) -> int | None:
     """Return the node's id on its network, if its key still signs for one. Raises ChainUnreachable."""
     known = state.meta(f"identity {network_of(node)}")
-    if known and _is_ours(node.chain, int(known), node.signer.address):
-        return int(known)
+    with suppress(NotRegistered):
+        if known and node.chain.identity.signer_of(int(known)) == node.signer.address:
+            return int(known)
     # A first publication may have been interrupted after it registered, or the state may have been lost.
-    owned = [
-        entry.node for entry in node.chain.registry_snapshot().nodes.values() if entry.wallet == node.signer.address
-    ]
-    return max(owned, default=None)
+    nodes = node.chain.registry_snapshot().nodes.values()
+    return max((entry.node for entry in nodes if entry.wallet == node.signer.address), default=None)
 
 
 def ensure_registered(node: Node, state: State) -> Identity:
@@ -110,10 +106,3 @@ def _fund(node: Node) -> None:
         raise
     except ChainError:
         return  # a local chain other than Anvil: its owner funds the accounts
-
-
-def _is_ours(chain: EvmChain, number: int, address: str) -> bool:
-    try:
-        return chain.identity.signer_of(number) == address
-    except NotRegistered:
-        return False

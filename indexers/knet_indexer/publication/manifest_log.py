@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from knet.codec import Cid
-from knet.records import Record
+from knet.codec import Cid, cid_of
+from knet.records import Manifest, Record
 
 from ..state import State
 
@@ -86,19 +86,12 @@ def changes(state: State, of: LoggedManifest, sequence: int, skip: int, count: i
 
 
 def begin(
-    state: State,
-    *,
-    network: str,
-    node: int,
-    sequence: int,
-    manifest: Cid,
-    added: Iterable[DocumentEntry],
-    removed: Iterable[DocumentEntry],
+    state: State, network: str, manifest: Manifest, added: Iterable[DocumentEntry], removed: Iterable[DocumentEntry]
 ) -> int:
     """Log a manifest that is about to be sent, and return its id."""
     with state.transaction() as db:
         sql = "INSERT INTO manifests (network, node, sequence, cid) VALUES (?, ?, ?, ?)"
-        number = db.execute(sql, (network, node, sequence, manifest.raw)).lastrowid or 0
+        number = db.execute(sql, (network, manifest.node, manifest.sequence, cid_of(manifest).raw)).lastrowid or 0
         rows = [(number, False, uri, cid.raw) for uri, cid in removed]
         rows += [(number, True, uri, cid.raw) for uri, cid in added]
         db.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)

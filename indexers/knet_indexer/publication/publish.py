@@ -71,12 +71,25 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
         is_head = base is not None and head is not None and cid_of(base) == head.manifest
         same = base is not None and not draft.changed and base.dsi_models == models
         if base is not None and head is not None and is_head and same:
-            return _report(identity, head.manifest, base, draft, "", started)
-        progress("chain", 0, 0)
-        if not is_head:  # another chain, or a lost state: followers there begin with every document
-            draft = draft._replace(added=draft.documents, removed=[])
-        manifest, cid, transaction = _send(node, state, identity, head, draft, models)
-        return _report(identity, cid, manifest, draft, transaction, started)
+            manifest, cid, transaction = base, head.manifest, ""
+        else:
+            progress("chain", 0, 0)
+            if not is_head:  # another chain, or a lost state: followers there begin with every document
+                draft = draft._replace(added=draft.documents, removed=[])
+            manifest, cid, transaction = _send(node, state, identity, head, draft, models)
+    return PublishReport(
+        node=identity.node,
+        sequence=manifest.sequence,
+        manifest=cid,
+        documents=manifest.documents,
+        chunks=manifest.chunks,
+        shards=len(manifest.shards),
+        added=len(draft.added),
+        removed=len(draft.removed),
+        compacted=draft.compacted,
+        transaction=transaction,
+        seconds=time.monotonic() - started,
+    )
 
 
 def _base(node: Node, state: State) -> Manifest | None:
@@ -106,34 +119,8 @@ def _send(
         models=models or UNSET,
     )
     cid = put_record(node.store, manifest)
-    number = manifest_log.begin(
-        state,
-        network=identity.network,
-        node=identity.node,
-        sequence=manifest.sequence,
-        manifest=cid,
-        added=draft.added,
-        removed=draft.removed,
-    )
+    number = manifest_log.begin(state, identity.network, manifest, draft.added, draft.removed)
     with funded(node):
         transaction = node.chain.manifests.publish(node.signer, identity.node, manifest.sequence, cid)
     manifest_log.finish(state, number)
     return manifest, cid, transaction
-
-
-def _report(
-    identity: Identity, cid: Cid, manifest: Manifest, draft: ManifestDraft, transaction: str, started: float
-) -> PublishReport:
-    return PublishReport(
-        node=identity.node,
-        sequence=manifest.sequence,
-        manifest=cid,
-        documents=manifest.documents,
-        chunks=manifest.chunks,
-        shards=len(manifest.shards),
-        added=len(draft.added),
-        removed=len(draft.removed),
-        compacted=draft.compacted,
-        transaction=transaction,
-        seconds=time.monotonic() - started,
-    )

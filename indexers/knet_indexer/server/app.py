@@ -174,7 +174,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
             service.check_rate(request)
             encoding = negotiation.request_encoding(request)
             question = negotiation.parse(await negotiation.read_body(request), SearchRequest, encoding)
-            response = negotiation.reply(await service.search(question), negotiation.reply_encoding(request, encoding))
+            response = negotiation.reply(request, await service.search(question), encoding)
             outcome = "ok"
             return response
         except (KnetError, HTTPException) as error:
@@ -188,9 +188,7 @@ def _add_search(app: FastAPI, service: Service) -> None:
 def _add_publication(app: FastAPI, service: Service) -> None:
     @app.get("/v1/card", **openapi.CARD)
     async def card(request: Request) -> Response:
-        return negotiation.reply(
-            service.snapshot.collection.card, negotiation.reply_encoding(request, negotiation.JSON)
-        )
+        return negotiation.reply(request, service.snapshot.collection.card)
 
     @app.get("/v1/manifest", **openapi.MANIFEST)
     async def manifest(request: Request) -> Response:
@@ -199,16 +197,15 @@ def _add_publication(app: FastAPI, service: Service) -> None:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
         view = ManifestReply(cid=head.entry.manifest, manifest=head.collection.manifest)
-        response = negotiation.reply(view, negotiation.reply_encoding(request, negotiation.JSON))
+        response = negotiation.reply(request, view)
         response.headers["ETag"] = tag
         return response
 
     @app.get("/v1/changes", **openapi.CHANGES)
     async def changes(request: Request, since: Sequence = 0, skip: Skipped = 0) -> Response:
-        encoding = negotiation.reply_encoding(request, negotiation.JSON)
-        served = service.public_snapshot
+        snapshot = service.public_snapshot
         return await asyncio.to_thread(
-            lambda: negotiation.reply(changes_since(service.node, served, since, skip), encoding)
+            lambda: negotiation.reply(request, changes_since(service.node, snapshot, since, skip))
         )
 
     @app.get("/.well-known/agent-registration.json", **openapi.REGISTRATION)
@@ -227,7 +224,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/status", **openapi.STATUS)
     async def status(request: Request) -> Response:
-        return negotiation.reply(service.status, negotiation.reply_encoding(request, negotiation.JSON))
+        return negotiation.reply(request, service.status)
 
     @app.get("/metrics", **openapi.METRICS)
     async def metrics() -> Response:

@@ -45,13 +45,6 @@ def request_encoding(request: Request) -> str:
     return given
 
 
-def reply_encoding(request: Request, default: str) -> str:
-    """Return the encoding of the reply: the first of the two in Accept, else ``default``."""
-    accept = request.headers.get("accept", "").lower()
-    places = {kind: accept.find(kind) for kind in (DAG_CBOR, JSON) if kind in accept}
-    return min(places, key=lambda kind: places[kind]) if places else default
-
-
 def parse(body: bytes, kind: type[T], encoding: str) -> T:
     """Return the record in a body. Raises CodecError."""
     if encoding == DAG_CBOR:
@@ -62,6 +55,9 @@ def parse(body: bytes, kind: type[T], encoding: str) -> T:
     return record
 
 
-def reply(record: msgspec.Struct, encoding: str) -> Response:
-    """Return a record as a response."""
+def reply(request: Request, record: msgspec.Struct, default: str = JSON) -> Response:
+    """Return a record as a response, in the encoding that Accept names first, else in ``default``."""
+    accept = request.headers.get("accept", "").lower()
+    places = {kind: accept.find(kind) for kind in (DAG_CBOR, JSON) if kind in accept}
+    encoding = min(places, key=lambda kind: places[kind]) if places else default
     return Response(encode(record) if encoding == DAG_CBOR else to_json(record), media_type=encoding)

@@ -80,8 +80,10 @@ class Packages:
                 found = self._resolve(path, set())
                 if found is None:
                     missing.append(exported)
-                elif isinstance(found, ast.AST) and _shorter(path, paths.get(id(found))):
-                    paths[id(found)] = path, found
+                elif isinstance(found, ast.AST):
+                    paths[id(found)] = min(
+                        (path, found), paths.get(id(found), (path, found)), key=lambda p: _rank(p[0])
+                    )
             if missing or self._imports_compiled(module):
                 unresolved.append(Unresolved(name, tuple(missing) if not self._imports_compiled(module) else ()))
         entries += [entry for path, node in paths.values() if (entry := _entry(path, node)).doc]
@@ -157,10 +159,8 @@ def is_public(path: str) -> bool:
     return not any(part.startswith("_") or part in SKIPPED for part in path.split("."))
 
 
-def _shorter(path: str, known: tuple[str, Definition] | None) -> bool:
-    if known is None:
-        return True
-    return (path.count("."), len(path), path) < (known[0].count("."), len(known[0]), known[0])
+def _rank(path: str) -> tuple[int, int, str]:
+    return path.count("."), len(path), path
 
 
 def _files(root: str) -> Iterator[tuple[str, Path | None]]:
