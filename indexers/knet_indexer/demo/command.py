@@ -81,14 +81,9 @@ def _owners(names: list[str]) -> list[Owner]:
 @contextmanager
 def _progress_bars() -> Iterator[OnProgress]:
     """Show one progress bar for each node."""
-    columns = (
-        TextColumn("{task.description:<26}"),
-        BarColumn(),
-        TextColumn("{task.fields[phase]}"),
-        TimeElapsedColumn(),
-    )
+    title_column, phase_column = TextColumn("{task.description:<26}"), TextColumn("{task.fields[phase]}")
     tasks: dict[str, TaskID] = {}
-    with Progress(title, BarColumn(), phase, TimeElapsedColumn(), console=console) as bars:
+    with Progress(title_column, BarColumn(), phase_column, TimeElapsedColumn(), console=console) as bars:
 
         def show(title: str, phase: str, done: int, total: int) -> None:
             if title not in tasks:

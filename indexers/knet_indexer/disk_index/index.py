@@ -93,7 +93,12 @@ class DiskIndex:
             shards = [DiskShard(self._store, texts, catalog, ref, known[ref.shard]) for ref in manifest.shards]
             rows = LiveChunks(manifest.shards)
             row_of = row_numbers(rows, shards)
-            lexical = DiskLexicalIndex(catalog, Postings(folder / WORDS), row_of, texts_of(rows, shards))
+
+            def text(row: int) -> str:
+                shard, chunk = rows.place(row)
+                return shards[shard].text(chunk)
+
+            lexical = DiskLexicalIndex(catalog, Postings(folder / WORDS), row_of, text)
             inverted = None if self._make_index else _inverted_file(folder, catalog, rows, shards)
             ids = frozenset(known[each].id for each in kept)
 
@@ -174,16 +179,6 @@ def _inverted_file(folder: Path, catalog: Catalog, rows: LiveChunks, shards: lis
     size = min(len(inside), len(row_of))
     in_both[:size] = np.where(inside[:size], row_of[:size], -1)
     return DiskVectorIndex(path, in_both, tail)
-
-
-def texts_of(rows: LiveChunks, shards: Sequence[DiskShard]) -> Callable[[int], str]:
-    """Return a function that reads the text of a row."""
-
-    def text(row: int) -> str:
-        shard, chunk = rows.place(row)
-        return shards[shard].text(chunk)
-
-    return text
 
 
 def _outside(rows: LiveChunks, shards: Sequence[DiskShard], inside: npt.NDArray[np.bool_]) -> Tail:

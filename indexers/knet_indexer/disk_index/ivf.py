@@ -93,11 +93,8 @@ class _Nearest:
         """Return the recall of ``found``, the neighbours ``(probes, NEIGHBOURS + 1)`` that a search returned."""
         own = self._numbers[np.arange(len(self.probes)), self._scores.argmax(axis=1)]
         pairs = zip(self._numbers.tolist(), found.tolist(), own.tolist(), strict=True)
-        return float(np.mean([_share(set(true) - {same, -1}, got) for true, got, same in pairs]))
-
-
-def _share(true: set[int], found: list[int]) -> float:
-    return len(true.intersection(found)) / max(len(true), 1)
+        pairs_found = [(set(true) - {same, -1}, got) for true, got, same in pairs]
+        return float(np.mean([len(true.intersection(got)) / max(len(true), 1) for true, got in pairs_found]))
 
 
 def _lists_to_read(index: Any, truth: _Nearest) -> int:

@@ -211,7 +211,8 @@ class _Sync:
             return
         space = cid_of(embedder.space)
         passages = {digest: text for ready in items for digest, text in ready.passages.items()}
-        known = self.state.vectors(space, list(passages)).keys() | self._being_embedded()
+        pending = {digest for batch in self.pending for digests, _ in batch.parts for digest in digests}
+        known = self.state.vectors(space, list(passages)).keys() | pending
         missing = [digest for digest in passages if digest not in known]
         self.to_embed += len(missing)
         if is_bulk(len(missing)) and not self.bulk_embedder:  # a single item may be a whole book
@@ -223,9 +224,6 @@ class _Sync:
             parts.append((some, executor.embed(self.bulk_embedder or embedder, texts, self._embedded)))
         self.pending.append(_Batch(items, parts, space))
         self._commit(all_but=executor.max_pending)
-
-    def _being_embedded(self) -> set[bytes]:
-        return {digest for batch in self.pending for digests, _ in batch.parts for digest in digests}
 
     def _commit(self, *, all_but: int) -> None:
         """Wait for the oldest batches and commit them, in order."""

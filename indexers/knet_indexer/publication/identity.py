@@ -89,7 +89,12 @@ def funded(node: Node) -> Iterator[None]:
     Raises TransactionFailed with the address to fund when the key cannot pay for gas.
     """
     if node.profile.addresses == "loopback":
-        _fund(node)
+        try:
+            fund(node.profile.rpc, node.signer.address)
+        except ChainUnreachable:
+            raise
+        except ChainError:
+            pass  # a local chain other than Anvil: its owner funds the accounts
     try:
         yield
     except TransactionFailed as error:
@@ -97,12 +102,3 @@ def funded(node: Node) -> Iterator[None]:
             raise
         hint = f"Send some ether to {node.signer.address} on chain {node.profile.deployment.chain_id}."
         raise TransactionFailed(f"node {node.name} cannot pay for gas.", hint=hint) from error
-
-
-def _fund(node: Node) -> None:
-    try:
-        fund(node.profile.rpc, node.signer.address)
-    except ChainUnreachable:
-        raise
-    except ChainError:
-        return  # a local chain other than Anvil: its owner funds the accounts

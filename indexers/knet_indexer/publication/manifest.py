@@ -51,7 +51,7 @@ def draft_manifest(
     for row in _indexed(state):
         progress("draft_manifest", len(wanted), 0)
         wanted[row.cid] = row.document.uri
-        if shards and row.cid in before and before[row.cid].spans == _spans(row):
+        if shards and row.cid in before and before[row.cid].spans == [(c.start, c.end) for c in row.chunks]:
             kept.add(row.cid)
     documents = [(uri, cid) for cid, uri in wanted.items()]
     same = kept == wanted.keys() == before.keys() and not compact
@@ -107,10 +107,6 @@ def _load_base(node: Node, base: Manifest | None) -> tuple[Manifest | None, Card
     except (BlockNotFound, BlockTampered):
         pass  # every shard is rewritten
     return None, None, {}
-
-
-def _spans(row: DocumentRow) -> list[tuple[int, int]]:
-    return [(chunk.start, chunk.end) for chunk in row.chunks]
 
 
 def _indexed(state: State) -> Iterator[DocumentRow]:

@@ -31,21 +31,15 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
     return Response(json.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def problem_of(error: KnetError) -> Response:
-    """Return the response for an error of knet. An internal error is logged and its message is not sent."""
-    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
-    if status == 500:
-        log.error("a request failed: %s", error)
-        return problem(500, "The node failed; its log has the reason.")
-    return problem(status, str(error), {"Retry-After": "1"} if status == 503 else None)
-
-
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error as a problem document, including routing and validation errors."""
 
     async def on_knet_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, KnetError)
-        return problem_of(error)
+        status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+        if status == 500:  # the message stays in the log
+            log.error("a request failed: %s", error)
+            return await on_bug(request, error)
+        return problem(status, str(error), {"Retry-After": "1"} if status == 503 else None)
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -23,30 +23,6 @@ MAX_FILE = 64 << 20  # bytes; larger files are data rather than documents, and t
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "CVS", "_build", "build", "dist"})
 
 
-def file_items(
-    root: Path, suffixes: Collection[str], base: str, exclude: Collection[str], reader: Callable[[Path], Text]
-) -> Iterator[Item]:
-    """Yield an item for each document under ``root``: its uri is ``base`` and its path, its fingerprint time and size.
-
-    Links are not followed: their targets are listed in their own place, or lie outside the folder that the owner chose
-    to publish. Raises SourceError when the folder cannot be listed.
-    """
-    for path in _walk(root, suffixes, exclude):
-        try:
-            status = path.lstat()
-        except OSError:
-            continue  # deleted since its folder was listed
-        if stat.S_ISREG(status.st_mode):  # reading a pipe may not end
-            name = os.fsencode(path.relative_to(root).as_posix())
-            yield Item(
-                uri=base + quote(name),
-                fingerprint=_fingerprint(status),
-                title=name.decode("utf-8", "replace"),
-                reader=partial(_read_limited, path, reader),
-                current_fingerprint=partial(_current_fingerprint, path),
-            )
-
-
 def _fingerprint(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns}-{status.st_size}"
 
@@ -108,7 +84,25 @@ class FilesSource(ABC):
         self._exclude = patterns(exclude)
 
     def items(self) -> Iterator[Item]:
-        return file_items(self.root, self.suffixes, self._base, self._exclude, self.read)
+        """Yield an item for each document: its uri is base and path, its fingerprint time and size.
+
+        Links are not followed: their targets are listed in their own place, or lie outside the folder that the owner
+        chose to publish. Raises SourceError when the folder cannot be listed.
+        """
+        for path in _walk(self.root, self.suffixes, self._exclude):
+            try:
+                status = path.lstat()
+            except OSError:
+                continue  # deleted since its folder was listed
+            if stat.S_ISREG(status.st_mode):  # reading a pipe may not end
+                name = os.fsencode(path.relative_to(self.root).as_posix())
+                yield Item(
+                    uri=self._base + quote(name),
+                    fingerprint=_fingerprint(status),
+                    title=name.decode("utf-8", "replace"),
+                    reader=partial(_read_limited, path, self.read),
+                    current_fingerprint=partial(_current_fingerprint, path),
+                )
 
     @staticmethod
     @abstractmethod

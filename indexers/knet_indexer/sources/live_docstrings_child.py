@@ -36,16 +36,13 @@ def main() -> None:
 def _entries(module: types.ModuleType, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     if not names and (doc := inspect.getdoc(module)):
         yield module.__name__, "", doc
-    for name in names or _public(module):
+    public = sorted(name for name in getattr(module, "__all__", dir(module)) if not name.startswith("_"))
+    for name in names or public:
         with contextlib.suppress(Exception):
             value = getattr(module, name)
             if callable(value) and (doc := _doc(value)):
                 path = f"{module.__name__}.{name}"
                 yield path, f"{path}{_signature(value)}", doc
-
-
-def _public(module: types.ModuleType) -> list[str]:
-    return sorted(name for name in getattr(module, "__all__", dir(module)) if not name.startswith("_"))
 
 
 def _doc(value: object) -> str:

@@ -63,7 +63,7 @@ class PythonSource:
         package = self._package
         documents = _documents(entries_of([root for root in package.roots if self._may_include(root)]))
         if self._include:
-            documents = [document for document in documents if self._includes(document.path)]
+            documents = [document for document in documents if _matches(document.path, self._include)]
         elif package.description:
             documents.append(DocstringEntry("", "", package.description))
         if not documents:
@@ -75,11 +75,7 @@ class PythonSource:
 
     def _may_include(self, root: str) -> bool:
         """Return whether a path under a top-level name can match; the standard library has hundreds of such names."""
-        first = [pattern.partition(".")[0] for pattern in self._include]
-        return not first or any(fnmatch.fnmatchcase(root, pattern) for pattern in first)
-
-    def _includes(self, path: str) -> bool:
-        return any(fnmatch.fnmatchcase(path, pattern) for pattern in self._include)
+        return not self._include or _matches(root, [pattern.partition(".")[0] for pattern in self._include])
 
     def _item(self, entry: DocstringEntry) -> Item:
         package = self._package
@@ -87,6 +83,10 @@ class PythonSource:
         text = Text(entry.doc, title, "text/markdown", package.licence)
         uri = f"{package.uri}#{entry.path}" if entry.path else package.uri
         return Item(uri=uri, fingerprint=package.version, title=title, reader=text_reader(text))
+
+
+def _matches(path: str, include: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in include)
 
 
 def entries_of(roots: list[str]) -> list[DocstringEntry]:
