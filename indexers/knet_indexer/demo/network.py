@@ -166,7 +166,7 @@ def wait_until_ready(on_progress: OnProgress) -> None:
 
 
 def _ready_file() -> Path:
-    """The path of a file that exists while the nodes of a running demo serve."""
+    """Return the path of a file that exists while the nodes of a running demo serve."""
     return home() / "networks" / f"{NAME}.ready"
 
 

@@ -20,7 +20,7 @@ VERSION = 1
 CID_BYTES = 36
 PAIR = 2 * CID_BYTES
 CACHED_DOCUMENTS = 4096  # CIDs of documents and their texts
-_CACHE = 64 << 10  # KiB of pages kept while a million entries are sorted in
+_CACHE = 64 << 10  # KiB of cached pages, for the insertion of a million sorted entries
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;

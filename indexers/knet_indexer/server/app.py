@@ -57,8 +57,8 @@ class Service:
         rate = node.config.rate
         self.buckets = TokenBuckets(rate, BURST_SECONDS * rate) if rate else None
 
-    def _on_change(self, served: PublishedSnapshot) -> None:
-        manifest = served.collection.manifest
+    def _on_change(self, snapshot: PublishedSnapshot) -> None:
+        manifest = snapshot.collection.manifest
         self.metrics.sequence.set(manifest.sequence)
         self.metrics.documents.set(manifest.documents)
         self.metrics.chunks.set(manifest.chunks)
@@ -73,10 +73,10 @@ class Service:
     @property
     def public_snapshot(self) -> PublishedSnapshot:
         """The published head of a public collection. Answers 403 for others."""
-        served = self.snapshot
-        if served.collection.manifest.access != "public":
+        snapshot = self.snapshot
+        if snapshot.collection.manifest.access != "public":
             raise HTTPException(403, "This node's collection is open only under an agreement with its owner.")
-        return served
+        return snapshot
 
     def serves(self, cid: Cid) -> bool:
         """Return whether the gateway may serve a block."""
@@ -106,14 +106,14 @@ class Service:
     async def search(self, request: SearchRequest) -> SearchReply:
         """Answer one search, in a thread unless it is quick. Raises NodeBusy beyond `MAX_QUEUED`."""
         check_request(request)
-        served = self.public_snapshot
+        snapshot = self.public_snapshot
         if self.waiting >= MAX_QUEUED:
             raise NodeBusy("this node has too many searches waiting.", hint="Ask again in a second.")
-        if request.vector and len(served.collection) < INLINE_SEARCH_CHUNKS and not self.node.config.index:
-            return served.answer(request)
+        if request.vector and len(snapshot.collection) < INLINE_SEARCH_CHUNKS and not self.node.config.index:
+            return snapshot.answer(request)
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, served.answer, request)
+            return await asyncio.get_running_loop().run_in_executor(self.pool, snapshot.answer, request)
         finally:
             self.waiting -= 1
 

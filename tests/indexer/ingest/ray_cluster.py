@@ -71,7 +71,7 @@ def _title(process: psutil.Process) -> str:
 
 @contextmanager
 def cluster(workers: int) -> Iterator[Cluster]:
-    """A cluster on this machine, without a dashboard, isolated from others, without usage statistics."""
+    """Run a cluster on this machine, without a dashboard, isolated from others, without usage statistics."""
     ports = free_port(), free_port()
     folder = Path(tempfile.mkdtemp(prefix="kr", dir="/tmp"))  # short: socket paths are limited
     head = ["--head", f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=0"]

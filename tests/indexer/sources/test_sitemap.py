@@ -35,7 +35,7 @@ class Site:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Tests print nothing."""
+                """Print nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
