@@ -73,12 +73,12 @@ class KnetVectorStore(VectorStore):
 
     @property
     def collection(self) -> Collection:
-        """What is searched."""
+        """The collection that is searched."""
         return self._collection
 
     @property
     def embedder(self) -> Embedder:
-        """What embeds questions."""
+        """The embedder of questions."""
         return self._embedder
 
     @property

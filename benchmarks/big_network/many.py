@@ -26,7 +26,7 @@ from knet.routing.features import FEATURES, WIDTH, features, routing_scores
 from knet.routing.large.segment import read_segment, write_segment
 from knet.routing.large.summary import CardSummary, summarize_card
 from knet.routing.large.summary_index import Terms
-from knet.routing.large.summary_store import PAGE, SummaryStore
+from knet.routing.large.summary_store import SEGMENT_NODES, SummaryStore
 from knet.routing.large.two_stage import Overview, route_summaries
 from knet.routing.query import Query
 
@@ -115,7 +115,7 @@ def build(here: Ground, nodes: int, folder: Path, scratch: Path) -> Everything:
         run = slice(first - 1, first - 1 + len(kept.briefs))
         everything.cosine[run], everything.place[run], everything.weight[run] = kept.cosine, kept.place, kept.weight
         waiting += [(here.cid, brief) for brief in kept.briefs]
-        if len(waiting) >= PAGE or run.stop == nodes:
+        if len(waiting) >= SEGMENT_NODES or run.stop == nodes:
             atlas.add(waiting)
             waiting = []
             print(f"{len(atlas)} of {nodes} nodes in {time.perf_counter() - started:.0f} s", flush=True)

@@ -118,7 +118,7 @@ def fused(bench: Bench, number: int, hits: Sequence[VerifiedHit]) -> dict[str, l
     ways = {
         "dense + BM25": merged(("dense", "bm25")),
         "default": merged(FAST),
-        "thorough": merged((*FAST, "sentence"), rerank=rerank),
+        "rerank_sentences": merged((*FAST, "sentence"), rerank=rerank),
     }
     if bench.known:
         ways["default, known questions"] = merged(FAST, known=True)

@@ -1,4 +1,4 @@
-"""One connection for those who just ask: `knet.ask`, the notebook magics and widgets share it."""
+"""Connection shared by all callers of one process: `knet.ask`, the notebook magics and widgets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NetworkClient(AnswerBackend, Protocol):
 
 
 def shared_network(profile: str | None = None) -> NetworkClient:
-    """The connection to a network: a profile's name, None for the default one, "demo" for an embedded one.
+    """Return the connection to a network: a profile's name, None for the default one, "demo" for an embedded one.
 
     Where an installed package knows of another process that has one for this one to use (entry points
     ``knet.shared``), as the Jupyter server has for its kernels, that; else `own_network`. Raises ConfigError.
@@ -49,7 +49,7 @@ def shared_network(profile: str | None = None) -> NetworkClient:
 
 
 def own_network(profile: str | None = None) -> Network:
-    """This process's connection to a network, by name as in `shared_network`.
+    """Return this process's own connection to a network, by name as in `shared_network`.
 
     It is made on first use, again when the profile has changed since, and closed when the process ends.
     Raises ConfigError.

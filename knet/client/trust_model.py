@@ -1,7 +1,6 @@
-"""What a client believes of nodes beyond the chain's sums, and how it learns that from its own questions.
+"""Trust model of one client: its beliefs about nodes beyond the chain's sums, learned from its own questions.
 
-Learning happens behind the answer's back, in a thread of its own: nobody waits for it, and a question asked a moment
-later may not know of it yet.
+Learning runs in a background thread. No answer waits for it, so a question asked a moment later may not use it yet.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ from ..trust.usefulness import Usefulness
 if TYPE_CHECKING:
     from ..chain.evm import EvmChain
 
-FIRST_SECONDS = 1.0  # nobody waits longer for who rated whom; the chain's own sums do until it is there
+FIRST_SECONDS = 1.0  # a question waits no longer for the rating history; without it, the chain's own sums are used
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
 NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
 ENOUGH = 20  # questions from which on it is worth telling one from another
 PRIOR_TOP = 64  # nodes of a big network looked at for their name alone, whatever the question
-REFIT = 10  # questions; fitting a thousand takes a second, behind the answer's back
+REFIT = 10  # questions; fitting a thousand takes a second, in the background
 
 
 class NodeTrust(Record, frozen=True):
@@ -65,10 +64,10 @@ class NodeTrust(Record, frozen=True):
 
 
 class TrustModel:
-    """One for the life of a client; close it."""
+    """Beliefs of one client, for its lifetime; close it."""
 
     def __init__(self, chain: EvmChain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
-        """``owners`` tells who owns each node now."""
+        """``owners`` returns the owner of each node now."""
         self._chain = chain
         self._owners = owners
         self._me = me
@@ -95,8 +94,10 @@ class TrustModel:
         return {node: known.usefulness for node, known in list(self._memory.known.items())}
 
     def expected(self, vectors: Mapping[Cid, Vectors]) -> dict[int, float]:
-        """How useful each node is expected to be for one question (its vector in each space), -1 to 1, where enough
-        questions were asked to tell."""
+        """Return how useful each node is expected to be for a question with these vectors, -1 to 1.
+
+        Nodes of spaces in which too few questions were asked are left out.
+        """
         found: dict[int, float] = {}
         for space, vector in vectors.items():
             model = self._models.get(space)
@@ -135,7 +136,7 @@ class TrustModel:
         return [node for node in nlargest(PRIOR_TOP, worth, key=lambda node: worth[node]) if worth[node] > 0]
 
     def trusted(self, view: NodeView) -> NodeTrust:
-        """What is known of one node, and why it is trusted as far as it is."""
+        """Return what is known of one node, and why it is trusted as far as it is."""
         node, known = view.entry.node, self._memory.known.get(view.entry.node, SourceBelief())
         belief = self.beliefs({node: view.reputation}).get(node, view.reputation)
         return NodeTrust(
@@ -150,7 +151,10 @@ class TrustModel:
         )
 
     def trusted_accounts(self) -> list[TrustedAccount]:
-        """Whom this client trusts, by walks from its own ratings, most first. Raises ChainUnreachable."""
+        """Return the accounts this client trusts, by walks from its own ratings, most trusted first.
+
+        Raises ChainUnreachable.
+        """
         self.refresh()
         return self._personal.trusted_accounts()
 
@@ -251,7 +255,7 @@ class TrustModel:
                 self._fit(space)
 
     def _agreed(self, session: QuerySession) -> list[Outcome]:
-        """What sources showed of each other, without anybody who knows."""
+        """Return outcomes from the agreement and contradiction of sources, without ground truth."""
         claims = [claim(hit.node, session.query.question, hit.hit.text) for hit in _comparable(session.hits)]
         on_chain = {node: view.reputation for node, view in session.selection.views.items()}
         found = outcomes(claims, on_chain | self.beliefs(on_chain))

@@ -1,4 +1,4 @@
-"""Where a client reads the blocks of nodes: from what it keeps, then the node itself, gateways and Kubo."""
+"""Block sources of nodes, in order: the client's own store, the node itself, gateways and Kubo."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes
 
 
 class NodeBlockSources:
-    """The sources of one client. Every block is checked against its CID, wherever it comes from."""
+    """Block sources of one client. Every block is checked against its CID, whatever its source."""
 
     def __init__(self, profile: Profile, http: HttpClient, store: BlockStore, cards: Path) -> None:
-        """``store`` keeps what is read; of a big network ``cards`` keeps manifests and cards, in bounds."""
+        """``store`` keeps what is read; ``cards`` keeps manifests and cards of a large network within a size limit."""
         self._http = http
         self._store = store
         self._gateways = profile.gateways
@@ -29,19 +29,19 @@ class NodeBlockSources:
 
     @property
     def stores(self) -> list[BlockStore]:
-        """Where this client puts blocks of its own, for others to find."""
+        """The stores in which this client publishes its own blocks."""
         return [self._store, *self._daemons]
 
     def of(self, entry: NodeEntry) -> BlockSource:
-        """Keeps what is read."""
+        """Return a source that keeps what is read."""
         return LayeredStore(self._store, *self._elsewhere(entry))
 
     def bounded(self, entry: NodeEntry) -> BlockSource:
-        """Keeps it until there is too much: what was read can be read again."""
+        """Return a source that keeps what is read within a size limit, since it can be read again."""
         return LayeredStore(LayeredStore(self._cards, self._store), *self._elsewhere(entry))
 
     def uncached(self, entry: NodeEntry) -> BlockSource:
-        """Keeps nothing."""
+        """Return a source that keeps nothing."""
         return FallbackSource(self._store, self._cards, *self._elsewhere(entry))
 
     def _elsewhere(self, entry: NodeEntry) -> list[BlockSource]:

@@ -1,4 +1,4 @@
-"""The routing cards of all nodes side by side, so that one question meets a hundred of them in a millisecond."""
+"""Card index: the routing cards of all nodes side by side, compared with a question at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..index.shard import Vectors
 from .node_view import NodeView
 
 PLACES = 64  # centroids that a card's places can tell apart; centroid i has bit i modulo this
-KEPT_INDEXES = 4  # one for everybody, and some for questions that go to few
+KEPT_INDEXES = 4  # one for all nodes, and some for questions restricted to few
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
@@ -23,18 +23,18 @@ Rows = npt.NDArray[np.float64]
 
 
 class CardFeatures(NamedTuple):
-    """What the cards say about one question. ``m`` nodes, ``c`` centroids (the most any of them has), ``t`` terms."""
+    """Features of the cards for one question. ``m`` nodes, ``c`` centroids (the most any of them has), ``t`` terms."""
 
     cosine: Rows  # (m, c): the question with each centroid, in the scale of the commonest space; -1 where there is none
     spread: Rows  # (m, c): mean cosine of each centroid with its chunks
     weight: Rows  # (m, c): chunks behind each centroid; 0 where there is none
     df: Rows  # (m, t): chunks that hold each term
-    place: npt.NDArray[np.bool_]  # (m, t, p): whether a chunk of a centroid holds it; centroid i has place i modulo p
+    place: npt.NDArray[np.bool_]  # (m, t, p): True if a chunk of the centroid holds it; centroid i has place i modulo p
     chunks: Rows  # (m,)
 
 
 class CardIndex:
-    """Cards of ``views``, stacked. Immutable; other views make another index."""
+    """Stacked cards of ``views``. Immutable; other views need another index."""
 
     def __init__(self, views: Sequence[NodeView]) -> None:
         self.views = views
@@ -54,7 +54,7 @@ class CardIndex:
         self._invert(views)
 
     def _invert(self, views: Sequence[NodeView]) -> None:
-        """Which nodes hold a term: one run of each array a term, found by bisection."""
+        """Invert the cards' terms: one run of each array a term, found by bisection."""
         terms = [np.frombuffer(view.card.terms, "<u4") for view in views]
         every = np.concatenate([np.zeros(0, np.uint32), *terms])
         order = np.argsort(every, kind="stable")
@@ -65,7 +65,7 @@ class CardIndex:
         self._places = np.concatenate([np.zeros(0, np.uint64), *(read_places(view.card) for view in views)])[order]
 
     def card_features(self, terms: Sequence[int], vectors: Mapping[Cid, Vectors]) -> CardFeatures:
-        """What the cards say. ``terms`` are hashes; ``vectors`` the question ``(dimension,)`` in each space."""
+        """Return the cards' features. ``terms`` are hashes; ``vectors`` the question ``(dimension,)`` in each space."""
         df = np.zeros((len(self.views), len(terms)))
         place = np.zeros(df.shape, "<u8")
         for number, term in enumerate(terms):
@@ -87,7 +87,7 @@ class CardIndex:
             mean, deviation = float(cosines.mean()), float(cosines.std())
             if scale is None:
                 scale = mean, deviation
-            elif deviation > 0:  # another space: told in the scale of the commonest one
+            elif deviation > 0:  # another space: scaled to the commonest one
                 cosines = scale[0] + (cosines - mean) * scale[1] / deviation
             filled = np.zeros_like(self._filled)
             filled[rows] = self._filled[rows]
@@ -97,5 +97,5 @@ class CardIndex:
 
 @lru_cache(KEPT_INDEXES)
 def card_index(views: tuple[NodeView, ...]) -> CardIndex:
-    """The index over these very views, made once."""
+    """Return the index over these views, built once."""
     return CardIndex(views)

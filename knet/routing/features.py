@@ -1,4 +1,4 @@
-"""What a node's card promises for one question, as a few numbers that compare nodes, and their learnt sum."""
+"""Routing features of a node for a query, and the learned linear score."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def _tail(cosine: Rows, seen: CardFeatures) -> Rows:
 
 
 def against_best(rows: Rows) -> Rows:
-    """Each feature as its distance from the best node's: what a question is like drops out."""
+    """Return each feature as its distance from the best node's, so that properties of the question drop out."""
     return rows - rows.max(0) if len(rows) else rows
 
 
 def routing_scores(rows: Rows, weights: Sequence[float] = WEIGHTS) -> Rows:
-    """``(m,)`` log-odds of nodes, 0 for one that is best in everything."""
+    """Return the log-odds of nodes ``(m,)``; 0 for a node that is best in every feature."""
     return np.asarray(against_best(rows) @ np.array(weights))
 
 
-def probabilities(promise: Rows) -> Rows:
-    """``(m,)``: how likely it is that the best passage is at each node; they sum to 1."""
-    likely = np.exp(promise - promise.max(initial=-np.inf))
+def probabilities(scores: Rows) -> Rows:
+    """Return the probability ``(m,)`` that the best passage is at each node; they sum to 1."""
+    likely = np.exp(scores - scores.max(initial=-np.inf))
     return np.asarray(likely / max(float(likely.sum()), EPSILON))

@@ -1,4 +1,4 @@
-"""One node as its clients know it: its entry on chain, and the manifest and routing card that names by CID."""
+"""View of one node: its entry on chain, and the manifest and routing card that the entry names by CID."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRACE_SECONDS = 60.0  # how long the head before the last is still taken: replie
 
 
 class NodeView:
-    """One node, ready to be routed to: its entry, head manifest, card and space, and its reliability."""
+    """One node as a client routes to it: its entry, head manifest, card and space, and its reliability."""
 
     def __init__(self, entry: NodeEntry, manifest: Manifest, card: Card, space: Space) -> None:
         self.entry = entry
@@ -34,7 +34,7 @@ class NodeView:
 
     @cached_property
     def df(self) -> dict[int, int]:
-        """Document frequency by term hash, as the card tells it."""
+        """Document frequency by term hash, from the card."""
         return read_df(self.card)
 
     @cached_property
@@ -43,13 +43,13 @@ class NodeView:
         return read_spreads(self.card)
 
     def manifest_for(self, cid: Cid) -> Manifest | None:
-        """The manifest a reply may speak for: the head, or the one before it within the grace window."""
+        """Return the manifest that a reply may be from: the head, or the one before it within the grace window."""
         if self.entry.head is not None and cid == self.entry.head.manifest:
             return self.manifest
         return self.earlier.get(cid) if in_grace(self.learnt) else None
 
     def remember(self, before: NodeView | None) -> None:
-        """Take over what was known of the head before this one."""
+        """Keep the head before this one, from the earlier view."""
         if before is not None and behind(before, self.entry) == 0:  # moved, or has another wallet
             self.earlier, self.learnt = before.earlier, before.learnt
         elif before is not None and before.entry.head is not None and behind(before, self.entry) == 1:
@@ -57,7 +57,7 @@ class NodeView:
 
 
 def load_view(entry: NodeEntry, source: BlockSource) -> NodeView | str:
-    """A published node from its blocks, or why it cannot be asked. Raises nothing that a node could cause."""
+    """Return a published node's view, or the reason it cannot be asked. Never raises for what a node published."""
     assert entry.head is not None
     try:
         manifest = get_record(source, entry.head.manifest, Manifest)
@@ -74,12 +74,12 @@ def load_view(entry: NodeEntry, source: BlockSource) -> NodeView | str:
 
 
 def in_grace(learnt: float) -> bool:
-    """Whether a head came up so lately (unix seconds) that its node may still serve the one before."""
+    """Return True if a head is so new (``learnt``, unix seconds) that its node may still serve the one before."""
     return time.time() - learnt <= GRACE_SECONDS
 
 
 def behind(view: NodeView, entry: NodeEntry) -> int:
-    """How many publications a view is behind an entry."""
+    """Return the number of publications that a view is behind an entry."""
     assert view.entry.head is not None
     assert entry.head is not None
     return entry.head.sequence - view.entry.head.sequence

@@ -19,7 +19,7 @@ OnSelected = Callable[[Sequence[NodeStatus]], None]
 
 
 class Options(Record, frozen=True):
-    """How a query is asked. ``nodes`` restricts it to these node ids (empty: any).
+    """Options of one query. ``nodes`` restricts it to these node ids (empty: any).
 
     ``retrievers`` names the columns that count in the ranking (None: all of `knet.search.fusion.COLUMNS`).
     """

@@ -1,4 +1,4 @@
-"""De-DSI models of the nodes that are asked: fetched behind the answer's back, and one more column of its fusion.
+"""De-DSI models of the nodes that are asked: fetched in the background, and one more column of the fusion.
 
 A question does not wait for models; the next one has them. What a model says of passages is not proof of anything, so
 it only ever ranks passages that other evidence put before it, or, in private mode, names some of a checked collection.
@@ -30,10 +30,10 @@ MAX_BLOCKS = 16  # of a model: what a stranger may put on this disk and in this 
 
 
 class ModelCache:
-    """The models of one client. Safe to use from several threads."""
+    """De-DSI models of one client. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._shelf = FutureCache(_fetch_bounded)
+        self._futures = FutureCache(_fetch_bounded)
 
     def ready(
         self, views: Iterable[NodeView], source_for: Callable[[NodeView], BlockSource], *, wait: float = 0.0
@@ -47,7 +47,7 @@ class ModelCache:
         named = view.manifest.dsi_models
         source = source_for(view)
         models = []
-        futures = [self._shelf.load(cid, source) for cid in named[:MAX_MODELS]]
+        futures = [self._futures.load(cid, source) for cid in named[:MAX_MODELS]]
         for future in futures:
             try:
                 models.append(future.result(timeout=wait))

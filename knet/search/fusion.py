@@ -1,4 +1,4 @@
-"""Fusion: what each retriever makes of the candidates, as one number each.
+"""Fusion: the scores of several retrievers as one relevance for each candidate.
 
 A convex combination of scores that the client computed itself, calibrated as z-scores over the candidates of all nodes
 together, with weights learnt once and shipped. Rank fusion throws the margins away and can be worse than its best
@@ -7,8 +7,8 @@ member; calibration within a node would destroy the ranking across nodes (docs/p
 Columns: ``dense``, the cosine of question and passage; ``bm25`` over the passage and the questions it is known to
 answer; ``focus``, the most of the question's rare words that stand close together; ``phrase``, neighbouring words of
 the question that are neighbours in the passage; ``dsi``, the log-likelihood that a De-DSI model gives the passage.
-Read closer, for the best few alone: ``sentence``, the cosine of the question and the passage's best sentence, which
-stands for ``dense``; ``rerank``, what a cross-encoder says. A column that is not there leaves its share to the others.
+Reranked, for the best few alone: ``sentence``, the cosine of the question and the passage's best sentence, which
+stands for ``dense``; ``rerank``, the score of a cross-encoder. A missing column leaves its share to the others.
 """
 
 from __future__ import annotations
@@ -41,34 +41,36 @@ Scores = npt.NDArray[np.float64]
 
 
 def shares(columns: Mapping[str, Scores], weights: Mapping[str, float] = WEIGHTS) -> dict[str, Scores]:
-    """What each calibrated column ``(n,)`` adds to the relevance of ``n`` candidates, which is their sum.
+    """Return the part that each calibrated column ``(n,)`` adds to the relevance of ``n`` candidates.
 
     NaN marks candidates that a retriever has no value for. A weighted mean, so the scale of the relevance does not
     depend on which columns are there.
     """
     used = {name: weights.get(name, 0.0) * ~np.isnan(values) for name, values in columns.items()}
-    for closer, coarse in STANDS_FOR.items():
-        if closer in columns and coarse in used:
-            used[coarse] = used[coarse] * np.isnan(columns[closer])
+    for fine, coarse in STANDS_FOR.items():
+        if fine in columns and coarse in used:
+            used[coarse] = used[coarse] * np.isnan(columns[fine])
     total = np.maximum(sum(used.values()), EPSILON)
     return {name: np.asarray(used[name] * np.nan_to_num(values) / total) for name, values in columns.items()}
 
 
 def relevance_of(parts: Mapping[str, Scores]) -> Scores:
-    """``(n,)``: the sum of `shares`."""
+    """Return the relevance ``(n,)``: the sum of `shares`."""
     return np.asarray(np.sum(list(parts.values()), axis=0))
 
 
 def calibrated(values: Scores) -> Scores:
-    """z-scores over the candidates that have a value; NaN stays."""
+    """Return z-scores over the candidates that have a value; NaN stays."""
     there = values[~np.isnan(values)]
     spread = float(there.std()) if len(there) else 0.0
     return (values - there.mean()) / spread if spread > EPSILON else np.where(np.isnan(values), values, 0.0)
 
 
 def matched(values: Scores, like: Scores) -> Scores:
-    """``values``, which only some candidates have, with the mean and spread that ``like`` has over the same ones: read
-    closer, the best few change places among themselves, and keep theirs against the rest."""
+    """Return ``values``, which only some candidates have, with the mean and spread of ``like`` over the same ones.
+
+    Reranked, the best few change places among themselves, and keep theirs against the rest.
+    """
     there = ~np.isnan(values)
     if not there.any():
         return values
@@ -81,8 +83,10 @@ def matched(values: Scores, like: Scores) -> Scores:
 def lexical_columns(
     question: str, words: Sequence[Sequence[str]], statistics: Statistics, known: Sequence[Sequence[str]] = ()
 ) -> dict[str, Scores]:
-    """``bm25``, ``focus`` and ``phrase`` of passages. ``words`` are their tokens; ``known`` the tokens of questions
-    that each is known to answer, if that is known of any."""
+    """Return ``bm25``, ``focus`` and ``phrase`` of passages.
+
+    ``words`` are their tokens; ``known`` the tokens of questions that each is known to answer.
+    """
     asked = tokens(question)
     weights = {term: statistics.idf(term) for term in asked}
     pairs = {pair: min(weights[pair[0]], weights[pair[1]]) for pair in pairwise(asked)}
@@ -97,7 +101,7 @@ def lexical_columns(
 
 
 def _focus(weights: Mapping[str, float], words: Sequence[str]) -> float:
-    """The largest sum of the weights of different words within `WINDOW` tokens."""
+    """Return the largest sum of the weights of different words within `WINDOW` tokens."""
     places = [(at, word) for at, word in enumerate(words) if word in weights]
     inside: dict[str, int] = {}  # word -> where it was seen last
     best = 0.0

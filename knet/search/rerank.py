@@ -1,4 +1,4 @@
-"""Reading the best candidates closer: columns that cost too much to compute for all of them.
+"""Reranking of the best candidates, by columns that cost too much to compute for all of them.
 
 Both are computed here, from texts that were proven to be published, so that nothing a node claims is ranked by
 (docs/decisions/0030-client-computes-sentence-vectors.md).
@@ -30,7 +30,7 @@ def rerank_columns(
     embedder_for: Callable[[Space], Embedder] | None,
     reranker: Reranker | None,
 ) -> dict[str, FeatureColumn]:
-    """The columns to read closer by: ``sentence`` if there is an ``embedder_for`` spaces, ``rerank`` if a reranker."""
+    """Return the rerank columns: ``sentence`` with an ``embedder_for`` spaces, ``rerank`` with a reranker."""
     columns: dict[str, FeatureColumn] = {}
     if embedder_for is not None:
         embedders = embedder_for
@@ -46,7 +46,7 @@ def _best_sentences(
     vectors: Mapping[Cid, Vectors],
     embedder_for: Callable[[Space], Embedder],
 ) -> Scores:
-    """``(n,)``: the cosine of the question and each passage's best sentence, or itself if that is closer."""
+    """Return ``(n,)`` the cosine of the question and each passage's best sentence, or the passage if it is closer."""
     scores = np.full(len(hits), np.nan)
     for space in {views[hit.node].card.space for hit in hits}:
         rows = [row for row, hit in enumerate(hits) if views[hit.node].card.space == space]

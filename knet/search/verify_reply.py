@@ -1,4 +1,4 @@
-"""Verification on receipt: nothing a node says is ranked before it was checked against the chain and its own signature.
+"""Verification of replies: no hit is ranked before it is checked against the chain and the node's signature.
 
 Checked, in this order: the receipt is for this question and this client, fresh and never seen before; the node's wallet
 signed it; the manifest is the head on chain (or the one before, within the grace window); every passage is a live chunk
@@ -31,11 +31,11 @@ SCORE_TOLERANCE = 2e-3  # float16 vectors and summation order explain a tenth of
 MAX_HITS_PER_K = 2  # the union of two retrievers' best k
 REMEMBERED_NONCES = 100_000
 KEPT_HITS = 2048  # passages come again from question to question; 20 MB spare half the work of reading them
-KEPT_SIZE = 4096  # of a document's block or a passage: nodes cut shorter, and nobody shall fill the memory
+KEPT_SIZE = 4096  # of a document's block or a passage: nodes cut shorter, and no node may fill the memory
 
 
 class VerifiedHit(Record, frozen=True):
-    """A hit that passed, with what the client computed itself."""
+    """A hit that passed every check, with what the client computed itself."""
 
     node: int
     space: Cid
@@ -48,13 +48,13 @@ class VerifiedHit(Record, frozen=True):
 
 
 class ReplayGuard:
-    """The receipts seen lately: the same one twice is a replay."""
+    """Nonces of recent receipts: the same one twice is a replay."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def add(self, nonce: bytes) -> None:
-        """Raises BadReceipt if the nonce was seen before."""
+        """Record a nonce. Raises BadReceipt if it was seen before."""
         if nonce in self._seen:
             raise BadReceipt("replayed: this receipt was already received.")
         self._seen[nonce] = None
@@ -63,7 +63,7 @@ class ReplayGuard:
 
 
 class Question(Record, frozen=True):
-    """What a reply must be a reply to."""
+    """The request that a reply must answer."""
 
     digest: bytes  # sha2-256 of the SearchRequest block
     salt: bytes
@@ -76,7 +76,7 @@ class Question(Record, frozen=True):
 def verify_reply(
     reply: SearchReply, view: NodeView, question: Question, vector: Vectors | None, nonces: ReplayGuard
 ) -> tuple[list[VerifiedHit], Evidence]:
-    """The hits, checked. ``vector`` is the question in the node's space, if there is one.
+    """Return the verified hits. ``vector`` is the question in the node's space, if there is one.
 
     Raises BadReceipt, StaleManifest, NotIncluded, ScoreInflated, SpaceMismatch or CodecError: all of it is refused,
     since a node that lies once is not asked to be believed on the rest.
@@ -118,7 +118,7 @@ def _document(block: bytes) -> tuple[Cid, Document]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The tokens of a passage."""
+    """Return the tokens of a passage."""
     return _kept_words(text) if len(text) <= KEPT_SIZE else _read_words(text)
 
 
@@ -135,7 +135,7 @@ _kept_words = lru_cache(KEPT_HITS)(_read_words)
 
 
 def check_receipt(receipt: Receipt, manifest: Cid, view: NodeView, question: Question) -> None:
-    """Raises BadReceipt unless the receipt is for this exchange."""
+    """Check that the receipt is for this exchange. Raises BadReceipt."""
     if receipt.node != view.entry.node:
         raise BadReceipt(f"a receipt of node {receipt.node}.")
     if receipt.query != question.digest:
@@ -149,7 +149,7 @@ def check_receipt(receipt: Receipt, manifest: Cid, view: NodeView, question: Que
 
 
 def check_hit(hit: Hit, documents: list[tuple[Cid, Document]], manifest: Manifest) -> bytes:
-    """The leaf of a hit that is a live chunk of the manifest. Raises NotIncluded."""
+    """Return the leaf of a hit that is a live chunk of the manifest. Raises NotIncluded."""
     if not 0 <= hit.document < len(documents) or not 0 <= hit.shard < len(manifest.shards):
         raise NotIncluded("a hit names a document or shard that does not exist.")
     ref = manifest.shards[hit.shard]
@@ -165,7 +165,7 @@ def check_hit(hit: Hit, documents: list[tuple[Cid, Document]], manifest: Manifes
 
 
 def check_scores(hits: Sequence[Hit], vector: Vectors | None) -> list[float]:
-    """The cosines of the committed vectors. Raises SpaceMismatch, and ScoreInflated if the node claimed others."""
+    """Return the cosines of the committed vectors. Raises SpaceMismatch; ScoreInflated for other claimed ones."""
     if vector is None or not hits:
         return [0.0] * len(hits)
     cosines = cosines_of([hit.vector for hit in hits], vector)
@@ -177,7 +177,7 @@ def check_scores(hits: Sequence[Hit], vector: Vectors | None) -> list[float]:
 
 
 def cosines_of(stored: Sequence[bytes], vector: Vectors) -> list[float]:
-    """Cosines of stored vectors (float16) and a unit query vector. Raises SpaceMismatch, ScoreInflated."""
+    """Return cosines of stored vectors (float16) and a unit query vector. Raises SpaceMismatch, ScoreInflated."""
     size = len(vector) * np.dtype(VECTOR_DTYPE).itemsize
     for one in stored:
         if len(one) != size:
@@ -191,10 +191,10 @@ def cosines_of(stored: Sequence[bytes], vector: Vectors) -> list[float]:
 
 
 def cosine_of(stored: bytes, vector: Vectors) -> float:
-    """The same for one vector."""
+    """Return the cosine of one vector, as `cosines_of`."""
     return cosines_of([stored], vector)[0]
 
 
 def query_digest(block: bytes) -> bytes:
-    """The commitment to a question: sha2-256 of its SearchRequest block, which carries a random salt."""
+    """Return the commitment to a question: sha2-256 of its SearchRequest block, which carries a random salt."""
     return sha256(block).digest()

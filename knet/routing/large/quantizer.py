@@ -1,4 +1,4 @@
-"""How vectors of one space are kept small and found fast: coarse cells and product quantisation.
+"""Quantizer of the vectors of one space: coarse cells and product quantisation.
 
 Product quantisation after Jegou, Douze, Schmid (2011), inverted lists as there, but of whole vectors instead of what is
 left beyond their cell, so that a code means the same wherever it lies.
@@ -32,7 +32,7 @@ Cells = npt.NDArray[np.uint16]
 
 
 class Quantizer:
-    """Cells and codes of one space, learnt once. Immutable."""
+    """Cells and codes of one space, trained once. Immutable."""
 
     def __init__(self, index: Any, dimension: int) -> None:
         self._empty = index
@@ -43,7 +43,7 @@ class Quantizer:
 
     @classmethod
     def learn(cls, vectors: Vectors) -> Quantizer:
-        """From ``(n, dimension)`` unit vectors, the more the better."""
+        """Train on ``(n, dimension)`` unit vectors; more vectors give better cells."""
         padded = _padded(vectors[:TRAINED])
         if len(padded) < CELLS:  # nodes that hold next to nothing: cells may be the same
             padded = np.resize(padded, (CELLS, padded.shape[1]))
@@ -60,17 +60,17 @@ class Quantizer:
 
     @classmethod
     def load(cls, path: Path, dimension: int) -> Quantizer:
-        """Raises CodecError when the file is not one that `save` wrote for this dimension."""
+        """Read a quantizer. Raises CodecError when the file is not one that `save` wrote for this dimension."""
         try:
             index = faiss.deserialize_index(np.frombuffer(path.read_bytes(), np.uint8))
         except (OSError, RuntimeError) as error:
-            raise CodecError(f"{path} does not hold what was learnt of a space: {error}.") from error
+            raise CodecError(f"{path} is not a valid quantizer: {error}.") from error
         if not isinstance(index, faiss.IndexIVFPQ) or index.d != _width(dimension) or index.pq.M != CODE:
             raise CodecError(f"{path} is of another space.")
         return cls(index, dimension)
 
     def encode(self, vectors: Vectors) -> tuple[Cells, Bytes]:
-        """The cell ``(n,)`` and code ``(n, CODE)`` of each vector."""
+        """Return the cell ``(n,)`` and code ``(n, CODE)`` of each vector."""
         padded = _padded(vectors)
         cells = (padded @ self._cells.T).argmax(1)
         codes = np.empty((len(padded), CODE), np.uint8)
@@ -82,13 +82,13 @@ class Quantizer:
         return cells.astype(np.uint16), codes
 
     def table(self, vector: Vectors) -> npt.NDArray[np.float32]:
-        """``(CODE * 256,)``: what each value of each byte of a code adds to the cosine with ``vector``."""
+        """Return ``(CODE * 256,)``: the part of the cosine with ``vector`` for each value of each byte of a code."""
         parts = _padded(vector[None]).reshape(CODE, 1, -1)
         table: npt.NDArray[np.float32] = np.einsum("mkd,mxd->mk", self._books, parts).ravel()
         return table
 
     def code_index(self) -> CodeIndex:
-        """An index of this space with nothing in it."""
+        """Return an empty index of this space."""
         return CodeIndex(faiss.clone_index(self._empty))
 
 
@@ -115,7 +115,7 @@ class CodeIndex:
             self._index.ntotal += len(ids)
 
     def nearest(self, vector: Vectors, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Ids of about the ``count`` codes nearest to a unit vector, nearest first, and their cosines with it."""
+        """Return ids of about the ``count`` codes nearest to a unit vector, and their cosines with it."""
         with self._lock, _alone():
             cosines, ids = self._index.search(_padded(vector[None]), count)
         found = ids[0] >= 0
@@ -124,7 +124,7 @@ class CodeIndex:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One thread: work this small is done before others have woken up, and on a busy machine they wait by spinning."""
+    """Run faiss in one thread: work this small ends before others wake up, and idle ones wait by spinning."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
@@ -138,6 +138,6 @@ def _width(dimension: int) -> int:
 
 
 def _padded(vectors: Vectors) -> Vectors:
-    """With zeros up to a multiple of `CODE` dimensions, which changes no inner product."""
+    """Return the vectors with zeros up to a multiple of `CODE` dimensions, which changes no inner product."""
     missing = _width(vectors.shape[1]) - vectors.shape[1]
     return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors, np.float32)

@@ -1,7 +1,6 @@
-"""A routing card in summary: what is kept of each of very many nodes, less than half of its card.
+"""Summary of a routing card, less than half of its size, kept for each of very many nodes.
 
-A card of any size becomes the same numbers, so that no node takes more room, or more places among those that are
-proposed for a question, by claiming more.
+Summaries of all cards have the same size, so that a node gains neither space nor proposals by claiming more.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class CardSummary(NamedTuple):
 
 
 def summarize_card(view: NodeView) -> CardSummary:
-    """A view in summary. The view's shape has been checked (`knet.index.card_format`)."""
+    """Return the summary of a view. The view's shape has been checked (`knet.index.card_format`)."""
     card, entry = view.card, view.entry
     assert entry.head is not None
     weight = np.frombuffer(card.weights, "<u4")
@@ -74,7 +73,7 @@ def summarize_card(view: NodeView) -> CardSummary:
 
 
 def merged(centroids: Vectors, weight: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.intp], Vectors]:
-    """The group of each centroid, and the groups' middles ``(g, dimension)``: spherical k-means, weighted."""
+    """Return each centroid's group, and the groups' means ``(g, dimension)``, by weighted spherical k-means."""
     if len(centroids) <= GROUPS:
         return np.arange(len(centroids)), centroids
     middles = centroids[_far_apart(centroids, int(weight.argmax()))]
@@ -89,7 +88,7 @@ def merged(centroids: Vectors, weight: npt.NDArray[np.uint32]) -> tuple[npt.NDAr
 
 
 def _far_apart(centroids: Vectors, first: int) -> list[int]:
-    """`GROUPS` rows, each the one farthest from those before it."""
+    """Return `GROUPS` rows, each the farthest from those before it."""
     chosen = [first]
     nearest = centroids @ centroids[first]
     while len(chosen) < GROUPS:
@@ -105,7 +104,7 @@ def _counted(
     labels: npt.NDArray[np.intp],
     groups: Vectors,
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float16]]:
-    """Chunks behind each group, and their mean cosine with it: that with their centroid times that one's with it."""
+    """Return each group's chunks and their mean cosine with it: chunk with centroid times centroid with group."""
     count = np.bincount(labels, weight, len(groups))
     cosine = spreads * np.einsum("ij,ij->i", centroids, groups[labels])
     mean = np.bincount(labels, weight * cosine, len(groups)) / np.maximum(count, 1)
@@ -115,7 +114,7 @@ def _counted(
 def _regrouped(
     places: npt.NDArray[np.uint64], read: npt.NDArray[np.intp], labels: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.uint64]:
-    """Bits of centroids as bits of groups. Centroid i has bit i modulo 64."""
+    """Return bits of centroids as bits of groups. Centroid i has bit i modulo 64."""
     if len(labels) <= GROUPS and np.array_equal(read, labels):
         return places
     bits = np.zeros(64, PLACES)

@@ -1,4 +1,4 @@
-"""Very many nodes at a glance: who should be looked at for a question, and what their summaries say about it."""
+"""In-memory index over node summaries: proposes candidate nodes for a query and returns their features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .summary import GROUPS, MOST_CHUNKS, PLACES
 BY_BOTH = 256  # nodes proposed for their nearest group and their words together
 BY_WORDS = 64  # nodes proposed for the words they hold, whatever they are about
 NEAREST = 2048  # groups looked at for that: a node counts once, however many of its groups are near
-MOST_POSTINGS = 1 << 17  # read for a question, rarest terms first; what nearly everybody holds proposes nobody
+MOST_POSTINGS = 1 << 17  # read for a question, rarest terms first; terms that nearly every node holds propose none
 COSINE = WEIGHTS[0] + WEIGHTS[2] + WEIGHTS[3]  # what a cosine weighs in the features that it is part of
 WORDS = WEIGHTS[1] + JOINT_WEIGHT * WEIGHTS[2] + WEIGHTS[4]  # the same for the share of a question's idf
 SAMPLE = 128  # nodes of a space from which its scale of cosines is told
@@ -28,14 +28,14 @@ Numbers = npt.NDArray[np.intp]
 
 
 class Terms(NamedTuple):
-    """A question's terms: hashes, and how telling each is among all nodes."""
+    """Terms of a question: hashes, and the idf of each among all nodes."""
 
     keys: npt.NDArray[np.uint32]
     idf: Rows
 
 
 class _Held(NamedTuple):
-    """Postings of a question: which row holds which of its terms, and, run by run, in which groups."""
+    """Postings of a question: rows and the terms they hold, and, run by run, the groups that hold them."""
 
     rows: npt.NDArray[np.int32]
     term: npt.NDArray[np.uint16]
@@ -43,7 +43,7 @@ class _Held(NamedTuple):
 
 
 class SummaryIndex:
-    """Pages side by side. Rows are numbered through all segments; ``alive`` are those that still hold."""
+    """Segments side by side. Rows are numbered through all segments; ``alive`` marks those that are current."""
 
     def __init__(
         self, segments: Sequence[Segment], alive: npt.NDArray[np.bool_], quantizers: Mapping[int, Quantizer]
@@ -81,7 +81,7 @@ class SummaryIndex:
             code_index.add((first + row) * GROUPS + group, segment.rows["cell"][row, group], segment.codes[row, group])
 
     def with_segment(self, segment: Segment, quantizers: Mapping[int, Quantizer]) -> Self:
-        """With one more segment, whose nodes' earlier rows no longer hold.
+        """Return an index with one more segment, whose nodes' earlier rows are no longer current.
 
         Both share the indexes, so that questions under way go on with this one.
         """
@@ -99,7 +99,7 @@ class SummaryIndex:
     # --- what is known of all ----------------------------------------------------------------------------------
 
     def counts(self, terms: Sequence[str]) -> dict[str, int]:
-        """In how many chunks each term is, over every card, each counting for `MOST_CHUNKS` chunks at most."""
+        """Return the number of chunks that hold each term; a card counts for `MOST_CHUNKS` chunks at most."""
         keys = np.array([term_hash(term) for term in terms], np.uint32)
         df = np.zeros(len(keys))
         for segment, (at, there) in zip(self.segments, self._found(keys), strict=True):
@@ -107,7 +107,7 @@ class SummaryIndex:
         return dict(zip(terms, np.ceil(df).astype(int).tolist(), strict=True))
 
     def _found(self, keys: npt.NDArray[np.uint32]) -> list[tuple[Numbers, npt.NDArray[np.bool_]]]:
-        """Where each segment has these terms; of one question it is asked twice."""
+        """Return the position of these terms in each segment; cached, since each query needs it twice."""
         named = keys.tobytes()
         known, found = self._last
         if known != named:
@@ -120,9 +120,9 @@ class SummaryIndex:
     def proposed(
         self, terms: Terms, vectors: Mapping[int, Vectors], allowed: npt.NDArray[np.bool_] | None = None
     ) -> tuple[Numbers, _Held]:
-        """Rows to look at for a question: those nearest in meaning, and those that hold most of its words by idf.
+        """Return the rows proposed for a question: nearest in meaning, or holding most of its terms by idf.
 
-        ``vectors`` is the question by number of space; ``allowed`` says of each row whether it may be proposed.
+        ``vectors`` is the question by number of space; ``allowed`` marks the rows that may be proposed.
         """
         held = self._held(terms)
         good = self.usable if allowed is None else self.usable & allowed
@@ -141,17 +141,17 @@ class SummaryIndex:
 
     @staticmethod
     def _nearest(code_index: CodeIndex, vector: Vectors, good: npt.NDArray[np.bool_], words: Rows) -> Numbers:
-        """Of the rows with a group near ``vector``, those that promise most by that and by their words."""
+        """Return the rows with a group near ``vector`` that score best by that and by their terms."""
         ids, cosines = code_index.nearest(vector, NEAREST)
         rows, first = np.unique(ids // GROUPS, return_index=True)
         own = rows < len(good)  # the index may have a segment more, which is another index's
         own[own] = good[rows[own]]
         rows, first = rows[own], first[own]
-        promise = COSINE * cosines[first] + words[rows]
-        return np.asarray(rows[np.argsort(-promise, kind="stable")[:BY_BOTH]], np.intp)
+        score = COSINE * cosines[first] + words[rows]
+        return np.asarray(rows[np.argsort(-score, kind="stable")[:BY_BOTH]], np.intp)
 
     def _held(self, terms: Terms) -> _Held:
-        """Postings of the rarest terms, `MOST_POSTINGS` at most."""
+        """Return postings of the rarest terms, `MOST_POSTINGS` at most."""
         found = self._found(terms.keys)
         begin = np.stack(
             [segment.start[at] for segment, (at, _) in zip(self.segments, found, strict=True)] or [terms.keys]
@@ -176,7 +176,7 @@ class SummaryIndex:
         )
 
     def card_features(self, rows: Numbers, held: _Held, terms: Terms, vectors: Mapping[int, Vectors]) -> CardFeatures:
-        """What these rows' summaries say; places are groups here."""
+        """Return the features of these rows' summaries; places are groups here."""
         at = np.full(len(self.alive), -1)
         at[rows] = np.arange(len(rows))
         mine = at[held.rows]
@@ -196,7 +196,7 @@ class SummaryIndex:
         )
 
     def _cosines(self, rows: Numbers, vectors: Mapping[int, Vectors]) -> Rows:
-        """``(m, GROUPS)``; other spaces than the commonest are told in its scale, as in `knet.routing.card_index`."""
+        """``(m, GROUPS)``; other spaces than the commonest are scaled to it, as in `knet.routing.card_index`."""
         result = np.full((len(rows), GROUPS), -1.0)
         space_of = self.columns["space"][rows]
         spaces = sorted(vectors, key=lambda space: -int((self.columns["space"] == space).sum()))
@@ -231,7 +231,7 @@ class SummaryIndex:
 
 
 def _picked(runs: Sequence[npt.NDArray[np.uint64]], among: Numbers) -> npt.NDArray[np.uint64]:
-    """Of runs that lie end to end, the numbers at these places, which ascend: the others are not even read."""
+    """Return the numbers at these ascending places of runs that lie end to end; others are not read."""
     ends = np.cumsum([len(run) for run in runs])
     cuts = np.searchsorted(among, ends)
     picked = [np.zeros(0, np.uint64)]

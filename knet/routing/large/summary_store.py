@@ -1,7 +1,7 @@
-"""What is kept of the nodes of a big network: summaries in segments on disk, of which a index for questions is made.
+"""Summary store of a large network: node summaries in segments on disk, and the index over them.
 
-Everything here is rebuilt from cards when it is lost. A segment is on the disk before its nodes count as known, so that
-whoever is interrupted goes on after the last segment.
+Everything here is rebuilt from cards when it is lost. A segment is on disk before its nodes count as known, so that an
+interrupted client goes on after the last segment.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ VERSION = "1"  # of the files below; others are thrown away and made again
 
 
 class SummaryStore:
-    """Briefs of one network. Several threads may read `index`; one at a time changes it."""
+    """Summaries of one network. Several threads may read `index`; one at a time changes it."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens what is there, and begins anew where it cannot be read. Raises StoreError.
+        """Open the folder, and clear it if it cannot be read. Raises StoreError.
 
         Of several processes the first one writes; the others read, and keep in memory what they learn beyond that.
         """
@@ -70,20 +70,20 @@ class SummaryStore:
         return len(self.index)
 
     def holds(self, node: int, manifest: Cid) -> bool:
-        """Whether a node's summary is of this manifest."""
+        """Return True if the node's summary is of this manifest."""
         index = self.index
         row = index.row_of.get(node)
         return row is not None and bool(index.columns["manifest"][row].tobytes() == manifest.digest)
 
     def title(self, node: int) -> str:
-        """What a node calls itself, if its summary is here."""
+        """Return the title of a node that is summarized."""
         index = self.index
         return bytes(index.columns["title"][index.row_of[node]]).decode(errors="ignore")
 
     # --- changing ----------------------------------------------------------------------------------------------
 
     def learn(self, space: Space, views: Sequence[NodeView]) -> None:
-        """Take up a space, from the cards of some of its nodes. Raises StoreError."""
+        """Train a quantizer for a space on the cards of some of its nodes. Raises StoreError."""
         vectors = np.concatenate([summarize_card(view).groups for view in views])
         rows = np.random.default_rng(len(vectors)).permutation(len(vectors))
         quantizer, number = Quantizer.learn(vectors[rows]), len(self.spaces)
@@ -117,7 +117,7 @@ class SummaryStore:
                 self._compact()
 
     def _encoded(self, kept: Sequence[tuple[int, CardSummary]]) -> list[Encoded]:
-        """In few calls, each of many vectors: threads of linear algebra cost more than they bring to few."""
+        """Encode in few calls of many vectors each: threads of linear algebra cost more than they save on few."""
         found: dict[int, Encoded] = {}
         for space in {space for space, _ in kept}:
             places = [place for place, (own, _) in enumerate(kept) if own == space]
@@ -128,7 +128,7 @@ class SummaryStore:
         return [found[place] for place in range(len(kept))]
 
     def forget(self, nodes: Collection[int]) -> None:
-        """Nodes that the network no longer has."""
+        """Remove nodes that have left the network."""
         gone = [self.index.row_of[node] for node in nodes if node in self.index.row_of]
         if gone:
             with self._lock, _translated(self._folder):
@@ -211,7 +211,7 @@ class SummaryStore:
 
 
 def _newest(segments: Sequence[Segment]) -> npt.NDArray[np.bool_]:
-    """Which rows are the last of their node."""
+    """Return the rows that are the last of their node."""
     nodes = np.concatenate([np.zeros(0, np.uint64), *(segment.rows["node"] for segment in segments)])
     _, last = np.unique(nodes[::-1], return_index=True)
     alive = np.zeros(len(nodes), bool)
