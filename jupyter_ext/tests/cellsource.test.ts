@@ -19,7 +19,15 @@ describe('askingCell', () => {
   });
 
   it('names only options that differ from the defaults', () => {
-    const asked = { ...ASKED, k: 20, max_nodes: 'all' as const, nodes: [3, 5], private: true, min_reliability: 0.5, node_timeout: 60 };
+    const asked = {
+      ...ASKED,
+      k: 20,
+      max_nodes: 'all' as const,
+      nodes: [3, 5],
+      private: true,
+      min_reliability: 0.5,
+      node_timeout: 60
+    };
     const lines = askingCell(asked).split('\n').slice(3, -1);
     expect(lines).toEqual([
       '    "Who builds dams?",',

@@ -20,7 +20,7 @@ from .test_answers import QUESTION
 pytestmark = [pytest.mark.browser, pytest.mark.model, pytest.mark.network]
 
 PLAIN = Path(__file__).parent / "plain"
-# Whoever asks through the server's client needs neither the chain's nor the models' libraries.
+# A kernel that uses the server's client needs neither the libraries of the chain nor those of the models.
 NOTHING_HEAVY = "import sys\nassert not {'web3', 'faiss', 'torch', 'onnxruntime'} & sys.modules.keys()"
 CELL = "from knet_jupyter.widget import AskWidget\nw = AskWidget()\nw"
 

@@ -96,7 +96,7 @@ def test_buttons_rate_verify_and_send(user: Kernel, comm: str) -> None:
         user.click(comm, asked)
         message = until_idle(user, comm)["message"]
         assert said in message
-        assert BUTTON_MESSAGE.fullmatch(message), "saved, it makes nobody doubt the answer"
+        assert BUTTON_MESSAGE.fullmatch(message), "a saved message does not fail the verification"
     assert user.value(f"w.ask({QUESTION!r}); w.rate(+1); w.message").endswith(" rated; not on chain yet'")
 
 

@@ -88,7 +88,7 @@ def _rated(history: History, trusted: NodeTrust, me: str) -> NodeFeedback:
 
 
 def topic_maps(views: Mapping[int, NodeView]) -> list[TopicMap]:
-    """One map a space, the one with most nodes first."""
+    """Return one map a space, the map with the most nodes first."""
     spaces: defaultdict[Cid, list[NodeView]] = defaultdict(list)
     for view in views.values():
         if len(view.centroids):

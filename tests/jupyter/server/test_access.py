@@ -44,13 +44,13 @@ def test_unauthorised_user_is_refused(
 ) -> None:
     asked: list[str] = []
 
-    class Nobody(Authorizer):
+    class DenyAll(Authorizer):
         def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
             asked.append(resource)
             return False
 
     application: Application = jp_serverapp.web_app
-    monkeypatch.setitem(application.settings, "authorizer", Nobody(parent=jp_serverapp))
+    monkeypatch.setitem(application.settings, "authorizer", DenyAll(parent=jp_serverapp))
     status, _ = refused(route, method=verb, **({"body": "{}"} if verb == "POST" else {}))
     assert status == 403
     assert asked == ["knet"]

@@ -173,7 +173,7 @@ def test_answer_is_verified_on_its_own_network(call: Call, answer: dict[str, Any
     (report,) = call("verify-notebook", {"notebook": notebook, "profile": elsewhere})
     assert report["question"] == QUESTION
     assert all(check["ok"] for check in report["checks"])
-    answer["contract"] = "0x" + "13" * 20  # of a network that nobody here knows
+    answer["contract"] = "0x" + "13" * 20  # of an unknown network
     assert not all(check["ok"] for check in call("verify", {"answer": answer})["checks"])
 
 

@@ -6,9 +6,6 @@ import base64
 import json
 from typing import Any
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
 from knet.answer.notebook import NotebookReport, verify_notebook
 from knet.answer.prov import prov_jsonld
 from knet.answer.report import VerificationReport
@@ -18,7 +15,7 @@ from knet.errors import ConfigError
 from knet.records import Answer, Record
 
 from ..custody import Custody, custody
-from .base import KnetHandler
+from .base import CallHandler
 
 
 class AnswerRequest(Record, frozen=True):
@@ -31,16 +28,12 @@ class AnswerRequest(Record, frozen=True):
     format: str = "prov"
 
 
-class VerifyHandler(KnetHandler):
+class VerifyHandler(CallHandler):
     """POST {answer, embed}: the outcome of every claim."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        body = self.body_as(AnswerRequest)
-        self.reply(await self.work(self._verify, body))
+    request_type = AnswerRequest
 
-    def _verify(self, body: AnswerRequest) -> VerificationReport:
+    def call(self, body: AnswerRequest) -> VerificationReport:
         return self.network_of(body.answer, body.profile).verify(body.answer, embed=body.embed)
 
 
@@ -51,32 +44,24 @@ class NotebookRequest(Record, frozen=True):
     profile: str = ""
 
 
-class NotebookHandler(KnetHandler):
+class NotebookHandler(CallHandler):
     """POST {notebook}: the outcome of every claim of every answer in it, and of the comparison with the shown text."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        body = self.body_as(NotebookRequest)
-        self.reply(await self.work(self._verify, body))
+    request_type = NotebookRequest
 
-    def _verify(self, body: NotebookRequest) -> list[NotebookReport]:
+    def call(self, body: NotebookRequest) -> list[NotebookReport]:
         def verify(answer: Answer) -> VerificationReport:
             return self.network_of(answer, body.profile).verify(answer)
 
         return verify_notebook(body.notebook, verify)
 
 
-class CustodyHandler(KnetHandler):
+class CustodyHandler(CallHandler):
     """POST {answer, passage}: the chain of custody of one passage."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        body = self.body_as(AnswerRequest)
-        self.reply(await self.work(self._custody, body))
+    request_type = AnswerRequest
 
-    def _custody(self, body: AnswerRequest) -> Custody:
+    def call(self, body: AnswerRequest) -> Custody:
         return custody(self.network_of(body.answer, body.profile), body.answer, body.passage)
 
 
@@ -88,16 +73,12 @@ class ExportedFile(Record, frozen=True):
     base64: str
 
 
-class ExportHandler(KnetHandler):
+class ExportHandler(CallHandler):
     """POST {answer, format}: PROV-O as JSON-LD (``prov``), an RO-Crate (``ro-crate``), or the answer (``json``)."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        body = self.body_as(AnswerRequest)
-        self.reply(await self.work(self._export, body))
+    request_type = AnswerRequest
 
-    def _export(self, body: AnswerRequest) -> ExportedFile:
+    def call(self, body: AnswerRequest) -> ExportedFile:
         if body.format == "json":
             return _file("answer.json", "application/json", to_json(body.answer, indent=2).encode())
         if body.format not in ("prov", "ro-crate"):

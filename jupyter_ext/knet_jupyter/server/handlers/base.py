@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
@@ -94,3 +95,31 @@ class KnetHandler(APIHandler):
     def reply(self, record: Any) -> None:
         """Finish with a record as JSON."""
         self.finish(to_json(record))
+
+
+class ReadHandler(KnetHandler):
+    """Base of the GET handlers, which read from the network of a profile."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.reply(await self.work(self.read, self.get_query_argument("profile", "")))
+
+    def read(self, profile: str) -> object:
+        """Return the record to reply with; runs in a thread."""
+        raise NotImplementedError
+
+
+class CallHandler(KnetHandler):
+    """Base of the POST handlers, which take one record of the type ``request_type``."""
+
+    request_type: type[Any]
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        self.reply(await self.work(self.call, self.body_as(self.request_type)))
+
+    def call(self, body: Any) -> object:
+        """Return the record to reply with; runs in a thread."""
+        raise NotImplementedError

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
 from knet.records import Record
 
 from ..local_nodes import LocalNode
-from .base import KnetHandler
+from .base import CallHandler, ReadHandler
 
 
 class StartRequest(Record, frozen=True):
@@ -21,40 +18,37 @@ class StartRequest(Record, frozen=True):
 
 
 class NodeName(Record, frozen=True):
+    """The name of a local node."""
+
     name: str
 
 
-class LocalNodesHandler(KnetHandler):
+class LocalNodesHandler(ReadHandler, CallHandler):
     """GET: the local nodes with their states. POST {name, folder}: start one."""
 
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        self.reply(await self.work(self.service.local_nodes.nodes))
+    request_type = StartRequest
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        self.reply(await self.work(self._start, self.body_as(StartRequest)))
+    def read(self, profile: str) -> list[LocalNode]:
+        return self.service.local_nodes.nodes()
 
-    def _start(self, body: StartRequest) -> LocalNode:
+    def call(self, body: StartRequest) -> LocalNode:
         profile = self.network(body.profile).profile
         return self.service.local_nodes.start(body.name, body.folder, profile, endpoint=body.endpoint)
 
 
-class SyncHandler(KnetHandler):
+class SyncHandler(CallHandler):
     """POST {name}: index the changes in the node's folder, and publish them."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        self.reply(await self.work(self.service.local_nodes.sync, self.body_as(NodeName).name))
+    request_type = NodeName
+
+    def call(self, body: NodeName) -> LocalNode:
+        return self.service.local_nodes.sync(body.name)
 
 
-class StopNodeHandler(KnetHandler):
+class StopNodeHandler(CallHandler):
     """POST {name}: stop serving; the publications of the node remain."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        self.reply(await self.work(self.service.local_nodes.stop, self.body_as(NodeName).name))
+    request_type = NodeName
+
+    def call(self, body: NodeName) -> LocalNode:
+        return self.service.local_nodes.stop(body.name)

@@ -10,7 +10,7 @@ from knet.routing.node_info import NodeInfo
 
 from ...protocol import ConnectionState
 from ..overview import Overview, overview
-from .base import KnetHandler
+from .base import CallHandler, KnetHandler, ReadHandler
 
 
 class ConnectRequest(Record, frozen=True):
@@ -26,17 +26,14 @@ class StateHandler(KnetHandler):
         self.reply(self.service.clients.state(self.get_query_argument("profile", "")))  # does not block
 
 
-class ConnectHandler(KnetHandler):
+class ConnectHandler(CallHandler):
     """POST {profile}: connect, which starts the demo network if the profile is `demo`."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        self.reply(await self.work(self._connect, self.body_as(ConnectRequest).profile))
+    request_type = ConnectRequest
 
-    def _connect(self, profile: str) -> ConnectionState:
-        self.network(profile)
-        return self.service.clients.state(profile)
+    def call(self, body: ConnectRequest) -> ConnectionState:
+        self.network(body.profile)
+        return self.service.clients.state(body.profile)
 
 
 class HealthHandler(KnetHandler):
@@ -49,25 +46,15 @@ class HealthHandler(KnetHandler):
         self.reply(await self.work(self.service.health.snapshot, profile, pool=self.service.health_pool))
 
 
-class NodesHandler(KnetHandler):
+class NodesHandler(ReadHandler):
     """GET: every node with its contents and its reliability."""
 
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        self.reply(await self.work(self._nodes, self.get_query_argument("profile", "")))
-
-    def _nodes(self, profile: str) -> list[NodeInfo]:
+    def read(self, profile: str) -> list[NodeInfo]:
         return self.network(profile).nodes()
 
 
-class OverviewHandler(KnetHandler):
+class OverviewHandler(ReadHandler):
     """GET: the map of topics, reliability over time, and this user's ratings and trust."""
 
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        self.reply(await self.work(self._overview, self.get_query_argument("profile", "")))
-
-    def _overview(self, profile: str) -> Overview:
+    def read(self, profile: str) -> Overview:
         return overview(self.network(profile))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
 from knet.codec import Cid, cid_of
 from knet.errors import ChainError, ConfigError
 from knet.rating.stake import Cost
 from knet.records import Answer, Rating, Record
 
-from .base import KnetHandler
+from .base import CallHandler, ReadHandler
 
 
 class RatingRequest(Record, frozen=True):
@@ -64,7 +61,7 @@ class FlushRequest(Record, frozen=True):
     profile: str = ""
 
 
-class _PendingHandler(KnetHandler):
+class _QueueHandler(CallHandler):
     """Base of the handlers that reply with the queue."""
 
     def _pending(self, profile: str, rated: Sequence[Rating] = ()) -> PendingRatings:
@@ -84,48 +81,36 @@ class _PendingHandler(KnetHandler):
         return PendingRatings(ratings=queued, cost=cost, problem=problem, rated=list(rated))
 
 
-class RatingsHandler(_PendingHandler):
+class RatingsHandler(_QueueHandler, ReadHandler):
     """GET: the queue and its cost. POST {answer, value, passage}: queue a rating."""
 
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        self.reply(await self.work(self._pending, self.get_query_argument("profile", "")))
+    request_type = RatingRequest
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        body = self.body_as(RatingRequest)
-        rated = await self.work(self._rate, body)
-        self.reply(await self.work(self._pending, body.profile, rated))
+    def read(self, profile: str) -> PendingRatings:
+        return self._pending(profile)
 
-    def _rate(self, body: RatingRequest) -> list[Rating]:
-        return self.network_of(body.answer, body.profile).rate(body.answer, body.value, passage=body.passage)
+    def call(self, body: RatingRequest) -> PendingRatings:
+        network = self.network_of(body.answer, body.profile)
+        rated = network.rate(body.answer, body.value, passage=body.passage)
+        return self._pending(body.profile, rated)
 
 
-class WithdrawHandler(_PendingHandler):
+class WithdrawHandler(_QueueHandler):
     """POST {receipt, profile}: withdraw a queued rating."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        body = self.body_as(WithdrawRequest)
-        await self.work(self._withdraw, body)
-        self.reply(await self.work(self._pending, body.profile))
+    request_type = WithdrawRequest
 
-    def _withdraw(self, body: WithdrawRequest) -> None:
+    def call(self, body: WithdrawRequest) -> PendingRatings:
         self.network(body.profile).ratings.withdraw(Cid.parse(body.receipt))
+        return self._pending(body.profile)
 
 
-class FlushHandler(KnetHandler):
+class FlushHandler(CallHandler):
     """POST {bond, profile}: put the queue on chain."""
 
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        self.reply(await self.work(self._flush, self.body_as(FlushRequest)))
+    request_type = FlushRequest
 
-    def _flush(self, body: FlushRequest) -> Transactions:
+    def call(self, body: FlushRequest) -> Transactions:
         if not body.bond.isdecimal():
             raise ConfigError(f"{body.bond[:40]!r} is not a number of wei.", hint="Send the bond in decimal digits.")
         return Transactions(transactions=self.network(body.profile).ratings.flush(bond=int(body.bond)))
