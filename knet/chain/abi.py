@@ -1,4 +1,4 @@
-"""The compiled contracts (`contracts/build.py` writes them) and the words for their errors."""
+"""Compiled contracts, written by `contracts/build.py`, and descriptions of their errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STANDARD_ERRORS = (
 
 
 class Artifact(Record, frozen=True):
-    """One contract as compiled: its ABI and its creation code (0x-hex)."""
+    """A compiled contract: its ABI and its creation code (0x-hex)."""
 
     abi: list[dict[str, Any]]
     bytecode: str
@@ -30,7 +30,7 @@ class Artifact(Record, frozen=True):
 
 @cache
 def artifact(name: str) -> Artifact:
-    """The artifact of one of `CONTRACTS`."""
+    """Return the artifact of one of `CONTRACTS`."""
     return msgspec.json.decode(
         (resources.files(__package__) / "artifacts" / f"{name}.json").read_bytes(), type=Artifact
     )
@@ -47,7 +47,7 @@ def _plain(value: Any) -> str:
 
 
 def describe_revert(data: bytes) -> str:
-    """Revert data as ``Name(argument=value, ...)``; as hex if no knet contract has that error."""
+    """Return revert data as ``Name(argument=value, ...)``; as hex if no knet contract has that error."""
     entry = _errors().get(data[:4])
     if entry is None:
         return f"an unknown error (0x{data.hex()[:128]})" if data else "no reason"

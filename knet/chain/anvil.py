@@ -1,4 +1,4 @@
-"""Finding Anvil, the program behind the development chain, or fetching it once."""
+"""Lookup and installation of Anvil, the program of the development chain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from ..config import home
 from ..errors import ConfigError, MissingExtra
 
-ANVIL_VERSION = "1.7.1"  # of tools/package.json; a test holds them equal
+ANVIL_VERSION = "1.7.1"  # as in tools/package.json; a test compares them
 INSTALL_SECONDS = 600  # 60 MB over a slow line
 Report = Callable[[str], None]
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
@@ -30,7 +30,7 @@ def report_to_stderr(message: str) -> None:
 
 
 def find_anvil() -> Path | None:
-    """The native program: on PATH, in a source checkout's `contracts/`, or where `anvil_path` put it."""
+    """Return the native program: on PATH, in a source checkout's `contracts/`, or as installed by `anvil_path`."""
     on_path = shutil.which("anvil")
     candidates = [Path(on_path).resolve()] if on_path and not _is_script(Path(on_path)) else []
     candidates += [_in_modules(_CHECKOUT), _in_modules(_install_folder())]
@@ -38,7 +38,7 @@ def find_anvil() -> Path | None:
 
 
 def anvil_path(report: Report = report_to_stderr) -> Path:
-    """The native program, fetched from npm on first use. Raises MissingExtra, ConfigError."""
+    """Return the native program, fetched from npm on first use. Raises MissingExtra, ConfigError."""
     found = find_anvil()
     if found is not None:
         return found
@@ -48,7 +48,10 @@ def anvil_path(report: Report = report_to_stderr) -> Path:
         with FileLock(folder.with_suffix(".lock"), timeout=INSTALL_SECONDS):
             return find_anvil() or _install(folder, report)
     except Timeout as error:
-        raise ConfigError(f"Another process has been installing Anvil into {folder} for too long.") from error
+        raise ConfigError(
+            f"{folder}: another process has been installing Anvil for {INSTALL_SECONDS} s.",
+            hint="Stop it and try again.",
+        ) from error
 
 
 def _install_folder() -> Path:
@@ -63,7 +66,7 @@ def _in_modules(folder: Path) -> Path:
 
 
 def _is_script(path: Path) -> bool:
-    """npm's wrapper around the program: stopping it would leave the program running."""
+    """Return True for npm's wrapper script: stopping the wrapper would leave the program running."""
     try:
         with path.open("rb") as file:
             return file.read(2) == b"#!"
@@ -99,9 +102,9 @@ def _npm_ci(folder: Path) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         raise ConfigError(f"npm could not fetch Anvil: {error}.", hint="Install Foundry, or try again.") from error
     if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.startswith("npm error ")][:4]
+        errors = [line for line in done.stderr.splitlines() if line.startswith("npm error ")][:4]
         raise ConfigError(
-            f"npm could not fetch Anvil (exit status {done.returncode}): {' '.join(said)}",
+            f"npm could not fetch Anvil (exit status {done.returncode}): {' '.join(errors)}",
             hint="Check the network connection, or install Foundry (https://getfoundry.sh).",
         )
 

@@ -1,4 +1,4 @@
-"""Batches of ratings as `Reliability` takes, keeps and tells of them, and the words they are packed into."""
+"""Records of the `Reliability` contract, and their conversion to and from its structs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from ..records import Receipt, Record, SignedReceipt
 MAX_NODES = 256  # `Reliability.MAX_NODES`
 MAX_RATINGS = 65_536  # `Reliability.MAX_RATINGS`
 MAX_VALUE = 100
-MAX_NODE = (1 << 128) - 1  # nodes that a delta can name
-ONGOING = (1 << 64) - 1  # an "until" that has not come
+MAX_NODE = (1 << 128) - 1  # the largest node id that a delta can name
+ONGOING = (1 << 64) - 1  # end of a period that lasts; `KeyHistory.ONGOING`
 _RECEIPT = "(uint256,bytes32,bytes32,bytes32,address,uint64,bytes32)"
 _LEAF = f"({_RECEIPT},bytes32,bytes32,uint8,int8,uint48,uint48)"
-
 
 WEI_PER_INFLUENCE = 10**13  # `Bonds.WEI_PER_INFLUENCE`
 
 
 class Delta(Record, frozen=True):
-    """What a batch adds to one node, in hundredths, over ``count`` ratings."""
+    """Weights that a batch adds to one node, in hundredths, over ``count`` ratings."""
 
     node: int
     positive: int
@@ -57,24 +56,24 @@ class Leaf(Record, frozen=True):
 
 
 class Batch(Record, frozen=True):
-    """A batch as its event told it. The chain itself keeps only a hash of it."""
+    """A batch as in its ``Submitted`` event. The chain itself keeps only a hash of it."""
 
     rater: str
     number: int
     submitted_at: int
     root: bytes
-    content: Cid  # an index of the blocks that hold the leaves
+    content: Cid  # the index of the blocks that hold the leaves
     deltas: list[Delta]
     block: int = 0
     transaction: str = ""
 
     @property
     def size(self) -> int:
-        """How many leaves it has, by its deltas."""
+        """Number of leaves, by the deltas."""
         return sum(delta.count for delta in self.deltas)
 
     def spans(self) -> Iterator[tuple[Delta, int, int]]:
-        """Each delta with the indexes of its first leaf and of the one after its last."""
+        """Yield each delta with the indexes of its first leaf and of the leaf after its last."""
         start = 0
         for delta in self.deltas:
             yield delta, start, start + delta.count
@@ -82,7 +81,7 @@ class Batch(Record, frozen=True):
 
 
 class LeafProof(Record, frozen=True):
-    """A leaf, where it stands, and its siblings from the bottom up (`knet.merkle.Tree.path`)."""
+    """A leaf, its index, and its siblings from the bottom up (`knet.merkle.Tree.path`)."""
 
     index: int
     leaf: Leaf
@@ -90,28 +89,28 @@ class LeafProof(Record, frozen=True):
 
 
 class StakeStatus(Record, frozen=True):
-    """A rater on chain: wei at stake, influence spent in this epoch (hundredths), when the bond is free again."""
+    """Stake of a rater: wei of the bond, influence used in this epoch (hundredths), and the time when it is free."""
 
     bond: int
     spent: int
     batches: int
-    free_at: int  # unix seconds; 0 if it never submitted
+    free_at: int  # unix seconds; 0 if the rater never submitted
 
     @property
     def influence(self) -> int:
-        """What is left of it in this epoch, in hundredths."""
+        """Influence left in this epoch, in hundredths."""
         return max(self.bond // WEI_PER_INFLUENCE - self.spent, 0)
 
 
 class Reward(Record, frozen=True):
-    """What an account earned by challenges: wei, and when it can be claimed (unix seconds; 0 where it is nothing)."""
+    """Rewards of challenges: wei, and the time from which they can be claimed (unix seconds; 0 without rewards)."""
 
     amount: int
     free_at: int
 
 
 class KeyPeriods(Record, frozen=True):
-    """What was witnessed of an account at a node; unix seconds, 0 for never, `ONGOING` for still."""
+    """Recorded periods of an account as wallet and owner of a node; unix seconds, 0 for never, `ONGOING` for still."""
 
     wallet_since: int
     wallet_until: int
@@ -120,7 +119,7 @@ class KeyPeriods(Record, frozen=True):
 
 
 class AvailabilityChallenge(Record, frozen=True):
-    """Somebody asked for a leaf of a batch; unless it is revealed by ``deadline`` the rater loses its bond."""
+    """An open challenge of a leaf. Without a response by ``deadline`` (unix seconds) the batch is voided."""
 
     rater: str
     number: int
@@ -130,12 +129,12 @@ class AvailabilityChallenge(Record, frozen=True):
 
 
 def hash_of_leaf(leaf: Leaf) -> bytes:
-    """The leaf's hash in the batch's tree. Raises BadReceipt for fields that do not fit."""
+    """Return the leaf's hash in the batch's tree. Raises BadReceipt for fields that do not fit."""
     return leaf_hash(abi_encode([_LEAF], [leaf_words(leaf)]))
 
 
 def leaf_words(leaf: Leaf) -> tuple[Any, ...]:
-    """The struct ``Rating`` of the contract. Raises BadReceipt for fields that do not fit."""
+    """Return a leaf as the contract's struct ``Rating``. Raises BadReceipt for fields that do not fit."""
     signature = leaf.receipt.signature
     fits = -128 <= leaf.value <= 127 and 0 <= leaf.positive <= LOW48 and 0 <= leaf.negative <= LOW48
     if len(signature) != 65 or not fits:
@@ -145,7 +144,7 @@ def leaf_words(leaf: Leaf) -> tuple[Any, ...]:
 
 
 def receipt_words(receipt: Receipt) -> tuple[Any, ...]:
-    """The struct ``Receipt`` of the contract. Raises BadReceipt for fields that do not fit."""
+    """Return a receipt as the contract's struct ``Receipt``. Raises BadReceipt for fields that do not fit."""
     digests = (receipt.manifest, receipt.query, receipt.results)
     if (
         any(len(digest) != 32 for digest in (*digests, receipt.nonce))
@@ -157,18 +156,18 @@ def receipt_words(receipt: Receipt) -> tuple[Any, ...]:
 
 
 def batch_words(batch: Batch) -> tuple[Any, ...]:
-    """The struct ``Batch`` of the contract."""
+    """Return a batch as the contract's struct ``Batch``."""
     deltas = [delta.word for delta in batch.deltas]
     return batch.rater, batch.number, batch.submitted_at, batch.root, batch.content.digest, deltas
 
 
 def proof_words(proof: LeafProof) -> tuple[Any, ...]:
-    """The struct ``Proof`` of the contract."""
+    """Return a proof as the contract's struct ``Proof``."""
     return proof.index, leaf_words(proof.leaf), proof.path
 
 
 def decode_proof(words: dict[str, Any]) -> LeafProof:
-    """A struct ``Proof`` of the contract, as web3 decodes it."""
+    """Return the proof in the contract's struct ``Proof``, as decoded by web3."""
     rating, receipt = words["rating"], words["rating"]["receipt"]
     signed = SignedReceipt(
         receipt=Receipt(
@@ -187,7 +186,7 @@ def decode_proof(words: dict[str, Any]) -> LeafProof:
 
 
 def decode_batch(log: dict[str, Any], submitted_at: int) -> Batch:
-    """The batch that a ``Submitted`` log tells of."""
+    """Return the batch of a ``Submitted`` log."""
     root, content, words = abi_decode(["bytes32", "bytes32", "uint256[]"], bytes.fromhex(log["data"][2:]))
     rater, number = rater_and_number(log)
     return Batch(
@@ -203,20 +202,20 @@ def decode_batch(log: dict[str, Any], submitted_at: int) -> Batch:
 
 
 def rater_and_number(log: dict[str, Any]) -> tuple[str, int]:
-    """Which batch a ``Submitted`` or ``Slashed`` log is about."""
+    """Return rater and number of the batch of a ``Submitted`` or ``Slashed`` log."""
     return to_checksum_address("0x" + log["topics"][1][-40:]), int(log["topics"][2], 16)
 
 
-def follows(before: Leaf | None, leaf: Leaf) -> bool:
-    """Whether a leaf's sums are those of the one before it (None: the node's first) and its own value."""
+def adds_up(before: Leaf | None, leaf: Leaf) -> bool:
+    """Return True if a leaf's sums are those of the leaf before it (None: the node's first leaf) and its own value."""
     positive, negative = (before.positive, before.negative) if before else (0, 0)
     expected = (positive + max(leaf.value, 0), negative + max(-leaf.value, 0))
     return (leaf.positive, leaf.negative) == expected
 
 
-def first_wrong_step(leaves: list[Leaf], start: int, stop: int) -> int | None:
-    """The first index in ``start + 1 .. stop - 1`` whose leaf does not follow its neighbour."""
+def first_wrong_sum(leaves: list[Leaf], start: int, stop: int) -> int | None:
+    """Return the first index in ``start + 1 .. stop - 1`` whose leaf does not add up with the leaf before it."""
     for index, (before, leaf) in enumerate(pairwise(leaves[start:stop]), start + 1):
-        if not follows(before, leaf):
+        if not adds_up(before, leaf):
             return index
     return None

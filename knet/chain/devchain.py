@@ -1,8 +1,8 @@
-"""The development chain: an Anvil process per network on this machine, with the contracts deployed and its state kept.
+"""Development chains: an Anvil process for each local network, with deployed contracts and persistent state.
 
 ``$KNET_HOME/networks/<name>/`` holds ``chain.json`` (the state, written every few seconds and on stop),
 ``chain.backup.json`` (the state at the last start), ``deployment.json``, ``deployer.key``, ``anvil.json`` (the running
-process) and ``anvil.log``. The process listens on 127.0.0.1 alone and outlives the one that started it.
+process) and ``anvil.log``. The process listens on 127.0.0.1 only and outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from .keys import load_or_create_key
 from .rpc import Rpc
 
 HOST = "127.0.0.1"
-STATE_INTERVAL = 5  # seconds of work that a power cut may cost
-START_SECONDS = 60.0  # loading a long chain's state on a slow disk
-STOP_SECONDS = 60.0  # writing it
-RELEASE_SECONDS = 2.0  # a busy machine takes that long to take a killed process down
-PORTS = range(20_000, 30_000)  # below those that systems lend to outgoing connections: it stays ours while down
+STATE_INTERVAL = 5  # seconds of work that a power failure may lose
+START_SECONDS = 60.0  # to load a long chain's state from a slow disk
+STOP_SECONDS = 60.0  # to write it
+RELEASE_SECONDS = 2.0  # a killed process on a busy machine holds its port that long
+PORTS = range(20_000, 30_000)  # below the ports of outgoing connections, so that a stopped network keeps its own
 PORT_ATTEMPTS = 3  # a free port may be taken before Anvil binds it
 WEI = 10**18
 
 
 class Running(Record, frozen=True):
-    """The process of one network, as kept in ``anvil.json``; ``pid`` 0 once stopped."""
+    """The process of one network, as in ``anvil.json``; ``pid`` is 0 once stopped."""
 
     pid: int
-    created: float  # with the pid, names a process for good
+    created: float  # with the pid, identifies a process
     port: int
 
     @property
@@ -54,7 +54,7 @@ class Running(Record, frozen=True):
 
 
 class NetworkStatus(Record, frozen=True):
-    """What `network_status` tells; ``rpc``, ``pid`` and ``block`` are empty when the network is down."""
+    """Status of a network; ``rpc``, ``pid`` and ``block`` are empty when it is not running."""
 
     name: str
     running: bool
@@ -66,10 +66,10 @@ class NetworkStatus(Record, frozen=True):
 def start_network(
     name: str = "local", *, port: int = 0, default: bool = True, report: Report = report_to_stderr
 ) -> Profile:
-    """Bring a network up, or find it running: its profile, saved, and made the default one unless told otherwise.
+    """Start a network unless it runs, and return its profile, saved and by ``default`` made the default profile.
 
-    State, addresses and, if it is free, the port stay the same from one start to the next. ``report`` is told what
-    takes time. Raises ConfigError (port taken, state damaged), MissingExtra, ChainError.
+    State, addresses and, if it is free, the port stay the same across restarts. ``report`` receives a message before
+    each slow step. Raises ConfigError (port taken, state damaged), MissingExtra, ChainError.
     """
     folder = _folder(name)
     with _locked(folder):
@@ -84,7 +84,7 @@ def start_network(
 
 
 def stop_network(name: str = "local") -> bool:
-    """Stop a network's process and keep its state: whether it was running."""
+    """Stop a network's process, keep its state, and return True if it was running."""
     folder = _folder(name)
     if not folder.exists():
         return False
@@ -93,24 +93,24 @@ def stop_network(name: str = "local") -> bool:
         if running is None:
             return False
         _end(running.pid)
-        _remember(folder, Running(pid=0, created=0.0, port=running.port))
+        _save(folder, Running(pid=0, created=0.0, port=running.port))
     return True
 
 
 def network_status(name: str = "local") -> NetworkStatus:
-    """Whether a network runs, and where. Raises ConfigError for a name that cannot be one."""
+    """Return the status of a network. Raises ConfigError for an invalid name."""
     running = _running(_folder(name))
     if running is None:
         return NetworkStatus(name=name, running=False)
     try:
         block = Rpc(running.rpc).block_number()
-    except ChainUnreachable:  # on its way up or down
+    except ChainUnreachable:  # it is starting or stopping
         return NetworkStatus(name=name, running=False, pid=running.pid)
     return NetworkStatus(name=name, running=True, rpc=running.rpc, pid=running.pid, block=block)
 
 
 def fund(rpc_url: str, address: str, ether: float = 100) -> None:
-    """Give an account of a development chain a balance to pay gas with. Raises ChainError on any other chain."""
+    """Set the balance of an account of a development chain. Raises ChainError on any other chain."""
     Rpc(rpc_url).request("anvil_setBalance", [address, hex(int(ether * WEI))])
 
 
@@ -130,7 +130,7 @@ def _locked(folder: Path) -> Iterator[None]:
         raise ConfigError(f"Another process is busy starting or stopping the network in {folder}.") from error
 
 
-def _remember(folder: Path, running: Running) -> None:
+def _save(folder: Path, running: Running) -> None:
     write_atomically(folder / "anvil.json", to_json(running).encode())
 
 
@@ -142,7 +142,7 @@ def _last(folder: Path) -> Running | None:
 
 
 def _running(folder: Path) -> Running | None:
-    """The network's process if it lives; a stale file, or a process number used again, is nobody."""
+    """Return the network's process if it lives; None for a stale file or a reused process number."""
     last = _last(folder)
     if last is None or last.pid == 0:
         return None
@@ -155,7 +155,7 @@ def _running(folder: Path) -> Running | None:
 
 
 def _answering(folder: Path) -> Running | None:
-    """The network's process once it answers. One that was killed refuses calls a while before it is gone."""
+    """Return the network's process once it answers; None if it ends. A killed process refuses calls before it ends."""
     running = _running(folder)
     if running is None or _answers(running.rpc, lambda: _running(folder) is not None):
         return running
@@ -170,9 +170,11 @@ def _answering(folder: Path) -> Running | None:
 def _start(folder: Path, port: int, program: Path) -> Running:
     last = _last(folder)
     for attempt in range(PORT_ATTEMPTS):
-        chosen = port or (last.port if last and attempt == 0 and _falls_free(last.port) else _free_port())
+        chosen = port or (last.port if last and attempt == 0 and _becomes_free(last.port) else _free_port())
         if port and not _is_free(port):
-            raise ConfigError(f"Port {port} of {HOST} is taken.", hint="Choose another, or none to let knet choose.")
+            raise ConfigError(
+                f"Port {port} of {HOST} is taken.", hint="Choose another port, or none to let knet choose."
+            )
         running = _spawn(folder, chosen, program)
         if running is not None:
             state = folder / "chain.json"
@@ -183,7 +185,7 @@ def _start(folder: Path, port: int, program: Path) -> Running:
 
 
 def _spawn(folder: Path, port: int, program: Path) -> Running | None:
-    """A new process that answers; None if the port was taken from under it."""
+    """Return a new process that answers; None if another process took the port first."""
     log = folder / "anvil.log"
     arguments = ["--host", HOST, "--port", str(port), "--no-cors", "--quiet", "--accounts", "0", "--prune-history"]
     arguments += ["--state", str(folder / "chain.json"), "--state-interval", str(STATE_INTERVAL)]
@@ -200,18 +202,18 @@ def _spawn(folder: Path, port: int, program: Path) -> Running | None:
         except OSError as error:
             raise ConfigError(f"{program} cannot be run: {error.strerror}.") from error
     running = Running(pid=child.pid, created=psutil.Process(child.pid).create_time(), port=port)
-    _remember(folder, running)
+    _save(folder, running)
     if _answers(running.rpc, lambda: child.poll() is None):
-        child.returncode = 0  # let go: it outlives this process, and Popen would warn of that
+        child.returncode = 0  # it outlives this process, and Popen would warn of that
         return running
-    said = log.read_text(errors="replace").strip()
+    output_text = log.read_text(errors="replace").strip()
     if child.poll() is None:
         _end(child.pid)
         child.wait()
-        raise ChainError(f"Anvil did not answer on port {port} in {START_SECONDS:.0f} s. {said[-500:]}")
-    if "Address already in use" in said:
+        raise ChainError(f"Anvil did not answer on port {port} in {START_SECONDS:.0f} s. {output_text[-500:]}")
+    if "Address already in use" in output_text:
         return None
-    raise _start_error(folder, said)
+    raise _start_error(folder, output_text)
 
 
 def _answers(rpc_url: str, lives: Callable[[], bool]) -> bool:
@@ -226,17 +228,17 @@ def _answers(rpc_url: str, lives: Callable[[], bool]) -> bool:
     return False
 
 
-def _start_error(folder: Path, said: str) -> ConfigError:
-    if "--state" in said:
+def _start_error(folder: Path, output: str) -> ConfigError:
+    if "--state" in output:
         return ConfigError(
             f"The saved state {folder / 'chain.json'} is damaged.",
-            hint="Put chain.backup.json in its place, or remove it to begin a new chain, where all must register anew.",
+            hint="Put chain.backup.json in its place, or remove it to begin a new chain; all nodes register again.",
         )
-    return ConfigError(f"Anvil stopped at once; {folder / 'anvil.log'} says: {said[-500:] or 'nothing'}")
+    return ConfigError(f"Anvil stopped at once; {folder / 'anvil.log'} says: {output[-500:] or 'nothing'}")
 
 
 def _end(pid: int) -> None:
-    """SIGTERM, on which Anvil writes its state; SIGKILL if it takes too long."""
+    """Send SIGTERM, on which Anvil writes its state; SIGKILL if it takes too long."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.terminate()
@@ -249,7 +251,9 @@ def _end(pid: int) -> None:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Anvil does: a port just left is free
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as Anvil does: a port that was just released is free
         try:
             probe.bind((HOST, port))
         except OSError:
@@ -257,8 +261,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _falls_free(port: int) -> bool:
-    """Whether a port is free, or will be at once: a killed process holds its own until its last thread is gone."""
+def _becomes_free(port: int) -> bool:
+    """Return True once a port is free; a killed process holds its port until its last thread ends."""
     deadline = time.monotonic() + RELEASE_SECONDS
     while not _is_free(port):
         if time.monotonic() > deadline:
@@ -274,7 +278,7 @@ def _free_port() -> int:
 
 
 def _deployment(folder: Path, rpc_url: str, report: Report) -> Deployment:
-    """The contracts on this chain, deployed if they are not; the kept key makes their addresses the same again."""
+    """Return the contracts on this chain, deployed if missing; the stored key gives them the same addresses again."""
     path = folder / "deployment.json"
     try:
         known = from_json(path.read_bytes(), Deployment)
@@ -291,7 +295,7 @@ def _deployment(folder: Path, rpc_url: str, report: Report) -> Deployment:
 
 
 def _profile(name: str, rpc_url: str, deployment: Deployment) -> Profile:
-    """The user's profile with this network's place in it; other settings stay as they were."""
+    """Return the user's profile with this network's RPC and contracts; other settings stay."""
     if name in profile_names():
         return replace(load_profile(name), rpc=rpc_url, deployment=deployment)
     return Profile(name=name, rpc=rpc_url, deployment=deployment, addresses="loopback")

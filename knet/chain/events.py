@@ -1,8 +1,8 @@
-"""What contract events say about nodes, folded into a directory.
+"""Events of the identity and manifest registries, applied to a snapshot of all nodes.
 
-Only logs that the two registries themselves emitted are read, and those emit only what the owner may say, so nobody
-can list another's node. Keys are compared by hash and values read as bytes: what a stranger registers may be garbage,
-and must never stop a reader.
+Only logs of the two registries are read. The registries emit only changes that the owner may make, so an account
+cannot list another's node. Keys are compared by hash and values read as bytes: the values of any registration may be
+malformed, and must never stop a reader.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .rpc import Rpc
 
 ENDPOINT_KEY = "knet.endpoint"  # ERC-8004 metadata: the node's base URL in UTF-8
-MAX_ENDPOINT = 2048  # bytes of a URL that anything will still take
-MAX_SILENT = 10_000  # identities without a publication that are remembered: some megabytes
-PAGE_BLOCKS = 10_000  # what public RPCs commonly grant one eth_getLogs
+MAX_ENDPOINT = 2048  # bytes of a URL; longer ones are refused by common software
+MAX_UNPUBLISHED = 10_000  # identities without a publication that are kept: some megabytes
+PAGE_BLOCKS = 10_000  # blocks of one eth_getLogs that public RPCs commonly grant
 
 TRANSFER = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
 METADATA_SET = "0x" + keccak(text="MetadataSet(uint256,string,string,bytes)").hex()
@@ -43,7 +43,7 @@ class RegistrySnapshot(Record, frozen=True):
 
     block: int
     nodes: dict[int, NodeEntry]
-    hash: str = ""  # of the block: on a chain that has another one there, this snapshot is not true
+    hash: str = ""  # of the block: a chain with another block there invalidates the snapshot
 
 
 OnPage = Callable[[RegistrySnapshot], None]
@@ -54,7 +54,7 @@ def ignore_page(snapshot: RegistrySnapshot) -> None:
 
 
 def fetch_logs(rpc: Rpc, addresses: list[str], topics: list[Any], start: int, stop: int) -> Iterator[Log]:
-    """Logs of blocks ``start`` to ``stop``, page by page; a page the RPC finds too large is halved."""
+    """Yield the logs of blocks ``start`` to ``stop`` by pages; a page that the RPC refuses as too large is halved."""
     for _, logs in fetch_pages(rpc, addresses, topics, start, stop):
         yield from logs
 
@@ -62,7 +62,7 @@ def fetch_logs(rpc: Rpc, addresses: list[str], topics: list[Any], start: int, st
 def fetch_pages(
     rpc: Rpc, addresses: list[str], topics: list[Any], start: int, stop: int
 ) -> Iterator[tuple[int, list[Log]]]:
-    """The same, each page with the last of its blocks."""
+    """Yield pages of logs as `fetch_logs`, each with the last of its blocks."""
     size = PAGE_BLOCKS
     while start <= stop:
         end = min(start + size - 1, stop)
@@ -79,7 +79,7 @@ def fetch_pages(
 
 
 def block_times(rpc: Rpc) -> BlockTime:
-    """Unix seconds of a log's block: from the log where the RPC says so, else from the block, asked once each."""
+    """Return a function that gives the time of a log's block (unix seconds): from the log, else the block, once."""
     known: dict[str, int] = {}
 
     def of(log: Log) -> int:
@@ -94,7 +94,7 @@ def block_times(rpc: Rpc) -> BlockTime:
 
 
 def decode_head(log: Log, time_of: BlockTime) -> Head:
-    """The head that a ``ManifestPublished`` log records."""
+    """Return the head of a ``ManifestPublished`` log."""
     data = bytes.fromhex(log["data"][2:])
     return Head(
         manifest=Cid.from_digest(data[32:64]),
@@ -105,12 +105,12 @@ def decode_head(log: Log, time_of: BlockTime) -> Head:
     )
 
 
-def fold(
+def apply_logs(
     nodes: dict[int, NodeEntry], logs: Iterable[Log], time_of: BlockTime, look_up: Callable[[int], NodeEntry]
 ) -> None:
-    """Bring ``nodes`` up to date with logs in chain order, without those that `forget` dropped.
+    """Update ``nodes`` by logs in chain order, except nodes that `drop_unpublished` removed.
 
-    ``look_up`` asks the chain for one of these that publishes after all.
+    ``look_up`` reads such a node from the chain when it publishes later.
     """
     for log in logs:
         kind, topics = log["topics"][0], log["topics"]
@@ -133,14 +133,14 @@ def fold(
         nodes[node] = entry
 
 
-def forget(nodes: dict[int, NodeEntry]) -> None:
-    """Drop identities that have published nothing, but for the newest `MAX_SILENT`.
+def drop_unpublished(nodes: dict[int, NodeEntry]) -> None:
+    """Remove identities that have published nothing, except the newest `MAX_UNPUBLISHED`.
 
-    Anybody may register any number in a registry that all ERC-8004 agents share; a publication, which looks them up
-    again, is what makes a node.
+    All ERC-8004 agents share the registry, and any account may register any number of them. Only a publication makes an
+    identity a node; then it is looked up again.
     """
-    silent = [node for node, entry in nodes.items() if entry.head is None]
-    for node in sorted(silent)[:-MAX_SILENT]:
+    unpublished = [node for node, entry in nodes.items() if entry.head is None]
+    for node in sorted(unpublished)[:-MAX_UNPUBLISHED]:
         del nodes[node]
 
 
@@ -153,7 +153,7 @@ def _value(log: Log) -> bytes:
 
 
 def decode_endpoint(value: bytes) -> str:
-    """The URL in a node's metadata; empty for what is none."""
+    """Return the URL in a node's metadata; empty for a value that is too long or not UTF-8."""
     try:
         return value.decode() if len(value) <= MAX_ENDPOINT else ""
     except UnicodeDecodeError:

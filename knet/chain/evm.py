@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..config import JOURNALS, Deployment, Profile, home
 from ..errors import ChainError
@@ -15,10 +15,10 @@ from .events import (
     TRANSFER,
     OnPage,
     RegistrySnapshot,
+    apply_logs,
     block_times,
+    drop_unpublished,
     fetch_pages,
-    fold,
-    forget,
     ignore_page,
 )
 from .identity_registry import IdentityRegistry
@@ -56,38 +56,42 @@ class EvmChain:
         self.reliability = Reliability(self.rpc, deployment)
 
     def block_number(self) -> int:
+        """Return the number of the newest block."""
         return self.rpc.block_number()
 
     def confirmed_block(self) -> int:
+        """Return the number of the newest confirmed block."""
         return self.rpc.confirmed_block()[0]
 
     def time(self, block: int | None = None) -> int:
-        with self.rpc.errors("Asking for the time"):
-            which: Any = "latest" if block is None else block
-            return int(self.rpc.web3.eth.get_block(which)["timestamp"])
+        """Return the time of a block, by default the newest (unix seconds)."""
+        with self.rpc.errors("Reading the time of a block"):
+            return int(self.rpc.web3.eth.get_block("latest" if block is None else block)["timestamp"])
 
     def next_time(self) -> int:
+        """Return the least time of the next block by the chain's clock (unix seconds)."""
         latest = self.time()
-        with suppress(ChainError), self.rpc.errors("Asking for the next block"):  # not every RPC has one
+        with suppress(ChainError), self.rpc.errors("Reading the pending block"):  # not every RPC has one
             return max(latest, int(self.rpc.web3.eth.get_block("pending")["timestamp"]))
         return latest
 
     def gas_price(self) -> int:
-        with self.rpc.errors("Asking for the price of gas"):
+        """Return the price of a unit of gas in the next block (wei)."""
+        with self.rpc.errors("Reading the price of gas"):
             return int(self.rpc.web3.eth.gas_price)
 
     def registry_snapshot(
         self, known: RegistrySnapshot | None = None, *, on_page: OnPage = ignore_page
     ) -> RegistrySnapshot:
-        """Nodes as of the newest settled block. Those without an endpoint are identities that serve nothing over HTTP.
+        """Return all nodes as of the confirmed block, read from events. A node without an endpoint is not reachable.
 
-        ``known`` is extended if its block is still on the chain. If not, what it says may never have been, and
-        everything is read again.
+        ``known`` is extended if its block is still on the chain; otherwise all events are read again. ``on_page``
+        receives the snapshot after each page of blocks but the last, for a later call to extend.
         """
         latest, named = self.rpc.confirmed_block()
         start, nodes = self.deployment.block, {}
         if known is not None and known.hash and self.rpc.block_hash(known.block) == known.hash:
-            if known.block >= latest:  # an RPC behind a load balancer may know less than the one before
+            if known.block >= latest:  # an RPC behind a load balancer may lag behind another
                 return known
             start, nodes = known.block + 1, dict(known.nodes)
         addresses = [self.deployment.identity, self.deployment.manifests]
@@ -95,8 +99,8 @@ class EvmChain:
         with self.rpc.errors("Reading the directory of nodes"):
             times = block_times(self.rpc)
             for end, logs in fetch_pages(self.rpc, addresses, topics, start, latest):
-                fold(nodes, logs, times, self.identity.entry)
-                forget(nodes)
+                apply_logs(nodes, logs, times, self.identity.entry)
+                drop_unpublished(nodes)
                 if end < latest:
                     on_page(RegistrySnapshot(block=end, nodes=dict(nodes), hash=self.rpc.block_hash(end)))
         return RegistrySnapshot(block=latest, nodes=nodes, hash=named)
@@ -113,7 +117,7 @@ class EvmChain:
 
 
 def open_chain(profile: Profile) -> EvmChain:
-    """The chain of a network as this user reads it. Raises ConfigError."""
+    """Return the chain of a profile. Raises ConfigError."""
     return EvmChain(
         profile.rpc, profile.deployment, journals=home() / JOURNALS, confirmations=profile.confirmations_needed
     )

@@ -1,4 +1,4 @@
-"""How deep a block must lie before it is believed: a chain may still settle on other blocks than its newest."""
+"""Finality: the newest block that a reorganisation is not expected to replace."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from web3.types import BlockData
 
 
 def confirmed_block(web3: Web3, confirmations: int | Literal["safe", "finalized"]) -> BlockData:
-    """The newest block that is deep enough; on a chain that is not yet that long, its first.
+    """Return the newest block with so many blocks above it, or with this tag; on a shorter chain, its first.
 
-    Raises what web3 and requests raise, a Web3RPCError where the RPC does not know the tag.
+    Raises the errors of web3 and requests, a Web3RPCError where the RPC does not know the tag.
     """
-    which: Any = confirmations
+    identifier: Any = confirmations
     if isinstance(confirmations, int):
-        which = max(0, web3.eth.block_number - confirmations) if confirmations else "latest"
-    return web3.eth.get_block(which)
+        identifier = max(0, web3.eth.block_number - confirmations) if confirmations else "latest"
+    return web3.eth.get_block(identifier)

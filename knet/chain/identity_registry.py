@@ -28,16 +28,18 @@ class IdentityRegistry:
             return owner
         except ChainError as error:
             if isinstance(error.__cause__, ContractLogicError):
-                raise NotRegistered(f"The registry {self._deployment.identity} knows no node {node}.") from error
+                raise NotRegistered(f"There is no node {node} in the registry {self._deployment.identity}.") from error
             raise
 
     def signer_of(self, node: int) -> str:
         """Return the wallet that signs for a node now (checksum address). Raises NotRegistered."""
-        wallet: str = self._rpc.call(self._contract.functions.getAgentWallet(node), f"Asking who signs for node {node}")
+        wallet: str = self._rpc.call(
+            self._contract.functions.getAgentWallet(node), f"Reading the wallet of node {node}"
+        )
         if int(wallet, 16) == 0:
             self.owner_of(node)
             raise NotRegistered(
-                f"Node {node} has no signing wallet.", hint="Its owner must set one; a transfer takes it away."
+                f"Node {node} has no signing wallet.", hint="Its owner must set one: a transfer removes the wallet."
             )
         return wallet
 
@@ -74,7 +76,7 @@ class IdentityRegistry:
     def set_wallet(self, owner: Signer, node: int, wallet: Signer, deadline: int) -> str:
         """Let another key sign for a node and return the transaction hash. Both keys must consent.
 
-        ``deadline`` is until when the wallet's consent is valid (unix seconds, at most 300 ahead).
+        The wallet's consent is valid until ``deadline`` (unix seconds, at most 300 ahead).
         """
         consent = self._wallet_consent(node, wallet, self.owner_of(node), deadline)
         call = self._contract.functions.setAgentWallet(node, wallet.address, deadline, consent)
@@ -98,7 +100,7 @@ class IdentityRegistry:
 def _checked_endpoint(endpoint: str) -> str:
     url = endpoint.rstrip("/")
     if not url.startswith(("http://", "https://")) or len(url.encode()) > MAX_ENDPOINT:
-        raise ConfigError(f"{endpoint[:80]!r} cannot be a node's endpoint.", hint="Give its http(s) base URL.")
+        raise ConfigError(f"{endpoint[:80]!r} is not a valid endpoint of a node.", hint="Give its http(s) base URL.")
     return url
 
 

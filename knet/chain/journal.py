@@ -1,7 +1,7 @@
-"""What one key has sent to one chain and is not yet beyond doubt: written down before it is sent.
+"""Journal of the unconfirmed transactions of one key on one chain, each recorded before it is sent.
 
-Whatever happens in between, a dropped connection, a crash, a chain that settled on other blocks, whoever sends with the
-key next finds out what became of it, and sends it again rather than anew.
+After a dropped connection, a crash or a reorganisation, the next sender with the key looks up the recorded transactions
+and sends the same signed bytes again instead of a second transaction.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from ..files import write_atomically
 from ..records import Record
 
 
-class PendingTransaction(Record, frozen=True):
-    """One transaction: ``versions`` of it were signed (the last pays the most), of which one can be mined."""
+class PendingTransaction(Record, frozen=True, rename={"call_digest": "what", "description": "doing"}):
+    """One transaction in signed ``versions``, of which one can be mined; the last pays the most."""
 
     nonce: int
-    what: bytes  # digest of receiver, data and value: a repetition of the same call has the same
-    doing: str
+    call_digest: bytes  # of receiver, data and value: the same for a repetition of the same call
+    description: str
     versions: list[bytes]
-    time: int  # unix seconds: when it was sent, or first seen mined
+    time: int  # unix seconds: sent, or first seen mined
     by: str = ""  # the process that waits for it
-    block: int = 0  # where it was last seen mined
-    taken: int = 0  # the chain's height when another transaction was first seen in its place
+    block: int = 0  # in which it was last seen mined
+    taken: int = 0  # the chain's height when another transaction with its nonce was first seen
 
     @property
     def hashes(self) -> list[HexBytes]:
-        """Of every version, the last first."""
+        """Hash of every version, the last first."""
         return [Web3.keccak(raw) for raw in reversed(self.versions)]
 
     def is_awaited(self) -> bool:
-        """Whether somebody is waiting for it, who will tell what became of it."""
+        """Return True while a thread here, or a process that still lives, waits for the transaction."""
         if self.by == this_process():
             return self.versions[0] in _awaited
         pid, _, created = self.by.partition("@")
@@ -57,12 +57,12 @@ class Journal:
 
     def __init__(self, address: str, path: Path | None) -> None:
         self._path = path
-        self._lock = _drawing.setdefault(address, threading.Lock())
+        self._lock = _nonce_locks.setdefault(address, threading.Lock())
         self._kept: list[PendingTransaction] = []
 
     @contextmanager
     def opened(self) -> Iterator[list[PendingTransaction]]:
-        """The entries, to be changed in place; nobody else sends with the key meanwhile. Raises ConfigError."""
+        """Yield the entries, to be changed in place; no other sender uses the key meanwhile. Raises ConfigError."""
         with self._lock, self._file_lock():
             entries = self._read()
             try:
@@ -71,26 +71,26 @@ class Journal:
                 self.save(entries)
 
     def save(self, entries: list[PendingTransaction]) -> None:
-        """Make what was changed so far outlive a crash."""
+        """Write the entries, so that they survive a crash."""
         self._kept = list(entries)
         if self._path is not None:
             write_atomically(self._path, to_json(entries).encode())
 
-    def update(self, sent: PendingTransaction) -> None:
-        """Replace an entry by its nonce."""
+    def update(self, pending: PendingTransaction) -> None:
+        """Replace the entry with this nonce."""
         with self.opened() as entries:
-            entries[:] = [sent if entry.nonce == sent.nonce else entry for entry in entries]
+            entries[:] = [pending if entry.nonce == pending.nonce else entry for entry in entries]
 
-    def abandon(self, sent: PendingTransaction) -> None:
-        """Nobody waits for an entry any more: whoever makes its call next, here or in another process, takes it up."""
+    def abandon(self, pending: PendingTransaction) -> None:
+        """Stop waiting for an entry: the next sender of the same call, here or in another process, resumes it."""
         with self.opened() as entries:
-            release(sent)  # while nobody else can take it up, and hold it
-            entries[:] = [replace(entry, by="") if entry.nonce == sent.nonce else entry for entry in entries]
+            release(pending)  # under the lock, so that no other sender resumes and holds it first
+            entries[:] = [replace(entry, by="") if entry.nonce == pending.nonce else entry for entry in entries]
 
-    def forget(self, sent: PendingTransaction) -> None:
-        """Drop an entry."""
+    def forget(self, pending: PendingTransaction) -> None:
+        """Remove the entry with this nonce."""
         with self.opened() as entries:
-            entries[:] = [entry for entry in entries if entry.nonce != sent.nonce]
+            entries[:] = [entry for entry in entries if entry.nonce != pending.nonce]
 
     def _file_lock(self) -> FileLock | nullcontext[None]:
         if self._path is None:
@@ -105,24 +105,25 @@ class Journal:
             return from_json(self._path.read_bytes(), list[PendingTransaction])
         except (CodecError, OSError) as error:
             raise ConfigError(
-                f"{self._path} is no record of transactions: {error}", hint="Look up what was sent, and delete it."
+                f"{self._path}: the file is not a valid journal of transactions: {error}",
+                hint="Look up what was sent, and delete the file.",
             ) from error
 
 
-def hold(sent: PendingTransaction) -> None:
-    """From now on somebody here waits for the transaction."""
-    _awaited.add(sent.versions[0])
+def hold(pending: PendingTransaction) -> None:
+    """Mark a transaction as awaited by this process."""
+    _awaited.add(pending.versions[0])
 
 
-def release(sent: PendingTransaction) -> None:
-    """Nobody here waits for it any more."""
-    _awaited.discard(sent.versions[0])
+def release(pending: PendingTransaction) -> None:
+    """Unmark a transaction as awaited by this process."""
+    _awaited.discard(pending.versions[0])
 
 
 def this_process() -> str:
-    """Names this process for good: a pid alone is given again."""
+    """Return a unique name of this process; pids are reused."""
     return f"{os.getpid()}@{psutil.Process().create_time():.0f}"
 
 
-_drawing: dict[str, threading.Lock] = {}  # by address: two threads with one key must not draw the same nonce
+_nonce_locks: dict[str, threading.Lock] = {}  # by address: two threads with one key must not draw the same nonce
 _awaited: set[bytes] = set()

@@ -1,4 +1,4 @@
-"""Keys: one file a party, created once, readable by its owner only."""
+"""Key files: one for each account, created once, readable by the file's owner only."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ Signer = LocalAccount
 
 
 def new_key() -> Signer:
-    """A fresh random key, in memory."""
+    """Return a new random key, in memory."""
     key: Signer = Account.create()
     return key
 
 
 def load_key(path: Path) -> Signer:
-    """The key in a file of 64 hex digits. Raises ConfigError."""
+    """Return the key in a file of 64 hex digits. Raises ConfigError."""
     try:
         key: Signer = Account.from_key(path.read_text().strip())
         return key
     except OSError as error:
-        raise ConfigError(f"the key file {path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"The key file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise ConfigError(f"{path} holds no private key.", hint="It should be 64 hex digits.") from error
+        raise ConfigError(f"{path}: the file holds no private key.", hint="It should be 64 hex digits.") from error
 
 
 def load_or_create_key(path: Path) -> Signer:
-    """The key in a file, made on first use with mode 0600."""
+    """Return the key in a file, created on first use with mode 0600. Raises ConfigError."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):  # of two that start at once, one makes it
+        with FileLock(f"{path}.lock"):  # of two processes that start at once, one creates it
             if not path.exists():
                 write_atomically(path, f"{new_key().key.hex()}\n".encode(), mode=0o600)
     return load_key(path)

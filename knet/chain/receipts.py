@@ -1,7 +1,7 @@
-"""Receipts: what a node signs for one answer, as EIP-712 typed data that `Reliability` checks again on chain.
+"""Receipts: a node's signatures of its answers, as EIP-712 typed data that `Reliability` checks on chain.
 
-The struct hash is packed here word by word, which is several times faster than encoding typed data; the tests hold it
-equal to eth-account's encoding and to the contract's `digestOf`. Source: https://eips.ethereum.org/EIPS/eip-712
+The struct hash is packed here word by word, which is several times faster than encoding typed data. The tests compare
+it with eth-account's encoding and with the contract's `digestOf`. Source: https://eips.ethereum.org/EIPS/eip-712
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _RECEIPT_TYPEHASH = keccak(RECEIPT_TYPE.encode())
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # of secp256k1, EIP-2
 
 
-def _word(value: int, bits: int, what: str) -> bytes:
+def _word(value: int, bits: int, field: str) -> bytes:
     if not 0 <= value < 1 << bits:
-        raise BadReceipt(f"the receipt's {what} is not a uint{bits}.")
+        raise BadReceipt(f"The receipt's {field} is not a uint{bits}.")
     return value.to_bytes(32, "big")
 
 
-def _fixed(value: bytes, size: int, what: str) -> bytes:
+def _fixed(value: bytes, size: int, field: str) -> bytes:
     if len(value) != size:
-        raise BadReceipt(f"the receipt's {what} has {len(value)} bytes instead of {size}.")
+        raise BadReceipt(f"The receipt's {field} has {len(value)} bytes instead of {size}.")
     return value.rjust(32, b"\0")
 
 
 @lru_cache(maxsize=64)
 def domain_separator(chain_id: int, contract: str) -> bytes:
-    """EIP-712 domain of the receipts of one `Reliability` contract (32 bytes)."""
+    """Return the EIP-712 domain separator of one `Reliability` contract (32 bytes). Raises BadReceipt."""
     try:
         address = bytes.fromhex(contract.removeprefix("0x"))
     except ValueError as error:
@@ -55,7 +55,7 @@ def domain_separator(chain_id: int, contract: str) -> bytes:
 
 
 def receipt_digest(receipt: Receipt, chain_id: int, contract: str) -> bytes:
-    """The 32 bytes that are signed. Raises BadReceipt."""
+    """Return the 32 bytes that a node signs. Raises BadReceipt."""
     struct_hash = keccak(
         _RECEIPT_TYPEHASH
         + _word(receipt.node, 256, "node")
@@ -75,40 +75,43 @@ def sign_receipt(signer: Signer, receipt: Receipt, chain_id: int, contract: str)
 
 
 def sign_digest(signer: Signer, digest: bytes) -> bytes:
-    """65 bytes r || s || v over the 32 bytes of an EIP-712 message."""
+    """Return the signature of an EIP-712 digest (32 bytes): 65 bytes r || s || v."""
     compact = _private_key(bytes(signer.key)).sign_recoverable(digest, hasher=None)
     return compact[:64] + bytes((27 + compact[64],))
 
 
 @lru_cache(maxsize=16)
 def _private_key(secret: bytes) -> PrivateKey:
-    return PrivateKey(secret)  # derives the public key, which costs as much as signing
+    return PrivateKey(secret)  # cached: deriving the public key takes as long as signing
 
 
 @lru_cache(maxsize=1024)
 def _checksum_address(address: bytes) -> str:
-    return to_checksum_address(address)  # hashes
+    return to_checksum_address(address)  # cached: hashes the address
 
 
 def recover(signed: SignedReceipt, chain_id: int, contract: str) -> str:
-    """Checksum address of the key that signed a receipt; compare it with `Chain.signer_of`. Raises BadReceipt."""
+    """Return the address (checksum) of the key that signed a receipt; compare it with `IdentityRegistry.signer_of`.
+
+    Raises BadReceipt.
+    """
     digest = receipt_digest(signed.receipt, chain_id, contract)
     return recover_digest(digest, signed.signature, f"the receipt of node {signed.receipt.node}")
 
 
-def recover_digest(digest: bytes, signature: bytes, what: str) -> str:
-    """Checksum address of the key behind `sign_digest`; ``what`` is what an error names.
+def recover_digest(digest: bytes, signature: bytes, subject: str) -> str:
+    """Return the address (checksum) of the key that signed a digest; errors name the ``subject``.
 
-    Only the one form of a signature that the contract takes passes. Raises BadReceipt.
+    Only the form of a signature that the contract accepts passes. Raises BadReceipt.
     """
     if len(signature) != 65 or signature[64] not in (27, 28):
-        raise BadReceipt(f"{what} is signed with something that is no signature.")
+        raise BadReceipt(f"{subject}: the signature is not 65 bytes that end in 27 or 28.")
     if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
-        raise BadReceipt(f"{what} carries the malleable form of a signature.")
+        raise BadReceipt(f"{subject}: the signature has the malleable form.")
     try:
         key = PublicKey.from_signature_and_message(
             signature[:64] + bytes((signature[64] - 27,)), digest, hasher=None
         ).format(compressed=False)
     except ValueError as error:
-        raise BadReceipt(f"{what} is signed by no possible key.") from error
+        raise BadReceipt(f"{subject}: no key gives this signature.") from error
     return _checksum_address(keccak(key[1:])[-20:])

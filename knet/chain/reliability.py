@@ -1,4 +1,4 @@
-"""The part of a chain that bonded raters and their auditors use: `Reliability`, but for reading scores."""
+"""Wrapper of the reliability contract: scores, bonds, batches of ratings and challenges."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .rpc import Rpc
 
 MAX_NODES_PER_CALL = 1000  # `Reliability.MAX_NODES_PER_CALL`
 EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
-KEPT = 0.97  # of a weight after one epoch; `ScoreLib.KEPT`
+KEPT = 0.97  # share of a weight after one epoch; `ScoreLib.KEPT`
 WINDOW_SECONDS = 10 * 86_400  # in which a batch can be challenged; `Reliability.CHALLENGE_WINDOW`
 AVAILABILITY_FEE = 10**15  # wei; `Reliability.AVAILABILITY_FEE`
 SUBMITTED = "0x" + keccak(text="Submitted(address,uint32,bytes32,bytes32,uint256[])").hex()
@@ -61,15 +61,16 @@ class Reliability:
         unique = list(dict.fromkeys(nodes))
         for start in range(0, len(unique), MAX_NODES_PER_CALL):
             group = unique[start : start + MAX_NODES_PER_CALL]
-            sums = self._rpc.call(self._contract.functions.scores(group), "Asking for reliability", block)
+            sums = self._rpc.call(self._contract.functions.scores(group), "Reading the scores", block)
             for node, (positive, negative, count, _) in zip(group, sums, strict=True):
                 found[node] = Reputation(positive=positive / 100, negative=negative / 100, count=count)
         return found
 
     def stake(self, rater: str) -> StakeStatus:
-        doing = f"Asking what {rater} has at stake"
-        bond, spent, epoch, batches, last = self._rpc.call(self._contract.functions.raterOf(rater), doing)
-        now = self._rpc.call(self._contract.functions.currentEpoch(), doing)
+        """Return the bond and the influence of a rater."""
+        description = f"Reading the stake of {rater}"
+        bond, spent, epoch, batches, last = self._rpc.call(self._contract.functions.raterOf(rater), description)
+        now = self._rpc.call(self._contract.functions.currentEpoch(), description)
         return StakeStatus(
             bond=bond,
             spent=spent if epoch == now else 0,
@@ -78,17 +79,20 @@ class Reliability:
         )
 
     def reward(self, account: str) -> Reward:
-        """What an account has earned by challenges and not claimed."""
-        doing = f"Asking what {account} has earned"
-        amount, epoch = self._rpc.call(self._contract.functions.rewardOf(account), doing)
+        """Return the rewards of challenges that an account has not claimed."""
+        description = f"Reading the rewards of {account}"
+        amount, epoch = self._rpc.call(self._contract.functions.rewardOf(account), description)
         return Reward(amount=amount, free_at=(epoch + 1) * EPOCH_SECONDS if amount else 0)
 
     def key_history(self, node: int, account: str) -> KeyPeriods:
-        found = self._rpc.call(self._contract.functions.keyHistory(node, account), f"Asking who signed for node {node}")
+        """Return the recorded periods of an account at a node."""
+        found = self._rpc.call(
+            self._contract.functions.keyHistory(node, account), f"Reading the key history of node {node}"
+        )
         return KeyPeriods(wallet_since=found[0], wallet_until=found[1], owner_since=found[2], owner_until=found[3])
 
     def batches(self, rater: str | None = None, *, since: int = 0) -> list[Batch]:
-        """Batches from block ``since`` on, oldest first, whether they still stand or not."""
+        """Return all batches, or one rater's, from block ``since`` on, oldest first, removed ones included."""
         topics = [SUBMITTED, *([_topic(rater)] if rater else [])]
         start, time_of = max(since, self._start), block_times(self._rpc)
         with self._rpc.errors("Reading the batches of ratings"):
@@ -103,27 +107,27 @@ class Reliability:
             return {rater_and_number(log) for log in logs}
 
     def is_active(self, batch: Batch) -> bool:
-        """Whether a batch was not taken back."""
+        """Return True if no challenge removed the batch."""
         call = self._contract.functions.commitmentOf(batch.rater, batch.number)
-        return bool(int.from_bytes(self._rpc.call(call, f"Asking for batch {batch.number} of {batch.rater}")))
+        return bool(int.from_bytes(self._rpc.call(call, f"Reading batch {batch.number} of {batch.rater}")))
 
     def open_challenges(
         self, rater: str | None = None, *, challenger: str | None = None
     ) -> list[AvailabilityChallenge]:
         """Return the availability challenges without a response, of a rater or by a challenger, oldest first."""
         found: dict[tuple[str, str, str, int], AvailabilityChallenge] = {}
-        with self._rpc.errors("Reading demands"):
-            for log in self._demand_logs([AVAILABILITY_CHALLENGED, RESPONDED], rater, challenger):
-                kind, account, number, asking = log["topics"]
+        with self._rpc.errors("Reading availability challenges"):
+            for log in self._challenge_logs([AVAILABILITY_CHALLENGED, RESPONDED], rater, challenger):
+                kind, account, number, address = log["topics"]
                 data = bytes.fromhex(log["data"][2:])
-                key = (account, number, asking, int.from_bytes(data[:32]))
+                key = (account, number, address, int.from_bytes(data[:32]))
                 if kind == RESPONDED:
                     found.pop(key, None)
                 else:
                     found[key] = AvailabilityChallenge(
                         rater=_address(account),
                         number=int(number, 16),
-                        challenger=_address(asking),
+                        challenger=_address(address),
                         index=key[3],
                         deadline=int.from_bytes(data[32:64]),
                     )
@@ -135,8 +139,8 @@ class Reliability:
         Leaves out responses sent through another contract: their leaves are only in that contract's call.
         """
         found: list[tuple[str, int, LeafProof]] = []
-        with self._rpc.errors("Reading what was revealed"):
-            for log in self._demand_logs([RESPONDED], None, challenger):
+        with self._rpc.errors("Reading responses to availability challenges"):
+            for log in self._challenge_logs([RESPONDED], None, challenger):
                 sent = self._rpc.web3.eth.get_transaction(log["transactionHash"])
                 if sent.get("to") != self._contract.address:
                     continue
@@ -144,7 +148,7 @@ class Reliability:
                 found.append((_address(log["topics"][1]), int(log["topics"][2], 16), decode_proof(arguments["proof"])))
         return found
 
-    def _demand_logs(self, kinds: list[str], rater: str | None, challenger: str | None) -> Iterator[Log]:
+    def _challenge_logs(self, kinds: list[str], rater: str | None, challenger: str | None) -> Iterator[Log]:
         topics = [kinds, _topic(rater) if rater else None, None, _topic(challenger) if challenger else None]
         latest = self._rpc.block_number()
         return fetch_logs(self._rpc, [self._contract.address], topics, self._start, latest)
@@ -152,44 +156,48 @@ class Reliability:
     # --- writing -----------------------------------------------------------------------------------------------
 
     def bond(self, signer: Signer, wei: int) -> str:
-        """Put wei at stake: the transaction hash."""
+        """Add wei to the signer's bond and return the transaction hash."""
         return self._rpc.send(signer, self._contract.functions.bond(), f"Bonding {wei} wei", value=wei)
 
     def unbond(self, signer: Signer, wei: int) -> str:
-        """Take wei back: the transaction hash. Raises TransactionFailed while a batch can still be challenged."""
-        return self._rpc.send(signer, self._contract.functions.unbond(wei), f"Taking back {wei} wei")
+        """Withdraw wei from the signer's bond and return the transaction hash.
+
+        Raises TransactionFailed while a batch of the signer can be challenged.
+        """
+        return self._rpc.send(signer, self._contract.functions.unbond(wei), f"Withdrawing {wei} wei")
 
     def checkpoint(self, signer: Signer, nodes: Sequence[int]) -> str:
-        """Have it noted who signs for and owns nodes (256 at most) now: the transaction hash."""
+        """Record the present wallets and owners of nodes (256 at most) and return the transaction hash."""
         return self._rpc.send(signer, self._contract.functions.checkpoint(list(nodes)), f"Recording {len(nodes)} nodes")
 
     def submit(self, signer: Signer, root: bytes, content: Cid, deltas: Sequence[Delta], deadline: int) -> str:
-        """Put a batch of ratings on chain: the transaction hash. It counts only if included by ``deadline``.
+        """Submit a batch of ratings and return the transaction hash.
 
-        One wrong leaf under ``root`` costs the whole bond; `knet.rating.batch` builds what is right.
+        The contract refuses it after ``deadline`` (unix seconds). One wrong leaf under ``root`` costs the whole bond;
+        `knet.rating.batch` builds correct batches.
         """
         words = [delta.word for delta in deltas]
         call = self._contract.functions.submit(root, content.digest, words, deadline)
         return self._rpc.send(signer, call, f"Submitting ratings of {len(deltas)} nodes")
 
     def claim(self, signer: Signer) -> str:
-        """Take what was earned by challenges, from the epoch after the last one on: the transaction hash."""
-        return self._rpc.send(signer, self._contract.functions.claim(), "Claiming what challenges earned")
+        """Withdraw the rewards of earlier epochs and return the transaction hash."""
+        return self._rpc.send(signer, self._contract.functions.claim(), "Claiming rewards")
 
     def challenge_leaf(self, signer: Signer, batch: Batch, proof: LeafProof) -> str:
-        """Prove one leaf wrong by itself and earn half the bond: the transaction hash."""
+        """Prove that one leaf is wrong by itself, earn half the bond, and return the transaction hash."""
         call = self._contract.functions.challengeLeaf(batch_words(batch), proof_words(proof))
         return self._rpc.send(signer, call, _challenging(batch))
 
     def challenge_sum(self, signer: Signer, batch: Batch, before: LeafProof, proof: LeafProof) -> str:
-        """Prove that a leaf does not add up with its neighbour."""
+        """Prove that a leaf does not add up with the leaf before it, and return the transaction hash."""
         words = (batch_words(batch), proof_words(before), proof_words(proof))
         return self._rpc.send(signer, self._contract.functions.challengeSum(*words), _challenging(batch))
 
     def challenge_duplicate(
         self, signer: Signer, batch: Batch, proof: LeafProof, other: Batch, again: LeafProof
     ) -> str:
-        """Prove that one receipt stands behind two leaves."""
+        """Prove that two leaves use one receipt, and return the transaction hash."""
         words = (batch_words(batch), proof_words(proof), batch_words(other), proof_words(again))
         return self._rpc.send(signer, self._contract.functions.challengeDuplicate(*words), _challenging(batch))
 
@@ -198,20 +206,24 @@ class Reliability:
         call = self._contract.functions.voidUnavailable(batch_words(batch), index, challenger)
         return self._rpc.send(signer, call, f"Voiding {_name(batch)}")
 
-    def reclaim_fee(self, signer: Signer, demand: AvailabilityChallenge) -> str:
-        """Take the fee of a demand back whose batch was taken back: the transaction hash."""
-        call = self._contract.functions.reclaimFee(demand.rater, demand.number, demand.index)
-        return self._rpc.send(signer, call, f"Reclaiming the fee for leaf {demand.index} of batch {demand.number}")
+    def reclaim_fee(self, signer: Signer, challenge: AvailabilityChallenge) -> str:
+        """Reclaim the fee of a challenge whose batch was removed, and return the transaction hash."""
+        call = self._contract.functions.reclaimFee(challenge.rater, challenge.number, challenge.index)
+        return self._rpc.send(
+            signer, call, f"Reclaiming the fee for leaf {challenge.index} of batch {challenge.number}"
+        )
 
     def challenge_availability(self, signer: Signer, batch: Batch, index: int) -> str:
-        """Have a leaf revealed, at the price of `AVAILABILITY_FEE` if it is: the transaction hash."""
+        """Require the rater to publish a leaf, for `AVAILABILITY_FEE`, and return the transaction hash."""
         call = self._contract.functions.challengeAvailability(batch_words(batch), index)
-        return self._rpc.send(signer, call, f"Demanding leaf {index} of {_name(batch)}", value=AVAILABILITY_FEE)
+        return self._rpc.send(
+            signer, call, f"Challenging the availability of leaf {index} of {_name(batch)}", value=AVAILABILITY_FEE
+        )
 
     def respond(self, signer: Signer, batch: Batch, proof: LeafProof, challenger: str) -> str:
-        """Reveal a leaf that ``challenger`` demanded: the transaction hash."""
+        """Publish a leaf whose availability was challenged, and return the transaction hash."""
         call = self._contract.functions.respond(batch_words(batch), proof_words(proof), challenger)
-        return self._rpc.send(signer, call, f"Revealing leaf {proof.index} of {_name(batch)}")
+        return self._rpc.send(signer, call, f"Publishing leaf {proof.index} of {_name(batch)}")
 
 
 def _address(topic: str) -> str:

@@ -1,4 +1,4 @@
-"""One JSON-RPC endpoint: web3 behind it, its errors translated, transactions sent and waited for."""
+"""Client of one JSON-RPC endpoint over web3: translates its errors, sends transactions and waits for them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .finality import confirmed_block
 from .keys import Signer
 from .sender import Sender
 
-CONNECT_SECONDS = 3.0  # a chain that does not even accept by then is down
+CONNECT_SECONDS = 3.0  # time to accept a connection
 READ_SECONDS = 20.0  # a page of logs from a public RPC can take this long
 
 READS = frozenset({"eth_call", "eth_estimateGas", "eth_getLogs", "eth_getBlockByNumber"})
@@ -38,14 +38,14 @@ READ_PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds; a development chain is through 
 
 
 def rpc_origin(url: str) -> str:
-    """The URL without what may be secret in it: user, password, path and query often carry an API key."""
+    """Return the URL without user, password, path and query, which often carry an API key."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _reason(error: Web3Exception) -> str:
-    """What the RPC said, in words."""
+    """Return the RPC's error as text."""
     if isinstance(error, ContractLogicError):
         data = error.data if isinstance(error.data, str) else ""
         return describe_revert(bytes.fromhex(data.removeprefix("0x"))) if data.startswith("0x") else str(error.message)
@@ -56,9 +56,9 @@ def _reason(error: Web3Exception) -> str:
 
 
 class _Provider(HTTPProvider):
-    """Asks again when the chain refuses a read because a block arrived between naming the newest one and reading it.
+    """HTTP provider that repeats a read when a block arrived between naming the newest block and reading it.
 
-    Anvil says so when others write at the same moment; behind a load balancer a node may be a block behind.
+    Anvil refuses such a read while other accounts write; behind a load balancer a node may be a block behind.
     """
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -71,10 +71,10 @@ class _Provider(HTTPProvider):
 
 
 class Rpc:
-    """A chain's JSON-RPC over HTTP. Usable from many threads.
+    """A chain's JSON-RPC over HTTP. Safe to use from many threads.
 
-    ``journals`` is the folder where transactions are written down, to be taken up again after a crash;
-    ``confirmations`` says when one has arrived, and which block is settled.
+    ``journals`` is the folder where transactions are recorded, to be resumed after a crash. ``confirmations`` is the
+    number of blocks above a confirmed block, or its tag.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Rpc:
         self._sender = Sender(self.web3, journals, confirmations)
 
     @contextmanager
-    def errors(self, doing: str, failure: type[ChainError] = ChainError) -> Iterator[None]:
-        """Translate what web3 and requests raise, and what an answer of the wrong shape leads to.
+    def errors(self, description: str, failure: type[ChainError] = ChainError) -> Iterator[None]:
+        """Translate the errors of web3 and requests, and those that a malformed reply causes.
 
-        ``doing`` completes "... failed"; ``failure`` is raised when the chain itself says no.
+        ``description`` completes "... failed"; ``failure`` is raised when the chain itself refuses.
         """
         try:
             yield
@@ -106,7 +106,7 @@ class Rpc:
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else 0
             kind = ChainError if 400 <= status < 500 and status != 429 else ChainUnreachable
-            raise kind(f"The chain at {self.origin} answered {doing} with HTTP status {status}.") from error
+            raise kind(f"The chain at {self.origin} answered {description} with HTTP status {status}.") from error
         except (requests.RequestException, BadResponseFormat) as error:
             raise ChainUnreachable(
                 f"The chain at {self.origin} does not answer ({type(error).__name__}).",
@@ -114,19 +114,19 @@ class Rpc:
             ) from error
         except BadFunctionCallOutput as error:
             raise ChainError(
-                f"{doing} failed: there is no such contract on the chain at {self.origin}.",
+                f"{description} failed: there is no such contract on the chain at {self.origin}.",
                 hint="The profile's addresses belong to another chain, or the chain was reset.",
             ) from error
         except Web3Exception as error:
-            raise failure(f"{doing} failed: {_reason(error)}.", hint=_advice(_reason(error))) from error
+            raise failure(f"{description} failed: {_reason(error)}.", hint=_advice(_reason(error))) from error
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ChainError(
-                f"{doing} failed: what answers at {self.origin} does not speak Ethereum's JSON-RPC.",
+                f"{description} failed: the server at {self.origin} does not speak Ethereum's JSON-RPC.",
                 hint="Check the network's RPC URL.",
             ) from error
 
     def contract(self, name: str, address: str) -> Contract:
-        """A deployed contract by its artifact's name."""
+        """Return a deployed contract by its artifact's name. Raises ConfigError."""
         try:
             checked = to_checksum_address(address)
         except ValueError as error:
@@ -134,51 +134,51 @@ class Rpc:
         found: Contract = self.web3.eth.contract(address=checked, abi=artifact(name).abi)
         return found
 
-    def call(self, function: ContractFunction, doing: str, block: int | Literal["latest"] = "latest") -> Any:
-        """Read from a contract as of a block."""
-        with self.errors(doing):
+    def call(self, function: ContractFunction, description: str, block: int | Literal["latest"] = "latest") -> Any:
+        """Call a contract's view function as of a block."""
+        with self.errors(description):
             return function.call(block_identifier=block)
 
     def request(self, method: str, params: list[Any]) -> Any:
-        """One raw request: its result as JSON. Raises ChainUnreachable, and ChainError with the RPC's words."""
+        """Send one raw request and return its result as JSON. Raises ChainUnreachable and ChainError."""
         with self.errors(method):
             response = self.web3.provider.make_request(RPCEndpoint(method), params)
             if "error" in response:
                 detail = response["error"]
-                words = detail["message"] if isinstance(detail, dict) else detail
-                raise ChainError(f"{method} failed at {self.origin}: {words}.")
+                message = detail["message"] if isinstance(detail, dict) else detail
+                raise ChainError(f"{method} failed at {self.origin}: {message}.")
             return response["result"]
 
     def block_number(self) -> int:
-        with self.errors("Asking for the newest block"):
+        with self.errors("Reading the newest block"):
             return int(self.request("eth_blockNumber", []), 16)
 
     def confirmed_block(self) -> tuple[int, str]:
-        """Number and hash of the newest block that is deep enough."""
-        with self.errors("Asking for the newest settled block"):
+        """Return number and hash of the newest confirmed block."""
+        with self.errors("Reading the confirmed block"):
             block = confirmed_block(self.web3, self.confirmations)
             return int(block["number"]), block["hash"].to_0x_hex()
 
     def block_hash(self, number: int) -> str:
-        """The hash of the block that the chain has there now; nothing if it has none."""
+        """Return the hash of the chain's present block with this number; empty if there is none."""
         found = self.request("eth_getBlockByNumber", [hex(number), False])
         return str(found["hash"]) if found else ""
 
     def transact(
-        self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str, *, value: int = 0
+        self, signer: Signer, call: ContractFunction | ContractConstructor, description: str, *, value: int = 0
     ) -> TxReceipt:
-        """Estimate, sign here, send, and wait until it is settled; ``value`` in wei goes with it.
+        """Estimate, sign here, send, and wait until the transaction is confirmed; ``value`` in wei goes with it.
 
-        Raises TransactionFailed if it will never be mined or did nothing, TransactionPending if it may yet be, and
-        ChainUnreachable, after which nobody knows. After either of these, the same call takes the transaction up again
-        instead of sending another.
+        Raises TransactionFailed if it will never be mined or had no effect, TransactionPending if it may yet be mined,
+        and ChainUnreachable if its fate is unknown. After the last two, the same call resumes the transaction and
+        sends no other.
         """
-        with self.errors(doing, TransactionFailed):
-            return self._sender.transact(signer, call, doing, value)
+        with self.errors(description, TransactionFailed):
+            return self._sender.transact(signer, call, description, value)
 
-    def send(self, signer: Signer, call: ContractFunction, doing: str, *, value: int = 0) -> str:
-        """`transact`, and return the transaction hash."""
-        return self.transact(signer, call, doing, value=value)["transactionHash"].to_0x_hex()
+    def send(self, signer: Signer, call: ContractFunction, description: str, *, value: int = 0) -> str:
+        """Send a call as `transact` does and return the transaction hash."""
+        return self.transact(signer, call, description, value=value)["transactionHash"].to_0x_hex()
 
 
 def _advice(reason: str) -> str:
@@ -186,7 +186,7 @@ def _advice(reason: str) -> str:
     if "safe" in lowered or "finalized" in lowered:
         return "If the RPC does not know this tag, set the profile's `confirmations` to a number of blocks."
     if any(words in lowered for words in _NO_STATE):
-        return "This RPC keeps no state that old: ask another one, or set the profile's `confirmations` lower."
+        return "This RPC keeps no state that old. Use another RPC, or set the profile's `confirmations` lower."
     if "insufficient funds" in lowered:
         return "Send the account some ether for gas."
     if "nonce too low" in lowered or "underpriced" in lowered:

@@ -1,7 +1,7 @@
-"""Transactions that arrive once: over an RPC that drops, lags, forgets, and a chain that changes its mind.
+"""Exactly-once transaction sender: survives dropped RPC replies, nonce lag and reorganisations.
 
-What is sent is first written down (`knet.chain.journal`). The same signed bytes may be sent any number of times and
-count once, so sending is repeated freely, and a call that is repeated takes up the transaction that was sent for it.
+Each transaction is recorded in `knet.chain.journal` before it is sent. The same signed bytes count once however often
+they are sent, so the sender repeats them freely. A repeated call resumes the transaction that was sent for it.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from .journal import Journal, PendingTransaction, hold, release, this_process
 from .keys import Signer
 
 MINED_SECONDS = 120.0  # ten blocks of the slowest chain in use
-SETTLED_SECONDS = 1800.0  # twice what Ethereum takes to finalize
-REVIVE_SECONDS = 5.0  # how often what is not mined is sent again, in case the RPC forgot it
-BUMP_SECONDS = 30.0  # not mined by then: it pays too little
+CONFIRMED_SECONDS = 1800.0  # twice what Ethereum takes to finalize
+RESEND_SECONDS = 5.0  # interval at which an unmined transaction is sent again, in case the RPC dropped it
+BUMP_SECONDS = 30.0  # if it is not mined by then, it pays too little
 BUMP = 1.125  # nodes want a tenth more for a replacement
 MAX_VERSIONS = 8  # 1.125 ** 7 is 2.3 times the first price, which itself had a margin of two
 FIRST_POLL, SLOWEST_POLL = 0.004, 1.0  # seconds; a development chain has the receipt at once
 SEND_PAUSES = (0.05, 0.25, 1.0)  # seconds between attempts to send the same bytes
-NONCE_PAUSES = (0.05, 0.25, 1.0, 2.0)  # seconds for a lagging RPC to hear of this key's last transaction
-GAS_MARGINS = (1.2, 2.4)  # state may change between the estimate and the block; the second after it ran out
-FINAL_BLOCKS = 12  # deeper, no chain in use takes a block back
-RESUMED_SECONDS = 3600  # what was mined untold is taken for this long to be what a repetition of its call means
+NONCE_PAUSES = (0.05, 0.25, 1.0, 2.0)  # seconds for a lagging RPC to learn of this key's last transaction
+GAS_MARGINS = (1.2, 2.4)  # state may change between the estimate and the block; the second is for a retry out of gas
+FINAL_BLOCKS = 12  # reorganisations of chains in use are shorter
+RESUMED_SECONDS = 3600  # a repeated call resumes a mined transaction that was not reported for this long
 
 _LOST = (requests.RequestException, BadResponseFormat)
 _KNOWN = ("already known", "known transaction", "already imported", "already in mempool")
 _TAKEN = ("nonce too low", "underpriced", "nonce is too low", "transaction already executed")
-_NO_GAS = 0.98  # of the limit used by a transaction that reverted: it ran out
+_NO_GAS = 0.98  # share of the limit: a reverted transaction that used more ran out of gas
 
 
 class Sender:
-    """Sends with any key over one RPC. ``journals`` is the folder that remembers; without it, this object does.
+    """Sender for any key over one RPC. ``journals`` is the folder of the journals; without it they stay in memory.
 
-    ``confirmations`` is how deep a transaction must lie before its sender is told that it arrived.
+    ``confirmations`` is the number of blocks above a transaction, or the tag, at which it is confirmed.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class Sender:
         self._opened: dict[str, Journal] = {}
 
     def transact(
-        self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str, value: int
+        self, signer: Signer, call: ContractFunction | ContractConstructor, description: str, value: int
     ) -> TxReceipt:
-        """See `Rpc.transact`; raises what web3 and requests raise, besides."""
+        """Send a call as `Rpc.transact` describes; also raises the errors of web3 and requests."""
         for margin in GAS_MARGINS:
-            sent = self._send(signer, call, doing, value, margin)
+            pending = self._send(signer, call, description, value, margin)
             try:
-                receipt = self._mined(signer, sent)
+                receipt = self._mined(signer, pending)
             except BaseException:
-                self._journal(signer).abandon(sent)
+                self._journal(signer).abandon(pending)
                 raise
-            release(sent)
+            release(pending)
             if receipt["status"] == 1:
                 return receipt
-            if receipt["gasUsed"] < _NO_GAS * _fields(sent)["gas"]:
+            if receipt["gasUsed"] < _NO_GAS * _fields(pending)["gas"]:
                 break
         raise TransactionFailed(
-            f"{doing} failed: transaction {receipt['transactionHash'].to_0x_hex()} reverted in block "
+            f"{description} failed: transaction {receipt['transactionHash'].to_0x_hex()} reverted in block "
             f"{receipt['blockNumber']}.",
             hint="The chain changed between the estimate and the block; try again.",
         )
@@ -85,7 +85,7 @@ class Sender:
 
     @cached_property
     def _chain(self) -> tuple[int, str]:
-        """Chain id and genesis: a development chain that was begun anew is another one."""
+        """Chain id and genesis hash, which tell a restarted development chain from the one before."""
         genesis: Any = self._web3.eth.get_block(0).get("hash", b"")
         return self._web3.eth.chain_id, bytes(genesis).hex()[:16]
 
@@ -99,55 +99,59 @@ class Sender:
         return self._opened[signer.address]
 
     def _send(
-        self, signer: Signer, call: ContractFunction | ContractConstructor, doing: str, value: int, margin: float
+        self, signer: Signer, call: ContractFunction | ContractConstructor, description: str, value: int, margin: float
     ) -> PendingTransaction:
-        """A transaction under way that makes this call: one that nobody waits for, or a new one. It is held."""
+        """Resume an abandoned transaction of the same call, or send a new one. Either is then awaited."""
         journal = self._journal(signer)
         with journal.opened() as entries:
-            entries[:] = self._standing(signer, entries)
+            entries[:] = self._refreshed(signer, entries)
             built = call.build_transaction(
                 self._fees()
                 | TxParams({"from": signer.address, "gas": 0, "nonce": 0, "value": Wei(value)})  # type: ignore[typeddict-item]
                 | TxParams({"chainId": self._chain[0]})
             )
-            what = sha256(repr((built.get("to"), built["data"], value)).encode()).digest()
+            call_digest = sha256(repr((built.get("to"), built["data"], value)).encode()).digest()
             for number, earlier in enumerate(entries):
-                if earlier.what == what and _is_left(earlier):
+                if earlier.call_digest == call_digest and _is_resumable(earlier):
                     entries[number] = replace(earlier, by=this_process())
                     hold(entries[number])
                     return entries[number]
             built["gas"] = int(call.estimate_gas({"from": signer.address, "value": Wei(value)}, "pending") * margin)
             pauses = iter(NONCE_PAUSES)
             while True:
-                sent = self._signed(signer, built, what, doing, self._nonce(signer, entries))
-                entries.append(sent)
+                pending = self._signed(signer, built, call_digest, description, self._nonce(signer, entries))
+                entries.append(pending)
                 journal.save(entries)
                 try:
-                    self._broadcast(sent.versions[-1])
-                except Web3RPCError as error:  # a broken connection leaves it written down: it may have arrived
-                    entries.remove(sent)
+                    self._broadcast(pending.versions[-1])
+                except Web3RPCError as error:  # after a broken connection it stays recorded: it may have arrived
+                    entries.remove(pending)
                     pause = next(pauses, None)
                     if pause is None or not _says(error, _TAKEN):
                         raise
                     time.sleep(pause)
                     continue
-                entries[-1] = replace(sent, by=this_process())
-                hold(sent)
+                entries[-1] = replace(pending, by=this_process())
+                hold(pending)
                 return entries[-1]
 
     def _nonce(self, signer: Signer, entries: list[PendingTransaction]) -> int:
-        """The next one: what the RPC says, unless it has not yet heard of what was sent last."""
+        """Return the next nonce: the RPC's count, or one above the journal's last where the RPC lags."""
         counted = self._web3.eth.get_transaction_count(signer.address, "pending")
         return max([counted, *(entry.nonce + 1 for entry in entries)])
 
-    def _signed(self, signer: Signer, built: TxParams, what: bytes, doing: str, nonce: int) -> PendingTransaction:
+    def _signed(
+        self, signer: Signer, built: TxParams, call_digest: bytes, description: str, nonce: int
+    ) -> PendingTransaction:
         raw = signer.sign_transaction(built | {"nonce": nonce}).raw_transaction  # type: ignore[arg-type]
-        return PendingTransaction(nonce=nonce, what=what, doing=doing, versions=[bytes(raw)], time=int(time.time()))
+        return PendingTransaction(
+            nonce=nonce, call_digest=call_digest, description=description, versions=[bytes(raw)], time=int(time.time())
+        )
 
     def _broadcast(self, raw: bytes) -> None:
-        """Send signed bytes, again where the connection broke. Raises Web3RPCError when the RPC refuses them.
+        """Send signed bytes, again after a broken connection. Raises Web3RPCError when the RPC refuses them.
 
-        Once a connection broke, no refusal says that they did not arrive before: what became of them, time tells.
+        A refusal after a broken connection is ignored, since the bytes may have arrived before it broke.
         """
         broken = False
         for pause in (*SEND_PAUSES, None):
@@ -165,7 +169,7 @@ class Sender:
                 raise
 
     def _is_known(self, transaction: HexBytes) -> bool:
-        """Whether the chain has it, mined or waiting: a second sending is refused in many words."""
+        """Return True if the RPC has the transaction, mined or pending; refusals of a copy have no common text."""
         try:
             self._web3.eth.get_transaction(transaction)
         except TransactionNotFound:
@@ -173,150 +177,151 @@ class Sender:
         return True
 
     def _fees(self) -> TxParams:
-        """EIP-1559 fees that outlive six full blocks; a plain gas price where the chain has no base fee."""
+        """Return EIP-1559 fees that last six full blocks; a plain gas price where the chain has no base fee."""
         base = self._web3.eth.get_block("latest").get("baseFeePerGas")
         if base is None:
             return {"gasPrice": self._web3.eth.gas_price}
         tip = self._web3.eth.max_priority_fee
         return {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": tip}
 
-    # --- what became of it -------------------------------------------------------------------------------------
+    # --- outcome -------------------------------------------------------------------------------------
 
-    def _standing(self, signer: Signer, entries: list[PendingTransaction]) -> list[PendingTransaction]:
-        """Earlier transactions that could still count, each sent again if the chain does not have it any more."""
-        left: list[PendingTransaction] = []
-        gone: list[PendingTransaction] = []
+    def _refreshed(self, signer: Signer, entries: list[PendingTransaction]) -> list[PendingTransaction]:
+        """Return the earlier transactions that could still count; send those again that the chain has lost."""
+        kept: list[PendingTransaction] = []
+        lost: list[PendingTransaction] = []
         newest, count = self._web3.eth.block_number, self._web3.eth.get_transaction_count(signer.address, "latest")
-        stands = False  # a reorganisation takes back the last blocks: below one that stands, all do
-        for sent in sorted(entries, key=lambda entry: -entry.nonce):
-            if not (stands and sent.block):
-                receipt = self._receipt(sent)
-                if receipt is None and count > sent.nonce and not sent.taken:
-                    receipt = self._late_receipt(sent)
+        is_mined = False  # a reorganisation removes the last blocks: nonces below a mined one are mined
+        for pending in sorted(entries, key=lambda entry: -entry.nonce):
+            if not (is_mined and pending.block):
+                receipt = self._receipt(pending)
+                if receipt is None and count > pending.nonce and not pending.taken:
+                    receipt = self._late_receipt(pending)
                 taken = 0
                 if receipt is not None:
-                    stands = True
-                elif count <= sent.nonce:
-                    gone.append(sent)
+                    is_mined = True
+                elif count <= pending.nonce:
+                    lost.append(pending)
                 else:
-                    taken = sent.taken or newest
+                    taken = pending.taken or newest
                     if confirmed_block(self._web3, self._confirmations)["number"] >= taken:
-                        continue  # another took its nonce for good
+                        continue  # another transaction with its nonce is confirmed
                 block = receipt["blockNumber"] if receipt else 0
-                since = int(time.time()) if block and not sent.block else sent.time
-                sent = replace(sent, block=block, taken=taken, time=since)
-            if not sent.block or newest - sent.block < FINAL_BLOCKS or _is_left(sent):
-                left.append(sent)
-        for sent in reversed(gone):  # the lowest nonce first: some RPCs take no others before it
-            self._revive(sent)
-        return left[::-1]
+                since = int(time.time()) if block and not pending.block else pending.time
+                pending = replace(pending, block=block, taken=taken, time=since)
+            if not pending.block or newest - pending.block < FINAL_BLOCKS or _is_resumable(pending):
+                kept.append(pending)
+        for pending in reversed(lost):  # the lowest nonce first: some RPCs refuse others before it
+            self._resend(pending)
+        return kept[::-1]
 
-    def _receipt(self, sent: PendingTransaction) -> TxReceipt | None:
-        for transaction in sent.hashes:
+    def _receipt(self, pending: PendingTransaction) -> TxReceipt | None:
+        for transaction in pending.hashes:
             try:
                 return self._web3.eth.get_transaction_receipt(transaction)
             except TransactionNotFound:
                 continue
         return None
 
-    def _late_receipt(self, sent: PendingTransaction) -> TxReceipt | None:
-        """Of one whose nonce is used up: its own, which an RPC of many servers may be slow to have."""
+    def _late_receipt(self, pending: PendingTransaction) -> TxReceipt | None:
+        """Return the receipt of a transaction whose nonce is used; an RPC of many servers may have it late."""
         for pause in NONCE_PAUSES:
             time.sleep(pause)
-            receipt = self._receipt(sent)
+            receipt = self._receipt(pending)
             if receipt is not None:
                 return receipt
         return None
 
-    def _revive(self, sent: PendingTransaction) -> None:
-        """Send it again if the RPC does not know what pays most: it was dropped, or its block was taken back."""
-        if self._is_known(sent.hashes[0]):
+    def _resend(self, pending: PendingTransaction) -> None:
+        """Send the last version again if the RPC does not know it: it was dropped, or its block was replaced."""
+        if self._is_known(pending.hashes[0]):
             return
         try:
-            self._broadcast(sent.versions[-1])
+            self._broadcast(pending.versions[-1])
         except Web3RPCError as error:
-            if not _says(error, _TAKEN):  # an earlier version stands where it would
+            if not _says(error, _TAKEN):  # an earlier version was mined
                 raise
 
-    def _mined(self, signer: Signer, sent: PendingTransaction) -> TxReceipt:
-        """Wait until its receipt is settled; send it again, and at last for more, until it is there.
+    def _mined(self, signer: Signer, pending: PendingTransaction) -> TxReceipt:
+        """Wait until a transaction is confirmed and return its receipt; send it again, and later with a higher fee.
 
-        One that was mined and is taken back before it is settled is sent again like one that was dropped.
+        A transaction whose block is replaced before it is confirmed is sent again like a dropped one.
         """
         journal = self._journal(signer)
         started = time.monotonic()
-        revive_at, bump_at, pause = started + REVIVE_SECONDS, started + BUMP_SECONDS, FIRST_POLL
-        trouble: Exception | None = None
+        resend_at, bump_at, pause = started + RESEND_SECONDS, started + BUMP_SECONDS, FIRST_POLL
+        failure: Exception | None = None
         receipt: TxReceipt | None = None
         while True:
             try:
-                receipt = self._receipt(sent)
-                if receipt is not None and self._is_settled(receipt):
-                    self._done(journal, sent, receipt)
+                receipt = self._receipt(pending)
+                if receipt is not None and self._is_confirmed(receipt):
+                    self._done(journal, pending, receipt)
                     return receipt
                 now = time.monotonic()
                 if receipt is not None:
                     bump_at = now + BUMP_SECONDS
                 elif now > bump_at:
-                    sent, bump_at = self._bumped(signer, journal, sent), now + BUMP_SECONDS
-                    self._revive(sent)
-                elif now > revive_at:
-                    revive_at = now + REVIVE_SECONDS
-                    self._revive(sent)
-                trouble = None
+                    pending, bump_at = self._bumped(signer, journal, pending), now + BUMP_SECONDS
+                    self._resend(pending)
+                elif now > resend_at:
+                    resend_at = now + RESEND_SECONDS
+                    self._resend(pending)
+                failure = None
             except (*_LOST, Web3RPCError, BlockNotFound) as error:
-                trouble = error  # the next look may see more
-            patience, what = (SETTLED_SECONDS, "settled") if receipt else (MINED_SECONDS, "mined")
+                failure = error  # the next attempt may succeed
+            patience, state = (CONFIRMED_SECONDS, "confirmed") if receipt else (MINED_SECONDS, "mined")
             if time.monotonic() - started > patience:
-                if isinstance(trouble, _LOST):
-                    raise trouble
+                if isinstance(failure, _LOST):
+                    raise failure
                 raise TransactionPending(
-                    f"{sent.doing}: transaction {sent.hashes[0].to_0x_hex()} was not {what} in {patience:.0f} s.",
-                    hint="It may still be; the same command takes it up again.",
-                ) from trouble
+                    f"{pending.description}: transaction {pending.hashes[0].to_0x_hex()} was not {state} "
+                    f"in {patience:.0f} s.",
+                    hint="It may still be; the same command resumes it.",
+                ) from failure
             time.sleep(pause)
             pause = min(pause * 1.5, SLOWEST_POLL)
 
-    def _is_settled(self, receipt: TxReceipt) -> bool:
-        """Whether enough blocks lie above it. What reverted can be told at once: nothing of it counts."""
+    def _is_confirmed(self, receipt: TxReceipt) -> bool:
+        """Return True if enough blocks lie above the transaction, or if it reverted and so has no effect."""
         if not self._confirmations or receipt["status"] != 1:
             return True
         return confirmed_block(self._web3, self._confirmations)["number"] >= receipt["blockNumber"]
 
-    def _done(self, journal: Journal, sent: PendingTransaction, receipt: TxReceipt) -> None:
-        """It is told to the caller now; kept are those that a reorganisation could still take back."""
+    def _done(self, journal: Journal, pending: PendingTransaction, receipt: TxReceipt) -> None:
+        """Record a reported outcome; a successful transaction stays while a reorganisation could remove it."""
         if receipt["status"] == 1:
-            journal.update(replace(sent, block=receipt["blockNumber"], what=b""))
+            journal.update(replace(pending, block=receipt["blockNumber"], call_digest=b""))
         else:
-            journal.forget(sent)
+            journal.forget(pending)
 
-    def _bumped(self, signer: Signer, journal: Journal, sent: PendingTransaction) -> PendingTransaction:
-        """The same transaction for an eighth more, written down in the place of the one that waits; not yet sent."""
-        fields = _fields(sent)
-        if len(sent.versions) >= MAX_VERSIONS or "maxFeePerGas" not in fields:
-            return sent
+    def _bumped(self, signer: Signer, journal: Journal, pending: PendingTransaction) -> PendingTransaction:
+        """Sign and record the same transaction with an eighth higher fee; it is not sent yet."""
+        fields = _fields(pending)
+        if len(pending.versions) >= MAX_VERSIONS or "maxFeePerGas" not in fields:
+            return pending
         now = self._fees()
         for name in ("maxFeePerGas", "maxPriorityFeePerGas"):
             fields[name] = max(int(fields[name] * BUMP) + 1, int(now.get(name, 0)))  # type: ignore[call-overload]
         raw = bytes(signer.sign_transaction(fields).raw_transaction)
-        bumped = replace(sent, versions=[*sent.versions, raw])
+        bumped = replace(pending, versions=[*pending.versions, raw])
         journal.update(bumped)
         return bumped
 
 
-def _fields(sent: PendingTransaction) -> dict[str, Any]:
-    """What the last version says, without its signature."""
-    decoded = TypedTransaction.from_bytes(HexBytes(sent.versions[-1])).as_dict()
+def _fields(pending: PendingTransaction) -> dict[str, Any]:
+    """Return the fields of the last version, without its signature."""
+    decoded = TypedTransaction.from_bytes(HexBytes(pending.versions[-1])).as_dict()
     return {name: value for name, value in decoded.items() if name not in ("v", "r", "s", "yParity")}
 
 
-def _is_left(sent: PendingTransaction) -> bool:
-    """Whether nobody was told what became of it, and somebody who makes the same call now means this one."""
-    if not sent.what or sent.is_awaited():
+def _is_resumable(pending: PendingTransaction) -> bool:
+    """Return True if the outcome was not reported, so that a repetition of the same call means this transaction."""
+    if not pending.call_digest or pending.is_awaited():
         return False
-    return not sent.block or time.time() - sent.time < RESUMED_SECONDS
+    return not pending.block or time.time() - pending.time < RESUMED_SECONDS
 
 
 def _says(error: Web3RPCError, words: tuple[str, ...]) -> bool:
-    said = str(error).lower()
-    return any(each in said for each in words)
+    message = str(error).lower()
+    return any(each in message for each in words)

@@ -1,4 +1,4 @@
-"""Checking other people's batches, and proving what is wrong with them: whoever does so earns half the bond."""
+"""Audit of batches: checks every rating and challenges a wrong one, for which the auditor earns half the bond."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from ..chain.batches import Batch, Leaf, LeafProof, first_wrong_step, follows
+from ..chain.batches import Batch, Leaf, LeafProof, adds_up, first_wrong_sum
 from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..codec import Cid, cid_of
@@ -19,11 +19,11 @@ from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS, RatingRules
 
 
 class Finding(Record, frozen=True):
-    """The first provable fault of a batch, with what proves it.
+    """The first provable violation in a batch, with its proof.
 
-    ``kind`` says how: "leaf" (``proofs`` holds that leaf), "sum" (two neighbours), "duplicate" (two leaves, the second
-    in ``other``), or "withheld": the ratings cannot be had or are not what the root is over, and leaf ``index`` should
-    be demanded.
+    ``kind`` is "leaf" (``proofs`` holds that leaf), "sum" (two neighbours), "duplicate" (two leaves, the second in
+    ``other``), or "withheld": the ratings cannot be fetched or do not match the root, and the availability of leaf
+    ``index`` should be challenged.
     """
 
     batch: Batch
@@ -35,15 +35,15 @@ class Finding(Record, frozen=True):
 
 
 def audit_batch(chain: EvmChain, source: BlockSource, batch: Batch, earlier: Sequence[Batch] = ()) -> Finding | None:
-    """Fetch the ratings behind a batch and check each: the first fault that the contract will believe, or None.
+    """Fetch and check the ratings of a batch; return the first violation that the contract will accept, or None.
 
-    ``earlier`` are batches of the same rater that may have used the same receipts; those that took place more than a
-    receipt's validity before cannot have, and those that cannot be fetched are passed over.
+    ``earlier`` are batches of the same rater that may have used the same receipts. Those older than a receipt's
+    validity cannot have, and those that cannot be fetched are skipped.
     """
     try:
         leaves = fetch_leaves(batch, source)
     except (ContentError, TransportError, CodecError, BadReceipt) as error:
-        # Who knew which leaf is asked for would have that one right, and hide the others.
+        # A rater that could predict the leaf would have that leaf right, and hide the others.
         index = secrets.randbelow(batch.size)
         return Finding(batch=batch, kind="withheld", reason=str(error), index=index)
     tree = tree_of(leaves)
@@ -53,9 +53,9 @@ def audit_batch(chain: EvmChain, source: BlockSource, batch: Batch, earlier: Seq
 
 
 def challenge(chain: EvmChain, signer: Signer, finding: Finding) -> str:
-    """Put the proof of a finding on chain, or demand the leaf that is withheld: the transaction hash.
+    """Submit the proof of a finding, or challenge the availability of a withheld leaf; return the transaction hash.
 
-    Raises TransactionFailed when the contract does not agree, the window is over, or somebody was faster.
+    Raises TransactionFailed when the contract refuses it, the window is over, or another auditor was faster.
     """
     batch, proofs = finding.batch, finding.proofs
     if finding.kind == "withheld":
@@ -74,12 +74,12 @@ def _wrong_sum(batch: Batch, leaves: list[Leaf], tree: Tree) -> Finding | None:
                 reason = f"leaf {index} is about node {leaves[index].receipt.receipt.node}, not node {delta.node}"
                 return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, index)])
         last = leaves[stop - 1]
-        reason = f"the ratings of node {delta.node} do not add up to what the batch says"
-        if not follows(None, leaves[start]):
+        reason = f"the ratings of node {delta.node} do not add up to the batch's delta"
+        if not adds_up(None, leaves[start]):
             return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, start)])
         if (last.positive, last.negative) != (delta.positive, delta.negative):
             return Finding(batch=batch, kind="leaf", reason=reason, proofs=[prove(leaves, tree, stop - 1)])
-        wrong = first_wrong_step(leaves, start, stop)
+        wrong = first_wrong_sum(leaves, start, stop)
         if wrong is not None:
             proofs = [prove(leaves, tree, wrong - 1), prove(leaves, tree, wrong)]
             return Finding(batch=batch, kind="sum", reason=reason, proofs=proofs)
@@ -103,7 +103,7 @@ def _duplicate(
             if key not in own or (other == batch and own[key] == index):
                 continue
             proofs = [prove(leaves, tree, own[key]), prove(their_leaves, tree_of(their_leaves), index)]
-            reason = f"a receipt of node {leaves[own[key]].receipt.receipt.node} was rated with twice"
+            reason = f"a receipt of node {leaves[own[key]].receipt.receipt.node} was used for two ratings"
             return Finding(batch=batch, kind="duplicate", reason=reason, proofs=proofs, other=other)
     return None
 

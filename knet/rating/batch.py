@@ -1,6 +1,6 @@
-"""Ratings folded into one batch: leaves in the order of their nodes with running sums, their Merkle tree, their blocks.
+"""Batches of ratings: leaves in the order of their nodes with running sums, their Merkle tree and their blocks.
 
-Many ratings of one node cost what one costs on chain; all of them can be checked by whoever fetches the blocks.
+On chain many ratings of one node cost as much as one. An auditor that fetches the blocks can check all of them.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class RatingBatch(Record, frozen=True):
 
     @property
     def weight(self) -> int:
-        """The influence it takes, in hundredths."""
+        """Influence that the batch uses, in hundredths."""
         return sum(delta.positive + delta.negative for delta in self.deltas)
 
 
 def build_batch(ratings: Iterable[Rating]) -> RatingBatch:
-    """The batch that carries these ratings, each receipt once. Raises BadReceipt for fields that do not fit."""
+    """Return the batch of these ratings, each receipt once. Raises BadReceipt for fields that do not fit."""
     by_node: dict[int, list[Rating]] = {}
     for rating in ratings:
         by_node.setdefault(rating.receipt.receipt.node, []).append(rating)
@@ -61,7 +61,7 @@ def build_batch(ratings: Iterable[Rating]) -> RatingBatch:
 
 
 def fit_to_budget(ratings: Sequence[Rating], influence: int) -> list[Rating]:
-    """The first ratings that one batch and this much influence (hundredths) have room for."""
+    """Return the first ratings that fit into one batch and this much influence (hundredths)."""
     chosen: list[Rating] = []
     nodes: set[int] = set()
     for rating in ratings[:MAX_RATINGS]:
@@ -73,36 +73,36 @@ def fit_to_budget(ratings: Sequence[Rating], influence: int) -> list[Rating]:
     return chosen
 
 
-def publish_batch(folded: RatingBatch, store: BlockStore) -> None:
-    """Keep the batch's blocks, so that auditors can read what stands behind its sums. Raises StoreError."""
-    index, blocks = _blocks(folded.leaves)
+def publish_batch(batch: RatingBatch, store: BlockStore) -> None:
+    """Store the batch's blocks, so that auditors can read its ratings. Raises StoreError."""
+    index, blocks = _blocks(batch.leaves)
     for block in (*blocks, index):
         put_record(store, block)
     if isinstance(store, PinningStore):
-        store.pin(folded.content)
+        store.pin(batch.content)
 
 
 def fetch_leaves(batch: Batch, source: BlockSource) -> list[Leaf]:
-    """The leaves of a batch, held against its root.
+    """Fetch the leaves of a batch and compare them with its root.
 
-    Raises CodecError when what is there is not what the root is over, and what `BlockSource.get` raises.
+    Raises CodecError when the leaves do not match the root, and what `BlockSource.get` raises.
     """
     index = get_record(source, batch.content, RatingIndex)
     if len(index.blocks) > MAX_RATINGS // LEAVES_PER_BLOCK + 1:
-        raise CodecError(f"batch {batch.number} of {batch.rater} spreads its ratings over {len(index.blocks)} blocks.")
+        raise CodecError(f"Batch {batch.number} of {batch.rater}: its ratings fill {len(index.blocks)} blocks.")
     leaves = [leaf for cid in index.blocks for leaf in get_record(source, cid, RatingBlock).leaves]
     if len(leaves) != batch.size or tree_of(leaves).root != batch.root:
-        raise CodecError(f"what batch {batch.number} of {batch.rater} points at is not what its root is over.")
+        raise CodecError(f"Batch {batch.number} of {batch.rater}: the published ratings do not match its root.")
     return leaves
 
 
 def tree_of(leaves: Iterable[Leaf]) -> Tree:
-    """The Merkle tree of a batch. Raises BadReceipt for fields that do not fit."""
+    """Return the Merkle tree of a batch. Raises BadReceipt for fields that do not fit."""
     return Tree([hash_of_leaf(leaf) for leaf in leaves])
 
 
 def prove(leaves: Sequence[Leaf], tree: Tree, index: int) -> LeafProof:
-    """One leaf with what shows it to be in the batch."""
+    """Return one leaf with the proof that it is in the batch."""
     return LeafProof(index=index, leaf=leaves[index], path=tree.path(index))
 
 

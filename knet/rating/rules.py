@@ -1,6 +1,6 @@
-"""What makes a rating wrong, by the rules that `Reliability.challengeLeaf` enforces.
+"""Rules of a valid rating, as `Reliability.challengeLeaf` enforces them.
 
-A rater asks before it submits, an auditor after: so that nobody loses a bond in good faith, and no cheat keeps one.
+A rater applies them before it submits a batch, an auditor afterwards.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from ..chain.receipts import recover
 from ..errors import BadReceipt
 from ..records import Receipt, SignedReceipt
 
-VALIDITY_SECONDS = 30 * 86_400  # how long a receipt entitles to a rating; `Reliability.RECEIPT_VALIDITY`
-GRACE_SECONDS = 2 * 86_400  # how long receipts of a replaced wallet are still good for; `Reliability.KEY_GRACE_PERIOD`
-NOTICE_SECONDS = 3600  # what was witnessed so shortly before a batch does not count; `Reliability.CHECKPOINT_NOTICE`
+VALIDITY_SECONDS = 30 * 86_400  # in which a receipt entitles to a rating; `Reliability.RECEIPT_VALIDITY`
+GRACE_SECONDS = 2 * 86_400  # in which receipts of a replaced wallet stay valid; `Reliability.KEY_GRACE_PERIOD`
+NOTICE_SECONDS = 3600  # least age of a recorded ownership that counts; `Reliability.CHECKPOINT_NOTICE`
 CLOCK_SKEW_SECONDS = 120  # `Reliability.CLOCK_SKEW`
 
 
 class RatingRules:
-    """The contract's rules with its memory of wallets and owners, asked for once each."""
+    """The contract's rules, with cached key histories."""
 
     def __init__(self, chain: EvmChain) -> None:
         self._chain = chain
         self.key_history = lru_cache(maxsize=None)(chain.reliability.key_history)
 
     def violation(self, signed: SignedReceipt, value: int, rater: str, submitted_at: int) -> str:
-        """Why the contract would take a bond for this rating; empty if it would not."""
+        """Return the reason for which the contract would slash the rater of this rating; empty if there is none."""
         receipt = signed.receipt
         return (
             _violation_of_value(receipt, value)
@@ -39,7 +39,7 @@ class RatingRules:
         return self.violation(leaf.receipt, leaf.value, rater, submitted_at)
 
     def signer(self, signed: SignedReceipt) -> str:
-        """Who signed a receipt. Raises BadReceipt."""
+        """Return the address that signed a receipt. Raises BadReceipt."""
         return recover(signed, self._chain.deployment.chain_id, self._chain.deployment.reliability)
 
     def _violation_of_signer(self, signed: SignedReceipt, rater: str, submitted_at: int) -> str:
@@ -50,9 +50,9 @@ class RatingRules:
             return str(error)
         until = self.key_history(node, signer).wallet_until
         if until == 0:
-            return f"the receipt is signed by {signer}, which was never known to sign for node {node}"
+            return f"the receipt is signed by {signer}, which is not a recorded wallet of node {node}"
         if until != ONGOING and submitted_at > until + GRACE_SECONDS:
-            return f"the receipt is signed by {signer}, which has not signed for node {node} for too long"
+            return f"the receipt is signed by {signer}, which was replaced as wallet of node {node} too long ago"
         if signer == rater or _is_insider(self.key_history(node, rater), submitted_at):
             return f"{rater} owns node {node} or signs for it, and would rate itself"
         return ""
@@ -60,7 +60,7 @@ class RatingRules:
 
 def _violation_of_value(receipt: Receipt, value: int) -> str:
     if value == 0 or abs(value) > MAX_VALUE:
-        return f"a verdict lies between -{MAX_VALUE} and {MAX_VALUE} and is not 0: {value}"
+        return f"a rating lies between -{MAX_VALUE} and {MAX_VALUE} and is not 0: {value}"
     return "" if 0 <= receipt.node <= MAX_NODE else f"no batch can name node {receipt.node}"
 
 

@@ -35,6 +35,6 @@ def later(devnet: Profile, tmp_path: Path) -> EvmChain:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults are noticed at once. What ends a wait for good stays long."""
-    monkeypatch.setattr(sender, "REVIVE_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "RESEND_SECONDS", 0.05)
     monkeypatch.setattr(sender, "SEND_PAUSES", (0.01, 0.01))
     monkeypatch.setattr(sender, "NONCE_PAUSES", (0.01, 0.01, 0.01))

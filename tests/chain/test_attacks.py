@@ -136,14 +136,14 @@ def test_rater_splits_its_bond_over_many_identities(chain: EvmChain, new_account
 
 def test_rater_who_was_not_asked_signs_the_receipt_itself(world: World) -> None:
     forged = rating(world.stranger, world.node, world.client, world.deployment)
-    world.cheats(world.client, build_batch([world.rating(), forged]), "leaf", "never known to sign for")
+    world.cheats(world.client, build_batch([world.rating(), forged]), "leaf", "not a recorded wallet of")
 
 
 def test_rater_uses_a_receipt_that_another_node_signed(world: World) -> None:
     other = world.chain.identity.register(world.stranger, ENDPOINT)
     theirs = issue(world.stranger, new_receipt(other, world.client.address), world.deployment)
     moved = replace(theirs, receipt=replace(theirs.receipt, node=world.node))
-    world.cheats(world.client, build_batch([Rating(receipt=moved, value=-100)]), "leaf", "never known to sign for")
+    world.cheats(world.client, build_batch([Rating(receipt=moved, value=-100)]), "leaf", "not a recorded wallet of")
 
 
 def test_rater_mirrors_a_signature(world: World) -> None:
@@ -157,13 +157,13 @@ def test_rater_mirrors_a_signature(world: World) -> None:
 def test_rater_replays_a_receipt_in_a_second_batch(world: World) -> None:
     first = world.rating()
     kept = submit(world.chain, world.client, [world.rating(), first], world.store)
-    world.cheats(world.client, build_batch([replace(first, value=-100)]), "duplicate", "rated with twice")
+    world.cheats(world.client, build_batch([replace(first, value=-100)]), "duplicate", "used for two ratings")
     assert world.reliability.is_active(kept), "the honest batch stays"
 
 
 def test_rater_doubles_a_receipt_in_one_batch(world: World) -> None:
     first = world.rating()
-    world.cheats(world.client, build_batch([first, world.rating(), first]), "duplicate", "rated with twice")
+    world.cheats(world.client, build_batch([first, world.rating(), first]), "duplicate", "used for two ratings")
 
 
 def test_rater_takes_a_receipt_of_another_account(world: World) -> None:
@@ -171,7 +171,7 @@ def test_rater_takes_a_receipt_of_another_account(world: World) -> None:
     world.cheats(world.stranger, build_batch([replace(seen, value=-100)]), "leaf", "issued to")
     receipt = replace(seen.receipt.receipt, client=bytes.fromhex(world.stranger.address[2:]))
     renamed = replace(seen.receipt, receipt=receipt)
-    world.cheats(world.stranger, build_batch([Rating(receipt=renamed, value=-100)]), "leaf", "never known to sign for")
+    world.cheats(world.stranger, build_batch([Rating(receipt=renamed, value=-100)]), "leaf", "not a recorded wallet of")
 
 
 def test_rater_copies_the_batch_of_another_account(world: World) -> None:
@@ -187,7 +187,7 @@ def test_rater_replays_a_receipt_of_another_network(world: World, devnet: Profil
     elsewhere = deploy(devnet.rpc, world.stranger) if other == "contract" else replace(world.deployment, chain_id=1)
     receipt = new_receipt(world.node, world.client.address)
     signed = sign_receipt(world.owner, receipt, elsewhere.chain_id, elsewhere.reliability)
-    world.cheats(world.client, build_batch([Rating(receipt=signed, value=100)]), "leaf", "never known to sign for")
+    world.cheats(world.client, build_batch([Rating(receipt=signed, value=100)]), "leaf", "not a recorded wallet of")
 
 
 def test_node_rates_itself(world: World) -> None:
@@ -233,7 +233,7 @@ def test_stranger_squats_a_node_that_nobody_registered(world: World) -> None:
     """Scores belong to identities that exist: nobody can fill a record before its owner comes."""
     squatted = 10**12 + world.node
     own = rating(world.stranger, squatted, world.stranger, world.deployment)
-    world.cheats(world.stranger, build_batch([own]), "leaf", "never known to sign for")
+    world.cheats(world.stranger, build_batch([own]), "leaf", "not a recorded wallet of")
 
 
 def test_raters_do_not_overwrite_each_other(world: World) -> None:
@@ -347,7 +347,7 @@ def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> No
     finding = audit_batch(world.chain, world.store, batch)
     assert finding is not None
     assert finding.kind == "withheld"
-    assert "not what its root is over" in finding.reason
+    assert "do not match its root" in finding.reason
 
 
 def test_wallet_cannot_be_set_without_its_consent_or_by_a_stranger(world: World, new_account: NewAccount) -> None:

@@ -74,7 +74,7 @@ def test_identities_without_a_publication_take_no_room(
     first, second, third = (chain.identity.register(owner, f"http://127.0.0.1:{port}") for port in (8081, 8082, 8083))
     chain.manifests.publish(owner, third, 1, Cid.of(b"third", DAG_CBOR))
     with monkeypatch.context() as patch:
-        patch.setattr(events, "MAX_SILENT", 1)
+        patch.setattr(events, "MAX_UNPUBLISHED", 1)
         crowd = [chain.identity.register(owner, "http://127.0.0.1:8084") for _ in range(2)]
         before = chain.registry_snapshot()
         mine = {first, second, third, *crowd}

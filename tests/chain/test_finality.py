@@ -192,7 +192,7 @@ def test_an_rpc_that_does_not_know_the_tag_is_told_apart(rpc: FaultyRpc, quiet: 
 def test_a_transaction_that_is_taken_back_while_it_settles_is_sent_again(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender, "REVIVE_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "RESEND_SECONDS", 0.05)
     node = hasty.identity.register(owner, ENDPOINT)
     before, seen = rpc.ask("evm_snapshot"), threading.Event()
 
@@ -224,8 +224,8 @@ def test_what_does_not_settle_is_pending_and_taken_up_again(
 ) -> None:
     through = EvmChain(rpc.url, quiet.deployment, journals=tmp_path, confirmations=2)
     with monkeypatch.context() as patch:
-        patch.setattr(sender, "SETTLED_SECONDS", 0.2)
-        with pytest.raises(TransactionPending, match="not settled in"):
+        patch.setattr(sender, "CONFIRMED_SECONDS", 0.2)
+        with pytest.raises(TransactionPending, match="not confirmed in"):
             through.identity.register(owner, ENDPOINT)
     (node,) = [node for node, entry in hasty.registry_snapshot().nodes.items() if entry.owner == owner.address]
     mine(rpc, 2)

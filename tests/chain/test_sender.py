@@ -132,7 +132,7 @@ def test_what_is_never_mined_is_pending_and_taken_up_again(
     owner = new_account()
     with unmined(rpc), monkeypatch.context() as patch:
         patch.setattr(sender, "MINED_SECONDS", 0.2)
-        with pytest.raises(TransactionPending, match="the same command takes it up again"):
+        with pytest.raises(TransactionPending, match="the same command resumes it"):
             through.identity.register(owner, ENDPOINT)
     (node,) = nodes_of(later, owner)
     assert later.identity.register(owner, ENDPOINT) == node

@@ -59,7 +59,7 @@ def test_audit_of_a_false_batch_slashes_its_bond(
     submit(chain, cheat, [rating(owner, node, cheat, chain.deployment)], store)
     assert "1 batches checked, 0 wrong" in trust("audit", "--rater", cheat.address).stdout
     forged = send(chain, cheat, build_batch([rating(cheat, node, cheat, chain.deployment)]), store)
-    assert "never known to sign" in trust("audit", "--rater", cheat.address, fails=1).stdout
+    assert "not a recorded wallet" in trust("audit", "--rater", cheat.address, fails=1).stdout
     assert chain.reliability.is_active(forged), "without --challenge"
     trust("audit", "--rater", cheat.address, "--challenge", fails=1)
     assert not chain.reliability.is_active(forged)

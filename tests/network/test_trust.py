@@ -121,7 +121,7 @@ def test_who_goes_on_asking_keeps_the_promise_behind_its_ratings(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A demand that nobody answers in four days costs the bond, and nobody looks for demands every day."""
-    monkeypatch.setattr("knet.rating.responder.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("knet.rating.responder.POLL_SECONDS", 0.0)
     with open_client(profile, tmp_path) as net:
         rate_down(net, WRONG["tower.md"])
         net.ratings.flush()
@@ -144,7 +144,7 @@ def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(
         rate_down(net, WRONG["tower.md"])
         rate_down(net, RIGHT["tower.md"])
         EvmChain(profile.rpc, profile.deployment).set_wallet(wrong.node.signer, wrong.identity, new_key())
-        with pytest.raises(TransactionFailed, match="was never known to sign for"):
+        with pytest.raises(TransactionFailed, match="is not a recorded wallet of"):
             net.ratings.flush()
         assert net.ratings.flush() == []
         assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
