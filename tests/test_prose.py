@@ -20,24 +20,18 @@ FIRST_COMMIT = "0b79746"  # subjects before it follow no rule
 PENDING: tuple[str, ...] = (  # folders that do not follow the rules yet
     "benchmarks/gas/",
     "benchmarks/sybil/",
-    "knet/chain/",
-    "knet/client/",
     "knet/ipython.py",
     "knet/rating/",
     "knet/routing/",
-    "knet/search/",
-    "knet/vectorstore.py",
     "tests/attacks/",
     "tests/browser/",
     "tests/chain/",
     "tests/client/",
-    "tests/jupyter/",
     "tests/langchain/",
     "tests/network/",
     "tests/rating/",
     "tests/routing/",
     "tests/search/",
-    "tools/test_binder.py",
 )
 
 CLAUSE = re.compile(r"(What|Whether|Where|Who|Whom|Whose|How|Which|Why)\b", re.IGNORECASE)

@@ -50,7 +50,7 @@ OWN = (
     "LOGNAME",
 )  # not Binder's
 IGNORING = (".gitignore", "jupyter_ext/.gitignore")
-ORDINARY = "nobody"  # the user of the test when the caller is root
+ORDINARY = "nobody"  # the user of the test when the caller is root; prose: quoted
 
 TOUR = """
 import json, sys, time
