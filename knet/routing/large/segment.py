@@ -1,4 +1,4 @@
-"""Briefs of many nodes side by side in one file: written once, mapped into memory, merged with others, never changed.
+"""Segment: summaries of many nodes in one file, written once, mapped into memory and merged with others.
 
 A segment is inverted: the terms any of its nodes holds, in how many chunks altogether, and for each node's most telling
 terms which groups hold them.
@@ -7,22 +7,20 @@ terms which groups hold them.
 from __future__ import annotations
 
 import json
-import mmap
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from safetensors.numpy import save
 
 from ...errors import CodecError
+from ...files import write_atomically
 from .summary import GROUPS, PLACES, TITLE, CardSummary
 
 TERMS = 4096  # of a node that are kept one by one, of most all: dropping half ranks the best nodes worse
 CODE = 48  # bytes a group's vector takes
-MAGIC = b"knet page 1\n"
-ALIGNED = 64  # bytes at which arrays begin, whatever their type
 
 ROW = np.dtype(
     [
@@ -157,44 +155,37 @@ def _most(telling: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return keep
 
 
+TYPES = {
+    "rows": ROW,
+    "codes": np.dtype("u1"),
+    "terms": np.dtype("<u4"),
+    "df": np.dtype("<f4"),
+    "start": np.dtype("<u4"),
+    "holder": np.dtype("<u2"),
+    "places": PLACES,
+}
+
+
 def write_segment(path: Path, segment: Segment) -> None:
-    """Put a segment on the disk, whole or not at all."""
-    layout, offset = {}, 0
-    for name, array in segment._asdict().items():
-        layout[name] = (offset, array.shape)
-        offset += -(-array.nbytes // ALIGNED) * ALIGNED
-    header = MAGIC + json.dumps({"arrays": layout, "bytes": offset}).encode() + b"\n"
-    header = header.ljust(-(-len(header) // ALIGNED) * ALIGNED)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "wb") as file:
-        file.write(header)
-        for array in segment:
-            file.write(np.ascontiguousarray(array).tobytes().ljust(-(-array.nbytes // ALIGNED) * ALIGNED, b"\0"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-TYPES = Segment(ROW, np.dtype("u1"), np.dtype("<u4"), np.dtype("<f4"), np.dtype("<u4"), np.dtype("<u2"), PLACES)  # type: ignore[arg-type]
+    """Write a segment as a safetensors file, whole or not at all. Rows are written as their bytes."""
+    arrays = segment._asdict() | {"rows": segment.rows.view(np.uint8).reshape(len(segment.rows), ROW.itemsize)}
+    write_atomically(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def read_segment(path: Path) -> Segment:
-    """Map a segment into memory; nothing is read before it is looked at. Raises CodecError for a file that is no
-    segment."""
+    """Map a segment into memory; its arrays are read from disk when they are used.
+
+    Raises CodecError for a file that is not a valid segment.
+    """
     try:
-        with open(path, "rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if mapped[: len(MAGIC)] != MAGIC:
-            raise ValueError("it does not begin as one")
-        first = mapped.find(b"\n", len(MAGIC)) + 1
-        header = json.loads(mapped[len(MAGIC) : first])
-        base = -(-first // ALIGNED) * ALIGNED
-        if base + header["bytes"] != len(mapped):
-            raise ValueError("it has another length")
+        mapped = np.memmap(path, np.uint8, "r")
+        first = 8 + int.from_bytes(mapped[:8].tobytes(), "little")  # the header's length, and the header
+        header = json.loads(mapped[8:first].tobytes())
         arrays = {}
-        for name, kind in TYPES._asdict().items():
-            offset, shape = header["arrays"][name]
-            arrays[name] = np.ndarray(shape, kind, mapped, base + offset)
+        for name, kind in TYPES.items():
+            begin, end = header[name]["data_offsets"]
+            shape = header[name]["shape"][:1] if name == "rows" else header[name]["shape"]
+            arrays[name] = np.asarray(mapped[first + begin : first + end]).view(kind).reshape(shape)
         return Segment(**arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CodecError(f"{path} is no segment of the network's summary: {error}.") from error
+        raise CodecError(f"{path} is not a valid segment of the summary store: {error}.") from error
