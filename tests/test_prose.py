@@ -22,7 +22,6 @@ PENDING: tuple[str, ...] = (  # folders that do not follow the rules yet
     "benchmarks/sybil/",
     "knet/ipython.py",
     "knet/rating/",
-    "knet/routing/",
     "tests/attacks/",
     "tests/browser/",
     "tests/chain/",
