@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from ..chain.batches import Batch
     from ..chain.evm import EvmChain
     from ..chain.keys import Signer
-    from ..content.base import BlockSource
-    from ..rating.audit import Finding
+    from ..rating.audit import Finding, SourceOf
+    from ..rating.replication import LeafSources
     from ..records import Reputation
     from ..trust.history import History, Point
 
@@ -128,8 +130,8 @@ def audit(
 
     loaded = load_profile(profile)
     chain, signer = _chain(loaded)
-    with sources(loaded) as source, console.status("checking every rating ..."):
-        checked, findings = _audited(chain, source, rater)
+    with _leaves(loaded, chain) as leaves, console.status("checking every rating ..."):
+        checked, findings = _audited(chain, leaves.of, rater)
     closed = follow_up(chain, signer, chain.time()) if demand else []
     asked = (
         {(each.rater, each.number) for each in chain.reliability.open_challenges(challenger=signer.address)}
@@ -155,7 +157,18 @@ def audit(
         raise typer.Exit(1)
 
 
-def _audited(chain: EvmChain, source: BlockSource, rater: str) -> tuple[int, list[Finding]]:
+@contextmanager
+def _leaves(profile: Profile, chain: EvmChain) -> Iterator[LeafSources]:
+    """Open the sources of all raters' leaves."""
+    from ..http import HttpClient
+    from ..rating.replication import LeafSources
+
+    entries = {node: entry for node, entry in chain.registry_snapshot().nodes.items() if entry.head is not None}
+    with sources(profile) as kept, HttpClient(addresses=profile.addresses) as http:
+        yield LeafSources(http, kept.local, lambda: entries, *kept.sources)
+
+
+def _audited(chain: EvmChain, source: SourceOf, rater: str) -> tuple[int, list[Finding]]:
     from ..chain.reliability import WINDOW_SECONDS
     from ..rating.audit import audit_batch
 

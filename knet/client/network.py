@@ -29,6 +29,7 @@ from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError
 from ..http import HttpClient
 from ..rating.queue import RatingQueue
+from ..rating.replication import LeafSources
 from ..rating.responder import DisputeResponder
 from ..records import Answer, NodeEntry, Rating, Space
 from ..routing.block_sources import NodeBlockSources
@@ -94,8 +95,9 @@ class Network:
         self._models = ModelCache()
         self._collector = Collector(http, chain.deployment)
         self._embedders = QueryEmbedders(profile, load_embedder)
+        self._leaves = LeafSources(http, store, lambda: self._follower.published(), *self._sources.shared)
         self.ratings = QueuedRatings(
-            profile, chain, signer, self._queue, self._sources.stores, self._responder, self._refresh
+            profile, chain, signer, self._queue, self._sources.stores, self._responder, self._leaves, self._refresh
         )
         self.trust = NetworkTrust(self._follower, self._trust_model, self.ask, self._queue)
 

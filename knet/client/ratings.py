@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 
 from ..chain.devchain import fund
 from ..chain.evm import EvmChain
@@ -10,16 +11,21 @@ from ..chain.keys import Signer
 from ..codec import Cid
 from ..config import Profile
 from ..content.base import BlockStore
+from ..errors import KnetError
 from ..rating.queue import RatingQueue
+from ..rating.replication import LeafSources
 from ..rating.responder import DisputeResponder
 from ..rating.stake import ANY_WEI, Cost, cost_of
 from ..records import Rating
+
+log = logging.getLogger("knet")
 
 
 class QueuedRatings:
     """Ratings that wait on this machine, as ``net.ratings``; `knet.client.network.Network.rate` queues them.
 
-    ``stores`` keep the batches for others to find; ``on_sent`` is called after ratings were sent.
+    ``stores`` keep the batches for others to find, ``leaves`` offers them to nodes; ``on_sent`` is called after ratings
+    were sent.
     """
 
     def __init__(
@@ -30,6 +36,7 @@ class QueuedRatings:
         queue: RatingQueue,
         stores: list[BlockStore],
         responder: DisputeResponder,
+        leaves: LeafSources,
         on_sent: Callable[[], None],
     ) -> None:
         self._profile = profile
@@ -38,6 +45,7 @@ class QueuedRatings:
         self._queue = queue
         self._stores = stores
         self._responder = responder
+        self._leaves = leaves
         self._on_sent = on_sent
 
     def pending(self) -> list[Rating]:
@@ -66,4 +74,14 @@ class QueuedRatings:
         sent = self._queue.flush(self._chain, self._signer, *self._stores, bond=ANY_WEI if development else bond)
         if sent:
             self._on_sent()
+            self._replicate(sent)
         return sent
+
+    def _replicate(self, transactions: Sequence[str]) -> None:
+        """Have nodes keep what is behind these batches, so that they count while this machine is off."""
+        try:
+            for batch in self._chain.reliability.batches(str(self._signer.address)):
+                if batch.transaction in transactions and not self._leaves.replicate(batch):
+                    log.warning("no node keeps batch %d: it counts while this machine serves it", batch.number)
+        except KnetError as error:
+            log.warning("the ratings were sent, and no node keeps them: %s", error)

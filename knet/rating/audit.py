@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from ..chain.batches import Batch, Leaf, LeafProof, adds_up, first_wrong_sum
@@ -16,6 +16,9 @@ from ..merkle import Tree
 from ..records import Record
 from .batch import fetch_leaves, prove, tree_of
 from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS, RatingRules
+
+SourceOf = Callable[[Batch], BlockSource]
+UNREADABLE = (ContentError, TransportError, CodecError, BadReceipt)  # leaves that are missing or not what was committed
 
 
 class Finding(Record, frozen=True):
@@ -33,23 +36,44 @@ class Finding(Record, frozen=True):
     proofs: list[LeafProof] = []
     other: Batch | None = None
 
+    @classmethod
+    def withheld(cls, batch: Batch, reason: str) -> Finding:
+        """Return the finding for leaves that cannot be read. The leaf to ask for is random: a rater that knew which
+        leaf is asked for would publish that one, and hide the others."""
+        return cls(batch=batch, kind="withheld", reason=reason, index=secrets.randbelow(batch.size))
 
-def audit_batch(chain: EvmChain, source: BlockSource, batch: Batch, earlier: Sequence[Batch] = ()) -> Finding | None:
-    """Fetch and check the ratings of a batch; return the first violation that the contract will accept, or None.
 
-    ``earlier`` are batches of the same rater that may have used the same receipts. Those older than a receipt's
-    validity cannot have, and those that cannot be fetched are skipped.
+def audit_batch(
+    chain: EvmChain, source: BlockSource | SourceOf, batch: Batch, earlier: Sequence[Batch] = ()
+) -> Finding | None:
+    """Fetch the ratings behind a batch and check each. Return the first fault that the contract accepts, or None.
+
+    ``source`` has the blocks of the leaves, or returns their source for a batch. ``earlier`` are batches of the same
+    rater that may have used the same receipts; those that took place more than a receipt's validity before cannot
+    have, and those that cannot be fetched are passed over.
     """
+    source_of = source if callable(source) else lambda batch: source
     try:
-        leaves = fetch_leaves(batch, source)
-    except (ContentError, TransportError, CodecError, BadReceipt) as error:
-        # A rater that could predict the leaf would have that leaf right, and hide the others.
-        index = secrets.randbelow(batch.size)
-        return Finding(batch=batch, kind="withheld", reason=str(error), index=index)
+        leaves = fetch_leaves(batch, source_of(batch))
+    except UNREADABLE as error:
+        return Finding.withheld(batch, str(error))
+    found = audit_leaves(RatingRules(chain), batch, leaves)
+    return found or _duplicate(batch, leaves, _readable(batch, earlier, source_of))
+
+
+def audit_leaves(rules: RatingRules, batch: Batch, leaves: list[Leaf]) -> Finding | None:
+    """Return the first fault of a batch by its own leaves, or None."""
     tree = tree_of(leaves)
-    found = _wrong_sum(batch, leaves, tree) or _duplicate(batch, leaves, tree, [(batch, leaves)])
-    found = found or _wrong_leaf(RatingRules(chain), batch, leaves, tree)
-    return found or _duplicate(batch, leaves, tree, _readable(batch, earlier, source))
+    return (
+        _wrong_sum(batch, leaves, tree)
+        or _duplicate(batch, leaves, [(batch, leaves)])
+        or _wrong_leaf(rules, batch, leaves, tree)
+    )
+
+
+def find_duplicate(batch: Batch, leaves: list[Leaf], other: Batch, others: list[Leaf]) -> Finding | None:
+    """Return a proof that two batches of one rater use the same receipt, or None."""
+    return _duplicate(batch, leaves, [(other, others)])
 
 
 def challenge(chain: EvmChain, signer: Signer, finding: Finding) -> str:
@@ -94,28 +118,26 @@ def _wrong_leaf(rules: RatingRules, batch: Batch, leaves: list[Leaf], tree: Tree
     return None
 
 
-def _duplicate(
-    batch: Batch, leaves: list[Leaf], tree: Tree, others: Iterable[tuple[Batch, list[Leaf]]]
-) -> Finding | None:
+def _duplicate(batch: Batch, leaves: list[Leaf], others: Iterable[tuple[Batch, list[Leaf]]]) -> Finding | None:
     own = {key: index for index, key in reversed(list(enumerate(map(_key, leaves))))}
     for other, their_leaves in others:
         for index, key in enumerate(map(_key, their_leaves)):
             if key not in own or (other == batch and own[key] == index):
                 continue
-            proofs = [prove(leaves, tree, own[key]), prove(their_leaves, tree_of(their_leaves), index)]
+            proofs = [prove(leaves, tree_of(leaves), own[key]), prove(their_leaves, tree_of(their_leaves), index)]
             reason = f"a receipt of node {leaves[own[key]].receipt.receipt.node} was used for two ratings"
             return Finding(batch=batch, kind="duplicate", reason=reason, proofs=proofs, other=other)
     return None
 
 
-def _readable(batch: Batch, others: Sequence[Batch], source: BlockSource) -> Iterator[tuple[Batch, list[Leaf]]]:
+def _readable(batch: Batch, others: Sequence[Batch], source_of: SourceOf) -> Iterator[tuple[Batch, list[Leaf]]]:
     reach = VALIDITY_SECONDS + CLOCK_SKEW_SECONDS
     for other in others:
         near = abs(other.submitted_at - batch.submitted_at) <= reach
         if other.rater == batch.rater and other.number != batch.number and near:
             try:
-                yield other, fetch_leaves(other, source)
-            except (ContentError, TransportError, CodecError, BadReceipt):
+                yield other, fetch_leaves(other, source_of(other))
+            except UNREADABLE:
                 continue
 
 

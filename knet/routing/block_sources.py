@@ -48,6 +48,11 @@ class NodeBlockSources:
         urls = [url for url in (entry.endpoint, *self._gateways) if url]
         return [GatewaySource(self._http, urls), *self._daemons]
 
+    @property
+    def shared(self) -> list[BlockSource]:
+        """Return the sources that belong to no node: IPFS gateways and Kubo."""
+        return [*([GatewaySource(self._http, self._gateways)] if self._gateways else []), *self._daemons]
+
     def close(self) -> None:
         """Close the connections to daemons."""
         for daemon in self._daemons:

@@ -89,6 +89,10 @@ class DirectoryFollower:
         """Return the owner of every published node."""
         return {entry.node: entry.owner for entry in self._published()}
 
+    def published(self) -> dict[int, NodeEntry]:
+        """Return the entry of every published node, as far as the chain was read."""
+        return {entry.node: entry for entry in self._published()}
+
     def close(self) -> None:
         """Stop fetching."""
         self._directory.close()

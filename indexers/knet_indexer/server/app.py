@@ -14,13 +14,15 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 
 from knet import __version__
 from knet.codec import Cid
+from knet.content.layered import FallbackSource
 from knet.errors import CodecError, KnetError, NodeBusy, SpaceMismatch, TooLarge
 from knet.records import SearchReply, SearchRequest
 from knet.routing.service_status import ServiceStatus
 
 from ..node import Node
-from . import negotiation, openapi
+from . import audits, negotiation, openapi
 from .agent_card import registration
+from .audits import NodeAuditor
 from .bandwidth import BandwidthLimiter
 from .changes import changes_since
 from .gateway import gateway_router
@@ -29,6 +31,7 @@ from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .problems import add_problem_handlers
 from .rate_limit import TokenBuckets, client_key
+from .ratings import RatingKeeper, ratings_router
 from .responses import ManifestReply
 
 POLL_SECONDS = 1.0  # until a publication is served; the check reads one row of SQLite
@@ -50,6 +53,7 @@ class Service:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.metrics = Metrics()
+        self.ratings = RatingKeeper(node)
         self.watcher = HeadWatcher(node, self._on_change)
         self.pool = ThreadPoolExecutor(SEARCH_THREADS, "knet-search")
         self.waiting = 0
@@ -80,7 +84,8 @@ class Service:
 
     def serves(self, cid: Cid) -> bool:
         """Return whether the gateway may serve a block."""
-        return self.watcher.current is not None and cid in self.watcher.current.blocks
+        published = self.watcher.current is not None and cid in self.watcher.current.blocks
+        return published or self.ratings.has(cid)
 
     def check_rate(self, request: Request) -> None:
         """Answer 429 to a client address above its rate. Programs on this machine have no limit."""
@@ -117,6 +122,17 @@ class Service:
         finally:
             self.waiting -= 1
 
+    async def audit(self) -> None:
+        """Audit ratings, and publish leaves for raters that are offline."""
+        await asyncio.sleep(audits.FIRST_SECONDS)
+        auditor = NodeAuditor(self.node, self.ratings)
+        try:
+            while True:
+                await asyncio.to_thread(auditor.run)
+                await asyncio.sleep(audits.AUDIT_SECONDS)
+        finally:
+            auditor.close()
+
     async def watch(self) -> None:
         """Serve every later publication."""
         while True:
@@ -140,10 +156,11 @@ def create_app(node: Node) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.watcher.refresh)
-        watch = asyncio.create_task(service.watch())
+        tasks = [asyncio.create_task(service.watch()), asyncio.create_task(service.audit())]
         yield
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         service.pool.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
@@ -158,7 +175,8 @@ def create_app(node: Node) -> FastAPI:
     _add_search(app, service)
     _add_publication(app, service)
     _add_operations(app, service)
-    app.include_router(gateway_router(node.store, service.serves))
+    app.include_router(ratings_router(service.ratings, service.check_rate))
+    app.include_router(gateway_router(FallbackSource(node.store, service.ratings), service.serves))
     if node.config.bandwidth:
         app.add_middleware(BandwidthLimiter, mebibytes=node.config.bandwidth, paths=PACED_PATHS)
     openapi.describe(app)

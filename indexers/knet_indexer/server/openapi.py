@@ -8,6 +8,7 @@ import msgspec
 from fastapi import FastAPI, Response
 
 from knet.codec import Cid
+from knet.rating.replication import BatchOffer
 from knet.records import Card, SearchReply, SearchRequest
 from knet.routing.service_status import ServiceStatus
 
@@ -65,6 +66,19 @@ SEARCH = {
         _503=f"Too many searches are waiting; Retry-After names the wait. {_EMPTY}",
     ),
     "openapi_extra": {"requestBody": {"required": True, "content": _content("SearchRequest")}},
+}
+RATINGS = {
+    **_route(
+        "Keep the leaves of a rating batch that is on chain, for auditors to read at /ipfs.",
+        {"description": "The node keeps them.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        _400="The blocks are not those of a batch on chain.",
+        _410="The batch is too old.",
+        _413="The body is too long.",
+        _415="Neither dag-cbor nor JSON.",
+        _429=_SHARE,
+        _503="The chain cannot be read now.",
+    ),
+    "openapi_extra": {"requestBody": {"required": True, "content": _content("BatchOffer")}},
 }
 CARD = _route(
     "The routing card.", {"description": "The head's card.", "content": _content("Card")}, _429=_SHARE, _503=_EMPTY
@@ -154,7 +168,7 @@ def _plain(kind: type) -> dict[str, Any]:
 
 def describe(app: FastAPI) -> None:
     """Add the records to the application's OpenAPI document."""
-    kinds = [SearchRequest, SearchReply, Card, ManifestReply, ChangesReply, ServiceStatus]
+    kinds = [SearchRequest, SearchReply, BatchOffer, Card, ManifestReply, ChangesReply, ServiceStatus]
     _, schemas = msgspec.json.schema_components(kinds, schema_hook=_plain, ref_template=_TEMPLATE)
     generate = app.openapi
 
