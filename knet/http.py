@@ -17,7 +17,7 @@ import threading
 import weakref
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -36,27 +36,77 @@ CONNECTIONS_PER_HOST = 16  # one slow host cannot use up the pool
 RESOLVER_THREADS = 32  # getaddrinfo blocks a thread; nodes with dead name servers must not block the others
 MAX_PROBLEM = 16 << 10  # bytes read of an error's body
 MAX_DETAIL = 300  # characters quoted from another machine
-_NAT64 = IPv6Network("64:ff9b::/96")
-_METADATA = {ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")}  # AWS, Alibaba, Oracle
+
+# Networks that no node of a public network can have: the IANA special-purpose address registries (RFC 6890, as of 2025;
+# iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry). The ranges for AS112, AMT and 6to4
+# relays are in them although Python's `ipaddress` calls them global: none of their addresses is a server's own.
+_SPECIAL_IPV4 = [
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    )
+]  # fmt: skip
+_GLOBAL_IPV6 = IPv6Network("2000::/3")  # all that IANA allots: fec0::/10, 5f00::/16, 100::/64 and the rest lie outside
+_SPECIAL_IPV6 = [
+    IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+]  # 2001::/23 has Teredo, benchmarking and ORCHID
+_NEVER_IPV4 = [
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
+        "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",  # metadata of Alibaba, Azure, Oracle
+    )
+]  # fmt: skip
+_NEVER_IPV6 = [
+    IPv6Network(text)
+    for text in (
+        "::/128", "fe80::/10", "ff00::/8",
+        "fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128",
+    )
+]  # fmt: skip  # unique local ones: metadata of AWS, Google, Oracle, Scaleway
+_LAST_32_BITS = [
+    IPv6Network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+]  # IPv4-compatible, IPv4-mapped, IPv4-translated (RFC 2765), NAT64 (RFC 6052, RFC 8215)
+_AS_IPV4 = [IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")]  # reach the IPv4 address and nothing else
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_ISATAP = (0x00005EFE, 0x02005EFE)  # third 32 bits of an address that ends in an IPv4 address (RFC 5214)
 
 
-def _effective(ip: IpAddress) -> IpAddress:
-    """Return the IPv4 address in an IPv6 address (mapped, 6to4, NAT64), else the address itself."""
+def _embedded(ip: IPv6Address) -> list[IPv4Address]:
+    """Return the IPv4 addresses that a packet to this IPv6 address may reach."""
+    number = int(ip)
+    found = [IPv4Address(number & 0xFFFFFFFF)] if number > 1 and any(ip in net for net in _LAST_32_BITS) else []
+    if ip in _LOCAL_NAT64:  # a prefix of 48 bits has the address on both sides of bits 64 to 71, one of 96 at the end
+        found.append(IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF))
+        found = [each for each in found if int(each)]
+    if number >> 32 & 0xFFFFFFFF in _ISATAP:
+        found.append(IPv4Address(number & 0xFFFFFFFF))
+    if ip.sixtofour is not None:
+        found.append(ip.sixtofour)
+    return [*found, *(ip.teredo or ())]
+
+
+def _is_public(ip: IpAddress) -> bool:
     if isinstance(ip, IPv4Address):
-        return ip
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
+        return not any(ip in network for network in _SPECIAL_IPV4)
+    return ip in _GLOBAL_IPV6 and not any(ip in network for network in _SPECIAL_IPV6)
 
 
 def allowed(ip: IpAddress, policy: str) -> bool:
-    """Return True if an address policy (``public``, ``loopback`` or ``private``) allows to contact this address."""
-    ip = _effective(ip)
-    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA:
+    """Return True if an address policy (``public``, ``loopback`` or ``private``) allows to contact this address.
+
+    An IPv6 address is refused where an IPv4 address in it is. Mapped and NAT64 addresses count as the IPv4 address.
+    """
+    if isinstance(ip, IPv6Address):
+        if any(ip in network for network in _NEVER_IPV6) or not all(allowed(each, policy) for each in _embedded(ip)):
+            return False
+        if any(ip in network for network in _AS_IPV4):
+            return True
+    elif any(ip in network for network in _NEVER_IPV4):
         return False
-    if policy == "private" or (policy == "loopback" and ip.is_loopback):
-        return True
-    return ip.is_global and not ip.is_reserved
+    return policy == "private" or (policy == "loopback" and ip.is_loopback) or _is_public(ip)
 
 
 def quoted(text: str) -> str:

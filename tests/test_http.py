@@ -17,6 +17,20 @@ from knet.errors import AddressRefused, BadReply, DeadlineExceeded, TooLarge, Tr
 from knet.http import MAX_DETAIL, HttpClient, allowed
 
 Behaviour = Callable[[socket.socket], None]
+NOT_PUBLIC = [  # of the IANA special-purpose registries, and private IPv4 addresses in IPv6 ones
+    "192.88.99.1", "192.31.196.1", "192.52.193.1", "192.175.48.1", "192.0.0.9",
+    "198.18.0.1", "203.0.113.1", "240.1.1.1",
+    "fec0::1", "3fff::1", "3fff:fff::1", "5f00::1", "100::1", "100:0:0:1::1", "2001:db8::1", "2001:2::1", "2001:20::1",
+    "2620:4f:8000::1", "4000::1", "64:ff9b:1::a01:203", "2001:0:909:909::f5fe:fdfc", "2002:a01:203::1", "::10.1.2.3",
+    "::ffff:0:10.1.2.3", "2620:fe::5efe:a01:203", "2620:fe::200:5efe:a01:203", "::ffff:10.1.2.3", "::9.9.9.9",
+    "2002:909:909::1", "64:ff9b:1:a01:2:300::",
+]  # fmt: skip
+NEVER = [  # metadata services and the like, in every form
+    "168.63.129.16", "100.100.100.200", "192.0.0.192", "0.1.2.3", "255.255.255.255", "::ffff:168.63.129.16",
+    "64:ff9b::168.63.129.16", "2002:a83f:8110::1", "::168.63.129.16", "::ffff:0:169.254.169.254",
+    "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::", "2620:fe::5efe:a9fe:a9fe", "2001:0:909:909::5601:5601",
+    "2001:0:a9fe:a9fe::f6f6:f6f6", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:ec2::23", "::0.0.0.0",
+]  # fmt: skip
 PATIENT = 30.0  # seconds: a deadline that only a broken client reaches
 SHORT = 0.3
 LIMIT = 10_000
@@ -194,9 +208,14 @@ def test_unknown_host_name_is_unreachable(client: HttpClient, monkeypatch: pytes
         ("ff02::1", set()),
         ("0.0.0.0", set()),
         ("::", set()),
+        *((address, {"private"}) for address in NOT_PUBLIC),
+        *((address, set()) for address in NEVER),
+        ("64:ff9b::9.9.9.9", {"public", "loopback", "private"}),
+        ("::ffff:9.9.9.9", {"public", "loopback", "private"}),
     ],
 )
 def test_address_policy_decides_on_each_address(address: str, policies: set[str]) -> None:
+    """Threat model: node, an endpoint or redirect to an internal address."""
     assert {policy for policy in ("public", "loopback", "private") if allowed(ip_address(address), policy)} == policies
 
 
