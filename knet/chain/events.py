@@ -7,6 +7,7 @@ malformed, and must never stop a reader.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 ENDPOINT_KEY = "knet.endpoint"  # ERC-8004 metadata: the node's base URL in UTF-8
 MAX_ENDPOINT = 2048  # bytes of a URL; longer ones are refused by common software
+_ENDPOINT_URL = re.compile(
+    r"https?://(?:[a-z0-9._-]++|\[[0-9a-f:.]++\])(?::[0-9]{1,5})?+(?:/(?!\.{1,2}(?:/|\Z))[a-z0-9._~-]++)*+/?+",
+    re.IGNORECASE,
+)
 MAX_UNPUBLISHED = 10_000  # identities without a publication that are kept: some megabytes
 PAGE_BLOCKS = 10_000  # blocks of one eth_getLogs that public RPCs commonly grant
 
@@ -153,11 +158,21 @@ def _value(log: Log) -> bytes:
 
 
 def decode_endpoint(value: bytes) -> str:
-    """Return the URL in a node's metadata; empty for a value that is too long or not UTF-8."""
+    """Return the URL in a node's metadata; empty for a value that is not a valid endpoint."""
     try:
-        return value.decode() if len(value) <= MAX_ENDPOINT else ""
+        url = value.decode("ascii")
     except UnicodeDecodeError:
         return ""
+    return url if is_endpoint(url) else ""
+
+
+def is_endpoint(url: str) -> bool:
+    """Return True for an http(s) URL of a host, an optional port and a plain path, `MAX_ENDPOINT` bytes at most.
+
+    Clients append routes to it. With a query, a fragment, user information or dot segments, a node could make each
+    client send requests of the node's choice to another server.
+    """
+    return len(url) <= MAX_ENDPOINT and _ENDPOINT_URL.fullmatch(url) is not None
 
 
 def _wallet(value: bytes) -> str:

@@ -8,7 +8,7 @@ from web3.exceptions import ContractLogicError
 from ..config import Deployment
 from ..errors import ChainError, ConfigError, NotRegistered
 from ..records import NodeEntry
-from .events import ENDPOINT_KEY, MAX_ENDPOINT, TRANSFER, decode_endpoint
+from .events import ENDPOINT_KEY, TRANSFER, decode_endpoint, is_endpoint
 from .keys import Signer
 from .rpc import Rpc
 
@@ -99,8 +99,11 @@ class IdentityRegistry:
 
 def _checked_endpoint(endpoint: str) -> str:
     url = endpoint.rstrip("/")
-    if not url.startswith(("http://", "https://")) or len(url.encode()) > MAX_ENDPOINT:
-        raise ConfigError(f"{endpoint[:80]!r} is not a valid endpoint of a node.", hint="Give its http(s) base URL.")
+    if not is_endpoint(url):
+        raise ConfigError(
+            f"{endpoint[:80]!r} is not a valid endpoint of a node.",
+            hint="Give its http(s) base URL in ASCII, without user, query or fragment.",
+        )
     return url
 
 

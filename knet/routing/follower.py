@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..chain.events import RegistrySnapshot
+from msgspec.structs import replace
+
+from ..chain.events import RegistrySnapshot, is_endpoint
 from ..codec import from_json, to_json
 from ..errors import ChainUnreachable, CodecError, KnetError
 from ..files import write_atomically
@@ -52,9 +54,11 @@ class DirectoryFollower:
 
     def _read_cache(self) -> RegistrySnapshot | None:
         try:
-            return from_json(self._cache.read_bytes(), RegistrySnapshot)
+            read = from_json(self._cache.read_bytes(), RegistrySnapshot)
         except (OSError, CodecError):
             return None
+        invalid = [entry for entry in read.nodes.values() if entry.endpoint and not is_endpoint(entry.endpoint)]
+        return replace(read, nodes=read.nodes | {entry.node: replace(entry, endpoint="") for entry in invalid})
 
     def current(self) -> NodeDirectory:
         """Return the directory. It reads the chain on the first call, and later in the background every few seconds.

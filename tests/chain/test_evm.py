@@ -186,7 +186,7 @@ def test_an_account_without_money_is_told_so(chain: EvmChain) -> None:
 
 
 def test_an_endpoint_must_be_a_url(chain: EvmChain) -> None:
-    for endpoint in ("", "ftp://host", "127.0.0.1:80", "http://" + "a" * 3000):
+    for endpoint in ("", "ftp://host", "127.0.0.1:80", "http://" + "a" * 3000, "http://victim/api?x="):
         with pytest.raises(ConfigError, match="endpoint"):
             chain.identity.register(new_key(), endpoint)
 
