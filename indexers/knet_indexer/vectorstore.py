@@ -53,7 +53,7 @@ class NodeVectorStore(KnetVectorStore):
         (self._folder / NOTES).mkdir(parents=True, exist_ok=True)
         spec = f"folder:{self._folder.absolute()}"
         if spec not in {source.spec for source in node.config.sources}:
-            added = SourceConfig(spec=spec, options={"base": "texts/"})
+            added = SourceConfig(spec=spec, options={"base": "texts/", "gitignore": "no"})
             node.configure(sources=[*node.config.sources, added])
 
     @classmethod

@@ -6,19 +6,20 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
 from charset_normalizer import from_bytes
-from pathspec import GitIgnoreSpec
 
 from knet.errors import SourceError
 
 from .base import Item, Text, patterns
+from .ignore import IgnoreRules
+from .opening import read_below
 
-IGNORE_FILE = ".knetignore"  # in the folder itself; same syntax as .gitignore
 MAX_FILE = 64 << 20  # bytes; larger files are data rather than documents, and take minutes to convert
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "CVS", "_build", "build", "dist"})
 
@@ -31,38 +32,24 @@ def _current_fingerprint(path: Path) -> str:
     return _fingerprint(path.lstat())
 
 
-def _walk(root: Path, suffixes: Collection[str], exclude: Collection[str] = ()) -> Iterator[Path]:
+def _walk(root: Path, suffixes: Collection[str], ignored: IgnoreRules) -> Iterator[Path]:
     """Yield files with one of these suffixes, in path order.
 
-    Hidden files and folders, virtual environments, installed and built files, linked folders, and matches of
-    ``exclude`` or of the folder's ``.knetignore`` are left out. Raises SourceError.
+    Hidden files and folders, virtual environments, installed and built files, linked folders, and ignored paths are
+    left out. Raises SourceError.
     """
-    ignored = _ignored(root, exclude)
     for folder, names, files in os.walk(root, onerror=_refuse):
         here = Path(folder)
-        names[:] = sorted(name for name in names if _enters(here / name, ignored, root))
+        names[:] = sorted(name for name in names if _enters(here / name, ignored))
         for path in (here / name for name in sorted(files) if not name.startswith(".")):
-            if path.suffix.lower() in suffixes and not ignored.match_file(path.relative_to(root).as_posix()):
+            if path.suffix.lower() in suffixes and not ignored.matches(path):
                 yield path
 
 
-def _ignored(root: Path, exclude: Collection[str]) -> GitIgnoreSpec:
-    try:
-        lines = (root / IGNORE_FILE).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        lines = []
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{root / IGNORE_FILE} cannot be read: {error}.") from error
-    try:
-        return GitIgnoreSpec.from_lines([*lines, *exclude])
-    except ValueError as error:
-        raise SourceError(f"{root}: a pattern in {IGNORE_FILE} or exclude is not valid: {error}.") from error
-
-
-def _enters(path: Path, ignored: GitIgnoreSpec, root: Path) -> bool:
+def _enters(path: Path, ignored: IgnoreRules) -> bool:
     if path.name.startswith(".") or path.name in SKIPPED_FOLDERS or path.is_symlink():
         return False
-    return not os.path.exists(path / "pyvenv.cfg") and not ignored.match_file(f"{path.relative_to(root).as_posix()}/")
+    return not os.path.exists(path / "pyvenv.cfg") and not ignored.matches(path, folder=True)
 
 
 def _refuse(error: OSError) -> None:
@@ -70,16 +57,22 @@ def _refuse(error: OSError) -> None:
 
 
 class FilesSource(ABC):
-    """Files under a folder. ``base`` is the prefix of their uris, ``exclude`` holds .gitignore patterns."""
+    """Files under a folder. ``base`` is the prefix of their uris, ``exclude`` holds .gitignore patterns.
+
+    With ``gitignore=no``, `.gitignore` files and the settings of the Git repository around the folder do not count.
+    """
 
     kind: ClassVar[str]
     suffixes: ClassVar[Collection[str]]
 
-    def __init__(self, argument: str, *, base: str = "", exclude: str = "") -> None:
+    def __init__(self, argument: str, *, base: str = "", exclude: str = "", gitignore: str = "yes") -> None:
         self.root = Path(argument).expanduser().absolute()
         if not os.path.isdir(self.root):
             raise SourceError(f"{self.root} is not a folder.", hint="Name an existing folder.")
         self.name = f"{self.kind}:{self.root}"
+        if gitignore not in ("yes", "no"):
+            raise SourceError(f"{self.name}: gitignore is {gitignore!r}.", hint="Write yes or no.")
+        self._git = gitignore == "yes"
         self._base = base or f"{self.kind}:{self.root.name}/"
         self._exclude = patterns(exclude)
 
@@ -89,35 +82,38 @@ class FilesSource(ABC):
         Links are not followed: their targets are listed in their own place, or lie outside the folder that the owner
         chose to publish. Raises SourceError when the folder cannot be listed.
         """
-        for path in _walk(self.root, self.suffixes, self._exclude):
+        ignored = IgnoreRules(self.root, self._exclude, git=self._git)
+        for path in _walk(self.root, self.suffixes, ignored):
             try:
                 status = path.lstat()
             except OSError:
                 continue  # deleted since its folder was listed
             if stat.S_ISREG(status.st_mode):  # reading a pipe may not end
-                name = os.fsencode(path.relative_to(self.root).as_posix())
+                relative = path.relative_to(self.root).as_posix()
+                name = os.fsencode(relative)
                 yield Item(
                     uri=self._base + quote(name),
                     fingerprint=_fingerprint(status),
                     title=name.decode("utf-8", "replace"),
-                    reader=partial(_read_limited, path, self.read),
+                    reader=partial(_read, self.root, relative, self.read),
                     current_fingerprint=partial(_current_fingerprint, path),
                 )
 
     @staticmethod
     @abstractmethod
-    def read(path: Path) -> Text:
-        """Return the text of one file. Raises SourceError, or OSError when it was deleted."""
+    def read(data: bytes, path: Path) -> Text:
+        """Return the text of a file with these bytes; ``path`` names it. Raises SourceError."""
 
 
-def _read_limited(path: Path, reader: Callable[[Path], Text]) -> Text:
+def _read(root: Path, name: str, reader: Callable[[bytes, Path], Text]) -> Text:
+    """Return a file's text. The file is opened without following links, so it is one below ``root``."""
+    path = root / name
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE:
-            raise SourceError(f"{path} is too large ({size >> 20} MiB).", hint=f"The limit is {MAX_FILE >> 20} MiB.")
-        return reader(path)
+        data, status = read_below(root, name, MAX_FILE)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
+    text = reader(data, path)
+    return replace(text, title=text.title or path.name, modified=int(status.st_mtime))
 
 
 def decode_text(data: bytes, where: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from .base import Text
@@ -55,17 +54,15 @@ _SPDX = re.compile(r"SPDX-License-Identifier:\s*([\w.+\- ()]{2,80}?)\s*(?:\*/|--
 _SPDX_WITHIN = 2000  # characters; the tag is at the top of a file
 
 
-def read_file(path: Path) -> Text:
-    """Return the text of one file, by its suffix. Raises SourceError, or OSError when it was deleted."""
+def read_file(data: bytes, path: Path) -> Text:
+    """Return the text of a file with these bytes, by the suffix of its path. Raises SourceError."""
     suffix = path.suffix.lower()
     if suffix == ".ipynb":
-        return read_notebook(path)
+        return read_notebook(data, path)
     if suffix in CONVERTERS:
-        found = CONVERTERS[suffix](path.read_bytes(), str(path))
-    else:
-        text = decode_text(path.read_bytes(), str(path))
-        found = Text(text, _title(text, suffix), PLAIN[suffix], _licence(text))
-    return replace(found, title=found.title or path.name, modified=int(path.stat().st_mtime))
+        return CONVERTERS[suffix](data, str(path))
+    text = decode_text(data, str(path))
+    return Text(text, _title(text, suffix), PLAIN[suffix], _licence(text))
 
 
 class FolderSource(FilesSource):

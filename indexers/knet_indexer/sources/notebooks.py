@@ -15,22 +15,20 @@ from .base import Text
 from .files import FilesSource, first_heading
 
 
-def read_notebook(path: Path) -> Text:
-    """Return the cells of a notebook of any format version as Markdown. Raises SourceError."""
+def read_notebook(data: bytes, path: Path) -> Text:
+    """Return the cells of a notebook of any format version as Markdown; ``path`` names it. Raises SourceError."""
     import nbformat  # takes 1.6 s, only with notebooks
     from nbformat.reader import reads
 
     try:
-        written = reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+        written = reads(data.decode())  # type: ignore[no-untyped-call]
         notebook = nbformat.convert(written, 4)  # type: ignore[no-untyped-call]
         language = str(notebook.metadata.get("language_info", {}).get("name", "python"))
         cells = [_markdown(cell.cell_type, _joined(cell.source), language) for cell in notebook.cells]
-    except OSError:
-        raise
     except Exception as error:  # nbformat raises errors of any type for malformed notebooks
         raise SourceError(f"{path} is not a notebook: {error}") from error
     text = "\n\n".join(cell for cell in cells if cell)
-    return Text(text, first_heading(text) or path.stem, "text/markdown", modified=int(path.stat().st_mtime))
+    return Text(text, first_heading(text) or path.stem, "text/markdown")
 
 
 class NotebooksSource(FilesSource):
