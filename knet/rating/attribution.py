@@ -1,9 +1,9 @@
-"""Which passages an answer rests on, and which receipts a verdict on it falls on, with how much of its weight.
+"""Attribution of an answer to its passages, and of a rating of the answer to their receipts.
 
-`credit` is what ratings go by, `shares` only counts citations. `leave_one_out` and `shapley` ask what the answer would
-have been without a passage: they write it again from other sets of passages, with `by_extraction` in microseconds, with
-`by_model` at one call of a chat model each, never more than a budget. Passages are told apart by their place in the
-list, never by marks in the text, so none can break out of its frame or pass for two.
+Ratings use `credit`; `shares` only counts citations. `leave_one_out` and `shapley` compare the answer with answers
+written from other sets of passages. `by_extraction` writes one in microseconds, `by_model` with one call of a chat
+model; a budget limits their number. A passage is identified by its place in the list, never by marks in the text, so
+its text cannot end its frame early or count as two passages.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..errors import ConfigError
 from ..index.lexical import Statistics, document_frequency, tokens
 from ..records import Answer, Passage, Sentence
 
-CALLS = 64  # answers written again at most: Shapley values of 8 passages are then within 0.05 or so
-CREDITED = 8  # passages that share the credit for an answer: it quotes three at most
-EXACT = 6  # up to this many passages all orders are weighed at once, in at most 64 answers
-CLOSE = 0.01  # a set of passages that yields this nearly the whole answer gains nothing from the rest
+CALLS = 64  # most answers written: Shapley values of 8 passages are then within about 0.05
+CREDITED = 8  # passages that share the credit for an answer, which quotes three at most
+EXACT = 6  # up to this many passages, all orders are averaged, in at most 64 answers
+CLOSE = 0.01  # where a set of passages lacks at most this share of the answer, the rest adds nothing
 
 Compose = Callable[[Sequence[int]], str]  # the answer's text from some of the passages, by their indices
 
 
 def by_extraction(question: str, passages: Sequence[Passage]) -> Compose:
-    """Composes as the extractive answer does, with term statistics of the passages themselves."""
+    """Return a function that composes extractive answers, with term statistics of the passages themselves."""
     words = [tokens(passage.text) for passage in passages]
     length = sum(map(len, words)) / max(len(words), 1)
     statistics = Statistics(len(words), length, document_frequency(words))
@@ -35,25 +35,25 @@ def by_extraction(question: str, passages: Sequence[Passage]) -> Compose:
 
 
 def by_model(question: str, passages: Sequence[Passage], writer: Writer) -> Compose:
-    """Composes with a chat model, which is asked once for every set of passages."""
+    """Return a function that composes with a chat model, which is called once for each set of passages."""
     return lambda kept: _text(generate(question, [passages[n] for n in kept], writer)) if kept else ""
 
 
 def leave_one_out(count: int, compose: Compose) -> list[float]:
-    """How much of the answer is lost without each of ``count`` passages, 0..1; ``count + 1`` answers are written.
+    """Return the share of the answer that is lost without each of ``count`` passages, 0..1.
 
-    What two passages both say is lost without neither: `shapley` shares it between them.
+    ``count + 1`` answers are written. Text that two passages share is lost without neither; `shapley` splits it.
     """
     value = _Value(count, compose, count + 1)
     return [1.0 - value([n for n in range(count) if n != left_out]) for left_out in range(count)]
 
 
 def shapley(count: int, compose: Compose, *, calls: int = CALLS, seed: int = 0) -> list[float]:
-    """Each passage's Shapley value for the answer that all ``count`` yield: how much it adds to those before it, on
-    average over all orders. They sum to 1, or are all 0 where there is no answer.
+    """Return each passage's Shapley value for the answer that all ``count`` yield: the share that the passage adds to
+    those before it, on average over all orders. The values sum to 1, or are all 0 where there is no answer.
 
-    At most ``calls`` answers are written (sets met twice are remembered): every order for up to `EXACT` passages, else
-    random ones and their reverses, as many as the budget lasts. Raises ConfigError if it does not last for one.
+    At most ``calls`` answers are written (each set of passages once): every order for up to `EXACT` passages, else
+    random orders and their reverses until the budget is used up. Raises ConfigError for a budget below one order.
     """
     if calls < count + 1:
         raise ConfigError(f"{calls} answers are too few to tell {count} passages apart.", hint=f"Allow {count + 1}.")
@@ -68,12 +68,12 @@ def shapley(count: int, compose: Compose, *, calls: int = CALLS, seed: int = 0) 
             totals = [total + gains[n] for n, total in enumerate(totals)]
             done += 1
     except _Spent:
-        pass  # the order it broke off in does not count
+        pass  # the unfinished order does not count
     return [total / done for total in totals]
 
 
 def _orders(count: int, limit: int, chance: random.Random) -> Iterator[Sequence[int]]:
-    """Random orders, each followed by its reverse: what one exaggerates, the other makes up for."""
+    """Yield random orders, each followed by its reverse, whose errors partly cancel out."""
     for _ in range(limit):
         order = chance.sample(range(count), count)
         yield order
@@ -85,7 +85,7 @@ class _Spent(Exception):
 
 
 class _Value:
-    """How much of the whole answer a set of passages yields: F1 of its tokens, 0..1. Remembers every set."""
+    """Share of the whole answer that a set of passages yields: F1 of its tokens, 0..1. Each set is computed once."""
 
     def __init__(self, count: int, compose: Compose, calls: int) -> None:
         self._compose = compose
@@ -108,7 +108,7 @@ class _Value:
 
 
 def _gains(order: Sequence[int], value: _Value) -> dict[int, float]:
-    """What each passage adds, in this order; after (nearly) the whole answer is there, nothing."""
+    """Return the share that each passage adds in this order; 0 after (nearly) the whole answer is there."""
     gains = dict.fromkeys(order, 0.0)
     before = 0.0
     for place, passage in enumerate(order, 1):
@@ -127,11 +127,11 @@ def _text(sentences: Sequence[Sentence]) -> str:
 
 
 def credit(answer: Answer, writer: Writer | None = None) -> dict[int, float]:
-    """Share of the answer each receipt (index into ``answer.receipts``) carries; they sum to at most 1.
+    """Return the share of the answer that each receipt (index into ``answer.receipts``) carries; at most 1 in total.
 
-    By Shapley values of the best `CREDITED` passages for an extractive answer, so that who said the same as the one
-    quoted has a part in it. By what is lost without each cited passage for one that a chat model wrote, if that is at
-    hand as ``writer``: one call a passage. By citations where neither makes a difference.
+    An extractive answer is shared by Shapley values of its best `CREDITED` passages, so that a source with the same
+    text as the quoted one has a part. An answer of a chat model is shared by `leave_one_out` over the cited passages
+    if the model is given as ``writer``: one call a passage. Citations decide where neither makes a difference.
     """
     if not answer.sentences:
         return {}
@@ -153,7 +153,7 @@ def credit(answer: Answer, writer: Writer | None = None) -> dict[int, float]:
 
 
 def shares(answer: Answer) -> dict[int, float]:
-    """Share of the answer each receipt (index into ``answer.receipts``) carries; they sum to at most 1."""
+    """Return each receipt's (index into ``answer.receipts``) share of the citations; at most 1 in total."""
     counts: Counter[int] = Counter()
     cited = [citation for sentence in answer.sentences for citation in sentence.citations]
     for citation in cited:
@@ -164,13 +164,13 @@ def shares(answer: Answer) -> dict[int, float]:
 
 
 def receipt_of(answer: Answer, passage: int) -> int:
-    """The receipt of one passage, counted from 1 as citations show it. Raises ConfigError if there is none."""
+    """Return the receipt of one passage, counted from 1 as in citations. Raises ConfigError if there is none."""
     if not 1 <= passage <= len(answer.passages):
-        raise ConfigError(f"there is no passage {passage}; the answer has {len(answer.passages)}.")
+        raise ConfigError(f"There is no passage {passage}; the answer has {len(answer.passages)}.")
     receipt = answer.passages[passage - 1].provenance.receipt
     if receipt is None:
         raise ConfigError(
-            f"passage {passage} was found privately, so its node signed no receipt for it.",
+            f"Passage {passage} was found privately, so its node signed no receipt for it.",
             hint="Ask without private mode to be able to rate.",
         )
     return receipt

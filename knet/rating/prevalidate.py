@@ -1,4 +1,4 @@
-"""Which ratings may go into a batch now: whatever the contract would punish is found here first."""
+"""Checks of ratings before a batch is sent, against everything that the contract would punish."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..errors import BadReceipt, NotRegistered
 from ..records import Rating, Record
 from .rules import CLOCK_SKEW_SECONDS, RatingRules
 
-MARGIN_SECONDS = 30  # by which the next block may be earlier than the RPC thinks
+MARGIN_SECONDS = 30  # the next block may be earlier by so much than the RPC expects
 
 
 class Admission(Record, frozen=True):
-    """Ratings to send, ratings that must wait (their receipts are not in force yet), and why others were refused."""
+    """Ratings to send, ratings that wait until their receipts are in force, and the reasons for refused ones."""
 
     ratings: list[Rating]
     waiting: list[Rating]
@@ -24,17 +24,17 @@ class Admission(Record, frozen=True):
 
 
 def chain_time(chain: EvmChain) -> int:
-    """What the next block's time will be, at least (unix seconds)."""
+    """Return the earliest time of the next block (unix seconds)."""
     return max(int(time.time()), chain.time())
 
 
 def prevalidate(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], deadline: int) -> Admission:
-    """Sort ratings out, after having the present wallets of their nodes witnessed where that is missing.
+    """Sort ratings, after recording the present wallets of their nodes on chain where a record is missing.
 
-    A rating passes only if it is right from the chain's next block to ``deadline``, whenever the batch is included: by
-    the chain's clock, whatever this machine's says. Raises ChainUnreachable, TransactionFailed.
+    A rating passes only if it is valid from the chain's next block to ``deadline`` by the chain's clock, whenever the
+    batch is included. Raises ChainUnreachable, TransactionFailed.
     """
-    new = _witness(chain, signer, ratings)
+    new = _checkpoint(chain, signer, ratings)
     rules, now = RatingRules(chain), chain.next_time()
     kept: list[Rating] = []
     waiting: list[Rating] = []
@@ -45,9 +45,9 @@ def prevalidate(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], dead
             waiting.append(rating)
             continue
         fault = rules.violation(rating.receipt, rating.value, signer.address, deadline)
-        fault = fault or _owned(chain, receipt.node, signer.address)
+        fault = fault or _ownership_violation(chain, receipt.node, signer.address)
         if fault and receipt.node in new:
-            waiting.append(rating)  # the RPC may not have seen yet what was witnessed just now
+            waiting.append(rating)  # the RPC may not know the checkpoint of just now
         elif fault:
             refused.append(f"node {receipt.node}: {fault}")
         else:
@@ -55,11 +55,11 @@ def prevalidate(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], dead
     return Admission(ratings=kept, waiting=waiting, refused=refused)
 
 
-def _witness(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
-    """Have wallets noted that signed receipts and are not known to, before the node can change them: their nodes.
+def _checkpoint(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[int]:
+    """Record wallets on chain that signed receipts, before their nodes can change them. Returns the nodes.
 
-    Also nodes that were given to the rater and given away since: until that is noted, the contract takes it for the
-    owner.
+    Also records nodes that were given to the rater and given away since: until then, the contract takes the rater for
+    their owner.
     """
     rules, new = RatingRules(chain), set[int]()
     for rating in ratings:
@@ -78,8 +78,8 @@ def _witness(chain: EvmChain, signer: Signer, ratings: Sequence[Rating]) -> set[
     return new
 
 
-def _owned(chain: EvmChain, node: int, rater: str) -> str:
-    """An owner whom nobody witnessed yet would be one by the time of an audit."""
+def _ownership_violation(chain: EvmChain, node: int, rater: str) -> str:
+    """Return the reason to refuse a rating of a rater's own node: an audit would find the owner."""
     try:
         return f"{rater} owns node {node}, and would rate itself" if chain.identity.owner_of(node) == rater else ""
     except NotRegistered as error:

@@ -1,4 +1,4 @@
-"""Ratings on their way to the chain: kept on disk until a batch carries them, one verdict a receipt, ever."""
+"""Queue of ratings on disk until a batch carries them to the chain. Each receipt is rated in at most one batch."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ from .prevalidate import chain_time, prevalidate
 from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS
 from .stake import ensure_stake, waiting_for_influence
 
-DEADLINE_SECONDS = 600  # a batch not included by then never is: what it carried may be sent again
-CLOCK_ERROR_SECONDS = 3600  # by which this machine may be ahead of a chain on which nothing happens
-REORG_BLOCKS = 12  # by which a batch may move
+DEADLINE_SECONDS = 600  # a batch that is not included by then never is, and its ratings may be sent again
+CLOCK_ERROR_SECONDS = 3600  # this machine's clock may be ahead of an idle chain by so much
+REORG_BLOCKS = 12  # a reorganisation may move a batch by so many blocks
 
 log = logging.getLogger("knet")
 
 
 class _Sent(Record, frozen=True):
-    """A batch that was sent, and of which nobody has said yet whether it arrived."""
+    """Batch that was sent and is not known to be on chain."""
 
     root: bytes
     deadline: int
-    block: int  # it is in none before this one
+    block: int  # no earlier block holds the batch
     receipts: list[str]
 
 
 class _Journal(Record, frozen=True):
     ratings: list[Rating] = []
-    used: dict[str, int] = {}  # receipts that a batch carried, and when they were issued
+    used: dict[str, int] = {}  # receipts that a batch carried -> time of issue (unix seconds)
     sent: _Sent | None = None
-    batches: list[str] = []  # roots of those that arrived, as far as this queue knows, of the last weeks
+    batches: list[str] = []  # roots of the recent batches on chain whose receipts are in ``used``
 
 
 class RatingQueue:
-    """Verdicts not yet on chain. Rating a receipt again replaces the earlier verdict until a batch carried it.
+    """Ratings not yet on chain. Rating a receipt again replaces the earlier rating until a batch carries it.
 
-    A crash loses nothing, and sends nothing twice: the same receipt in two batches would cost the bond.
+    A crash loses no rating and sends none twice, since the same receipt in two batches would cost the bond.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,23 +68,23 @@ class RatingQueue:
         self._lock = FileLock(path.with_suffix(".lock"))
 
     def pending(self) -> list[Rating]:
-        """What `flush` would submit."""
+        """Return the ratings that `flush` would submit."""
         return self._read().ratings
 
     def rate(
         self, answer: Answer, value: float, *, passage: int | None = None, writer: Writer | None = None
     ) -> list[Rating]:
-        """Queue a verdict from -1 (wrong) to 1 (right) on an answer, shared out by `knet.rating.attribution.credit`, or
-        on one passage (counted from 1).
+        """Queue a rating from -1 (wrong) to 1 (right) of an answer, shared out by `knet.rating.attribution.credit`, or
+        of one passage (counted from 1).
 
         Raises ConfigError for a value out of range, an unknown passage, when no node gave a receipt, or when the
-        receipts were rated with before.
+        receipts were used for ratings before.
         """
         if not -1 <= value <= 1 or value == 0:
-            raise ConfigError(f"a rating lies between -1 and 1 and is not 0: {value}.")
+            raise ConfigError(f"A rating lies between -1 and 1 and is not 0: {value}.")
         parts = credit(answer, writer) if passage is None else {receipt_of(answer, passage): 1.0}
         if not parts:
-            raise ConfigError("this answer cites no passage with a receipt, so there is nobody to rate.")
+            raise ConfigError("This answer cites no passage with a receipt, so there is no node to rate.")
         given = [
             Rating(receipt=answer.receipts[number].signed, value=_percent(value * share))
             for number, share in parts.items()
@@ -93,33 +93,31 @@ class RatingQueue:
             journal = self._read()
             ratings = [rating for rating in given if _key(rating.receipt) not in _carried(journal)]
             if not ratings:
-                raise ConfigError(
-                    "this was rated before, and the verdict is on chain.", hint="Ask again to rate again."
-                )
+                raise ConfigError("This was rated before, and the rating is on chain.", hint="Ask again to rate again.")
             kept = {_key(rating.receipt): rating for rating in (*journal.ratings, *ratings)}
             self._write(replace(journal, ratings=list(kept.values())))
         return ratings
 
     def withdraw(self, receipt: Cid) -> None:
-        """Take back a verdict that waits, by the CID of its receipt. Raises ConfigError when it does not wait."""
+        """Remove a queued rating, by the CID of its receipt. Raises ConfigError when the queue does not hold it."""
         with self._lock:
             journal = self._read()
             if str(receipt) in _carried(journal):
-                raise ConfigError("this rating is on its way to the chain, and cannot be taken back.")
+                raise ConfigError("This rating is on its way to the chain and cannot be withdrawn.")
             left = [rating for rating in journal.ratings if _key(rating.receipt) != str(receipt)]
             if len(left) == len(journal.ratings):
-                raise ConfigError("no such rating waits.")
+                raise ConfigError("No rating of this receipt waits.")
             self._write(replace(journal, ratings=left))
 
     def flush(
         self, chain: EvmChain, signer: Signer, store: BlockStore, *stores: BlockStore, bond: int = 0
     ) -> list[str]:
-        """Fold everything into batches, keep what is behind them in the stores, and submit: the transaction hashes.
+        """Build batches of all ratings, keep their leaves in the stores, and submit. Returns the transaction hashes.
 
-        ``bond`` is the most wei to put up where stake is missing; nothing is where more is. What was not submitted
-        stays queued. What the contract would punish is dropped, and must not hold up the others: TransactionFailed
-        names it once the others are sent. Raises TransactionPending while an earlier batch may still arrive, and
-        ConfigError when more has to be at stake.
+        ``bond`` is the most wei to put up where stake is missing; where more is missing, none is put up. Ratings that
+        were not submitted stay queued. Ratings that the contract would punish are dropped. Once the others are sent,
+        TransactionFailed names the dropped ones. Raises TransactionPending while an earlier batch may still arrive,
+        and ConfigError when more has to be at stake.
         """
         transactions: list[str] = []
         refused: list[str] = []
@@ -133,7 +131,7 @@ class RatingQueue:
                 seen = [rating for rating in pending if rating.receipt.receipt.issued_at > unseen]
                 admitted = prevalidate(chain, signer, seen, now + DEADLINE_SECONDS)
                 influence, put_up = 0, 0
-                if admitted.ratings:  # before anything is dropped, so that nobody misses why
+                if admitted.ratings:  # raises before ratings are dropped, so that the caller learns the reason
                     influence, put_up = ensure_stake(chain, signer, admitted.ratings, bond=bond)
                 bond -= put_up
                 refused += admitted.refused
@@ -165,7 +163,7 @@ class RatingQueue:
         try:
             transaction = _submit(chain, signer, folded, deadline)
         except (TransactionPending, ChainUnreachable):
-            raise  # it may arrive: `_settle` will see
+            raise  # the batch may arrive, which `_settle` finds out
         except TransactionFailed:
             self._write(replace(self._read(), sent=None))
             raise
@@ -173,11 +171,11 @@ class RatingQueue:
         return transaction
 
     def _settle(self, chain: EvmChain, rater: str) -> None:
-        """Find out what became of a batch that was sent before a crash or a broken connection."""
+        """Look up a batch on chain that was sent before a crash or a broken connection."""
         sent = self._read().sent
         if sent is None:
             return
-        settled = chain.confirmed_block()  # before the batches are read: none that is in by then is missing from them
+        settled = chain.confirmed_block()  # read first, so that the list below holds every batch up to this block
         now = chain.time(settled)
         found = [
             b for b in chain.reliability.batches(rater, since=max(0, sent.block - REORG_BLOCKS)) if b.root == sent.root
@@ -189,14 +187,14 @@ class RatingQueue:
         else:
             raise TransactionPending(
                 f"A batch of {len(sent.receipts)} ratings was sent and is not on chain yet.",
-                hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent anew.",
+                hint=f"Try again later; if it does not arrive in {DEADLINE_SECONDS // 60} minutes, it is sent again.",
             )
 
     def _recall(self, chain: EvmChain, rater: str, source: BlockSource) -> int:
-        """Learn which receipts were carried by batches that this queue does not know: sent from another machine, or
-        since the backup that it was restored from. Rating with one of them again would cost the bond.
+        """Read the receipts of batches that this queue does not know: sent from another machine, or since the backup
+        that the queue was restored from. Rating with one of them again would cost the bond.
 
-        Returns until when (unix seconds) receipts were issued that batches may hold which cannot be read.
+        Returns a time (unix seconds): receipts issued until then may be in batches that cannot be read.
         """
         journal = self._read()
         since = chain.time() - VALIDITY_SECONDS - CLOCK_ERROR_SECONDS
@@ -210,7 +208,7 @@ class RatingQueue:
             try:
                 leaves = fetch_leaves(batch, source)
             except (ContentError, CodecError, BadReceipt, TransportError) as error:
-                log.warning("batch %d was sent from elsewhere, and what it rated is not known: %s", batch.number, error)
+                log.warning("Batch %d was sent from elsewhere, and its ratings are not known: %s", batch.number, error)
                 unseen = max(unseen, batch.submitted_at + CLOCK_SKEW_SECONDS)
                 continue
             known.add(batch.root.hex())
@@ -240,12 +238,12 @@ def _submit(chain: EvmChain, signer: Signer, folded: RatingBatch, deadline: int)
 
 
 def _carried(journal: _Journal) -> set[str]:
-    """Receipts that were, or may have been, carried by a batch."""
+    """Return the receipts that a batch carries or may carry."""
     return {*journal.used, *(journal.sent.receipts if journal.sent else ())}
 
 
 def _percent(value: float) -> int:
-    """-100..100, never 0: the smallest share still counts."""
+    """Return -100..100, never 0: the smallest share still counts."""
     return round(value * 100) or (1 if value > 0 else -1)
 
 

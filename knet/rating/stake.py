@@ -1,4 +1,4 @@
-"""What has to be at stake for ratings to be sent."""
+"""Bond and cost of sending ratings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ..records import Rating, Record
 
 WEI = 10**18
 MIN_BOND = 10**16  # `Reliability.MIN_BOND`
-ANY_WEI = 2**256 - 1  # as a bond: whatever it takes
+ANY_WEI = 2**256 - 1  # a bond without a limit
 EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
 
 
 def ensure_stake(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], *, bond: int) -> tuple[int, int]:
-    """The influence (hundredths) there is for ratings, and the wei put up for it: what they lack, unless over ``bond``.
+    """Return the influence (hundredths) available for ratings, and the wei bonded for it.
 
-    Raises ConfigError, with the command to run, when nothing is at stake.
+    Bonds the missing wei unless they exceed ``bond``. Raises ConfigError, with the command to run, while the bond is
+    below the minimum.
     """
     standing = chain.reliability.stake(signer.address)
     missing = missing_wei(standing, ratings)
@@ -37,13 +38,16 @@ def ensure_stake(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], *, 
 
 
 def missing_wei(standing: StakeStatus, ratings: Sequence[Rating]) -> int:
-    """What has to be added to a bond for ratings to be sent in this epoch; after a lost one, what it bought counts."""
+    """Return the wei to add to a bond for ratings to be sent in this epoch.
+
+    Influence that a lost bond bought in this epoch counts as spent.
+    """
     weight = standing.spent + sum(abs(rating.value) for rating in ratings)
     return max(MIN_BOND - standing.bond, weight * WEI_PER_INFLUENCE - standing.bond, 0)
 
 
 def waiting_for_influence(chain: EvmChain, rater: str, ratings: Sequence[Rating], sent: int) -> ConfigError:
-    """The error that says why ratings stay queued."""
+    """Return the error that says why ratings stay queued."""
     standing = chain.reliability.stake(rater)
     missing = missing_wei(standing, ratings)
     new_epoch = time.strftime("%Y-%m-%d", time.gmtime((int(time.time()) // EPOCH_SECONDS + 1) * EPOCH_SECONDS))
@@ -55,23 +59,22 @@ def waiting_for_influence(chain: EvmChain, rater: str, ratings: Sequence[Rating]
 
 
 def ether(wei: int) -> str:
-    """Wei as a decimal number of ether."""
+    """Return wei as a decimal number of ether."""
     whole, rest = divmod(wei, WEI)
     return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
 
 
-# Measured on the development chain (`tests/rating/test_stake.py` holds them to it) for nodes that nobody rated before,
-# whose wallets have to be witnessed first; one that was rated takes about a
-# tenth (contracts/snapshots).
+# Measured on the development chain (`tests/rating/test_stake.py` checks them) for nodes without an earlier rating,
+# whose wallets have to be recorded first; a node with ratings takes about a tenth (contracts/snapshots).
 ROUND_GAS = 85_000
 NODE_GAS = 102_000
 BOND_GAS = 50_000
 
 
 class Cost(Record, frozen=True):
-    """An upper estimate: ``gas`` for all transactions, ``fee`` the wei it costs at today's price.
+    """Upper estimate: ``gas`` for all transactions, ``fee`` the wei that the gas costs at today's price.
 
-    ``bond`` is the wei that have to be put at stake besides, which come back; ``bonded`` is what is there.
+    ``bond`` is the wei to bond in addition, which the rater gets back; ``bonded`` is the present bond.
     """
 
     ratings: int
@@ -83,7 +86,7 @@ class Cost(Record, frozen=True):
 
 
 def cost_of(chain: EvmChain, rater: str, ratings: Sequence[Rating]) -> Cost:
-    """The cost of sending ``ratings`` now. Raises ChainUnreachable."""
+    """Return the cost of sending ``ratings`` now. Raises ChainUnreachable."""
     standing = chain.reliability.stake(rater)
     bond = missing_wei(standing, ratings) if ratings else 0
     nodes = len({rating.receipt.receipt.node for rating in ratings})

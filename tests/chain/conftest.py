@@ -1,4 +1,4 @@
-"""A chain through an RPC that fails when it is told to."""
+"""Fixtures for a chain behind an RPC with faults that tests choose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rpc(devnet: Profile) -> Iterator[FaultyRpc]:
 
 @pytest.fixture
 def through(rpc: FaultyRpc, devnet: Profile, tmp_path: Path) -> EvmChain:
-    """The chain through the faulty RPC; what is sent is written down."""
+    """The chain through the faulty RPC, with a journal of transactions."""
     return EvmChain(rpc.url, devnet.deployment, journals=tmp_path)
 
 
@@ -34,7 +34,7 @@ def later(devnet: Profile, tmp_path: Path) -> EvmChain:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults are noticed at once. What ends a wait for good stays long."""
+    """Short pauses between retries; limits that end a wait stay long."""
     monkeypatch.setattr(sender, "RESEND_SECONDS", 0.05)
     monkeypatch.setattr(sender, "SEND_PAUSES", (0.01, 0.01))
     monkeypatch.setattr(sender, "NONCE_PAUSES", (0.01, 0.01, 0.01))

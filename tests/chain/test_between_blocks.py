@@ -1,4 +1,4 @@
-"""A read that falls between two blocks is read again."""
+"""Repetition of reads that fail because the chain has just moved to another block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RACE = {"code": -32603, "message": "BlockOutOfRangeError: block height is 7 but 
 
 
 class Chain(BaseHTTPRequestHandler):
-    """Refuses the first ``refusals`` reads as Anvil does when another transaction comes in."""
+    """RPC that refuses the first ``refusals`` reads, as Anvil does when another transaction arrives."""
 
     refusals = 0
     asked = 0
@@ -44,20 +44,20 @@ def rpc() -> Iterator[Rpc]:
     server.server_close()
 
 
-def test_a_read_between_two_blocks_is_repeated(rpc: Rpc) -> None:
+def test_read_between_two_blocks_is_repeated(rpc: Rpc) -> None:
     Chain.refusals = 2
     assert rpc.request("eth_call", []) == "0x1"
     assert Chain.asked == 3
 
 
-def test_a_chain_that_never_catches_up_is_an_error(rpc: Rpc) -> None:
+def test_chain_that_never_catches_up_raises_an_error(rpc: Rpc) -> None:
     Chain.refusals = 1000
     with pytest.raises(ChainError, match="block height"):
         rpc.request("eth_call", [])
     assert Chain.asked == len(READ_PAUSES) + 1
 
 
-def test_a_transaction_is_never_sent_twice(rpc: Rpc) -> None:
+def test_transaction_is_never_repeated(rpc: Rpc) -> None:
     Chain.refusals = 1
     with pytest.raises(ChainError):
         rpc.request("eth_sendRawTransaction", ["0x00"])

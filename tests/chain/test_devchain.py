@@ -1,4 +1,4 @@
-"""The development chain starts in a moment, keeps what was done on it, and survives crashes with a clear word."""
+"""Life of the development chain: start, stop, saved state, crashes and their errors."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def port_of(profile: Profile) -> int:
 
 
 def saved_block() -> int:
-    """The last block in the saved state; -1 while there is none, or half of it."""
+    """Return the last block in the saved state; -1 while there is no complete state."""
     try:
         return int(json.loads((folder() / "chain.json").read_text())["best_block_number"])
     except (FileNotFoundError, ValueError):
         return -1
 
 
-def test_a_network_comes_up_as_the_default_profile_and_goes_down() -> None:
+def test_network_starts_as_the_default_profile_and_stops() -> None:
     assert network_status() == NetworkStatus(name="local", running=False)
     assert not stop_network()
     profile = start_network()
@@ -81,7 +81,7 @@ def test_profile_with_a_reputation_registry_of_an_earlier_version_loads() -> Non
     assert load_profile("earlier") == profile
 
 
-def test_starting_a_running_network_finds_it() -> None:
+def test_start_of_a_running_network_returns_its_profile() -> None:
     profile, status = start_network(), network_status()
     assert start_network() == profile
     assert network_status() == status
@@ -89,7 +89,7 @@ def test_starting_a_running_network_finds_it() -> None:
         start_network(port=1)
 
 
-def test_nodes_are_still_there_after_a_restart_at_the_same_place() -> None:
+def test_nodes_and_addresses_survive_a_restart() -> None:
     profile = start_network()
     node = register_one(profile)
     stop_network()
@@ -97,7 +97,7 @@ def test_nodes_are_still_there_after_a_restart_at_the_same_place() -> None:
     assert node in EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
 
 
-def test_settings_of_the_user_survive_a_restart() -> None:
+def test_user_settings_survive_a_restart() -> None:
     profile = start_network()
     stop_network()
     save_profile(Profile(name="local", rpc="", deployment=profile.deployment, key="keys/mine.key"))
@@ -105,16 +105,16 @@ def test_settings_of_the_user_survive_a_restart() -> None:
     assert (again.key, again.rpc) == ("keys/mine.key", profile.rpc)
 
 
-def test_networks_live_side_by_side_and_only_the_named_one_is_the_default() -> None:
+def test_second_network_is_separate_and_not_the_default() -> None:
     one, two = start_network("one"), start_network("two", default=False)
     assert one.rpc != two.rpc
-    assert one.deployment != two.deployment  # receipts of one mean nothing in the other
+    assert one.deployment != two.deployment  # so receipts of one network are invalid in the other
     assert load_profile() == one
     stop_network("one")
     assert network_status("two").running
 
 
-def test_a_killed_network_starts_again_without_losing_saved_blocks() -> None:
+def test_killed_network_restarts_with_its_saved_blocks() -> None:
     profile = start_network()
     node = register_one(profile)
     registered = network_status()
@@ -125,7 +125,7 @@ def test_a_killed_network_starts_again_without_losing_saved_blocks() -> None:
     assert node in EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
 
 
-def test_a_network_killed_before_it_saved_anything_is_deployed_again_at_the_same_addresses() -> None:
+def test_network_killed_before_its_first_save_is_deployed_at_the_same_addresses() -> None:
     profile = start_network()
     process = psutil.Process(network_status().pid)
     process.kill()
@@ -135,15 +135,15 @@ def test_a_network_killed_before_it_saved_anything_is_deployed_again_at_the_same
     assert register_one(profile) == 1
 
 
-def test_a_process_on_its_way_down_is_waited_for_and_not_taken_for_a_network() -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as dying:  # lives, and refuses calls
+def test_start_waits_for_the_end_of_a_stopping_process() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as dying:  # runs, and refuses calls
         folder().mkdir(parents=True)
         last = {"pid": dying.pid, "created": psutil.Process(dying.pid).create_time(), "port": 1}
         (folder() / "anvil.json").write_text(json.dumps(last))
         assert start_network().rpc == network_status().rpc
 
 
-def test_a_process_number_that_now_means_another_program_is_left_alone() -> None:
+def test_reused_process_number_is_left_alone() -> None:
     folder().mkdir(parents=True)
     (folder() / "anvil.json").write_text(json.dumps({"pid": os.getpid(), "created": 1.0, "port": 1}))
     assert not network_status().running
@@ -152,7 +152,7 @@ def test_a_process_number_that_now_means_another_program_is_left_alone() -> None
     assert start_network().rpc == network_status().rpc
 
 
-def test_a_taken_port_is_refused_when_asked_for_and_avoided_otherwise() -> None:
+def test_taken_port_is_refused_when_requested_and_avoided_otherwise() -> None:
     profile = start_network()
     stop_network()
     with socket.socket() as other:
@@ -166,7 +166,7 @@ def test_a_taken_port_is_refused_when_asked_for_and_avoided_otherwise() -> None:
     assert moved.deployment == profile.deployment
 
 
-def test_a_damaged_state_is_named_and_the_backup_mends_it() -> None:
+def test_damaged_state_is_named_and_its_backup_restores_it() -> None:
     node = register_one(start_network())
     stop_network()
     start_network()
@@ -180,20 +180,20 @@ def test_a_damaged_state_is_named_and_the_backup_mends_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
-def test_names_that_are_no_folder_are_refused(name: str) -> None:
+def test_network_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
     for use in (start_network, stop_network, network_status):
         with pytest.raises(ConfigError, match="cannot name a network"):
             use(name)
 
 
-def test_funding_needs_a_chain_that_answers() -> None:
+def test_funding_on_a_stopped_chain_raises_an_error() -> None:
     profile = start_network()
     stop_network()
     with pytest.raises(ChainUnreachable):
         fund(profile.rpc, new_key().address)
 
 
-def test_one_version_of_anvil_is_named_everywhere() -> None:
+def test_every_manifest_names_the_same_anvil_version() -> None:
     for manifest in ("contracts/package.json", "knet/chain/tools/package.json"):
         read = json.loads((ROOT / manifest).read_text())
         assert (read.get("dependencies", {}) | read.get("devDependencies", {}))["@foundry-rs/anvil"] == ANVIL_VERSION

@@ -1,4 +1,4 @@
-"""Nodes come, publish, move, change keys and earn trust; whoever reads the chain sees it."""
+"""Registration, publication, keys and ratings of nodes on a development chain, as its readers see them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def manifest(text: str) -> Cid:
     return Cid.of(text.encode(), DAG_CBOR)
 
 
-def test_a_node_registers_and_everyone_finds_it(chain: EvmChain, new_account: NewAccount) -> None:
+def test_registered_node_is_in_the_snapshot(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     node = chain.identity.register(owner, ENDPOINT + "/")
     entry = chain.registry_snapshot().nodes[node]
@@ -38,7 +38,7 @@ def test_a_node_registers_and_everyone_finds_it(chain: EvmChain, new_account: Ne
     assert identity.functions.tokenURI(node).call() == ENDPOINT + "/.well-known/agent-registration.json"
 
 
-def test_a_node_publishes_versions_and_its_head_moves(chain: EvmChain, new_account: NewAccount) -> None:
+def test_publications_become_the_heads_of_the_node(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     node = chain.identity.register(owner, ENDPOINT)
     assert chain.manifests.heads(node) == []
@@ -51,7 +51,7 @@ def test_a_node_publishes_versions_and_its_head_moves(chain: EvmChain, new_accou
     assert chain.registry_snapshot().nodes[node].head == heads[-1]
 
 
-def test_followers_read_only_what_is_new(chain: EvmChain, new_account: NewAccount) -> None:
+def test_snapshot_is_extended_by_new_events(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     node = chain.identity.register(owner, ENDPOINT)
     before = chain.registry_snapshot()
@@ -66,10 +66,10 @@ def test_followers_read_only_what_is_new(chain: EvmChain, new_account: NewAccoun
     assert after == chain.registry_snapshot()
 
 
-def test_identities_without_a_publication_take_no_room(
+def test_unpublished_identities_beyond_the_limit_are_dropped(
     chain: EvmChain, new_account: Callable[[], Signer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A registry is shared by agents of all kinds, and anybody may fill it."""
+    """Agents of all kinds share the registry, and any account may fill it."""
     owner = new_account()
     first, second, third = (chain.identity.register(owner, f"http://127.0.0.1:{port}") for port in (8081, 8082, 8083))
     chain.manifests.publish(owner, third, 1, Cid.of(b"third", DAG_CBOR))
@@ -83,17 +83,17 @@ def test_identities_without_a_publication_take_no_room(
         after = chain.registry_snapshot(before)
         assert mine & after.nodes.keys() == {first, third, crowd[1]}
         assert chain.registry_snapshot().nodes[first] == after.nodes[first]
-    assert chain.registry_snapshot().nodes[first] == after.nodes[first], "as if it had never been forgotten"
+    assert chain.registry_snapshot().nodes[first] == after.nodes[first], "the dropped node is read again"
 
 
-def test_a_directory_of_a_longer_chain_is_forgotten(chain: EvmChain) -> None:
-    """A development chain that was reset has fewer blocks than a follower remembers."""
+def test_snapshot_of_a_longer_chain_is_discarded(chain: EvmChain) -> None:
+    """A development chain that was reset has fewer blocks than its follower has read."""
     gone = NodeEntry(node=10**9, owner="", wallet="", endpoint="")
     stale = RegistrySnapshot(block=chain.rpc.block_number() + 1000, nodes={gone.node: gone})
     assert chain.registry_snapshot(stale) == chain.registry_snapshot()
 
 
-def test_another_key_can_sign_for_a_node(chain: EvmChain, new_account: NewAccount) -> None:
+def test_wallet_can_sign_and_publish_for_a_node(chain: EvmChain, new_account: NewAccount) -> None:
     owner, wallet = new_account(), new_account()
     node = chain.identity.register(owner, ENDPOINT)
     chain.set_wallet(owner, node, wallet)
@@ -102,9 +102,7 @@ def test_another_key_can_sign_for_a_node(chain: EvmChain, new_account: NewAccoun
     chain.manifests.publish(owner, node, 2, manifest("by the owner"))
 
 
-def test_a_transferred_node_has_no_wallet_until_its_new_owner_sets_one(
-    chain: EvmChain, new_account: NewAccount
-) -> None:
+def test_transferred_node_has_no_wallet_until_its_owner_sets_one(chain: EvmChain, new_account: NewAccount) -> None:
     seller, buyer = new_account(), new_account()
     node = chain.identity.register(seller, ENDPOINT)
     identity = chain.rpc.contract("IdentityRegistry", chain.deployment.identity)
@@ -117,11 +115,11 @@ def test_a_transferred_node_has_no_wallet_until_its_new_owner_sets_one(
     assert chain.identity.signer_of(node) == buyer.address
 
 
-def test_ratings_add_up(chain: EvmChain, new_account: NewAccount) -> None:
+def test_scores_are_the_sums_of_ratings(chain: EvmChain, new_account: NewAccount) -> None:
     owner, first, second = new_account(), new_account(), new_account()
     node, other = chain.identity.register(owner, ENDPOINT), chain.identity.register(owner, ENDPOINT)
-    verdicts = [rating(owner, node, first, chain.deployment, value) for value in (100, -40)]
-    submit(chain, first, [*verdicts, rating(owner, other, first, chain.deployment, -1)])
+    ratings = [rating(owner, node, first, chain.deployment, value) for value in (100, -40)]
+    submit(chain, first, [*ratings, rating(owner, other, first, chain.deployment, -1)])
     submit(chain, second, [rating(owner, node, second, chain.deployment, 50)])
     assert chain.reliability.scores([node, other, 10**6, node]) == {
         node: Reputation(positive=1.5, negative=0.4, count=3),
@@ -130,7 +128,7 @@ def test_ratings_add_up(chain: EvmChain, new_account: NewAccount) -> None:
     }
 
 
-def test_batches_are_told_as_they_were_submitted(chain: EvmChain, new_account: NewAccount) -> None:
+def test_batches_are_read_as_they_were_submitted(chain: EvmChain, new_account: NewAccount) -> None:
     owner, rater = new_account(), new_account()
     node = chain.identity.register(owner, ENDPOINT)
     before = chain.reliability.stake(rater.address)
@@ -147,51 +145,51 @@ def test_batches_are_told_as_they_were_submitted(chain: EvmChain, new_account: N
         chain.reliability.unbond(rater, 1)
 
 
-def test_a_bond_without_batches_comes_back(chain: EvmChain, new_account: NewAccount) -> None:
+def test_bond_without_batches_is_returned(chain: EvmChain, new_account: NewAccount) -> None:
     rater = new_account()
     chain.reliability.bond(rater, STAKE)
     chain.reliability.unbond(rater, STAKE)
     assert chain.reliability.stake(rater.address).bond == 0
 
 
-def test_many_nodes_are_asked_about_at_once(chain: EvmChain) -> None:
+def test_scores_of_many_nodes_are_read_in_several_calls(chain: EvmChain) -> None:
     nodes = range(10**6, 10**6 + MAX_NODES_PER_CALL + 5)
     assert chain.reliability.scores(nodes) == dict.fromkeys(nodes, Reputation())
     assert chain.reliability.scores([]) == {}
 
 
-def test_an_unknown_node_is_not_registered(chain: EvmChain) -> None:
+def test_unknown_node_raises_not_registered(chain: EvmChain) -> None:
     for ask in (chain.identity.signer_of, chain.manifests.heads):
         with pytest.raises(NotRegistered, match=str(10**9)):
             ask(10**9)
 
 
-def test_a_revert_is_told_with_its_arguments(chain: EvmChain, new_account: NewAccount) -> None:
+def test_revert_is_reported_with_its_arguments(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     node = chain.identity.register(owner, ENDPOINT)
     with pytest.raises(TransactionFailed, match=rf"IncorrectSequence\(nodeId={node}, given=5, expected=1\)"):
         chain.manifests.publish(owner, node, 5, manifest("v5"))
 
 
-def test_one_key_can_send_from_many_threads(chain: EvmChain, new_account: NewAccount) -> None:
+def test_threads_with_one_key_send_all_their_transactions(chain: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     with ThreadPoolExecutor(8) as pool:
         nodes = list(pool.map(lambda _: chain.identity.register(owner, ENDPOINT), range(24)))
     assert len(set(nodes)) == 24
 
 
-def test_an_account_without_money_is_told_so(chain: EvmChain) -> None:
+def test_account_without_ether_gets_a_hint(chain: EvmChain) -> None:
     with pytest.raises(TransactionFailed, match=r"Send the account some ether"):
         chain.identity.register(new_key(), ENDPOINT)
 
 
-def test_an_endpoint_must_be_a_url(chain: EvmChain) -> None:
+def test_endpoint_that_is_not_a_url_is_refused(chain: EvmChain) -> None:
     for endpoint in ("", "ftp://host", "127.0.0.1:80", "http://" + "a" * 3000, "http://victim/api?x="):
         with pytest.raises(ConfigError, match="endpoint"):
             chain.identity.register(new_key(), endpoint)
 
 
-def test_a_profile_of_another_chain_is_told_apart(devnet: Profile) -> None:
+def test_deployment_of_another_chain_raises_no_such_contract(devnet: Profile) -> None:
     nowhere = Deployment(
         chain_id=31337, identity="0x" + "11" * 20, manifests="0x" + "22" * 20, reliability="0x" + "33" * 20
     )

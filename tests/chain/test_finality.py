@@ -1,4 +1,4 @@
-"""What a chain may still take back is not believed: not a head, not a rating, not that a transaction arrived."""
+"""Confirmations: heads, ratings and transactions that a reorganisation may still remove do not count."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BLOCK, RECEIPT = "eth_getBlockByNumber", "eth_getTransactionReceipt"
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
-    """A chain on which nobody else makes blocks, and that keeps the state of old ones as public RPCs do."""
+    """Chain where only the test mines blocks, and that keeps the state of old ones as public RPCs do."""
     anvil = find_anvil()
     if anvil is None:
         pytest.skip(NO_ANVIL)
@@ -72,7 +72,7 @@ def owner(quiet: Profile) -> Signer:
 
 @pytest.fixture
 def hasty(quiet: Profile, rpc: FaultyRpc) -> EvmChain:
-    """Believes the newest block."""
+    """Reader that accepts the newest block."""
     return EvmChain(rpc.url, quiet.deployment)
 
 
@@ -93,7 +93,7 @@ def head_in(chain: EvmChain, node: int, known: object = None) -> Cid | None:
     return entry.head.manifest if entry and entry.head else None
 
 
-def test_a_head_that_was_taken_back_is_forgotten(hasty: EvmChain, rpc: FaultyRpc, owner: Signer) -> None:
+def test_head_removed_by_a_reorganisation_is_forgotten(hasty: EvmChain, rpc: FaultyRpc, owner: Signer) -> None:
     node = hasty.identity.register(owner, ENDPOINT)
     hasty.manifests.publish(owner, node, 1, manifest(1))
     before = rpc.ask("evm_snapshot")
@@ -103,10 +103,10 @@ def test_a_head_that_was_taken_back_is_forgotten(hasty: EvmChain, rpc: FaultyRpc
     assert seen.nodes[node].head.manifest == manifest(2)
     assert rpc.ask("evm_revert", before)
     mine(rpc, 3)
-    assert head_in(hasty, node, seen) == manifest(1), "the chain went on, and not from there"
+    assert head_in(hasty, node, seen) == manifest(1), "the chain continues from the earlier block"
 
 
-def test_what_is_known_is_extended_and_not_read_again(hasty: EvmChain, rpc: FaultyRpc, owner: Signer) -> None:
+def test_snapshot_is_extended_without_reading_old_blocks(hasty: EvmChain, rpc: FaultyRpc, owner: Signer) -> None:
     node = hasty.identity.register(owner, ENDPOINT)
     known = hasty.registry_snapshot()
     starts: list[int] = []
@@ -116,13 +116,13 @@ def test_what_is_known_is_extended_and_not_read_again(hasty: EvmChain, rpc: Faul
         return forward()
 
     rpc.faults["eth_getLogs"] = noted
-    assert hasty.registry_snapshot(known) is known, "no block came"
+    assert hasty.registry_snapshot(known) is known, "there is no new block"
     hasty.manifests.publish(owner, node, 1, manifest(1))
     assert head_in(hasty, node, known) == manifest(1)
     assert starts == [known.block + 1]
 
 
-def test_a_careful_reader_waits_for_blocks_above(
+def test_reader_with_confirmations_waits_for_later_blocks(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
 ) -> None:
     reader = careful(rpc, quiet, 3)
@@ -138,7 +138,7 @@ def test_a_careful_reader_waits_for_blocks_above(
     assert [head.manifest for head in reader.manifests.heads(node)] == [manifest(1)]
 
 
-def test_a_careful_reader_never_sees_what_was_taken_back(
+def test_reader_with_confirmations_never_sees_a_removed_head(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
 ) -> None:
     reader = careful(rpc, quiet, 3)
@@ -151,12 +151,12 @@ def test_a_careful_reader_never_sees_what_was_taken_back(
     assert rpc.ask("evm_revert", before)
     EvmChain(rpc.url, quiet.deployment).manifests.publish(
         owner, node, 1, manifest(7)
-    )  # one that does not send the first again
+    )  # without the journal that would send the first again
     mine(rpc, 3)
     assert head_in(reader, node, known) == manifest(7)
 
 
-def test_ratings_count_once_they_are_settled(hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer) -> None:
+def test_ratings_count_when_they_are_confirmed(hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer) -> None:
     reader, rater = careful(rpc, quiet, 2), new_key()
     fund(quiet.rpc, rater.address)
     node = hasty.identity.register(owner, ENDPOINT)
@@ -168,18 +168,18 @@ def test_ratings_count_once_they_are_settled(hasty: EvmChain, rpc: FaultyRpc, qu
 
 
 @pytest.mark.parametrize("tag", ["safe", "finalized"])
-def test_the_chain_itself_may_say_what_is_settled(
+def test_block_tag_decides_on_confirmation(
     tag: Literal["safe", "finalized"], hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer
 ) -> None:
     reader = careful(rpc, quiet, tag)
     node = hasty.identity.register(owner, ENDPOINT)
     hasty.manifests.publish(owner, node, 1, manifest(1))
     assert head_in(reader, node) is None
-    mine(rpc, 100)  # Anvil calls what lies 32 blocks deep safe, and twice that finalized
+    mine(rpc, 100)  # Anvil's safe block lies 32 blocks deep, its finalized block 64
     assert head_in(reader, node) == manifest(1)
 
 
-def test_an_rpc_that_does_not_know_the_tag_is_told_apart(rpc: FaultyRpc, quiet: Profile) -> None:
+def test_rpc_without_the_block_tag_is_reported(rpc: FaultyRpc, quiet: Profile) -> None:
     def refuse(request: Json, forward: Callable[[], Json]) -> Json:
         error = {"code": -32602, "message": "invalid block tag: finalized"}
         return {"jsonrpc": "2.0", "id": request["id"], "error": error}
@@ -189,7 +189,7 @@ def test_an_rpc_that_does_not_know_the_tag_is_told_apart(rpc: FaultyRpc, quiet: 
         careful(rpc, quiet, "finalized").registry_snapshot()
 
 
-def test_a_transaction_that_is_taken_back_while_it_settles_is_sent_again(
+def test_transaction_removed_before_its_confirmation_is_sent_again(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "RESEND_SECONDS", 0.05)
@@ -207,11 +207,11 @@ def test_a_transaction_that_is_taken_back_while_it_settles_is_sent_again(
         publishing = pool.submit(careful(rpc, quiet, 2).manifests.publish, owner, node, 1, manifest(1))
         try:
             assert seen.wait(60)
-            assert not publishing.done(), "it is in a block, with none above"
+            assert not publishing.done(), "its block has no confirmation yet"
             assert rpc.ask("evm_revert", before)
             assert hasty.manifests.heads(node) == []
             seen.clear()
-            assert seen.wait(60), "it is in a block again"
+            assert seen.wait(60), "it must be in a block again"
         finally:
             rpc.faults.clear()
             mine(rpc, 2)
@@ -219,7 +219,7 @@ def test_a_transaction_that_is_taken_back_while_it_settles_is_sent_again(
     assert [head.manifest for head in hasty.manifests.heads(node)] == [manifest(1)]
 
 
-def test_what_does_not_settle_is_pending_and_taken_up_again(
+def test_unconfirmed_transaction_is_pending_and_resumed(
     hasty: EvmChain, rpc: FaultyRpc, quiet: Profile, owner: Signer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     through = EvmChain(rpc.url, quiet.deployment, journals=tmp_path, confirmations=2)
@@ -229,7 +229,7 @@ def test_what_does_not_settle_is_pending_and_taken_up_again(
             through.identity.register(owner, ENDPOINT)
     (node,) = [node for node, entry in hasty.registry_snapshot().nodes.items() if entry.owner == owner.address]
     mine(rpc, 2)
-    assert through.identity.register(owner, ENDPOINT) == node, "no second one"
+    assert through.identity.register(owner, ENDPOINT) == node, "no second node is registered"
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def serves(endpoint: str, head: Cid) -> bool:
     return httpx.get(f"{endpoint}/v1/manifest", timeout=30).headers["etag"] == f'"{head}"'
 
 
-def test_nodes_and_clients_that_wait_understand_each_other(quiet: Profile, rpc: FaultyRpc, tmp_path: Path) -> None:
+def test_nodes_and_clients_with_confirmations_work_together(quiet: Profile, rpc: FaultyRpc, tmp_path: Path) -> None:
     patient = replace(own_network(quiet), confirmations=3)
     with (
         blocks_coming(rpc),
@@ -266,13 +266,13 @@ def test_nodes_and_clients_that_wait_understand_each_other(quiet: Profile, rpc: 
             (node.documents / "more.md").write_text(text)
             node.update()
             head = node.node.chain.manifests.heads(node.identity)[-1]
-            wait_for(lambda head=head: serves(node.endpoint, head.manifest), "the settled head is served")
+            wait_for(lambda head=head: serves(node.endpoint, head.manifest), "the confirmed head is served")
         with closing(open_client(patient, tmp_path / "client")) as network:
             answer = network.ask("What is a forest?", k=8)
         assert any("forest" in passage.text for passage in answer.passages)
 
 
-def test_a_profile_waits_where_others_make_the_blocks(devnet: Profile) -> None:
+def test_public_profile_needs_confirmations(devnet: Profile) -> None:
     assert devnet.confirmations_needed == 0
     assert replace(devnet, addresses="public").confirmations_needed == CONFIRMATIONS
     assert replace(devnet, confirmations="finalized").confirmations_needed == "finalized"

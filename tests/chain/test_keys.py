@@ -1,4 +1,4 @@
-"""A key is made once, whoever starts at the same time, and is its owner's alone."""
+"""Creation of a key file: once, even by simultaneous starts, and readable by its owner only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from knet.chain.keys import load_or_create_key
 from knet.errors import ConfigError
 
 
-def test_of_many_first_starts_one_makes_the_key(tmp_path: Path) -> None:
+def test_simultaneous_first_starts_create_one_key(tmp_path: Path) -> None:
     path, together = tmp_path / "keys" / "client.key", Barrier(8)
 
     def start(_: int) -> str:
@@ -25,7 +25,7 @@ def test_of_many_first_starts_one_makes_the_key(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_damaged_key_is_not_replaced(tmp_path: Path) -> None:
+def test_damaged_key_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "client.key"
     path.write_text("not a key")
     with pytest.raises(ConfigError, match="64 hex digits"):

@@ -1,4 +1,4 @@
-"""A receipt says who answered what to whom; nothing in it can be changed without its signer."""
+"""Signatures of receipts: EIP-712 digests, recovery of the signer, and malformed fields."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def typed_data(receipt: Receipt, chain_id: int) -> Any:
 
 
 @given(receipts, st.integers(1, 2**64))
-def test_signatures_are_what_any_wallet_would_make(receipt: Receipt, chain_id: int) -> None:
+def test_signature_equals_that_of_a_wallet(receipt: Receipt, chain_id: int) -> None:
     key = new_key()
     expected = key.sign_message(typed_data(receipt, chain_id))
     signed = sign_receipt(key, receipt, chain_id, CONTRACT)
@@ -59,7 +59,7 @@ def test_signatures_are_what_any_wallet_would_make(receipt: Receipt, chain_id: i
     assert recover(signed, chain_id, CONTRACT) == key.address
 
 
-def test_the_contract_computes_the_same_digest(chain: EvmChain) -> None:
+def test_receipt_digest_equals_the_contracts_digest(chain: EvmChain) -> None:
     receipt, deployment = new_receipt(7, new_key().address), chain.deployment
     reliability = chain.rpc.contract("Reliability", deployment.reliability)
     fields = [getattr(receipt, name) for name in receipt.__struct_fields__]
@@ -68,7 +68,7 @@ def test_the_contract_computes_the_same_digest(chain: EvmChain) -> None:
     assert receipt_digest(receipt, deployment.chain_id, deployment.reliability) == on_chain
 
 
-def test_a_receipt_means_nothing_on_another_chain_contract_or_when_changed() -> None:
+def test_receipt_is_invalid_elsewhere_or_when_changed() -> None:
     key = new_key()
     signed = sign_receipt(key, new_receipt(1, key.address), 1, CONTRACT)
     assert recover(signed, 2, CONTRACT) != key.address
@@ -78,8 +78,8 @@ def test_a_receipt_means_nothing_on_another_chain_contract_or_when_changed() -> 
         assert recover(changed, 1, CONTRACT) != key.address
 
 
-def test_each_receipt_has_one_signature_only() -> None:
-    """The contract refuses the mirrored signature, so a client must not be made to hold one it cannot rate with."""
+def test_mirrored_signature_is_refused() -> None:
+    """The contract refuses the mirrored signature, so a client must not accept a receipt that cannot be rated."""
     key = new_key()
     signed = sign_receipt(key, new_receipt(1, key.address), 1, CONTRACT)
     r, s, v = signed.signature[:32], int.from_bytes(signed.signature[32:64], "big"), signed.signature[64]
@@ -93,7 +93,7 @@ def test_each_receipt_has_one_signature_only() -> None:
     [b"", bytes(65), bytes(64) + b"\x1b", b"\xff" * 32 + bytes(31) + b"\x01\x1b", b"\x01" * 64 + b"\x1d", b"\x01" * 66],
     ids=["empty", "zero", "zero-r-s", "r-off-curve", "recovery-id", "long"],
 )
-def test_nonsense_is_a_bad_receipt(signature: bytes) -> None:
+def test_malformed_signature_raises_bad_receipt(signature: bytes) -> None:
     signed = SignedReceipt(receipt=new_receipt(1, new_key().address), signature=signature)
     with pytest.raises(BadReceipt):
         recover(signed, 1, CONTRACT)
@@ -104,13 +104,13 @@ def test_nonsense_is_a_bad_receipt(signature: bytes) -> None:
     [{"node": -1}, {"node": 2**256}, {"issued_at": 2**64}, {"client": b"\x01"}, {"nonce": bytes(33)}, {"query": b""}],
     ids=lambda change: next(iter(change)),
 )
-def test_fields_that_do_not_fit_are_a_bad_receipt(change: dict[str, Any]) -> None:
+def test_receipt_field_out_of_range_raises_bad_receipt(change: dict[str, Any]) -> None:
     receipt = replace(new_receipt(1, new_key().address), **change)
     with pytest.raises(BadReceipt):
         recover(SignedReceipt(receipt=receipt, signature=b"\x01" * 64 + b"\x1b"), 1, CONTRACT)
 
 
-def test_a_contract_that_is_no_address_is_a_bad_receipt() -> None:
+def test_malformed_contract_address_raises_bad_receipt() -> None:
     signed = SignedReceipt(receipt=new_receipt(1, new_key().address), signature=b"\x01" * 64 + b"\x1b")
     for contract in ("", "0x12", "nonsense"):
         with pytest.raises(BadReceipt):

@@ -1,4 +1,4 @@
-"""What a process left behind, killed, giving up or not told, is taken up by the next: the same call is made once."""
+"""Transactions that a process left unfinished: the next process resumes them, so each call is made once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .sending import ENDPOINT, RECEIPT, SEND, NewAccount, another, go, nodes_of
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
-def test_what_a_killed_process_sent_is_taken_up_again(
+def test_transaction_of_a_killed_process_is_resumed(
     devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
@@ -41,7 +41,7 @@ def test_what_a_killed_process_sent_is_taken_up_again(
     assert nodes_of(later, owner) == [node]
 
 
-def test_processes_with_one_key_do_not_draw_one_nonce(
+def test_processes_with_one_key_use_different_nonces(
     devnet: Profile, chain: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
@@ -57,7 +57,7 @@ def test_processes_with_one_key_do_not_draw_one_nonce(
     assert len(nodes_of(chain, owner)) == 9
 
 
-def test_what_another_process_gave_up_on_is_taken_up_while_that_one_lives(
+def test_transaction_given_up_by_a_live_process_is_resumed(
     devnet: Profile, rpc: FaultyRpc, later: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
@@ -79,7 +79,7 @@ sys.stdin.readline()
     assert nodes_of(later, owner) == [node]
 
 
-def test_what_is_not_mined_is_taken_up_however_long_it_took(
+def test_unmined_transaction_is_resumed_after_any_time(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = new_account()
@@ -92,7 +92,7 @@ def test_what_is_not_mined_is_taken_up_however_long_it_took(
     assert len(nodes_of(later, owner)) == 1
 
 
-def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
+def test_replacement_with_a_lost_reply_is_found(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "BUMP_SECONDS", 0.05)
@@ -101,8 +101,8 @@ def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
     versions: list[str] = []
     tip = [10**9]
 
-    def dearer(request: Json, forward: Callable[[], Json]) -> Json:
-        tip[0] *= 2  # so that no replacement is what an earlier one was
+    def rising(request: Json, forward: Callable[[], Json]) -> Json:
+        tip[0] *= 2  # so that every replacement differs from the earlier ones
         return {"jsonrpc": "2.0", "id": request["id"], "result": hex(tip[0])}
 
     def lost(request: Json, forward: Callable[[], Json]) -> Json | None:
@@ -114,17 +114,17 @@ def test_a_replacement_whose_reply_was_lost_is_not_forgotten(
         reply = forward()
         if len(versions) == 1:
             return reply
-        rpc.ask("evm_mine")  # the second is mined, and nobody hears that it arrived
+        rpc.ask("evm_mine")  # the second is mined, and its reply is lost
         return None
 
-    rpc.faults["eth_maxPriorityFeePerGas"], rpc.faults[SEND] = dearer, lost
+    rpc.faults["eth_maxPriorityFeePerGas"], rpc.faults[SEND] = rising, lost
     with unmined(rpc):
         node = through.identity.register(owner, ENDPOINT)
     assert len(versions) >= 2
     assert nodes_of(chain, owner) == [node]
 
 
-def test_a_receipt_that_the_rpc_has_late_is_not_taken_for_none(
+def test_late_transaction_receipt_is_waited_for(
     rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, devnet: Profile, tmp_path: Path
 ) -> None:
     owner = new_account()
@@ -138,7 +138,7 @@ def test_a_receipt_that_the_rpc_has_late_is_not_taken_for_none(
     assert [again.identity.register(owner, ENDPOINT)] == nodes_of(again, owner)
 
 
-def test_a_nonce_that_somebody_else_used_up_is_none_of_ours_once_settled(
+def test_transaction_is_sent_again_when_its_nonce_was_used_elsewhere(
     rpc: FaultyRpc,
     through: EvmChain,
     new_account: NewAccount,
@@ -156,7 +156,7 @@ def test_a_nonce_that_somebody_else_used_up_is_none_of_ours_once_settled(
     monkeypatch.setattr(sender, "MINED_SECONDS", 0.2)
     with pytest.raises(TransactionPending, match="may still be"):
         careful.identity.register(owner, ENDPOINT)
-    assert nodes_of(through, owner) == [], "a reorganisation may still give it back"
+    assert nodes_of(through, owner) == [], "a reorganisation may still free the nonce"
     rpc.ask("anvil_mine", hex(4))
     with ThreadPoolExecutor(1) as pool:
         registered = pool.submit(careful.identity.register, owner, ENDPOINT)

@@ -1,4 +1,4 @@
-"""An RPC that is dead, refuses, limits, or is no RPC at all ends in one of our errors, soon, and without secrets."""
+"""Dead, refusing, limiting and malformed RPCs: each ends soon in a knet error without secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Reply = Callable[[bytes], tuple[int, bytes]]
 
 @contextmanager
 def server(reply: Reply) -> Iterator[str]:
-    """A web server on this machine that answers every POST with ``reply``."""
+    """Run a web server on this machine that answers every POST with ``reply``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -47,7 +47,7 @@ def server(reply: Reply) -> Iterator[str]:
             thread.join()
 
 
-def everything(chain: EvmChain) -> list[Callable[[], object]]:
+def all_calls(chain: EvmChain) -> list[Callable[[], object]]:
     key = new_key()
     return [
         chain.registry_snapshot,
@@ -64,11 +64,11 @@ def everything(chain: EvmChain) -> list[Callable[[], object]]:
     ]
 
 
-def test_a_dead_chain_is_unreachable() -> None:
+def test_dead_chain_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        for method in everything(EvmChain(url, SOMEWHERE)):
+        for method in all_calls(EvmChain(url, SOMEWHERE)):
             with pytest.raises(ChainUnreachable, match=f"{url} does not answer"):
                 method()
 
@@ -90,14 +90,14 @@ def test_a_dead_chain_is_unreachable() -> None:
         (502, b"bad gateway"),
     ],
 )
-def test_whatever_a_server_says_is_a_chain_error(status: int, body: bytes) -> None:
+def test_malformed_reply_is_a_chain_error(status: int, body: bytes) -> None:
     with server(lambda _: (status, body)) as url:
-        for method in everything(EvmChain(url, SOMEWHERE)):
+        for method in all_calls(EvmChain(url, SOMEWHERE)):
             with pytest.raises(ChainError):
                 method()
 
 
-def test_a_key_in_the_url_is_not_repeated() -> None:
+def test_secrets_in_the_url_are_not_in_errors() -> None:
     with server(lambda _: (403, b"")) as url:
         chain = EvmChain(url.replace("//", "//user:hunter2@") + "/v3/c0ffee", SOMEWHERE)
         with pytest.raises(ChainError) as caught:
@@ -107,15 +107,15 @@ def test_a_key_in_the_url_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "file:///etc/passwd", "ws://127.0.0.1:1", "http://[::1", "localhost:8545"])
-def test_what_is_no_url_is_a_config_error(url: str) -> None:
+def test_malformed_url_is_a_config_error(url: str) -> None:
     with pytest.raises(ConfigError):
         EvmChain(url, SOMEWHERE)
 
 
-def test_pages_shrink_to_what_the_rpc_grants(
+def test_log_pages_shrink_to_the_limit_of_the_rpc(
     devnet: Profile, chain: EvmChain, new_account: Callable[[], Signer]
 ) -> None:
-    """Public RPCs limit the blocks of one eth_getLogs, each to another number, and say so in words of their own."""
+    """Public RPCs limit the blocks of one eth_getLogs, each to another number and with another message."""
     owner = new_account()
     node = chain.identity.register(owner, "http://127.0.0.1:1")
     for sequence in range(1, 9):
@@ -133,7 +133,7 @@ def test_pages_shrink_to_what_the_rpc_grants(
         answer = requests.post(devnet.rpc, data=body, headers={"Content-Type": "application/json"}, timeout=30)
         reply = answer.json()
         for log in reply["result"] if request["method"] == "eth_getLogs" else ():
-            del log["blockTimestamp"]  # not every RPC has it either
+            del log["blockTimestamp"]  # not every RPC sends it
         return answer.status_code, json.dumps(reply).encode()
 
     with server(limited) as url:

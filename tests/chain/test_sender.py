@@ -1,4 +1,4 @@
-"""A transaction arrives once, whatever the RPC and the chain do: it is taken up again, not lost and not doubled."""
+"""Sender of transactions: each arrives exactly once in spite of faults of the RPC and reorganisations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 @pytest.mark.parametrize("fault", [drop_before, drop_after])
 @pytest.mark.parametrize("method", [SEND, RECEIPT])
-def test_a_connection_that_breaks_costs_nothing(
+def test_call_survives_a_broken_connection(
     method: str, fault: Callable[..., None], rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
@@ -39,7 +39,7 @@ def test_a_connection_that_breaks_costs_nothing(
     assert rpc.seen[method] >= 3
 
 
-def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
+def test_transaction_sent_before_the_rpc_died_is_resumed(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
@@ -47,12 +47,12 @@ def test_what_was_sent_before_the_rpc_died_is_taken_up_again(
     with pytest.raises(ChainUnreachable):
         through.identity.register(owner, ENDPOINT)
     (node,) = nodes_of(later, owner)
-    assert later.identity.register(owner, ENDPOINT) == node, "the same command again is no second node"
+    assert later.identity.register(owner, ENDPOINT) == node, "the same command again registers no second node"
     assert nodes_of(later, owner) == [node]
-    assert later.identity.register(owner, ENDPOINT) != node, "what was told is done: this is another one"
+    assert later.identity.register(owner, ENDPOINT) != node, "a call after a reported success is another call"
 
 
-def test_no_refusal_after_a_broken_connection_says_that_it_did_not_arrive(
+def test_refusal_after_a_broken_connection_does_not_repeat_the_call(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
@@ -70,7 +70,7 @@ def test_no_refusal_after_a_broken_connection_says_that_it_did_not_arrive(
     assert nodes_of(chain, owner) == [node]
 
 
-def test_an_rpc_that_forgets_is_told_again(
+def test_transaction_that_the_rpc_lost_is_sent_again(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
@@ -84,22 +84,22 @@ def test_an_rpc_that_forgets_is_told_again(
     assert rpc.seen[SEND] == 3
 
 
-def test_an_rpc_that_lags_behind_its_chain_is_waited_for(
+def test_lagging_nonce_of_the_rpc_is_corrected(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, devnet: Profile
 ) -> None:
     owner = new_account()
     rpc.faults[RECEIPT] = first(5, saying(None))
     node = through.identity.register(owner, ENDPOINT)
-    rpc.faults[COUNT] = saying("0x0")  # it never hears of the first one
+    rpc.faults[COUNT] = saying("0x0")  # the RPC never counts the first transaction
     through.manifests.publish(owner, node, 1, Cid.of(b"1", DAG_CBOR))
-    assert [head.sequence for head in chain.manifests.heads(node)] == [1], "who sent it remembers"
+    assert [head.sequence for head in chain.manifests.heads(node)] == [1], "the sender remembers its nonce"
     rpc.faults[COUNT] = first(2, saying("0x0"))
     forgetful = EvmChain(rpc.url, devnet.deployment)
     forgetful.manifests.publish(owner, node, 2, Cid.of(b"2", DAG_CBOR))
-    assert [head.sequence for head in chain.manifests.heads(node)] == [1, 2], "and who did not send it asks again"
+    assert [head.sequence for head in chain.manifests.heads(node)] == [1, 2], "another process asks again"
 
 
-def test_what_pays_too_little_is_replaced_by_what_pays_more(
+def test_transaction_with_a_low_fee_is_replaced_by_a_higher_one(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "BUMP_SECONDS", 0.05)
@@ -126,7 +126,7 @@ def test_what_pays_too_little_is_replaced_by_what_pays_more(
     assert all(1.1 * before <= after for before, after in pairwise(fees))
 
 
-def test_what_is_never_mined_is_pending_and_taken_up_again(
+def test_unmined_transaction_is_pending_and_resumed(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = new_account()
@@ -138,7 +138,7 @@ def test_what_is_never_mined_is_pending_and_taken_up_again(
     assert later.identity.register(owner, ENDPOINT) == node
 
 
-def test_what_a_reorganisation_took_back_is_sent_again(
+def test_transaction_removed_by_a_reorganisation_is_sent_again(
     rpc: FaultyRpc, through: EvmChain, later: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
@@ -152,7 +152,7 @@ def test_what_a_reorganisation_took_back_is_sent_again(
     assert [head.sequence for head in later.manifests.heads(node)] == [1, 2, 3]
 
 
-def test_what_runs_out_of_gas_is_sent_with_more(
+def test_transaction_out_of_gas_is_sent_with_more_once(
     rpc: FaultyRpc, through: EvmChain, chain: EvmChain, new_account: NewAccount
 ) -> None:
     owner = new_account()
@@ -169,10 +169,10 @@ def test_what_runs_out_of_gas_is_sent_with_more(
     rpc.faults["eth_estimateGas"] = saying(hex(30_000))
     with pytest.raises(TransactionFailed, match="reverted in block"):
         through.identity.register(owner, ENDPOINT)
-    assert rpc.seen[SEND] == 4, "and twice is enough"
+    assert rpc.seen[SEND] == 4, "two attempts are the limit"
 
 
-def test_who_cannot_pay_is_told_and_nothing_is_left(
+def test_refused_transaction_of_a_poor_account_leaves_no_entry(
     rpc: FaultyRpc, through: EvmChain, devnet: Profile, tmp_path: Path
 ) -> None:
     poor = new_key()
@@ -182,7 +182,7 @@ def test_who_cannot_pay_is_told_and_nothing_is_left(
     assert through.identity.register(poor, ENDPOINT) > 0
 
 
-def test_equal_calls_are_as_many_as_were_made(chain: EvmChain, through: EvmChain, new_account: NewAccount) -> None:
+def test_equal_calls_are_all_executed(chain: EvmChain, through: EvmChain, new_account: NewAccount) -> None:
     owner = new_account()
     assert len({through.identity.register(owner, ENDPOINT) for _ in range(2)}) == 2
     with ThreadPoolExecutor(6) as pool:
@@ -195,7 +195,7 @@ def test_equal_calls_are_as_many_as_were_made(chain: EvmChain, through: EvmChain
     assert chain.reliability.stake(owner.address).bond == before + 2 * 10**15
 
 
-def test_what_is_beyond_doubt_is_forgotten(
+def test_final_transactions_leave_the_journal(
     rpc: FaultyRpc, through: EvmChain, new_account: NewAccount, tmp_path: Path
 ) -> None:
     owner = new_account()
@@ -211,9 +211,7 @@ def test_what_is_beyond_doubt_is_forgotten(
         assert [entry.nonce for entry in entries] == [4]
 
 
-def test_a_damaged_record_is_no_reason_to_send_twice(
-    through: EvmChain, new_account: NewAccount, tmp_path: Path
-) -> None:
+def test_damaged_journal_is_reported_before_sending(through: EvmChain, new_account: NewAccount, tmp_path: Path) -> None:
     owner = new_account()
     through.identity.register(owner, ENDPOINT)
     (path,) = tmp_path.glob("*.json")

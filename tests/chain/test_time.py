@@ -1,4 +1,4 @@
-"""What only time shows: scores fade, bonds come free, silence is punished. On a chain whose clock can be moved."""
+"""Decay of scores, end of bonds, and deadlines of challenges, on a chain whose clock can be moved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Wait = Callable[[int], None]
 
 @pytest.fixture
 def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EvmChain]:
-    """A chain that nobody else looks at the clock of."""
+    """Chain of one test, which may move its clock."""
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     profile = start_network("time", default=False)
     yield EvmChain(profile.rpc, profile.deployment)
@@ -51,7 +51,7 @@ def account(chain: EvmChain) -> Signer:
     return key
 
 
-def test_scores_fade_from_epoch_to_epoch(lone: EvmChain, wait: Wait) -> None:
+def test_scores_decay_each_epoch(lone: EvmChain, wait: Wait) -> None:
     owner, rater = account(lone), account(lone)
     node = lone.identity.register(owner, ENDPOINT)
     submit(lone, rater, [rating(owner, node, rater, lone.deployment, value) for value in (100, 100, -100)])
@@ -62,11 +62,11 @@ def test_scores_fade_from_epoch_to_epoch(lone: EvmChain, wait: Wait) -> None:
     assert (later.positive, later.negative, later.count) == (1.93, 0.96, 3), "3 % less, rounded down"
     wait(22 * WEEK)
     old = lone.reliability.scores([node])[node]
-    assert old.positive == pytest.approx(1.0, abs=0.02), "half of it after 23 weeks"
-    assert old.deviation > fresh.deviation, "what is long ago says less"
+    assert old.positive == pytest.approx(1.0, abs=0.02), "half of the weight is left after 23 weeks"
+    assert old.deviation > fresh.deviation, "older ratings carry less evidence"
 
 
-def test_a_bond_is_free_after_the_window(lone: EvmChain, wait: Wait) -> None:
+def test_bond_is_released_after_the_challenge_window(lone: EvmChain, wait: Wait) -> None:
     owner, rater = account(lone), account(lone)
     node = lone.identity.register(owner, ENDPOINT)
     batch = submit(lone, rater, [rating(owner, node, rater, lone.deployment)])

@@ -1,4 +1,4 @@
-"""Batches of any size are blocks that every IPFS implementation carries, and come back as they were."""
+"""Batches of ratings in blocks of at most 1 MiB, and the leaves read back from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from knet.records import Rating, Receipt, SignedReceipt
 
 
 def rating(nonce: int, *, node: int = 2**40, client: bytes = b"\xff" * 20) -> Rating:
-    """As large as ratings get."""
+    """Return a rating whose encoding has the maximum size."""
     digest = b"\xff" * 32
     receipt = Receipt(
         node=node, manifest=digest, query=digest, results=digest, client=client, issued_at=2**40,
@@ -29,7 +29,7 @@ def batch(folded: RatingBatch) -> Batch:
     )  # fmt: skip
 
 
-def test_a_large_batch_is_split_into_blocks_and_read_back() -> None:
+def test_large_batch_is_split_into_blocks_and_read_back() -> None:
     folded = build_batch([rating(nonce) for nonce in range(LEAVES_PER_BLOCK + 1)])
     store = MemoryStore()
     publish_batch(folded, store)
@@ -39,7 +39,7 @@ def test_a_large_batch_is_split_into_blocks_and_read_back() -> None:
     assert fetch_leaves(batch(folded), store) == folded.leaves
 
 
-def test_what_is_not_there_or_not_what_was_promised_is_told() -> None:
+def test_missing_or_different_leaves_are_refused() -> None:
     folded, store = build_batch([rating(1), rating(2)]), MemoryStore()
     with pytest.raises(BlockNotFound):
         fetch_leaves(batch(folded), store)
@@ -51,12 +51,12 @@ def test_what_is_not_there_or_not_what_was_promised_is_told() -> None:
 
 
 @pytest.mark.parametrize("broken", [{"client": b"short"}, {"node": -1}])
-def test_a_receipt_that_fits_no_field_is_no_leaf(broken: dict[str, object]) -> None:
+def test_receipt_with_a_field_out_of_range_is_refused(broken: dict[str, object]) -> None:
     with pytest.raises(BadReceipt):
         build_batch([rating(1, **broken)])  # type: ignore[arg-type]
 
 
-def test_a_signature_or_sum_that_fits_no_field_is_no_leaf() -> None:
+def test_leaf_with_a_signature_or_sum_out_of_range_is_refused() -> None:
     good = build_batch([rating(1)]).leaves[0]
     for leaf in (
         replace(good, positive=1 << 48),
@@ -68,7 +68,7 @@ def test_a_signature_or_sum_that_fits_no_field_is_no_leaf() -> None:
             tree_of([leaf])
 
 
-def test_a_delta_is_one_word() -> None:
+def test_delta_fits_one_word() -> None:
     delta = Delta(node=2**128 - 1, positive=2**48 - 1, negative=1, count=2**32 - 1)
     assert delta.word < 2**256
     assert Delta.of_word(delta.word) == delta

@@ -1,4 +1,4 @@
-"""Verdicts reach the chain once, whatever happens on the way."""
+"""The queue of ratings: each rating reaches the chain once, in spite of crashes, broken connections and restores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.chain.support import issue, new_receipt, rating
 from tests.search.support import Owner
 
 HEAD = Owner(1, ["a b c"]).head
-SAMPLE = [(1, 1, 100), (2, 2, -5), (1, 3, -30)]  # node, nonce, verdict
+SAMPLE = [(1, 1, 100), (2, 2, -5), (1, 3, -30)]  # node, nonce, rating
 
 
 def receipt(node: int, nonce: int = 0) -> SignedReceipt:
@@ -60,7 +60,7 @@ def passage(node: int, index: int | None) -> Passage:
 
 
 def answer(nonce: int = 0, signed: Sequence[SignedReceipt] = ()) -> Answer:
-    """Three sentences: two rest on node 1, one on node 2; passage 3 was found privately."""
+    """Return an answer of three sentences: two cite node 1, one cites node 2; passage 3 was found privately."""
     cites = [0, 0, 1]
     return Answer(
         question="q", found=True, text="t",
@@ -72,14 +72,14 @@ def answer(nonce: int = 0, signed: Sequence[SignedReceipt] = ()) -> Answer:
 
 
 class Party(NamedTuple):
-    """Two nodes on a real chain, and somebody who asked them."""
+    """Two nodes on a real chain, and a client that asked them."""
 
     chain: EvmChain
     rater: Signer
     owners: dict[int, Signer]
 
     def answer(self) -> Answer:
-        """An answer that both nodes signed receipts for."""
+        """Return an answer that both nodes signed receipts for."""
         signed = [rating(owner, node, self.rater, self.chain.deployment).receipt for node, owner in self.owners.items()]
         return answer(signed=signed)
 
@@ -88,7 +88,7 @@ class Party(NamedTuple):
 
 
 class BrokenReliability(Reliability):
-    """The contract over a connection that breaks around the submission of a batch."""
+    """Contract over a connection that breaks around the submission of a batch."""
 
     submits = True
 
@@ -99,7 +99,7 @@ class BrokenReliability(Reliability):
 
 
 def broken(chain: EvmChain, *, before: bool) -> EvmChain:
-    """The same chain over a connection that breaks before or after it took a batch."""
+    """Return the same chain over a connection that breaks before or after a batch is submitted."""
     copied = EvmChain(chain.rpc.web3.provider.endpoint_uri, chain.deployment)  # type: ignore[attr-defined]
     copied.reliability = BrokenReliability(copied.rpc, chain.deployment)
     copied.reliability.submits = not before
@@ -119,35 +119,35 @@ def queue(tmp_path: Path) -> RatingQueue:
     return RatingQueue(tmp_path / "ratings.json")
 
 
-def test_a_verdict_on_an_answer_falls_on_its_sources_by_their_share(tmp_path: Path) -> None:
+def test_rating_of_an_answer_is_shared_among_its_sources(tmp_path: Path) -> None:
     queue = RatingQueue(tmp_path / "ratings.json")
     rated = {r.receipt.receipt.node: r.value for r in queue.rate(answer(), 1)}
     assert rated == {1: 67, 2: 33}
 
 
-def test_a_verdict_on_a_passage_falls_on_its_node_alone(tmp_path: Path) -> None:
+def test_rating_of_a_passage_concerns_its_node_only(tmp_path: Path) -> None:
     queue = RatingQueue(tmp_path / "ratings.json")
     assert [(r.receipt.receipt.node, r.value) for r in queue.rate(answer(), -1, passage=2)] == [(2, -100)]
 
 
-def test_the_last_verdict_on_a_receipt_counts(tmp_path: Path) -> None:
+def test_last_rating_of_a_receipt_replaces_earlier_ones(tmp_path: Path) -> None:
     queue = RatingQueue(tmp_path / "ratings.json")
     queue.rate(answer(), 1, passage=1)
     queue.rate(answer(), -1, passage=1)
     assert [r.value for r in queue.pending()] == [-100]
 
 
-def test_a_verdict_that_waits_can_be_taken_back(queue: RatingQueue) -> None:
+def test_queued_rating_can_be_withdrawn(queue: RatingQueue) -> None:
     queue.rate(answer(), 1, passage=1)
     (kept,) = queue.rate(answer(), -1, passage=2)
     mistake = next(cid_of(r.receipt.receipt) for r in queue.pending() if r != kept)
     queue.withdraw(mistake)
     assert queue.pending() == [kept]
-    with pytest.raises(ConfigError, match="no such rating"):
+    with pytest.raises(ConfigError, match="No rating of this receipt waits"):
         queue.withdraw(mistake)
 
 
-def test_no_more_is_put_at_stake_than_was_agreed_to(party: Party, queue: RatingQueue) -> None:
+def test_flush_bonds_at_most_the_given_amount(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     asked = cost_of(party.chain, party.rater.address, queue.pending()).bond
     with pytest.raises(ConfigError, match="knet trust bond"):
@@ -157,7 +157,9 @@ def test_no_more_is_put_at_stake_than_was_agreed_to(party: Party, queue: RatingQ
     assert party.chain.reliability.stake(party.rater.address).bond == asked
 
 
-def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: RatingQueue, tmp_path: Path) -> None:
+def test_queued_ratings_survive_a_restart_and_are_sent_in_one_batch(
+    party: Party, queue: RatingQueue, tmp_path: Path
+) -> None:
     for _ in range(5):
         queue.rate(party.answer(), 1)
     store = MemoryStore()
@@ -170,7 +172,7 @@ def test_ratings_survive_a_restart_and_go_out_folded(party: Party, queue: Rating
     assert audit_batch(party.chain, store, batch) is None
 
 
-def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(party: Party, queue: RatingQueue) -> None:
+def test_batch_accepted_over_a_broken_connection_is_not_sent_twice(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ChainUnreachable):
         queue.flush(broken(party.chain, before=False), party.rater, MemoryStore(), bond=ANY_WEI)
@@ -180,7 +182,7 @@ def test_a_batch_that_was_taken_though_the_connection_broke_is_not_sent_twice(pa
     assert queue.pending() == []
 
 
-def test_a_batch_that_may_still_arrive_is_waited_for(
+def test_batch_that_may_still_arrive_blocks_the_next_until_its_deadline(
     party: Party, queue: RatingQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue.rate(party.answer(), 1)
@@ -195,8 +197,8 @@ def test_a_batch_that_may_still_arrive_is_waited_for(
     assert party.counts() == [1, 1]
 
 
-def test_a_restored_queue_remembers_what_batches_carried(party: Party, tmp_path: Path) -> None:
-    """As on a second machine with the same key: the same receipt in two batches would cost the bond."""
+def test_restored_queue_drops_ratings_that_batches_carried(party: Party, tmp_path: Path) -> None:
+    """A second machine with the same key has the same problem. A receipt in two batches would cost the bond."""
     store, rated = MemoryStore(), party.answer()
     RatingQueue(tmp_path / "lost.json").rate(rated, 1)
     first = RatingQueue(tmp_path / "lost.json")
@@ -206,12 +208,12 @@ def test_a_restored_queue_remembers_what_batches_carried(party: Party, tmp_path:
     assert restored.flush(party.chain, party.rater, store, bond=ANY_WEI) == []
     assert restored.pending() == []
     assert party.counts() == [1, 1]
-    with pytest.raises(ConfigError, match="the verdict is on chain"):
+    with pytest.raises(ConfigError, match="the rating is on chain"):
         restored.rate(rated, -1)
 
 
-def test_what_may_be_in_a_batch_that_cannot_be_read_waits(party: Party, tmp_path: Path) -> None:
-    """On another machine with the same key, which has neither the queue nor the blocks."""
+def test_rating_that_may_be_in_an_unreadable_batch_waits(party: Party, tmp_path: Path) -> None:
+    """The other machine has the same key, but neither the queue nor the blocks."""
     rated = party.answer()
     first = RatingQueue(tmp_path / "lost.json")
     first.rate(rated, 1)
@@ -225,8 +227,8 @@ def test_what_may_be_in_a_batch_that_cannot_be_read_waits(party: Party, tmp_path
     assert party.counts() == [1, 1]
 
 
-def test_after_a_lost_bond_what_is_asked_for_is_enough(party: Party, queue: RatingQueue) -> None:
-    for _ in range(12):  # more than the least bond buys
+def test_bond_requested_after_a_lost_one_covers_the_ratings(party: Party, queue: RatingQueue) -> None:
+    for _ in range(12):  # more than the minimum bond buys
         queue.rate(party.answer(), 1)
     queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
     standing = replace(party.chain.reliability.stake(party.rater.address), bond=0)
@@ -236,18 +238,18 @@ def test_after_a_lost_bond_what_is_asked_for_is_enough(party: Party, queue: Rati
     assert replace(standing, bond=missing - 10**13).influence < sum(abs(rating.value) for rating in queue.pending())
 
 
-def test_a_receipt_that_a_batch_carried_cannot_be_rated_again(party: Party, queue: RatingQueue) -> None:
-    """It would cost the bond."""
+def test_receipt_in_a_batch_cannot_be_rated_again(party: Party, queue: RatingQueue) -> None:
+    """The contract would take the bond for it."""
     rated = party.answer()
     queue.rate(rated, 1)
     queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
-    with pytest.raises(ConfigError, match="the verdict is on chain"):
+    with pytest.raises(ConfigError, match="the rating is on chain"):
         queue.rate(rated, -1)
     assert queue.flush(party.chain, party.rater, MemoryStore()) == []
     assert party.counts() == [1, 1]
 
 
-def test_without_a_bond_ratings_wait_and_the_command_is_told(party: Party, queue: RatingQueue) -> None:
+def test_ratings_without_a_bond_wait_and_the_error_names_the_command(party: Party, queue: RatingQueue) -> None:
     queue.rate(party.answer(), 1)
     with pytest.raises(ConfigError, match=r"0 ether at stake.*knet trust bond 0\.01"):
         queue.flush(party.chain, party.rater, MemoryStore())
@@ -256,10 +258,10 @@ def test_without_a_bond_ratings_wait_and_the_command_is_told(party: Party, queue
     assert len(queue.flush(party.chain, party.rater, MemoryStore())) == 1
 
 
-def test_what_a_bond_does_not_buy_waits_for_more(party: Party, queue: RatingQueue) -> None:
+def test_ratings_beyond_the_bond_wait_for_more_stake(party: Party, queue: RatingQueue) -> None:
     for _ in range(12):
         queue.rate(party.answer(), 1, passage=1)
-    party.chain.reliability.bond(party.rater, 10**16)  # ten full verdicts
+    party.chain.reliability.bond(party.rater, 10**16)  # ten full ratings
     with pytest.raises(ConfigError, match=r"1 batches were sent; 2 ratings wait.*knet trust bond 0\.002"):
         queue.flush(party.chain, party.rater, MemoryStore())
     assert (party.counts(), len(queue.pending())) == ([10, 0], 2)
@@ -268,8 +270,8 @@ def test_what_a_bond_does_not_buy_waits_for_more(party: Party, queue: RatingQueu
     assert party.counts() == [12, 0]
 
 
-def test_a_receipt_that_is_not_in_force_yet_waits(party: Party, queue: RatingQueue) -> None:
-    """Clocks differ; a rating must not be older than its receipt by the chain's."""
+def test_rating_of_a_future_receipt_waits(party: Party, queue: RatingQueue) -> None:
+    """Clocks differ, and a rating must not be older than its receipt by the chain's clock."""
     (node, owner), *_ = party.owners.items()
     ahead = replace(new_receipt(node, party.rater.address), issued_at=int(time.time()) + 3600)
     queue.rate(answer(signed=[issue(owner, ahead, party.chain.deployment)] * 2), 1, passage=1)
@@ -277,7 +279,7 @@ def test_a_receipt_that_is_not_in_force_yet_waits(party: Party, queue: RatingQue
     assert len(queue.pending()) == 1
 
 
-def test_folding_keeps_every_rating_and_sums_them_by_node() -> None:
+def test_batch_keeps_every_rating_and_sums_them_by_node() -> None:
     ratings = [Rating(receipt=receipt(node, nonce), value=value) for node, nonce, value in SAMPLE]
     folded = build_batch(ratings)
     assert [(d.node, d.positive, d.negative, d.count) for d in folded.deltas] == [(1, 100, 30, 2), (2, 0, 5, 1)]
@@ -287,16 +289,16 @@ def test_folding_keeps_every_rating_and_sums_them_by_node() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 2, -1.5, float("nan")])
-def test_a_verdict_out_of_range_is_refused(tmp_path: Path, value: float) -> None:
+def test_rating_out_of_range_is_refused(tmp_path: Path, value: float) -> None:
     with pytest.raises(ConfigError, match="between -1 and 1"):
         RatingQueue(tmp_path / "ratings.json").rate(answer(), value)
 
 
-def test_what_has_no_receipt_cannot_be_rated(tmp_path: Path) -> None:
+def test_passage_without_a_receipt_cannot_be_rated(tmp_path: Path) -> None:
     queue = RatingQueue(tmp_path / "ratings.json")
     with pytest.raises(ConfigError, match="no receipt"):
         queue.rate(answer(), 1, passage=3)
     with pytest.raises(ConfigError, match="no passage 9"):
         queue.rate(answer(), 1, passage=9)
-    with pytest.raises(ConfigError, match="nobody to rate"):
+    with pytest.raises(ConfigError, match="no node to rate"):
         queue.rate(msgspec.structs.replace(answer(), sentences=[]), 1)

@@ -1,4 +1,4 @@
-"""What ratings cost is said before it is spent, and is enough."""
+"""Estimate of the cost of ratings against the gas that is spent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def net(devnet: Profile, tmp_path: Path) -> Iterator[Network]:
 
 
 def gas_spent(chain: EvmChain, account: str, since: int) -> int:
-    """Gas of all transactions of an account in blocks after ``since``."""
+    """Return the gas of all transactions of an account in blocks after ``since``."""
     spent = 0
     for number in range(since + 1, chain.block_number() + 1):
         for sent in chain.rpc.request("eth_getBlockByNumber", [hex(number), True])["transactions"]:
@@ -35,7 +35,7 @@ def gas_spent(chain: EvmChain, account: str, since: int) -> int:
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
-def test_the_estimate_covers_what_is_spent_and_not_much_more(net: Network, nodes: int) -> None:
+def test_cost_estimate_covers_the_spent_gas_closely(net: Network, nodes: int) -> None:
     assert isinstance(net.chain, EvmChain)
     assert net.ratings.cost().ratings == 0
     answer = net.ask("What is described on this page?", max_nodes="all", k=8, node_timeout=PATIENT)
@@ -50,7 +50,7 @@ def test_the_estimate_covers_what_is_spent_and_not_much_more(net: Network, nodes
     assert spent <= cost.gas <= 1.5 * spent
 
 
-def test_a_bond_that_is_there_is_not_asked_for_again(net: Network) -> None:
+def test_existing_bond_is_not_requested_again(net: Network) -> None:
     answer = net.ask("What is described on this page?", max_nodes="all", node_timeout=PATIENT)
     net.rate(answer, 1.0, passage=1)
     net.ratings.flush()
