@@ -1,7 +1,7 @@
-"""A whole network on this machine: a development chain, and every node in a process of its own.
+"""Network on this machine: a development chain, and each node in a separate process.
 
-Nodes are prepared here with vectors given beforehand, so that no node has to embed its passages; then each is served
-by the real program, `knet node serve`, and asked over real HTTP.
+Nodes are prepared here with given vectors, so that no node has to embed its passages. Each is then served by the real
+program, `knet node serve`, and queried over HTTP.
 """
 
 from __future__ import annotations

@@ -82,12 +82,12 @@ class Knet:
         self._agreement = agreement
         self.reliability: dict[int, Reputation] = {}
         self.usefulness: dict[int, Reputation] = {}
-        self.verdicts: dict[bytes, Reputation] = {}
+        self.ratings: dict[bytes, Reputation] = {}
 
     def answer(self, question: int, *, learn: bool) -> list[tuple[int, int]]:
         asked = self.network.route(question, self.reliability, self.usefulness)
         fetched = [(source, passage) for source in asked for passage in self.network.fetch(question, source)]
-        ranked = self.network.merge(question, fetched, self.reliability, verdicts=self.verdicts)
+        ranked = self.network.merge(question, fetched, self.reliability, ratings=self.ratings)
         shown = [(each.checked.node, passage) for passage, each in ranked]
         held = [(source, passage) for passage, each in ranked for source in (each.checked.node, *each.sources)]
         if learn:
@@ -119,7 +119,7 @@ class Knet:
     def _judge(self, source: int, passage: int, outcome: float) -> None:
         self._observe(source, outcome)
         key = passage_key(self.network.pool.words[passage])
-        self.verdicts[key] = observed(self.verdicts.get(key, Reputation()), outcome)
+        self.ratings[key] = observed(self.ratings.get(key, Reputation()), outcome)
 
     def _observe(self, source: int, outcome: float, weight: float = 1.0) -> None:
         self.reliability[source] = observed(self.reliability.get(source, Reputation()), outcome, weight)

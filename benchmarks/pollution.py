@@ -33,7 +33,7 @@ GOLD_WORDS = 3
 
 @dataclass(frozen=True)
 class Question:
-    """``gold`` and ``planted`` are token strings framed by blanks; ``planted`` has one a source."""
+    """One question. ``gold`` and ``planted`` are token strings framed by blanks; ``planted`` has one a source."""
 
     text: str
     document: int
@@ -46,9 +46,9 @@ class Question:
 
 @dataclass(frozen=True)
 class World:
-    """``texts[0]`` are the clean passages, ``texts[s]`` what source ``s`` makes of them where it pollutes.
+    """One set. ``texts[0]`` are the clean passages, ``texts[s]`` their polluted versions of source ``s``.
 
-    Source 0 never does. ``vectors`` are of ``texts``, ``asked`` of ``questions``.
+    Source 0 never pollutes. ``vectors`` are of ``texts``, ``asked`` of ``questions``.
     """
 
     name: str
@@ -104,7 +104,7 @@ def pollute(text: str, replaced: Sequence[tuple[Sequence[str], str]]) -> str:
     return text
 
 
-# --- what the sets hold --------------------------------------------------------------------------------------------
+# --- contents of the sets ------------------------------------------------------------------------------------------
 
 Documents = list[tuple[str, str, str]]  # id, title, text
 

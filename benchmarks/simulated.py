@@ -121,7 +121,7 @@ class Source:
         return index
 
     def fetch(self, question: int, count: int = FETCHED) -> list[int]:
-        """Return its best passages for a question, by its fusion of dense scores and BM25."""
+        """Return the source's best passages for a question, by its fusion of dense scores and BM25."""
         world = self.pool.world
         dense = self.pool.vectors[self.held] @ world.asked[question]
         known = [

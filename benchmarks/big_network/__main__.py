@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.big_network.live import live
-from benchmarks.big_network.made import Ground, ground, made
+from benchmarks.big_network.made import CardData, card_data, made
 from benchmarks.big_network.many import FIRST, measure
 from benchmarks.harness import report
 from knet.embed import PartEmbedder, load_embedder
@@ -28,10 +28,10 @@ from knet.routing.router import route
 NAMES = ("squad_dev", "scifact")  # constants were chosen on medquad and liveqa
 QUESTIONS = 30  # of each set
 NODES = 100_000
-DISTINCT = 14_336  # of them; the others are their like under other names (benchmarks/big_network/many.py)
+DISTINCT = 14_336  # different ones; the others are copies under other ids (benchmarks/big_network/many.py)
 LIVE = 1000
 LIVE_QUESTIONS = 60
-SIZES = (100, 1000)  # of networks routed in one stage and in two
+SIZES = (100, 1000)  # of the networks that are routed in one stage and in two
 
 
 def main() -> None:
@@ -40,14 +40,14 @@ def main() -> None:
     quick = parser.parse_args().quick
     embedder = load_embedder()
     assert isinstance(embedder, PartEmbedder)
-    here = ground(embedder, NAMES[:1] if quick else NAMES, 5 if quick else QUESTIONS)
+    data = card_data(embedder, NAMES[:1] if quick else NAMES, 5 if quick else QUESTIONS)
     sizes = (50, 100) if quick else SIZES
-    stages = {str(count): compared_to_one_stage(here, count) for count in sizes}
+    stages = {str(count): compared_to_one_stage(data, count) for count in sizes}
     print(f"one stage and two: {stages}", flush=True)
     with TemporaryDirectory(prefix="knet-bench-") as folder:
         (Path(folder) / "scratch").mkdir()
         counts = (1200, 600) if quick else (NODES, DISTINCT)
-        many = measure(here, *counts, Path(folder) / "atlas", Path(folder) / "scratch")
+        many = measure(data, *counts, Path(folder) / "atlas", Path(folder) / "scratch")
     print(f"many: {many}", flush=True)
     real = live(embedder, 20 if quick else LIVE, 5 if quick else LIVE_QUESTIONS)
     print(f"real: {real}", flush=True)
@@ -72,19 +72,19 @@ def main() -> None:
     report("big_network-quick" if quick else "big_network", figures, details, picture(stages, many))
 
 
-def compared_to_one_stage(here: Ground, count: int) -> dict[str, float]:
+def compared_to_one_stage(data: CardData, count: int) -> dict[str, float]:
     """Return milliseconds of each way over the same nodes, and the number of common first nodes."""
-    views = [made(here, node) for node in range(1, count + 1)]
+    views = [made(data, node) for node in range(1, count + 1)]
     with TemporaryDirectory(prefix="knet-bench-") as folder:
         store = SummaryStore(Path(folder))
-        store.learn(here.space, views)
-        store.add([(here.cid, summarize_card(view)) for view in views])
+        store.learn(data.space, views)
+        store.add([(data.cid, summarize_card(view)) for view in views])
         overview = Overview(store.index, store.spaces, ())
         one, two, same = list[float](), list[float](), list[float]()
         for _ in range(2):  # the first one warms up
             one, two, same = [], [], []
-            for number, question in enumerate(here.questions):
-                vectors = {here.cid: here.asked[number]}
+            for number, question in enumerate(data.questions):
+                vectors = {data.cid: data.asked[number]}
                 started = time.perf_counter()
                 near = route(Query(question, vectors, Options(max_nodes="all")), views)
                 between = time.perf_counter()

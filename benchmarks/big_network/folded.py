@@ -1,4 +1,4 @@
-"""Many nodes in one server process: each has its own identity on chain, manifest, card, collection and receipts."""
+"""Many nodes in one server process, each with an identity on chain, a manifest, a card, a collection and receipts."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 QUICK = (500, 12_000)  # one in memory, one on disk
 QUESTIONS = 300
 K = 10
-NOWHERE = "unheard"  # a word of no passage: what is found for it is found by vector alone
+NOWHERE = "unheard"  # a word of no passage, so that only vectors match
 DAG_CBOR = "application/vnd.ipld.dag-cbor"
 
 
@@ -63,7 +63,7 @@ class Run(NamedTuple):
     search_cpu_ms: float  # of the node's program, the mean: what a busy machine does not change
     recall_at_10: float
     serve_peak_mb: int  # mapped files included
-    serve_private_mb: int  # what the system could not take back
+    serve_private_mb: int  # memory that the system could not reclaim
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Synthetic library of any size: documents of ten passages about topics, and vectors distributed like embeddings.
 
-Everything follows from the seed and a passage's number, which is its first word, so that nothing need be kept.
+Everything follows from the seed and a passage's number, which is its first word, so that nothing has to be stored.
 """
 
 from __future__ import annotations

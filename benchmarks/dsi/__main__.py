@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.dsi.fusion import Searcher, Weights, fitted, interval, reciprocal_ranks
+from benchmarks.dsi.fusion import Searcher, Weights, fit_weights, interval, reciprocal_ranks
 from benchmarks.dsi.merges import measured
 from benchmarks.dsi.split import HELD_OUT, Ensemble, asked, at_random, by_kmeans, held_out, train
 from benchmarks.harness import report
@@ -85,7 +85,7 @@ def gained(
     rehearsal = train("for the weights of the fusion", passages, pairs, FUSED, by_kmeans, settings)
     validation = asked(questions, vectors, apart)
     searcher = Searcher(passages, rehearsal.models)
-    weights = fitted(list(searcher.pools(validation, models=False)), list(searcher.pools(validation, models=True)))
+    weights = fit_weights(list(searcher.pools(validation, models=False)), list(searcher.pools(validation, models=True)))
     searcher = Searcher(passages, ensemble.models)
     before = reciprocal_ranks(list(searcher.pools(tests, models=False)), weights)
     after = reciprocal_ranks(list(searcher.pools(tests, models=True)), weights)

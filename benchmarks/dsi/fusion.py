@@ -82,7 +82,7 @@ def reciprocal_ranks(pools: Sequence[Pool], weights: Weights) -> Floats:
     return np.array(found)
 
 
-def fitted(two: Sequence[Pool], three: Sequence[Pool]) -> Weights:
+def fit_weights(two: Sequence[Pool], three: Sequence[Pool]) -> Weights:
     """Return the weights with the best MRR on validation questions: first of two retrievers, then of the third."""
     bm25 = max(GRID, key=lambda weight: reciprocal_ranks(two, Weights(weight, 0)).mean())
     models = max(GRID, key=lambda weight: reciprocal_ranks(three, Weights(bm25, weight)).mean())

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @notice The scores contract of Reliable-dRAG (arXiv 2511.07577), written anew from its ABI and described behaviour: a
-/// record a source under its name, created by anybody; absolute scores, written in batches with one signature a source.
-/// @dev To measure against, with its holes: a signature covers the name alone, so it can be replayed with other scores.
+/// @notice Scores contract of Reliable-dRAG (arXiv 2511.07577), reimplemented from its ABI and described behaviour: one
+/// record a source under its name, created by any account; absolute scores, in batches with one signature a source.
+/// @dev For comparison only. As in the original, a signature covers the name alone and can be replayed with other scores.
 contract PaperScores {
     struct Record {
         address signer;

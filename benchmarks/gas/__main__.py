@@ -1,4 +1,4 @@
-"""Gas of a batch, ours and the paper's, in steady state: every slot that is written was written before."""
+"""Gas of a batch in knet's and the paper's contract, in steady state: every storage slot was written before."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from knet.codec import DAG_CBOR, Cid
 from .paper import PaperScores
 
 SIZES = (1, 2, 5, 10, 20, 21, 50)  # nodes a batch
-FOLDED = 50  # ratings a node where folding is measured
-FIRST_NODE = 1000  # node ids of a network that has grown
+FOLDED = 50  # ratings a node in the batch of many ratings
+FIRST_NODE = 1000  # node ids as in a large network
 STAKE = 10 * 10**18
-FAR = 1 << 60  # a deadline that does not matter here
+DEADLINE = 1 << 60  # never reached
 
 
-class Ours:
-    """A bonded rater on the contracts as everybody has them."""
+class KnetScores:
+    """Bonded rater on the deployed contracts."""
 
     def __init__(self, chain: EvmChain) -> None:
         self._chain, self._signer, self._round = chain, new_key(), 0
@@ -32,7 +32,7 @@ class Ours:
             self.submit(max(SIZES), 1)
 
     def submit(self, nodes: int, ratings: int) -> int:
-        """Gas of a batch about so many nodes with so many ratings each, two of three of them good."""
+        """Return the gas of a batch with ``ratings`` of each of ``nodes``, of which 70 % are positive."""
         self._round += 1
         root = Cid.of(b"root %d" % self._round).digest
         content = Cid.of(b"content %d" % self._round, DAG_CBOR)
@@ -40,20 +40,20 @@ class Ours:
             Delta(node=FIRST_NODE + number, positive=70 * ratings, negative=30 * ratings, count=ratings)
             for number in range(nodes)
         ]
-        transaction = self._chain.reliability.submit(self._signer, root, content, deltas, FAR)
+        transaction = self._chain.reliability.submit(self._signer, root, content, deltas, DEADLINE)
         return int(self._chain.rpc.web3.eth.get_transaction_receipt(transaction)["gasUsed"])  # type: ignore[arg-type]
 
 
 def main() -> None:
     with network() as profile:
         chain = EvmChain(profile.rpc, profile.deployment)
-        ours = Ours(chain)
+        scores = KnetScores(chain)
         signer = new_key()
         fund(chain.rpc.web3.provider.endpoint_uri, signer.address)  # type: ignore[attr-defined]
         paper = PaperScores(chain.rpc, signer, max(SIZES))
-        own = {size: ours.submit(size, 2) for size in SIZES}
+        own = {size: scores.submit(size, 2) for size in SIZES}
         theirs = {size: paper.update(size) for size in SIZES}
-        folded = ours.submit(20, FOLDED)
+        folded = scores.submit(20, FOLDED)
     figures = {
         "per_node_at_20": own[20] / 20,
         "marginal_node": float(own[21] - own[20]),

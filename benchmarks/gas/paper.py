@@ -1,7 +1,7 @@
-"""The paper's contract on the development chain, and what its batches cost there.
+"""Gas of the paper's contract on the development chain.
 
-It was written anew from what the paper and its ABI say. The original was measured at 30,376 gas a source at 20, and
-29,061 for one more; this one takes a little less, so the comparison does not flatter us.
+The contract is a reimplementation from the paper and its ABI. The original was measured at 30,376 gas a source at 20,
+and 29,061 for one more. The reimplementation takes slightly less, so the comparison favours the paper.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OPTIMIZER = {"enabled": True, "runs": 1_000_000}  # as in contracts/foundry.toml
 
 
 class PaperScores:
-    """A deployed `PaperScores`, with ``sources`` records."""
+    """Deployed `PaperScores` contract with ``sources`` records."""
 
     def __init__(self, rpc: Rpc, signer: Signer, sources: int) -> None:
         self._rpc, self._signer = rpc, signer
@@ -41,9 +41,9 @@ class PaperScores:
         self._round = 1
 
     def update(self, sources: int) -> int:
-        """Gas of writing new scores of the first ``sources`` in one transaction."""
+        """Return the gas of writing new scores of the first ``sources`` in one transaction."""
         self._round += 1
-        self._rpc.request("evm_increaseTime", [2])  # a time that is written must not be the one that is there
+        self._rpc.request("evm_increaseTime", [2])  # the written time must differ from the stored one
         scores = [self._round * 1000 + number for number in range(sources)]
         names, signatures = self._names[:sources], self._signatures[:sources]
         return self._spent(self._contract.functions.updateRecords(names, scores, scores, signatures))

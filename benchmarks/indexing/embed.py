@@ -21,7 +21,7 @@ from knet.embed import Vectors, find_model, load_embedder
 from knet.embed.torch_backend import TorchEmbedder
 
 PASSAGES = 384
-ROUNDS = 3  # a third of the passages each, both runs in turn, so that a slow minute of the machine meets both
+ROUNDS = 3  # a third of the passages each, both runs in turn, so that a slow minute of the machine affects both
 QUESTIONS = 100
 WARM_UP = 32
 

@@ -74,7 +74,7 @@ def phase(page: Page, name: str) -> Iterator[None]:
 
 @contextmanager
 def processor_time(page: Page) -> Iterator[list[float]]:
-    """Milliseconds of processor time that each task of the page's main thread took; filled when the block ends.
+    """Collect the milliseconds of processor time of each task of the page's main thread; filled when the block ends.
 
     Unlike the length of a frame, it excludes other work of the machine.
     """

@@ -94,7 +94,7 @@ def run(world: World, embedder: Embedder, level: str, seed: int, shares: Shares)
         **{who: shown(learner) for who, learner in learners.items()},
     }
     if level == "document":
-        answers |= {cleanest(count): believing(network, count, labelled.verdicts) for count in COUNTS}
+        answers |= {cleanest(count): believing(network, count, labelled.ratings) for count in COUNTS}
     return {who: float(np.mean([pool.is_right(answer(q), q) for q in tested])) for who, answer in answers.items()}
 
 
@@ -110,19 +110,21 @@ def polluted(pool: Pool, level: str, chance: np.random.Generator) -> Network:
     return Network(pool, sources)
 
 
-def believing(network: Network, count: int, verdicts: Mapping[bytes, Reputation]) -> Callable[[int], list[int]]:
+def believing(network: Network, count: int, ratings: Mapping[bytes, Reputation]) -> Callable[[int], list[int]]:
     """Return knet's ranking of the hits of the ``count`` cleanest sources, with equal initial beliefs."""
 
     def answer(question: int) -> list[int]:
         fetched = [(source, passage) for source in range(count) for passage in network.fetch(question, source)]
-        return [passage for passage, _ in network.merge(question, fetched, {}, ratings=verdicts)]
+        return [passage for passage, _ in network.merge(question, fetched, {}, ratings=ratings)]
 
     return answer
 
 
 def in_hindsight(runs: list[dict[str, float]]) -> list[dict[str, float]]:
-    """The runs with, in the place of every number of cleanest sources, the number that was best over all of them: as
-    far as it gets anybody to know whom to leave out."""
+    """Return the runs with one accuracy in place of those of each number of cleanest sources: that of the best number.
+
+    It is the upper limit of leaving sources out with knowledge of their pollution.
+    """
     if cleanest(SOURCES) not in runs[0]:
         return runs
     best = max(COUNTS, key=lambda count: sum(run[cleanest(count)] for run in runs))
@@ -141,7 +143,7 @@ def shown(learner: Learner) -> Callable[[int], list[int]]:
     return lambda question: [passage for _, passage in learner.answer(question, learn=False)]
 
 
-# --- what it comes to ----------------------------------------------------------------------------------------------
+# --- figures -------------------------------------------------------------------------------------------------------
 
 
 def the_figures(runs: Runs, shares: Shares) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
@@ -155,9 +157,9 @@ def the_figures(runs: Runs, shares: Shares) -> tuple[dict[str, float], dict[str,
         "document_of_oracle": (document, "labelled", "oracle"),
         "document_hindsight": (document, "hindsight", "oracle"),
     }
-    figures = {name: share_of_gap(*what) for name, what in ratios.items()}
+    figures = {name: share_of_gap(*ratio) for name, ratio in ratios.items()}
     intervals = {
-        name: bootstrap(what[0], lambda some, w=what: share_of_gap(some, *w[1:])) for name, what in ratios.items()
+        name: bootstrap(ratio[0], lambda some, of=ratio: share_of_gap(some, *of[1:])) for name, ratio in ratios.items()
     }
 
     def over_paper(some: Sequence[dict[str, float]]) -> float:
@@ -178,8 +180,8 @@ def share_of_gap(runs: Sequence[dict[str, float]], who: str, best: str) -> float
 def bootstrap(
     runs: Sequence[dict[str, float]], figure: Callable[[Sequence[dict[str, float]]], float]
 ) -> tuple[float, float]:
-    chance = np.random.default_rng(0)
-    drawn = [figure([runs[at] for at in chance.integers(len(runs), size=len(runs))]) for _ in range(1000)]
+    generator = np.random.default_rng(0)
+    drawn = [figure([runs[at] for at in generator.integers(len(runs), size=len(runs))]) for _ in range(1000)]
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)
 

@@ -1,1 +1,1 @@
-"""What fifty made-up identities gain: in personal trust, and from a bond that is split between them."""
+"""Gain of fifty Sybil identities: in personal trust, and from a bond that is split among them."""

@@ -1,4 +1,4 @@
-"""Run the benchmark of made-up identities."""
+"""Run the benchmark of Sybil identities."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from knet.trust.meritrank import BETA, TrustWalks
 
 SYBILS = 50
 HONEST = 50
-RATED = 6  # others that everybody honest has rated
-ALPHA = 0.01  # MeritRank's figure 4; knet's own default (0.15) stops walks far sooner, and is shown beside it
+RATED = 6  # others that each honest account has rated
+ALPHA = 0.01  # as in MeritRank's figure 4; knet's default (0.15) stops walks far sooner and is measured too
 BETAS = (0.0, 0.5, BETA)
 PUBLISHED = {0.0: 1.55, 0.5: 0.65, 0.9: 0.11}  # MeritRank, 50 Sybils, alpha 0.01
 SHAPES = ("path", "cycle")
 SEEDS = 10
 SPLITS = (1, 10, 100)  # accounts
-ATTACKER = "honest 0"  # one that others trust and that turns
+ATTACKER = "honest 0"  # trusted by others before it attacks
 
 Ratings = list[tuple[str, str, float]]
 
@@ -47,7 +47,7 @@ def main() -> None:
         count: float(np.mean([gain("cycle", ALPHA, BETA, s, count) for s in range(seeds)])) for count in (1, 5, 50)
     }
     bonds = moved_by_split_bonds()
-    print(f"verdicts that one bond moves a score by, split over accounts: {bonds}")
+    print(f"ratings that one bond moves a score by, split over accounts: {bonds}")
     figures = {
         "attacker_gain": round(max(float(np.mean(gains[shape, ALPHA, BETA])) for shape in SHAPES), 4),
         "split_bond_gain": round(max(bonds.values()) / bonds[1] - 1, 4),
@@ -56,24 +56,24 @@ def main() -> None:
         "sybils": SYBILS,
         "honest": HONEST,
         "seeds": seeds,
-        "gain": "trust in made-up identities over trust in all honest ones",
+        "gain": "trust in Sybil identities over trust in all honest accounts",
         "gains": {f"{shape}, alpha {alpha}, beta {beta}": found for (shape, alpha, beta), found in gains.items()},
         "cycle_by_identities": growth,
-        "verdicts_by_accounts_sharing_a_bond": bonds,
+        "ratings_by_accounts_sharing_a_bond": bonds,
         "published": {str(beta): value for beta, value in PUBLISHED.items()},
     }
     report("sybil", figures, details, picture(gains))
 
 
 def moved_by_split_bonds() -> dict[int, float]:
-    """On a chain of its own, with the contracts as they are deployed everywhere."""
+    """Return the effect of one bond on a score by number of accounts, on a separate chain."""
     with network() as profile:
         chain = EvmChain(profile.rpc, profile.deployment)
         return {accounts: moved(chain, profile.rpc, accounts) for accounts in SPLITS}
 
 
 def gain(shape: str, alpha: float, beta: float, seed: int, count: int = SYBILS) -> float:
-    """What made-up identities gain: my trust in them all over my trust in everybody honest."""
+    """Return the gain of Sybil identities: my trust in all of them over my trust in all honest accounts."""
     ratings = [*honest(seed), *attack(shape, count)]
     scores = TrustWalks("me", ratings, alpha=alpha, beta=beta, seed=seed).scores()
     made_up = sum(score for name, score in scores.items() if name.startswith("made up"))
@@ -81,18 +81,18 @@ def gain(shape: str, alpha: float, beta: float, seed: int, count: int = SYBILS) 
 
 
 def honest(seed: int) -> Ratings:
-    """Everybody rates some others at random, and so do I."""
-    chance = random.Random(seed)
+    """Return the ratings of honest accounts and mine, each of some others at random."""
+    generator = random.Random(seed)
     names = [f"honest {number}" for number in range(HONEST)]
     return [
         (rater, rated, 1.0)
         for rater in ["me", *names]
-        for rated in chance.sample([name for name in names if name != rater], RATED)
+        for rated in generator.sample([name for name in names if name != rater], RATED)
     ]
 
 
 def attack(shape: str, count: int) -> Iterator[tuple[str, str, float]]:
-    """The attacker vouches for the first made-up identity above all others, and each for the next."""
+    """Yield the attack's ratings: the attacker rates the first Sybil identity highest, and each rates the next."""
     names = [ATTACKER, *(f"made up {number}" for number in range(count))]
     yield from ((rater, rated, 100.0) for rater, rated in pairwise(names))
     if shape == "cycle":
@@ -100,7 +100,7 @@ def attack(shape: str, count: int) -> Iterator[tuple[str, str, float]]:
 
 
 def interval(values: list[float]) -> float:
-    """Half of the 95 % interval of a mean."""
+    """Return half of the 95 % interval of a mean."""
     return float(1.96 * np.std(values, ddof=1) / len(values) ** 0.5)
 
 

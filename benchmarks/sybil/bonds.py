@@ -1,4 +1,4 @@
-"""What one bond moves a node's score by on chain, alone and split over accounts, each spending all of its influence."""
+"""Effect of one bond on a node's score on chain, undivided and split over accounts that spend all their influence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEADLINE_SECONDS = 3600
 
 
 def moved(chain: EvmChain, rpc: str, accounts: int) -> float:
-    """Verdicts on a fresh node from ``accounts`` that share one bond."""
+    """Return the positive ratings of a new node by ``accounts`` that share one bond."""
     owner = new_key()
     fund(rpc, owner.address)
     node = chain.identity.register(owner, "http://127.0.0.1:1")

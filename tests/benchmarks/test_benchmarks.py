@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks import harness
-from benchmarks.dsi.fusion import Pool, Weights, fitted, interval, reciprocal_ranks
+from benchmarks.dsi.fusion import Pool, Weights, fit_weights, interval, reciprocal_ranks
 from benchmarks.dsi.merges import softmax_sum
 from benchmarks.dsi.split import Ensemble, held_out
 from benchmarks.federation.central import bm25_top, dense_top
@@ -227,7 +227,7 @@ def test_the_fusion_interval_holds_the_mean_and_weights_prefer_what_is_right() -
     right, wrong = [2.0, -1.0, -1.0], [-1.0, 3.0, -1.0]
     two = [Pool(np.array([right, wrong]), 0)] * 20
     three = [Pool(np.array([wrong, wrong, right]), 0)] * 20
-    weights = fitted(two, three)
+    weights = fit_weights(two, three)
     assert weights.bm25 > 0.5
     assert weights.models > 0.5
     gains = reciprocal_ranks(three, weights) - reciprocal_ranks(three, Weights(weights.bm25, 0.0))
