@@ -1,4 +1,4 @@
-"""A small network to hold the surfaces over; one of its nodes writes for machines that obey."""
+"""Small network for tests of the interfaces; a document of one node contains instructions to language models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One network for the stories of this folder: two honest nodes, and one with an impostor for a mouth."""
+"""Network of this folder's tests: two honest nodes, and a hostile one behind a tampering server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HOSTILE = {
 
 @dataclass
 class Stage:
-    """Who plays: the honest nodes, the hostile one, and what it says."""
+    """The honest nodes, the hostile node and its tampering server."""
 
     profile: Profile
     honest: list[RunningNode]
@@ -47,7 +47,7 @@ class Stage:
     liar: Liar
 
     def check(self, answer: Answer) -> NodeStatus:
-        """What the hostile node is reported for. Everybody else must have answered, and it must not be believed."""
+        """Return the status of the hostile node; all other nodes, and only they, must be in the answer."""
         assert answer.found
         for node in self.honest:
             assert status_of(answer.nodes, node.identity).status == "success"
@@ -67,7 +67,7 @@ def running_stage(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def stage(running_stage: Stage) -> Iterator[Stage]:
-    """The network with everybody honest, until the story says otherwise."""
+    """The network, in which every node is honest until the test changes it."""
     running_stage.mouth.behave = honest
     running_stage.mouth.seen.clear()
     yield running_stage
@@ -76,7 +76,7 @@ def stage(running_stage: Stage) -> Iterator[Stage]:
 
 @pytest.fixture
 def net(stage: Stage, tmp_path: Path) -> Iterator[Network]:
-    """A new client that has read the network."""
+    """New client that has read the network."""
     with open_client(stage.profile, tmp_path) as net:
         net.nodes()
         yield net

@@ -1,7 +1,7 @@
-"""Hostile nodes: a web server in front of an honest node's service that tampers with what passes.
+"""Hostile nodes: a web server in front of an honest node's service that tampers with replies.
 
-A hostile node is registered, has published and holds its key; only its mouth lies. Where it could sign its lie, it
-does, so that what finds it is the check that is meant to.
+A hostile node is registered, has published and holds its key; only its replies are false. It signs them where it can,
+so that the intended check finds the attack.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PASSED_ON = ("Content-Type", "Accept")
 
 
 class Exchange:
-    """One request to a hostile node, and what it may do with it."""
+    """One request to a hostile node, and the actions open to it."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, behind: str, over: threading.Event) -> None:
         self.method = handler.command
@@ -52,7 +52,7 @@ class Exchange:
         return decode(self.body, SearchRequest)
 
     def forward(self) -> tuple[int, bytes]:
-        """What the honest node answers: status and body."""
+        """Return the honest node's reply: status and body."""
         there = http.client.HTTPConnection(self._behind.hostname or "", self._behind.port, timeout=FORWARD_SECONDS)
         try:
             headers = {
@@ -67,7 +67,7 @@ class Exchange:
             there.close()
 
     def reply(self) -> SearchReply:
-        """The honest reply to a search."""
+        """Return the honest reply to a search."""
         return decode(self.forward()[1], SearchReply)
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
@@ -85,7 +85,7 @@ class Exchange:
         self._handler.wfile.flush()
 
     def hang_up(self) -> None:
-        """Close the connection, whatever was promised."""
+        """Close the connection before the reply is complete."""
         self._handler.close_connection = True
 
 
@@ -99,7 +99,7 @@ def honest(exchange: Exchange) -> None:
 
 @dataclass
 class Impostor:
-    """A hostile node's mouth. ``behave`` may be changed at any time; ``seen`` are the paths it was asked for."""
+    """Server of a hostile node. ``behave`` may be changed at any time; ``seen`` are the requested paths."""
 
     url: str = ""
     behave: Behaviour = honest
@@ -108,7 +108,7 @@ class Impostor:
 
 @contextmanager
 def impostor(behind: str, behave: Behaviour = honest) -> Iterator[Impostor]:
-    """A web server before the one at ``behind``, which does as told with every request."""
+    """Run a web server before the one at ``behind`` that handles each request with ``behave``."""
     mouth, over = Impostor(behave=behave), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -119,7 +119,7 @@ def impostor(behind: str, behave: Behaviour = honest) -> Iterator[Impostor]:
             try:
                 mouth.behave(Exchange(self, behind, over))
             except OSError:
-                self.close_connection = True  # the client had enough
+                self.close_connection = True  # the client closed the connection
 
         do_POST = do_GET
 
@@ -140,7 +140,7 @@ def impostor(behind: str, behave: Behaviour = honest) -> Iterator[Impostor]:
 
 
 def on_search(behave: Behaviour) -> Behaviour:
-    """Lie about searches only."""
+    """Return a behaviour that changes replies to searches only."""
     return lambda exchange: behave(exchange) if exchange.is_search else honest(exchange)
 
 
@@ -149,7 +149,7 @@ def on_search(behave: Behaviour) -> Behaviour:
 
 @dataclass(frozen=True)
 class Liar:
-    """A node's key and network, with which a lie can be signed."""
+    """Key and network of a node, to sign false replies."""
 
     key: Signer
     deployment: Deployment
@@ -158,13 +158,13 @@ class Liar:
         return sign_receipt(self.key, receipt, self.deployment.chain_id, self.deployment.reliability)
 
     def resigned(self, reply: SearchReply, **changes: object) -> SearchReply:
-        """The reply with a receipt that has these fields, and is signed as it should be."""
+        """Return the reply with a correctly signed receipt of these fields."""
         return replace(reply, receipt=self.sign(replace(reply.receipt.receipt, **changes)))
 
     def saying(
         self, request: SearchRequest, reply: SearchReply, hits: Sequence[Hit], documents: Sequence[bytes] = ()
     ) -> SearchReply:
-        """The reply with other hits, and a receipt that covers them."""
+        """Return the reply with other hits and a receipt that covers them."""
         blocks = list(documents or reply.documents)
         leaves = [
             chunk_leaf(Cid.of(blocks[hit.document], DAG_CBOR), hit.start, hit.end, hit.text, hit.vector) for hit in hits
@@ -177,7 +177,7 @@ Lie = Callable[[Liar, SearchRequest, SearchReply], SearchReply]
 
 
 def telling(liar: Liar, lie: Lie) -> Behaviour:
-    """Answer searches with what the lie makes of the honest reply."""
+    """Return a behaviour that answers searches with a changed reply."""
     return on_search(lambda exchange: exchange.send(encode(lie(liar, exchange.request, exchange.reply()))))
 
 
@@ -186,18 +186,18 @@ def commitment(request: SearchRequest) -> bytes:
 
 
 def first_hit(reply: SearchReply, **changes: object) -> list[Hit]:
-    """The reply's hits with the first one changed."""
+    """Return the reply's hits with the first one changed."""
     return [replace(reply.hits[0], **changes), *reply.hits[1:]]
 
 
 def hang(exchange: Exchange) -> None:
-    """Say nothing until the test is over."""
+    """Send no reply until the test is over."""
     exchange.over.wait(FORWARD_SECONDS)
     exchange.hang_up()
 
 
 def drip(exchange: Exchange) -> None:
-    """Promise a long reply and send a byte of it now and then."""
+    """Announce a long reply and send a byte of it from time to time."""
     exchange.send_head(Content_Length="100000")
     until = time.monotonic() + FORWARD_SECONDS
     while not exchange.over.wait(0.05) and time.monotonic() < until:

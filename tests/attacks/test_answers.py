@@ -1,4 +1,4 @@
-"""Somebody hands on an answer with something changed. Whatever it is, verifying the answer says so."""
+"""Answers that were changed after they were given: verification finds every change."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def net(nodes: list[RunningNode], tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def answer(net: Network) -> Answer:
-    """An honest answer of three nodes, as it comes back from a file."""
+    """An honest answer of three nodes, read from its JSON form."""
     record = net.ask(QUESTION, node_timeout=PATIENT).record
     assert len(record.receipts) == 3
     assert record.sentences
@@ -59,7 +59,7 @@ def private(net: Network) -> Answer:
     return from_json(net.ask(QUESTION, private=True).to_json(), Answer)
 
 
-def test_an_untouched_answer_verifies_after_its_journey_through_json(net: Network, answer: Answer) -> None:
+def test_unchanged_answer_verifies_after_json(net: Network, answer: Answer) -> None:
     report = net.verify(answer)
     assert report.ok, [check for check in report.checks if not check.ok]
     claims = {check.claim for check in report.checks}
@@ -69,7 +69,7 @@ def test_an_untouched_answer_verifies_after_its_journey_through_json(net: Networ
     }  # fmt: skip
 
 
-def test_an_untouched_private_answer_verifies(net: Network, private: Answer) -> None:
+def test_unchanged_private_answer_verifies(net: Network, private: Answer) -> None:
     assert not private.receipts
     assert net.verify(private).ok
 
@@ -182,7 +182,7 @@ def other_sentence_and_text(answer: Answer) -> Answer:
 
 
 def other_quote_throughout(answer: Answer) -> Answer:
-    """Sentence, citation and text agree with each other, but not with the passage."""
+    """Change sentence, citation and text alike, so that only the passage differs."""
     said = answer.sentences[0].text
     changed = in_citation(exact=said.replace("heron", "crane"))(answer)
     first = replace(changed.sentences[0], text=said.replace("heron", "crane"))
@@ -226,7 +226,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "uri": (in_passage(uri="https://example.org/"), "exact text and source"),
     "licence": (in_passage(licence="public domain"), "exact text and source"),
     "score": (higher_score, "similarity"),
-    "score that is no number": (in_passage(scores={"dense": float("nan")}), "similarity"),
+    "score that is not a number": (in_passage(scores={"dense": float("nan")}), "similarity"),
     "node": (another_nodes_id, "receipt covers it"),
     "node and no receipt": (in_provenance(node=10**6, receipt=None), "receipt covers it"),
     "node that does not exist": (in_provenance(node=10**6), "manifest on chain"),
@@ -256,12 +256,12 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "signature": (other_signature, "receipt"),
     "leaf": (other_leaf, "receipt"),
     "leaves left out": (in_evidence(leaves=[]), "receipt"),
-    "contract that is none": (in_answer(contract="nonsense"), "receipt"),
+    "contract that is not an address": (in_answer(contract="nonsense"), "receipt"),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_is_found(net: Network, answer: Answer, name: str) -> None:
+def test_changed_answer_fails_verification(net: Network, answer: Answer, name: str) -> None:
     change, claim = CHANGES[name]
     changed = change(answer)
     assert changed != answer
@@ -282,27 +282,27 @@ IMPOSSIBLE = 1 << 300
         in_answer(chain_id=-1), in_citation(start=-IMPOSSIBLE),
     ],
 )  # fmt: skip
-def test_numbers_that_no_record_holds_are_found_too(net: Network, answer: Answer, change: Change) -> None:
+def test_number_out_of_range_fails_verification(net: Network, answer: Answer, change: Change) -> None:
     report = net.verify(from_json(to_json(change(answer)), Answer))
     assert report.failed
 
 
-def test_a_reworded_answer_that_claims_another_writer_is_not_held_good(net: Network, answer: Answer) -> None:
+def test_reworded_answer_of_another_writer_does_not_verify(net: Network, answer: Answer) -> None:
     first, *rest = answer.sentences
     sentences = [replace(first, text="Beavers never build anything."), *rest]
-    forged = replace(answer, writer="somebody", sentences=sentences, text=numbered(sentences))
+    forged = replace(answer, writer="another writer", sentences=sentences, text=numbered(sentences))
     assert net.verify(replace(forged, writer=answer.writer)).failed
     report = net.verify(forged)
     assert not report.ok
-    assert "somebody" in next(check.detail for check in report.unchecked if check.claim == "wording")
+    assert "another writer" in next(check.detail for check in report.unchecked if check.claim == "wording")
 
 
 @pytest.mark.parametrize("name", ["text", "title", "score", "manifest", "document", "proof", "vector", "question"])
-def test_a_change_to_a_private_answer_is_found_without_receipts(net: Network, private: Answer, name: str) -> None:
+def test_changed_private_answer_fails_verification(net: Network, private: Answer, name: str) -> None:
     assert net.verify(CHANGES[name][0](private)).failed
 
 
-# --- what is checked with ------------------------------------------------------------------------------------------
+# --- missing blocks, chain or model -----------------------------------------------------------------------------------
 
 
 def unreachable(report: VerificationReport) -> set[str]:
@@ -316,28 +316,28 @@ NEEDS_CHAIN = {"receipt", "manifest on chain"}
 
 @pytest.fixture
 def silent(nodes: list[RunningNode]) -> Profile:
-    """The network as seen by somebody who reaches none of its nodes."""
+    """The network as seen by a client that reaches none of its nodes."""
     return replace(nodes[0].node.profile, addresses="public", confirmations=0)
 
 
 @pytest.mark.parametrize("elsewhere", [in_answer(chain_id=10), in_answer(contract="0x" + "11" * 20)])
-def test_an_answer_of_another_network_is_unchecked_not_failed(net: Network, answer: Answer, elsewhere: Change) -> None:
+def test_answer_of_another_network_is_unchecked_not_failed(net: Network, answer: Answer, elsewhere: Change) -> None:
     report = net.verify(elsewhere(answer))
     assert unreachable(report) == NEEDS_CHAIN
     assert not report.ok
     assert all("of another network: chain" in check.detail for check in report.unchecked)
 
 
-@pytest.mark.parametrize("name", [*CHANGES, "signed anew"])
-def test_naming_another_network_makes_no_change_hold(net: Network, answer: Answer, name: str) -> None:
+@pytest.mark.parametrize("name", [*CHANGES, "signed again"])
+def test_changed_answer_of_another_network_does_not_verify(net: Network, answer: Answer, name: str) -> None:
     changed = in_answer(chain_id=10)(answer)
-    report = net.verify(signed_anew(changed) if name == "signed anew" else CHANGES[name][0](changed))
+    report = net.verify(signed_again(changed) if name == "signed again" else CHANGES[name][0](changed))
     assert not report.ok
     assert not [check for check in report.checks if check.claim in NEEDS_CHAIN and check.ok]
 
 
-def signed_anew(answer: Answer) -> Answer:
-    """Other words under a receipt of one's own, as consistent as an attacker can make it."""
+def signed_again(answer: Answer) -> Answer:
+    """Return the answer with another text under the attacker's own receipt, as consistent as possible."""
     changed = in_provenance(receipt=0)(other_text(answer))
     first, where = changed.passages[0], changed.passages[0].provenance
     leaves = [chunk_leaf(where.document, first.start, first.end, first.text, where.vector)]
@@ -348,9 +348,7 @@ def signed_anew(answer: Answer) -> Answer:
     return in_evidence(signed=signed, leaves=leaves)(named)
 
 
-def test_blocks_that_nobody_has_leave_claims_unchecked_not_failed(
-    silent: Profile, answer: Answer, tmp_path: Path
-) -> None:
+def test_claims_without_blocks_are_unchecked_not_failed(silent: Profile, answer: Answer, tmp_path: Path) -> None:
     with open_client(silent, tmp_path) as net:
         report = net.verify(answer)
     assert unreachable(report) == NEEDS_BLOCKS
@@ -358,7 +356,7 @@ def test_blocks_that_nobody_has_leave_claims_unchecked_not_failed(
     assert "could not be checked" in str(report)
 
 
-def test_a_silent_nodes_blocks_may_come_from_the_own_store(
+def test_blocks_of_a_silent_node_come_from_the_local_store(
     silent: Profile, answer: Answer, nodes: list[RunningNode], tmp_path: Path
 ) -> None:
     owners = {node.identity: node.node.store for node in nodes}
@@ -369,7 +367,7 @@ def test_a_silent_nodes_blocks_may_come_from_the_own_store(
         assert net.verify(answer).ok
 
 
-def test_a_dead_nodes_blocks_may_come_from_a_gateway(devnet: Profile, tmp_path: Path) -> None:
+def test_blocks_of_a_stopped_node_come_from_a_gateway(devnet: Profile, tmp_path: Path) -> None:
     profile = own_network(devnet, "dead")
     with (
         start_nodes(tmp_path / "nodes", profile, [HONEST[0]]) as (node,),
@@ -385,12 +383,14 @@ def test_a_dead_nodes_blocks_may_come_from_a_gateway(devnet: Profile, tmp_path: 
         assert net.verify(answer).ok
 
 
-def test_without_a_chain_what_it_knows_is_unchecked(nodes: list[RunningNode], answer: Answer, tmp_path: Path) -> None:
+def test_claims_on_chain_are_unchecked_without_the_chain(
+    nodes: list[RunningNode], answer: Answer, tmp_path: Path
+) -> None:
     with open_client(replace(nodes[0].node.profile, rpc="http://127.0.0.1:9"), tmp_path) as net:
         assert unreachable(net.verify(answer)) == NEEDS_BLOCKS | NEEDS_CHAIN
 
 
-def test_without_the_model_what_it_knows_is_unchecked(nodes: list[RunningNode], answer: Answer, tmp_path: Path) -> None:
+def test_vectors_are_unchecked_without_the_model(nodes: list[RunningNode], answer: Answer, tmp_path: Path) -> None:
     def load(space: Space) -> Embedder:
         raise ModelNotFound(f"{space.model} is not here.")
 

@@ -1,4 +1,4 @@
-"""A node lies over time: it answers from what it replaced or removed, commits to vectors of other texts, dies."""
+"""Attacks over time: answers from replaced or removed content, vectors of other texts, and nodes that stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LURE = "Buy our fish, the best fish of the coast, every day at the harbour and w
 
 
 class LuringEmbedder(WordEmbedder):
-    """Gives an advertisement the vector of a question that many ask."""
+    """Embedder that gives an advertisement the vector of a frequent question."""
 
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
         return super().encode([QUESTION if text == LURE else text for text in texts], query=query, progress=progress)
@@ -34,7 +34,7 @@ class LuringEmbedder(WordEmbedder):
 
 @pytest.fixture
 def network(devnet: Profile, tmp_path: Path) -> Iterator[tuple[Stage, Network]]:
-    """An honest node, one that will lie, and a client: a network of its own, since the story changes it."""
+    """An honest node, a hostile node and a client, on a separate network, since the tests change it."""
     profile = own_network(devnet, "histories")
     with start_nodes(tmp_path, profile, [HONEST[0], HOSTILE]) as (good, bad), impostor(bad.endpoint) as mouth:
         EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, mouth.url)
@@ -44,7 +44,7 @@ def network(devnet: Profile, tmp_path: Path) -> Iterator[tuple[Stage, Network]]:
 
 
 def answering_from(stage: Stage, collection: Collection, mouth: Impostor) -> None:
-    """Let the hostile node search a collection of its choice, and sign for it."""
+    """Return a behaviour that searches another collection and signs for it."""
 
     def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
         vector = WordEmbedder().encode([request.question])[0]
@@ -61,7 +61,7 @@ def head_of(node: RunningNode) -> Collection:
 
 
 def rewrite(stage: Stage, text: str) -> None:
-    """The hostile node changes a document, publishes, and serves the new head."""
+    """Change a document of the hostile node, publish, and serve the new head."""
     (stage.hostile.documents / "strike.md").write_text(text)
     stage.hostile.update()
 
@@ -70,7 +70,7 @@ def knows_the_head(net: Network, node: RunningNode, sequence: int) -> bool:
     return any(info.node == node.identity and info.sequence == sequence for info in net.nodes())
 
 
-def test_a_replaced_manifest_counts_for_a_short_while_only(
+def test_replaced_manifest_is_accepted_for_a_grace_period(
     network: tuple[Stage, Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, net = network
@@ -78,7 +78,9 @@ def test_a_replaced_manifest_counts_for_a_short_while_only(
     rewrite(stage, "The heron is now extinct, says the new version of this text.")
     wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the publication")
     answer = net.ask(QUESTION, node_timeout=PATIENT)
-    assert status_of(answer.nodes, stage.hostile.identity).status == "success", "its reply crossed the publication"
+    assert status_of(answer.nodes, stage.hostile.identity).status == "success", (
+        "the reply may be older than the publication"
+    )
     monkeypatch.setattr(view, "GRACE_SECONDS", -1.0)
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
@@ -86,7 +88,7 @@ def test_a_replaced_manifest_counts_for_a_short_while_only(
     assert "not its head on chain" in status.detail
 
 
-def test_a_head_that_is_withheld_leaves_the_one_before_for_a_short_while_only(
+def test_withheld_head_leaves_its_predecessor_for_a_grace_period(
     network: tuple[Stage, Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, net = network
@@ -96,7 +98,9 @@ def test_a_head_that_is_withheld_leaves_the_one_before_for_a_short_while_only(
     rewrite(stage, "The heron is now extinct, says the new version of this text.")
     net.nodes()
     answer = net.ask(QUESTION, node_timeout=PATIENT)
-    assert status_of(answer.nodes, stage.hostile.identity).status == "success", "it may not serve its new head yet"
+    assert status_of(answer.nodes, stage.hostile.identity).status == "success", (
+        "the node may not serve its new head yet"
+    )
     monkeypatch.setattr(view, "GRACE_SECONDS", -1.0)
     net.nodes()
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
@@ -104,7 +108,7 @@ def test_a_head_that_is_withheld_leaves_the_one_before_for_a_short_while_only(
     assert "503" in status.detail
 
 
-def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
+def test_removed_passage_is_reported(network: tuple[Stage, Network]) -> None:
     stage, net = network
     (stage.hostile.documents / "winter.md").unlink()
     stage.hostile.update()
@@ -125,7 +129,7 @@ def test_a_removed_passage_is_named(network: tuple[Stage, Network]) -> None:
     assert "was removed by its owner" in status.detail
 
 
-def test_a_vector_of_another_text_is_found_by_verify(devnet: Profile, tmp_path: Path) -> None:
+def test_vector_of_another_text_fails_verification(devnet: Profile, tmp_path: Path) -> None:
     profile = own_network(devnet, "vectors")
     with (
         start_nodes(tmp_path / "good", profile, [HONEST[0]]),
@@ -133,15 +137,15 @@ def test_a_vector_of_another_text_is_found_by_verify(devnet: Profile, tmp_path: 
         open_client(profile, tmp_path / "client") as net,
     ):
         answer = net.ask(QUESTION, node_timeout=PATIENT, retrievers=("dense",))
-        assert answer.passages[0].text == LURE, "the lie works until somebody embeds the text"
+        assert answer.passages[0].text == LURE, "the attack works until a client embeds the text"
         report = answer.verify()
         assert {(check.claim, check.subject) for check in report.failed} == {
             ("vector fits text", f"passage 1 of node {bad.identity}")
         }
-        assert answer.verify(embed=False).ok, "nothing else is wrong with it"
+        assert answer.verify(embed=False).ok, "every other check passes"
 
 
-def test_a_dead_node_is_told_and_the_others_answer(devnet: Profile, tmp_path: Path) -> None:
+def test_stopped_node_is_reported_and_the_others_answer(devnet: Profile, tmp_path: Path) -> None:
     profile = own_network(devnet, "dead")
     with start_nodes(tmp_path / "good", profile, [HONEST[0]]) as (good,), open_client(profile, tmp_path / "c") as net:
         with start_nodes(tmp_path / "bad", profile, [HOSTILE]) as (bad,):

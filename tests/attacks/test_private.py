@@ -1,4 +1,4 @@
-"""Asked privately, a node can lie only in the blocks it hands out."""
+"""Attacks on private questions, where a node can only tamper with its blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.network.clients import PATIENT
 from .conftest import QUESTION, Stage
 from .support import Behaviour, Exchange, drip, hang, honest
 
-SHORT = 1.5  # seconds: the honest nodes' few blocks need a tenth of it
+SHORT = 1.5  # seconds; the honest nodes need a tenth of it for their few blocks
 
 
 def turns_a_bit(exchange: Exchange) -> None:
@@ -38,7 +38,7 @@ def has_too_much(exchange: Exchange) -> None:
         pytest.param(Exchange.hang_up, "Unreachable: .*cannot be reached", id="hangs up"),
     ],
 )
-def test_a_lying_gateway_is_named_and_the_others_are_searched(
+def test_tampering_gateway_is_reported_and_the_others_are_searched(
     stage: Stage, net: Network, behave: Behaviour, named: str
 ) -> None:
     stage.mouth.behave = behave
@@ -52,7 +52,7 @@ def test_a_lying_gateway_is_named_and_the_others_are_searched(
 
 
 @pytest.mark.parametrize("behave", [hang, drip])
-def test_a_gateway_that_takes_its_time_is_not_waited_for(
+def test_slow_gateway_is_not_waited_for(
     stage: Stage, net: Network, behave: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gather, "FETCH_SECONDS", SHORT)
@@ -64,7 +64,7 @@ def test_a_gateway_that_takes_its_time_is_not_waited_for(
     assert answer.milliseconds < PATIENT * 1000
 
 
-def test_a_collection_too_large_for_this_machine_is_not_fetched(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collection_above_the_limit_is_not_fetched(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gather, "MAX_FETCHED_SHARDS", 0)
     answer = net.ask(QUESTION, private=True).record
     assert not answer.found

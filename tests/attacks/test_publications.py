@@ -1,4 +1,4 @@
-"""A node lies in what it published, or in how it hands it out: it is not asked, the reason is told, others answer."""
+"""False publications, and tampering gateways: the node is not queried, its status names the reason, others answer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.network.support import RunningNode, start_nodes
 from .conftest import HONEST, QUESTION
 from .support import Exchange, hang, impostor
 
-UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nobody listens
+UNREACHABLE = "http://127.0.0.1:9"  # the discard port, where no server listens
 
 
 @dataclass
 class Draft:
-    """What a liar is about to publish; ``node`` is the id it got."""
+    """False publication in preparation; ``node`` is the id of its node."""
 
     store: MemoryStore
     node: int
@@ -41,12 +41,12 @@ class Draft:
     space: Space
 
     def publish(self, **changes: object) -> Cid:
-        """Keep everything and name the head; ``changes`` are fields of the manifest."""
+        """Store the records and return the head; ``changes`` are fields of the manifest."""
         fields = {"node": self.node, "card": put_record(self.store, self.card)} | changes
         return put_record(self.store, replace(self.manifest, **fields))
 
     def publish_block(self, head: bytes) -> Cid:
-        """Name any bytes as the head."""
+        """Store any bytes and return them as the head."""
         return self.store.put(head, DAG_CBOR)
 
 
@@ -79,7 +79,7 @@ def space_with(**changes: object) -> Lie:
 
 
 def counting(chunks: int) -> Lie:
-    """Card and manifest agree on a number that the shard does not hold."""
+    """Return an attack in which card and manifest agree on a number that differs from the shard's."""
 
     def publish(draft: Draft) -> Cid:
         draft.card = replace(draft.card, chunks=chunks)
@@ -108,7 +108,7 @@ def centroids_of(value: float) -> Lie:
 
 
 def not_a_number(draft: Draft) -> Cid:
-    """The codec writes no infinity, so the bytes are changed behind its back."""
+    """Publish an infinite length; the codec writes no infinity, so the encoded bytes are changed."""
     block = encode(draft.card).replace(pack(">d", draft.card.average_length), pack(">d", float("inf")))
     return draft.publish(card=draft.store.put(block, DAG_CBOR))
 
@@ -124,14 +124,14 @@ def never_stored(draft: Draft) -> Cid:
 
 MILLIONS = 1 << 40
 LIES = {
-    "a head that is no manifest": (head_is(b"\x82\x01\x02"), "not a Manifest"),
+    "a head that is not a manifest": (head_is(b"\x82\x01\x02"), "not a Manifest"),
     "a head of random bytes": (head_is(bytes(range(200))), "not"),
     "a head nested a thousand deep": (head_is(b"\x81" * 1000 + b"\x00"), "nests"),
     "a head that is not canonical": (spelt_differently, "canonical"),
-    "a head that nobody has": (never_stored, "does not have block"),
+    "a head without a block": (never_stored, "does not have block"),
     "the head of another node": (manifest_with(node=1), "a manifest of node 1, not its own"),
     "a head with another sequence number": (manifest_with(sequence=9), "a manifest of node"),
-    "a card that is no card": (manifest_with(card=Cid.from_digest(b"\7" * 32)), "does not have block"),
+    "a card without a block": (manifest_with(card=Cid.from_digest(b"\7" * 32)), "does not have block"),
     "a card of another space": (card_with(space=Cid.from_digest(b"\7" * 32)), "another space"),
     "a card that counts other chunks": (card_with(chunks=77), "numbers of documents or chunks differ"),
     "a card with fewer than no chunks": (counting(-100), "number of chunks differs"),
@@ -141,10 +141,10 @@ LIES = {
     "tombstones that overlap": (
         shard_with(-2, removed=[Tombstone(start=0, stop=2), Tombstone(start=0, stop=2)]), "tombstones",
     ),
-    "an average length that is no number": (not_a_number, "not|average length"),
+    "an average length that is not a number": (not_a_number, "not|average length"),
     "an average length below nothing": (card_with(average_length=-1e300), "average length"),
     "an average length beyond any block": (card_with(average_length=1e300), "average length"),
-    "centroids that are no numbers": (centroids_of(float("nan")), "not a number"),
+    "centroids that are not numbers": (centroids_of(float("nan")), "not a number"),
     "endless centroids": (centroids_of(float("inf")), "not a number"),
     "centroids of half a row": (card_with(centroids=b"\0" * 7), "cannot be true"),
     "centroids without weights": (card_with(weights=b""), "one weight per centroid"),
@@ -166,19 +166,19 @@ ENDPOINTS = {
     "nothing": ("", "no source is configured"),
     "a file": ("file:///etc/passwd", "not a plain http"),
     "no host": ("http://", "not a plain http"),
-    "a port that is none": ("http://127.0.0.1:99999", "not a URL|not contacted"),
+    "a port out of range": ("http://127.0.0.1:99999", "not a URL|not contacted"),
     "control characters": ("http://127.0.0.1:9/\x1b[2J", "cannot be reached|not"),
 }
 
 
 def tampers(exchange: Exchange) -> None:
-    """Hand out blocks with one bit turned."""
+    """Serve blocks with one bit changed."""
     status, body = exchange.forward()
     exchange.send(bytes((body[0] ^ 1,)) + body[1:], status)
 
 
 def tampers_with_cards(exchange: Exchange) -> None:
-    """Turn a bit of what is a card, and leave the manifest alone."""
+    """Serve cards with one bit changed, and the manifest unchanged."""
     status, body = exchange.forward()
     lies = b"knet/card/1" in body
     exchange.send(body[:-1] + bytes((body[-1] ^ 1,)) if lies else body, status)
@@ -202,7 +202,7 @@ MOUTHS = {
 
 
 class Story:
-    """Two honest nodes and every liar of this module on one network; who is who, by the name of the lie."""
+    """Two honest nodes and each hostile node of this module on one network; ``liars`` are ids by name of the attack."""
 
     def __init__(self, profile: Profile, nodes: list[RunningNode]) -> None:
         self.profile = profile
@@ -214,7 +214,7 @@ class Story:
         self.answer: Answer | None = None
 
     def _announce(self, node: int, endpoint: str) -> None:
-        """Past the client, which would not say such things: the contract takes any bytes."""
+        """Announce any text as the endpoint; the contract accepts what the client refuses."""
         registry = self.chain.rpc.contract("IdentityRegistry", self.profile.deployment.identity)
         call = registry.functions.setMetadata(node, ENDPOINT_KEY, endpoint.encode())
         self.chain.rpc.transact(self.key, call, f"Announcing {endpoint}")
@@ -244,13 +244,13 @@ def story(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             story.add(name, address, manifest_with())
         for name, (behave, _) in MOUTHS.items():
             mouth = stack.enter_context(impostor(endpoint, behave))
-            story.add(name, mouth.url, card_with(title=name))  # blocks that the client has from nobody else
+            story.add(name, mouth.url, card_with(title=name))  # blocks that the client gets from no other node
         with open_client(profile, tmp_path_factory.mktemp("client")) as net:
             story.answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all").record
         yield story
 
 
-def test_the_honest_nodes_answer_among_all_these_liars(story: Story) -> None:
+def test_honest_nodes_answer_among_all_hostile_ones(story: Story) -> None:
     assert story.answer is not None
     assert story.answer.found
     for node in story.honest:
@@ -263,15 +263,15 @@ REASONS = {name: named for table in (LIES, ENDPOINTS, MOUTHS) for name, (_, name
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_a_node_that_cannot_be_asked_is_told_with_its_reason(story: Story, name: str) -> None:
+def test_unusable_node_is_reported_with_its_reason(story: Story, name: str) -> None:
     assert story.answer is not None
     status = status_of(story.answer.nodes, story.liars[name])
     assert status.status == "error", status
     assert re.search(REASONS[name], status.detail), status.detail
-    assert status.detail.isprintable(), "it is shown to people"
+    assert status.detail.isprintable(), "the interfaces show it"
 
 
-def test_in_a_public_network_nothing_on_this_machine_is_contacted(story: Story, tmp_path: Path) -> None:
+def test_public_network_contacts_no_address_of_this_machine(story: Story, tmp_path: Path) -> None:
     with open_client(replace(story.profile, addresses="public"), tmp_path) as net:
         answer = net.ask(QUESTION, node_timeout=PATIENT).record
     assert not answer.found

@@ -32,13 +32,13 @@ def node() -> Owner:
 
 
 def published(node: Owner, request: SearchRequest) -> Receipt:
-    """The receipt in the block that a rater publishes."""
+    """The receipt in the block that a rater published."""
     rating = Rating(receipt=node.reply(request).receipt, value=100)
     return build_batch([rating]).leaves[0].receipt.receipt
 
 
 def guesses(node: Owner, asked: SearchRequest) -> list[tuple[str, list[bytes]]]:
-    """Each question of the dictionary with the leaves that the node, whose collection is public, returns for it."""
+    """Return each question of the dictionary with the leaves that the public node returns for it."""
     found = []
     for question in DICTIONARY:
         hits = node.collection.search(question, embed(question), asked.k)
@@ -47,7 +47,7 @@ def guesses(node: Owner, asked: SearchRequest) -> list[tuple[str, list[bytes]]]:
 
 
 def matches(receipt: Receipt, asked: SearchRequest, question: str, leaves: list[bytes], salt: bytes) -> bool:
-    """All that a reader can hold a guess against: both commitments, with a salt of its choice."""
+    """Compare a guess with both commitments of a receipt, which is all that a reader can do."""
     request = request_for(question, k=asked.k)
     same_query = sha256(encode(SearchRequest(question=question, client=receipt.client, salt=salt, k=asked.k))).digest()
     candidates = {Tree(leaves).root, results_root(leaves, salt), results_root(leaves, receipt.nonce[:16])}

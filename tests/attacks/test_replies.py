@@ -1,4 +1,4 @@
-"""A node lies when it is asked. The lie is named, the others' answer stands, and nobody waits longer than agreed."""
+"""False replies: the status names the fault, the other nodes answer, and the client waits at most for its timeout."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.network.clients import PATIENT, status_of
 from .conftest import QUESTION, Stage
 from .support import Behaviour, Exchange, Liar, Lie, commitment, drip, first_hit, hang, on_search, telling
 
-SHORT = 1.5  # seconds a node: the honest ones need a hundredth of it, the hostile one takes all of it
+SHORT = 1.5  # seconds a node; honest nodes need a hundredth of it, the hostile one uses all of it
 
 
-# --- lies that are well-formed and signed --------------------------------------------------------------------------
+# --- false replies that are well-formed and signed --------------------------------------------------------------------
 
 
 def changed_text(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
@@ -113,14 +113,14 @@ def receipt_from_last_year(liar: Liar, request: SearchRequest, reply: SearchRepl
         pytest.param(receipt_from_last_year, "BadReceipt.* s off", id="a receipt of last year"),
     ],
 )
-def test_a_lie_is_named_and_the_others_answer(stage: Stage, net: Network, lie: Lie, named: str) -> None:
+def test_false_reply_is_reported_and_the_others_answer(stage: Stage, net: Network, lie: Lie, named: str) -> None:
     stage.mouth.behave = telling(stage.liar, lie)
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert re.search(named, status.detail), status.detail
 
 
-def test_a_reply_played_back_is_for_another_question(stage: Stage, net: Network) -> None:
+def test_replayed_reply_is_refused(stage: Stage, net: Network) -> None:
     kept: list[bytes] = []
 
     def play_back(exchange: Exchange) -> None:
@@ -132,10 +132,10 @@ def test_a_reply_played_back_is_for_another_question(stage: Stage, net: Network)
     assert status_of(first.nodes, stage.hostile.identity).status == "success"
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
-    assert "another question" in status.detail, "the salt makes every question another one"
+    assert "another question" in status.detail, "the salt makes each query different"
 
 
-def test_a_receipt_counts_once_even_if_it_fits(stage: Stage, net: Network) -> None:
+def test_receipt_with_a_used_nonce_is_refused(stage: Stage, net: Network) -> None:
     def same_nonce(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
         return liar.resigned(reply, nonce=b"\7" * 32)
 
@@ -146,7 +146,7 @@ def test_a_receipt_counts_once_even_if_it_fits(stage: Stage, net: Network) -> No
     assert "replayed" in status.detail
 
 
-# --- what is no reply at all ---------------------------------------------------------------------------------------
+# --- malformed replies ------------------------------------------------------------------------------------------------
 
 
 def saying(body: Callable[[Exchange], bytes], status: int = 200, **headers: str) -> Behaviour:
@@ -154,7 +154,7 @@ def saying(body: Callable[[Exchange], bytes], status: int = 200, **headers: str)
 
 
 def spelt_differently(exchange: Exchange) -> bytes:
-    """The honest reply with the length of its map written in two bytes where one will do."""
+    """Send the honest reply with the length of its map in two bytes instead of one."""
     body = exchange.forward()[1]
     return bytes((0xB8, body[0] & 0x1F)) + body[1:]
 
@@ -211,21 +211,21 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
         pytest.param(saying(lambda _: b"", 503, Retry_After="1"), "busy", "answered 503", id="too many askers"),
     ],
 )  # fmt: skip
-def test_what_is_no_reply_is_told_and_the_others_answer(
+def test_malformed_reply_is_reported_and_the_others_answer(
     stage: Stage, net: Network, behave: Behaviour, status: str, named: str
 ) -> None:
     stage.mouth.behave = behave
     seen = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert seen.status == status, seen.detail
     assert re.search(named, seen.detail), seen.detail
-    assert seen.detail.isprintable(), "it is shown to people"
+    assert seen.detail.isprintable(), "the interfaces show it"
 
 
 @pytest.mark.parametrize("behave", [on_search(hang), on_search(drip)], ids=["hangs", "drips"])
-def test_a_node_that_takes_its_time_costs_the_deadline(stage: Stage, net: Network, behave: Behaviour) -> None:
+def test_slow_node_costs_at_most_the_timeout(stage: Stage, net: Network, behave: Behaviour) -> None:
     stage.mouth.behave = behave
     answer = net.ask(QUESTION, node_timeout=SHORT)
     status = stage.check(answer.record)
     assert status.status == "timeout"
     assert "did not answer within" in status.detail
-    assert answer.record.milliseconds < PATIENT * 1000, "it would have taken a minute"
+    assert answer.record.milliseconds < PATIENT * 1000, "the reply would have taken a minute"

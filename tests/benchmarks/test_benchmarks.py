@@ -1,4 +1,4 @@
-"""Benchmarks are listed, say what they lack, and measure what they claim to: on a little of everything."""
+"""Benchmarks: their list, their errors without data, and each of them on little data."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_benchmarks_are_listed_with_a_line_each() -> None:
+def test_benchmarks_are_listed_with_one_line_each() -> None:
     listed = run("benchmarks").stdout.splitlines()
     for name in NAMES:
         assert any(line.startswith(f"python -m benchmarks.{name} ") and len(line.split()) > 6 for line in listed)
 
 
-def test_a_benchmark_without_its_data_says_how_to_get_it(tmp_path: Path) -> None:
+def test_benchmark_without_data_tells_the_remedy(tmp_path: Path) -> None:
     ended = run("benchmarks.federation", KNET_DATA=str(tmp_path))
     assert ended.returncode != 0
     assert "KNET_DATA" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_report_is_a_file_a_picture_and_a_last_line(
+def test_report_writes_a_file_a_plot_and_a_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
@@ -71,7 +71,7 @@ def test_a_report_is_a_file_a_picture_and_a_last_line(
     assert json.loads(last) == {"bench": "some", "figures": {"ratio": 1.5}}
 
 
-def test_articles_stay_whole_and_every_passage_has_a_node() -> None:
+def test_partition_keeps_articles_whole_and_every_passage() -> None:
     passages = [Passage(f"p{n}", f"article {n % 7}", f"text {n}") for n in range(100)]
     whole, mixed = by_article(passages, 4), at_random(passages, 4)
     assert sorted(p for collection in whole for p in collection) == sorted(passages)
@@ -81,21 +81,21 @@ def test_articles_stay_whole_and_every_passage_has_a_node() -> None:
     assert max(map(len, whole)) <= 30
 
 
-def test_the_central_indexes_find_what_is_nearest() -> None:
+def test_central_indexes_find_the_nearest_passages() -> None:
     vectors = np.eye(5, 8, dtype=np.float32)
     assert dense_top(vectors, vectors[[3, 1]], 1).tolist() == [[3], [1]]
     passages = [Passage(f"p{n}", "", text) for n, text in enumerate(["red apples", "green pears", "blue plums"])]
     assert bm25_top(passages, [Question("Are pears green?", "p1"), Question("nothing", "")], 1)[0].tolist() == [1]
 
 
-def test_a_second_sync_does_nothing_and_a_third_reads_one_edit(tmp_path: Path) -> None:
+def test_resync_reads_only_the_edited_document(tmp_path: Path) -> None:
     node = make_node(tmp_path / "node", {f"{n}.txt": f"Document {n} is about number {n}." for n in range(5)})
     syncs = three_syncs(node, tmp_path / "node-documents")
     assert [report.embedded for report in syncs.values()] == [5, 0, 1]
 
 
 def write_squad(folder: Path) -> None:
-    """A set of the form the benchmarks read: a hundred passages of twenty articles, a question about each."""
+    """Write a set in the benchmarks' format: a hundred passages of twenty articles, a question about each."""
     things = ["apple", "bridge", "comet", "desert", "engine", "forest", "glacier", "harbour", "island", "jungle"]
     colours = ["red", "green", "blue", "white", "golden", "silver", "purple", "orange", "grey", "black"]
     passages, questions = [], []
@@ -109,7 +109,7 @@ def write_squad(folder: Path) -> None:
 
 
 def write_feb4rag(folder: Path) -> None:
-    """A log of the form the source selection reads: requests on four subjects, each best answered by one engine."""
+    """Write a log in the format of source selection: requests on four subjects, each with one best engine."""
     subjects = {
         "medicine": "a cure for",
         "finance": "the price of",
@@ -129,7 +129,7 @@ def write_feb4rag(folder: Path) -> None:
 
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["fusion", "merge", "routing", "source_selection"])
-def test_a_benchmark_of_retrieval_runs_on_a_little(name: str, tmp_path: Path) -> None:
+def test_retrieval_benchmark_runs_on_little_data(name: str, tmp_path: Path) -> None:
     try:
         find_model(DEFAULT_MODEL)
     except ModelNotFound as error:
@@ -149,7 +149,7 @@ def test_a_benchmark_of_retrieval_runs_on_a_little(name: str, tmp_path: Path) ->
 @pytest.mark.network
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["big_network", "federation", "query_latency"])
-def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> None:
+def test_network_benchmark_runs_on_a_small_network(name: str, tmp_path: Path) -> None:
     if find_anvil() is None:
         pytest.skip(NO_ANVIL)
     try:
@@ -166,7 +166,7 @@ def test_a_benchmark_runs_over_a_small_network(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.network
-def test_a_node_under_load_is_measured() -> None:
+def test_node_load_benchmark_runs() -> None:
     if find_anvil() is None:
         pytest.skip(NO_ANVIL)
     ended = run("benchmarks.node_load", "--quick")
@@ -177,7 +177,7 @@ def test_a_node_under_load_is_measured() -> None:
 
 
 @pytest.mark.network
-def test_a_large_node_is_measured() -> None:
+def test_big_node_benchmark_runs() -> None:
     if find_anvil() is None:
         pytest.skip(NO_ANVIL)
     ended = run("benchmarks.big_node", "--quick")
@@ -189,7 +189,7 @@ def test_a_large_node_is_measured() -> None:
 
 
 @pytest.mark.model
-def test_models_of_shards_are_measured_on_questions_held_out(tmp_path: Path) -> None:
+def test_dsi_benchmark_uses_held_out_questions(tmp_path: Path) -> None:
     try:
         find_model(DEFAULT_MODEL)
     except ModelNotFound as error:
@@ -203,7 +203,7 @@ def test_models_of_shards_are_measured_on_questions_held_out(tmp_path: Path) -> 
     assert last["figures"]["fusion_gain_low"] <= last["figures"]["fusion_gain_mrr"]
 
 
-def test_a_fifth_of_each_paragraphs_questions_is_held_out() -> None:
+def test_fifth_of_each_paragraphs_questions_is_held_out() -> None:
     questions = [Question(f"q{n}", f"p{n % 40}") for n in range(400)]
     kept, out = held_out(questions, range(400), 0.2)
     assert sorted([*kept, *out]) == list(range(400))
@@ -211,8 +211,8 @@ def test_a_fifth_of_each_paragraphs_questions_is_held_out() -> None:
     assert held_out(questions, range(400), 0.2) == (kept, out)
 
 
-def test_the_papers_merge_gives_every_model_the_same_vote() -> None:
-    """A model that knows nothing of a question has one vote, as has the one that knows."""
+def test_softmax_merge_gives_each_model_one_vote() -> None:
+    """A model without knowledge of a question has one vote, as has the model that was trained on it."""
     models = [random_model(small_codes(), seed=seed) for seed in (1, 2)]
     ensemble = Ensemble(
         [replace(model, ids=tuple(f"{n} {name}" for name in model.ids)) for n, model in enumerate(models)],
@@ -223,7 +223,7 @@ def test_the_papers_merge_gives_every_model_the_same_vote() -> None:
     assert {name[0] for name in found[:4]} == {"0", "1"}
 
 
-def test_the_fusion_interval_holds_the_mean_and_weights_prefer_what_is_right() -> None:
+def test_fusion_interval_contains_the_mean_and_weights_fit() -> None:
     right, wrong = [2.0, -1.0, -1.0], [-1.0, 3.0, -1.0]
     two = [Pool(np.array([right, wrong]), 0)] * 20
     three = [Pool(np.array([wrong, wrong, right]), 0)] * 20

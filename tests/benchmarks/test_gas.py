@@ -1,4 +1,4 @@
-"""A batch costs what it is meant to, and less than the paper's."""
+"""Gas of a batch: within its limits, and below that of the paper's contract."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .test_benchmarks import ROOT, run
 
 
 @pytest.mark.chain
-def test_a_batch_costs_less_than_the_papers() -> None:
+def test_batch_costs_less_than_the_papers() -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if find_anvil() is None:
         pytest.skip(NO_ANVIL)

@@ -1,4 +1,4 @@
-"""`import knet`: what it offers, what it costs, and what it says to somebody who has no network yet."""
+"""The public names of `import knet`: their cost, and their errors without a network."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.small_network import QUESTION
 HEAVY = ["web3", "torch", "numpy", "faiss", "onnxruntime", "aiohttp", "langchain_core", "pydantic", "rich"]
 
 
-def test_importing_knet_loads_nothing_heavy() -> None:
+def test_import_of_knet_loads_no_heavy_module() -> None:
     program = f"import sys, knet; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in knet.__all__:
         assert getattr(knet, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -40,7 +40,7 @@ def test_network_has_few_public_methods() -> None:
     assert len(public) < 15, public
 
 
-def test_without_a_profile_connect_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connect_without_a_profile_raises_an_error_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     monkeypatch.delenv("KNET_PROFILE", raising=False)
     with pytest.raises(ConfigError, match=r"No network is configured.*knet network up.*knet demo"):
@@ -50,10 +50,10 @@ def test_without_a_profile_connect_says_what_to_do(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("KNET_PROFILE", "yours")
     with pytest.raises(ConfigError, match="no profile 'yours'"):
         knet.connect()
-    assert list(tmp_path.iterdir()) == [], "asking for what is not there writes nothing"
+    assert list(tmp_path.iterdir()) == [], "a failed lookup writes nothing"
 
 
-def test_a_saved_answer_is_read_from_a_file_or_a_text(net: Network, tmp_path: Path) -> None:
+def test_saved_answer_is_read_from_a_file_or_a_text(net: Network, tmp_path: Path) -> None:
     answer = net.ask(QUESTION, node_timeout=PATIENT)
     path = tmp_path / "answer.json"
     path.write_text(answer.to_json())
@@ -63,10 +63,8 @@ def test_a_saved_answer_is_read_from_a_file_or_a_text(net: Network, tmp_path: Pa
         load_answer(tmp_path)
 
 
-def test_asking_without_a_connection_shares_one(
-    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`knet.ask` connects to the default network once, and again when that is another one."""
+def test_ask_without_a_connection_shares_one(profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`knet.ask` connects to the default network once, and again when the default has changed."""
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
     monkeypatch.delenv("KNET_PROFILE", raising=False)
     with pytest.raises(ConfigError, match="No network is configured"):
@@ -88,8 +86,8 @@ def test_asking_without_a_connection_shares_one(
     shared._close("mine")
 
 
-def test_the_magics_need_a_package_that_the_error_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one red line: IPython prints what ``_render_traceback_`` gives in the place of a traceback."""
+def test_missing_magics_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is one red line: IPython prints the result of ``_render_traceback_`` instead of a traceback."""
     monkeypatch.setattr(ipython, "entry_points", lambda group: [])
     with pytest.raises(MissingExtra, match=r"pip install 'knetwork\[jupyter\]'") as caught:
         knet.load_ipython_extension(object())
@@ -99,12 +97,12 @@ def test_the_magics_need_a_package_that_the_error_names(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("question", ["", " \n", "x" * 4097])
-def test_a_question_that_cannot_be_asked_is_refused_before_anybody_hears_it(net: Network, question: str) -> None:
+def test_invalid_question_is_refused_before_any_request(net: Network, question: str) -> None:
     with pytest.raises(ConfigError):
         net.ask(question)
 
 
-def test_the_longest_question_and_the_most_passages_are_answered(net: Network) -> None:
+def test_longest_question_and_most_passages_are_answered(net: Network) -> None:
     question = (QUESTION + " " + "dam " * 2000)[:4096]
     answer = net.ask(question, k=64, node_timeout=PATIENT)
     assert not answer.record.is_partial, [(status.status, status.detail) for status in answer.nodes]

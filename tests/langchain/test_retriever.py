@@ -1,4 +1,4 @@
-"""A network as a LangChain retriever, and a LangChain chat model as the one who writes answers."""
+"""A network as a LangChain retriever, and a LangChain chat model as the writer of answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def retriever(net: Network, **options: Any) -> KnetRetriever:
     return net.as_retriever(node_timeout=PATIENT, **options)
 
 
-async def test_a_retriever_gives_as_many_documents_as_asked_for_whichever_way_it_is_called(net: Network) -> None:
+async def test_retriever_returns_the_requested_number_of_documents(net: Network) -> None:
     two = retriever(net, k=2)
     assert len(two.invoke(QUESTION)) == 2
     assert len(two.invoke(QUESTION, k=3)) == 3
@@ -58,7 +58,7 @@ async def test_a_retriever_gives_as_many_documents_as_asked_for_whichever_way_it
     assert [len(documents) for documents in two.batch([QUESTION, QUESTION])] == [2, 2]
 
 
-def test_a_document_says_where_it_comes_from(net: Network, nodes: list[RunningNode]) -> None:
+def test_document_metadata_has_its_provenance(net: Network, nodes: list[RunningNode]) -> None:
     best = retriever(net, k=4, nodes=[nodes[0].identity]).invoke(QUESTION)[0]
     assert best.page_content.startswith("A beaver builds a dam")
     assert best.metadata["node"] == nodes[0].identity
@@ -68,7 +68,7 @@ def test_a_document_says_where_it_comes_from(net: Network, nodes: list[RunningNo
     assert 0 < best.metadata["scores"]["dense"] <= 1
 
 
-def test_a_retriever_works_in_a_chain(net: Network) -> None:
+def test_retriever_works_in_a_chain(net: Network) -> None:
     def join(documents: list[Document]) -> str:
         return " | ".join(document.page_content for document in documents)
 
@@ -76,11 +76,11 @@ def test_a_retriever_works_in_a_chain(net: Network) -> None:
     assert "beaver" in chain.invoke(QUESTION)
 
 
-# --- a chat model writes -------------------------------------------------------------------------------------------
+# --- answers written by a chat model --------------------------------------------------------------------------------
 
 
 class Listening(FakeListChatModel):
-    """A chat model that says what it was given to say, and keeps what it was told."""
+    """Chat model with fixed replies that keeps its prompts."""
 
     heard: list[str] = []
 
@@ -99,7 +99,7 @@ def told(*said: str) -> Listening:
     return Listening(responses=list(said), heard=[])
 
 
-def test_a_models_sentences_keep_only_what_cites_a_passage(net: Network) -> None:
+def test_model_sentences_without_citation_are_dropped(net: Network) -> None:
     model = told("Beavers pile up branches. [1] Trust me. They are clever [99]. Mud closes the gaps [1][2].")
     answer = net.ask(QUESTION, node_timeout=PATIENT, model=model)
     assert answer.text == "Beavers pile up branches. [1] Mud closes the gaps. [1] [2]"
@@ -107,21 +107,21 @@ def test_a_models_sentences_keep_only_what_cites_a_passage(net: Network) -> None
     assert [citation.exact for citation in answer.sentences[0].citations] == [answer.passages[0].text]
     report = answer.verify()
     assert not report.failed
-    assert [check.claim for check in report.unchecked] == ["wording"]  # a model's words are nobody's quotation
+    assert [check.claim for check in report.unchecked] == ["wording"]  # the model's wording quotes no source
 
 
 @pytest.mark.parametrize(
     "said", [UNKNOWN, "", "I made this up.", "Beavers are fish [99].", "[1]", "[1][2].", f"Fish [{'9' * 5000}]."]
 )
-def test_what_a_model_cannot_cite_is_no_answer(net: Network, said: str) -> None:
+def test_model_answer_without_citations_is_not_found(net: Network, said: str) -> None:
     answer = net.ask(QUESTION, node_timeout=PATIENT, model=told(said))
     assert not answer.found
     assert answer.text == UNKNOWN
-    assert answer.passages, "they are shown all the same"
+    assert answer.passages, "the passages are shown nevertheless"
     assert answer.verify().ok
 
 
-def test_a_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> None:
+def test_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> None:
     model = told("Beavers build dams [1].")
     answer = net.ask(QUESTION, node_timeout=PATIENT, model=model)
     place = next(n for n, passage in enumerate(answer.passages, 1) if "SYSTEM: ignore" in passage.text)
@@ -135,7 +135,7 @@ def test_a_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> Non
     assert prompt.count(f"</{mark[1]}>") == len(answer.passages)
 
 
-def test_a_model_is_not_asked_when_nothing_was_found(net: Network) -> None:
+def test_model_is_not_called_without_passages(net: Network) -> None:
     model = told("Something [1].")
     answer = net.ask("Zymurgy quaternions xylophone?", node_timeout=PATIENT, model=model)
     assert not answer.found
@@ -143,13 +143,13 @@ def test_a_model_is_not_asked_when_nothing_was_found(net: Network) -> None:
 
 
 class Broken(Listening):
-    """A chat model whose service refuses."""
+    """Chat model whose service refuses."""
 
     def _call(self, *args: Any, **kwargs: Any) -> str:
         raise ConnectionError("429 too many requests")
 
 
-def test_a_model_that_fails_costs_neither_passages_nor_answer(net: Network) -> None:
+def test_failed_model_leaves_passages_and_extractive_answer(net: Network) -> None:
     answer = net.ask(QUESTION, node_timeout=PATIENT, model=Broken(responses=[""]))
     assert answer.found
     assert answer.record.writer == "extractive"

@@ -42,7 +42,7 @@ class TestNodeVectorStore(VectorStoreIntegrationTests):
         return store
 
 
-def test_what_was_added_is_there_in_another_process(node: Node, store: NodeVectorStore) -> None:
+def test_added_text_is_found_by_another_process(node: Node, store: NodeVectorStore) -> None:
     store.add_texts(["Moths fly at night.", "Bees fly by day."], [{"of": "moths"}, {"of": "bees"}], ids=["m", "b"])
     again = NodeVectorStore(node)
     assert again.similarity_search("night", k=1) == [
@@ -52,15 +52,15 @@ def test_what_was_added_is_there_in_another_process(node: Node, store: NodeVecto
     assert again.similarity_search("night") == []
 
 
-def test_texts_come_back_as_they_were_given(store: NodeVectorStore) -> None:
-    """The node indexes the canonical text; what the owner gets is the owner's."""
+def test_texts_are_returned_as_they_were_added(store: NodeVectorStore) -> None:
+    """The node indexes the canonical text; the store returns the text as it was added."""
     texts = ["  spaced\r\nout \n", "decomposed e\u0301", '{"json": true}', "# Heading\n\nand text", "-" * 3000]
     ids = store.add_texts(texts, ids=["../../up", "a/b", "", "%2e", "€"])
     assert [document.page_content for document in store.get_by_ids(ids)] == texts
     assert {document.page_content for document in store.similarity_search("text", k=9)} >= set(texts[:4])
 
 
-def test_a_long_document_is_found_by_its_parts(store: NodeVectorStore) -> None:
+def test_long_document_is_found_by_its_parts(store: NodeVectorStore) -> None:
     chapters = [
         f"Chapter {word}. " + f"All of this is about {word} alone. " * 12 for word in ("ants", "wasps", "flies")
     ]
@@ -75,7 +75,7 @@ def test_a_long_document_is_found_by_its_parts(store: NodeVectorStore) -> None:
     assert canonical(text)[start:end] == best.page_content
 
 
-def test_only_what_changed_is_embedded(node: Node, store: NodeVectorStore) -> None:
+def test_only_changed_texts_are_embedded(node: Node, store: NodeVectorStore) -> None:
     embedder = node.embedder
     store.add_texts([f"Text number {n}." for n in range(20)], ids=[str(n) for n in range(20)])
     before = embedder.texts  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ def test_only_what_changed_is_embedded(node: Node, store: NodeVectorStore) -> No
     assert len(store.collection) == 20
 
 
-def test_it_holds_the_folders_of_the_node_too(node: Node, store: NodeVectorStore, tmp_path: Path) -> None:
+def test_store_contains_the_folders_of_the_node(node: Node, store: NodeVectorStore, tmp_path: Path) -> None:
     (tmp_path / "shelf-documents" / "otter.md").write_text("Otters sleep on their backs.")
     store.add_texts(["Beavers sleep by day."])
     found = store.similarity_search("otters backs", k=1)[0]
@@ -93,7 +93,7 @@ def test_it_holds_the_folders_of_the_node_too(node: Node, store: NodeVectorStore
     assert len(store.similarity_search("sleep", k=9)) == 2
 
 
-def test_what_cannot_be_kept_is_refused_whole(node: Node, store: NodeVectorStore) -> None:
+def test_invalid_texts_are_refused_together(node: Node, store: NodeVectorStore) -> None:
     with pytest.raises(SourceError, match="a text is empty"):
         store.add_texts(["good", " \n"])
     with pytest.raises(ConfigError, match="cannot be written as JSON"):
@@ -106,7 +106,7 @@ def test_what_cannot_be_kept_is_refused_whole(node: Node, store: NodeVectorStore
     assert len(NodeVectorStore.from_texts(["good"], node=node).collection) == 1
 
 
-async def test_what_was_added_is_published(devnet: Profile, tmp_path: Path) -> None:
+async def test_added_texts_are_published(devnet: Profile, tmp_path: Path) -> None:
     node = make_node(tmp_path / "shelf", {}, devnet)
     await NodeVectorStore(node).aadd_texts(["A beaver builds a dam."], ids=["dam"])
     collection = Collection.load(node.store, publish(node).manifest)
@@ -120,7 +120,7 @@ def published(net: Network, nodes: list[RunningNode], monkeypatch: pytest.Monkey
     return KnetVectorStore.open(net, nodes[0].identity)
 
 
-def test_a_published_collection_is_searched(published: KnetVectorStore, nodes: list[RunningNode]) -> None:
+def test_published_collection_is_searched(published: KnetVectorStore, nodes: list[RunningNode]) -> None:
     found = published.similarity_search_with_score(QUESTION, k=2)
     assert found[0][0].page_content == COLLECTIONS[0]["beaver.md"]
     assert found[0][1] > found[1][1]
@@ -132,21 +132,21 @@ def test_a_published_collection_is_searched(published: KnetVectorStore, nodes: l
     assert relevance[0] == pytest.approx((1 + found[0][1]) / 2)
 
 
-def test_it_is_a_retriever_that_can_be_diverse(published: KnetVectorStore) -> None:
+def test_store_is_a_retriever_with_diversity(published: KnetVectorStore) -> None:
     plain = published.as_retriever(search_kwargs={"k": 1}).invoke(QUESTION)
     diverse = published.as_retriever(search_type="mmr", search_kwargs={"k": 3, "lambda_mult": 0.1}).invoke(QUESTION)
     assert diverse[0] == plain[0]
     assert len({document.id for document in diverse}) == 3
 
 
-def test_a_published_collection_is_its_owners_to_write(published: KnetVectorStore) -> None:
+def test_published_collection_is_read_only(published: KnetVectorStore) -> None:
     with pytest.raises(NotImplementedError, match="owner"):
         published.add_texts(["mine"])
     with pytest.raises(NotImplementedError):
         KnetVectorStore.from_texts(["mine"])
 
 
-def test_what_cannot_be_opened_says_why(
+def test_unavailable_store_raises_an_error_with_the_reason(
     net: Network, devnet: Profile, tmp_path: Path, nodes: list[RunningNode]
 ) -> None:
     with pytest.raises(NotRegistered):

@@ -1,4 +1,4 @@
-"""Clients over the nodes of `support`, and networks of their own for them on the one development chain."""
+"""Clients of the nodes of `support`, and separate networks for them on the shared development chain."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from knet.records import NodeStatus, Space
 from .support import WORD_SPACE, WordEmbedder
 
 Loader = Callable[[Space], Embedder]
-PATIENT = 30.0  # seconds a node: what only a broken client or a dead machine reaches
+PATIENT = 30.0  # seconds a node; only a broken client or a dead machine takes so long
 
 
 def own_network(devnet: Profile, name: str = "tests") -> Profile:
-    """A network that nobody else is on: the contracts deployed once more, on the same chain."""
+    """Return a network without other users: the contracts deployed once more on the same chain."""
     return replace(devnet, name=name, deployment=deploy(devnet.rpc, funded_key(devnet)), models=[WORD_SPACE.model])
 
 
 def funded_key(profile: Profile) -> Signer:
-    """A new key that can pay for gas."""
+    """Return a new key that can pay for gas."""
     key = new_key()
     fund(profile.rpc, key.address)
     return key
 
 
 def load_words(space: Space) -> Embedder:
-    """The test embedder in place of a model's."""
+    """Return the tests' embedder in place of a model."""
     return WordEmbedder(space)
 
 
 def open_client(profile: Profile, folder: Path, *, load: Loader = load_words, signer: Signer | None = None) -> Network:
-    """A client with its own key, blocks, cache and ratings under ``folder``; close it."""
+    """Return a client with its key, blocks, cache and ratings under ``folder``. The caller closes it."""
     return Network(
         profile,
         chain=EvmChain(profile.rpc, profile.deployment, confirmations=profile.confirmations_needed),
@@ -56,7 +56,7 @@ def open_client(profile: Profile, folder: Path, *, load: Loader = load_words, si
 
 
 def wait_for(happens: Callable[[], bool], what: str) -> None:
-    """Look until it has happened; a node notices its own publication within a second."""
+    """Wait until the condition holds; a node serves its publication within a second."""
     until = time.monotonic() + PATIENT
     while not happens():
         assert time.monotonic() < until, f"never happened: {what}"
@@ -64,5 +64,5 @@ def wait_for(happens: Callable[[], bool], what: str) -> None:
 
 
 def status_of(nodes: list[NodeStatus], node: int) -> NodeStatus:
-    """What happened at one node."""
+    """Return the status of one node."""
     return next(status for status in nodes if status.node == node)

@@ -4,7 +4,7 @@
         nodes[0].endpoint, nodes[0].identity, nodes[0].node, nodes[0].documents
 
 Nodes run in threads of this process and are everything a node is, but for the model: `WordEmbedder` hashes words and
-loads in no time; any `knet.embed.Embedder` will do.
+needs no loading; any `knet.embed.Embedder` works.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WORD_SPACE = Space(model="test/words", weights=b"w" * 32, dimension=64, max_toke
 
 
 class WordEmbedder:
-    """Texts that share words lie close: the sum of one random direction a word."""
+    """Embedder for tests: the sum of one random direction a word, so that texts with common words are close."""
 
     def __init__(self, space: Space = WORD_SPACE) -> None:
         self.space = space
@@ -62,12 +62,12 @@ def _direction(model: str, dimension: int, word: str) -> Vectors:
 
 
 def cut_words(text: str) -> list[Span]:
-    """The node's own chunker, counting words as tokens."""
+    """Return the chunks of the node's chunker, with words as tokens."""
     return chunk(text, count_tokens=lambda texts: [len(text.split()) for text in texts], max_tokens=64, target=32)
 
 
 def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
-    """Write texts as files by their names."""
+    """Write texts to files of these names."""
     for name, text in documents.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def write_documents(folder: Path, documents: Mapping[str, str]) -> None:
 def open_node(
     home: Path, profile: Profile | None = None, *, embedder: Embedder | None = None, cut: Chunker = cut_words
 ) -> Node:
-    """A node of an existing home with a test's embedder and chunker in the place of its model's."""
+    """Return a node of an existing home, with a test's embedder and chunker in place of the model's."""
     used = embedder or WordEmbedder()
     return Node(home, load=lambda model, *, bulk=False: used, cut=lambda model, space: cut, profile=profile)
 
@@ -91,9 +91,9 @@ def make_node(
     cut: Chunker = cut_words,
     **settings: object,
 ) -> Node:
-    """A new node over a folder of documents beside its home; ``settings`` are fields of `NodeConfig`.
+    """Return a new node over a folder of documents beside its home; ``settings`` are fields of `NodeConfig`.
 
-    Its name is its folder's, its port a free one. Nothing is synced yet.
+    The node has the name of its folder and a free port. Nothing is synced yet.
     """
     folder = home.with_name(f"{home.name}-documents")
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def make_node(
 
 @dataclass
 class RunningNode:
-    """A node that answers at ``endpoint`` and is ``identity`` on chain; ``documents`` is the folder it indexes."""
+    """Running node: its ``endpoint``, its ``identity`` on chain, and the folder of ``documents`` that it indexes."""
 
     node: Node
     endpoint: str
@@ -133,7 +133,7 @@ def start_nodes(
     cut: Chunker = cut_words,
     **settings: object,
 ) -> Iterator[list[RunningNode]]:
-    """One published, answering node for each collection (file name to text), stopped when the block ends.
+    """Run one published node for each collection (file name to text) until the block ends.
 
     ``settings`` are fields of `NodeConfig`.
     """

@@ -1,4 +1,4 @@
-"""Whoever asked can withdraw the question; nobody waits on, and the next question is asked as ever."""
+"""Cancellation of questions: no node is waited for, and the next question works."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def net(nodes: list[RunningNode], tmp_path: Path) -> Iterator[Network]:
         yield net
 
 
-def test_whom_it_asks_is_told_before_they_answer(net: Network, nodes: list[RunningNode]) -> None:
-    told: list[tuple[str, int]] = []
+def test_selected_nodes_are_reported_before_their_replies(net: Network, nodes: list[RunningNode]) -> None:
+    events: list[tuple[str, int]] = []
     net.ask(
         QUESTION,
         node_timeout=PATIENT,
-        on_selected=lambda asked: told.extend(("asking", node.node) for node in asked),
-        on_status=lambda node: told.append(("done", node.node)),
+        on_selected=lambda asked: events.extend(("asking", node.node) for node in asked),
+        on_status=lambda node: events.append(("done", node.node)),
     )
     ids = {node.identity for node in nodes}
-    assert [what for what, _ in told] == ["asking", "asking", "done", "done"]
-    assert {node for _, node in told[:2]} == {node for _, node in told[2:]} == ids
+    assert [event for event, _ in events] == ["asking", "asking", "done", "done"]
+    assert {node for _, node in events[:2]} == {node for _, node in events[2:]} == ids
 
 
-def test_a_question_is_withdrawn_while_nodes_hold_their_replies(
+def test_question_is_cancelled_while_nodes_withhold_their_replies(
     net: Network, nodes: list[RunningNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop, release = threading.Event(), threading.Event()
@@ -61,18 +61,18 @@ def test_a_question_is_withdrawn_while_nodes_hold_their_replies(
         return await search(service, request)
 
     monkeypatch.setattr(Service, "search", held)
-    heard: list[NodeStatus] = []
+    statuses: list[NodeStatus] = []
     try:
         with pytest.raises(Cancelled):
-            net.ask(QUESTION, node_timeout=PATIENT, cancel=stop, on_status=heard.append)
+            net.ask(QUESTION, node_timeout=PATIENT, cancel=stop, on_status=statuses.append)
     finally:
         release.set()
-    assert heard == []
+    assert statuses == []
     assert {node.status for node in net.ask(QUESTION, node_timeout=PATIENT).nodes} == {"success"}
 
 
 @pytest.mark.parametrize("private", [False, True])
-def test_a_question_withdrawn_before_it_is_asked_reaches_nobody(net: Network, private: bool) -> None:
+def test_question_cancelled_beforehand_reaches_no_node(net: Network, private: bool) -> None:
     stop = threading.Event()
     stop.set()
     asked: list[NodeStatus] = []
@@ -81,7 +81,7 @@ def test_a_question_withdrawn_before_it_is_asked_reaches_nobody(net: Network, pr
     assert asked == []
 
 
-def test_a_stop_that_nobody_uses_changes_nothing(net: Network) -> None:
+def test_unset_cancel_event_changes_nothing(net: Network) -> None:
     for private in (False, True):
         answer = net.ask(QUESTION, private=private, node_timeout=PATIENT, cancel=threading.Event())
         assert [node.status for node in answer.nodes] == ["success", "success"]

@@ -1,4 +1,4 @@
-"""De-DSI models that a node publishes: fetched by who asks it, one voice among others, of use in private too."""
+"""De-DSI models of a node: clients fetch them, fuse their scores with others, and use them in private mode."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUESTION = "What is fact 3 of topic 2?"
 
 @pytest.fixture
 def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
-    """One node with models, one without."""
+    """Two nodes, one of which has models."""
     with start_nodes(tmp_path / "nodes", own_network(devnet), [TEXTS, {"birds.md": "Birds sing at dawn."}]) as nodes:
         train_models(nodes[0].node)
         publish(nodes[0].node)
@@ -34,7 +34,7 @@ def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
 
 
 def voices(net: Network, **options: object) -> dict[int, set[bool]]:
-    """For each node, whether De-DSI had a say in its passages."""
+    """Return for each node whether De-DSI scored one of its passages."""
     answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all", **options)  # type: ignore[arg-type]
     found: dict[int, set[bool]] = {}
     for passage in answer.passages:
@@ -42,7 +42,7 @@ def voices(net: Network, **options: object) -> dict[int, set[bool]]:
     return found
 
 
-def test_nobody_waits_for_models_and_the_next_question_has_them(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_question_does_not_wait_for_models_and_the_next_uses_them(nodes: list[RunningNode], tmp_path: Path) -> None:
     trained, plain = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
         wait_for(lambda: voices(net).get(trained) == {True}, "the models arrived")
@@ -54,12 +54,12 @@ def test_nobody_waits_for_models_and_the_next_question_has_them(nodes: list[Runn
         assert all("dsi" not in passage.shares for passage in without.passages)
 
 
-def test_in_private_models_name_passages_too(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_models_score_passages_in_private_mode(nodes: list[RunningNode], tmp_path: Path) -> None:
     with open_client(nodes[0].node.profile, tmp_path) as net:
         wait_for(lambda: voices(net, private=True).get(nodes[0].identity) == {True}, "models had a say in private")
 
 
-def test_a_model_that_is_too_large_is_not_taken(nodes: list[RunningNode]) -> None:
+def test_model_above_the_size_limit_is_not_fetched(nodes: list[RunningNode]) -> None:
     store = nodes[0].node.store
     entry = nodes[0].node.chain.registry_snapshot().nodes[nodes[0].identity]
     assert entry.head is not None

@@ -1,4 +1,4 @@
-"""Whether nodes answer: what a client says of nodes that serve, fall silent, publish, or are something else."""
+"""Health of nodes as a client reports it: nodes that serve, stop or publish, and other servers at their address."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def health_of(net: Network, node: RunningNode) -> NodeHealth:
     return next(one for one in net.health() if one.node == node.identity)
 
 
-def test_a_node_that_answers_says_how_much_it_was_asked(net: Network, node: RunningNode) -> None:
+def test_health_of_a_node_has_its_number_of_searches(net: Network, node: RunningNode) -> None:
     wait_for(lambda: health_of(net, node).state == "up", "the node answers")
     before = health_of(net, node)
     assert (before.sequence, before.problem, before.advice) == (1, "", "")
@@ -58,7 +58,7 @@ def test_a_node_that_answers_says_how_much_it_was_asked(net: Network, node: Runn
     assert health_of(net, node).searches == before.searches + 2
 
 
-def test_a_node_that_fell_silent_is_named_with_what_to_do(devnet: Profile, tmp_path: Path) -> None:
+def test_stopped_node_is_down_with_advice(devnet: Profile, tmp_path: Path) -> None:
     profile = own_network(devnet, "silent")
     with open_client(profile, tmp_path / "client") as net:
         with start_nodes(tmp_path / "node", profile, [DOCUMENTS]) as (node,):
@@ -73,7 +73,7 @@ def test_a_node_that_fell_silent_is_named_with_what_to_do(devnet: Profile, tmp_p
 
 @contextmanager
 def web_server(replies: dict[str, tuple[int, bytes]]) -> Iterator[str]:
-    """Something on a port that answers these paths so."""
+    """Run a web server that answers these paths with a status and a body."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -98,7 +98,7 @@ def web_server(replies: dict[str, tuple[int, bytes]]) -> Iterator[str]:
 
 
 def look(net: Network, node: RunningNode, endpoint: str) -> NodeHealth:
-    """What is said of this node if it announces that endpoint."""
+    """Return the health of this node if the node announced that endpoint."""
     known = net.views()[node.identity]
     entry = NodeEntry(node=node.identity, owner="", wallet="", endpoint=endpoint, head=known.entry.head)
     view = NodeView(entry, known.manifest, known.card, known.space)
@@ -121,7 +121,7 @@ def look(net: Network, node: RunningNode, endpoint: str) -> NodeHealth:
         (200, b"\xff\xfe", "Something else answers"),
     ],
 )
-def test_an_address_without_a_status_is_down(
+def test_address_without_a_status_is_down(
     net: Network, node: RunningNode, status: int, body: bytes, advice: str
 ) -> None:
     with web_server({"/v1/status": (status, body)}) as endpoint:
@@ -131,7 +131,7 @@ def test_an_address_without_a_status_is_down(
 
 
 def status_of(net: Network, node: RunningNode, **changes: object) -> bytes:
-    """The status of this node's head with some fields changed."""
+    """Return the status of this node's head with some fields changed."""
     head = net.views()[node.identity].entry.head
     assert head is not None
     plain = {"type": "knet/status/1", "ready": True, "manifest": str(head.manifest), "sequence": 1, "documents": 1}
@@ -150,7 +150,7 @@ OTHER = "bafyreibh4fvajx5v4zpprdgbmbvzzwxrvb6a4ntcwrnfxzrqsbxvdqzzlq"
         ({"ready": False, "manifest": None}, "down", "nothing to serve yet"),
     ],
 )
-def test_a_status_gives_the_state_and_the_searches(
+def test_status_gives_the_state_and_the_searches(
     net: Network, node: RunningNode, changes: dict[str, object], state: str, advice: str
 ) -> None:
     with web_server({"/v1/status": (200, status_of(net, node, **changes))}) as endpoint:
@@ -171,7 +171,7 @@ def test_a_status_gives_the_state_and_the_searches(
         {"type": "x"},
     ],
 )
-def test_a_status_with_an_impossible_value_is_refused(
+def test_status_with_an_impossible_value_is_refused(
     net: Network, node: RunningNode, changes: dict[str, object]
 ) -> None:
     with web_server({"/v1/status": (200, status_of(net, node, **changes))}) as endpoint:
@@ -180,13 +180,13 @@ def test_a_status_with_an_impossible_value_is_refused(
     assert found.problem == "Its reply is not the status of a node."
 
 
-def test_an_address_that_may_not_be_contacted_is_the_owners_to_change(net: Network, node: RunningNode) -> None:
+def test_address_outside_the_policy_is_down_with_advice(net: Network, node: RunningNode) -> None:
     found = look(net, node, "http://169.254.169.254")
     assert found.state == "down"
     assert "announce an address" in found.advice
 
 
-def test_publications_that_cannot_be_read_are_listed_too(net: Network) -> None:
+def test_unreadable_publication_is_listed_as_unusable(net: Network) -> None:
     http = HttpClient(addresses="loopback")
     try:
         (found,) = http.run(look_at(http, {}, {7: "its manifest is gone"}))

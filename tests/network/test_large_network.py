@@ -1,4 +1,4 @@
-"""A network of more nodes than a client holds whole, at the size where that begins: real nodes, chain and answers."""
+"""Network with more nodes than a client keeps full cards of: real nodes, chain and answers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def known(network: Network) -> Network:
-    """Once every node is known."""
+    """Wait until every node is known."""
     until = time.monotonic() + 120
     while network.coverage()[:2] != (len(TOPICS), len(TOPICS)):
         assert time.monotonic() < until, network.coverage()
@@ -66,7 +66,7 @@ def known(network: Network) -> Network:
     return network
 
 
-def test_a_question_goes_to_whoever_knows_and_the_answer_verifies(
+def test_question_goes_to_the_matching_node_and_its_answer_verifies(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path
 ) -> None:
     with open_client(profile, tmp_path) as network:
@@ -75,15 +75,13 @@ def test_a_question_goes_to_whoever_knows_and_the_answer_verifies(
             answer = network.ask(f"Which fact about {TOPICS[number]} is told?", max_nodes=2)
             assert answer.found
             assert answer.passages[0].provenance.node == nodes[number].identity
-            assert len(answer.nodes) == 2, "the others are not even mentioned"
+            assert len(answer.nodes) == 2, "the answer lists only queried nodes"
             assert answer.verify().ok
         assert {info.title for info in network.nodes()} == {info.node.config.name for info in nodes}
-        assert len(network.views()) < len(TOPICS), "only those asked are held whole"
+        assert len(network.views()) < len(TOPICS), "full cards are kept of queried nodes only"
 
 
-def test_a_named_node_is_asked_whatever_the_question_is_about(
-    nodes: list[RunningNode], profile: Profile, tmp_path: Path
-) -> None:
+def test_named_node_is_queried_for_any_question(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
     with open_client(profile, tmp_path) as network:
         known(network)
         answer = network.ask("Which fact about herons is told?", nodes=[nodes[3].identity])
@@ -91,7 +89,9 @@ def test_a_named_node_is_asked_whatever_the_question_is_about(
         network.ask("Which fact about herons is told?", min_reliability=0.9)
 
 
-def test_private_questions_are_searched_here(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
+def test_private_question_is_searched_on_this_machine(
+    nodes: list[RunningNode], profile: Profile, tmp_path: Path
+) -> None:
     with open_client(profile, tmp_path) as network:
         known(network)
         answer = network.ask("Which fact about comets is told?", max_nodes=1, private=True)
@@ -99,7 +99,7 @@ def test_private_questions_are_searched_here(nodes: list[RunningNode], profile: 
 
 
 def fetched_by_another(profile: Profile, home: Path) -> list[int]:
-    """The nodes whose cards a new client of the same home fetches until it knows, and has asked, the network."""
+    """Return the nodes whose cards a new client of the same home fetches to know and query the network."""
     fetched: list[int] = []
     with open_client(profile, home) as network:
         uncached = network._sources.uncached
@@ -109,16 +109,14 @@ def fetched_by_another(profile: Profile, home: Path) -> list[int]:
     return fetched
 
 
-def test_a_client_that_was_stopped_goes_on_from_what_it_kept(
-    nodes: list[RunningNode], profile: Profile, tmp_path: Path
-) -> None:
+def test_restarted_client_fetches_no_card_again(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
     with open_client(profile, tmp_path) as network:
         known(network)
     assert fetched_by_another(profile, tmp_path) == []
 
 
-def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> None:
-    """A client that reads ``count`` nodes, tells which, and then hangs."""
+def fill_until(count: int, profile: Profile, folder: Path, results: Connection) -> None:
+    """Run a client that reads ``count`` nodes, sends their ids, and then hangs."""
     with pytest.MonkeyPatch.context() as patched, open_client(profile, folder) as network:
         for module in (follower, large_directory):
             patched.setattr(module, "MAX_FULL_CARDS", FEW)
@@ -126,12 +124,12 @@ def fill_until(count: int, profile: Profile, folder: Path, told: Connection) -> 
         _read_only(network, count)
         while network.coverage()[0] < count:
             time.sleep(0.05)
-        told.send([info.node for info in network.nodes() if not info.problem])
+        results.send([info.node for info in network.nodes() if not info.problem])
         threading.Event().wait()
 
 
 def _read_only(network: Network, count: int) -> threading.Event:
-    """Let the client read so many cards; the others arrive once the event is set."""
+    """Let the client read so many cards; the others arrive when the returned event is set."""
     uncached, left, arrive = network._sources.uncached, list(range(count)), threading.Event()
 
     def limited(entry: NodeEntry) -> BlockSource:
@@ -145,16 +143,16 @@ def _read_only(network: Network, count: int) -> threading.Event:
     return arrive
 
 
-def test_a_client_that_is_killed_while_it_reads_goes_on_from_what_it_kept(
+def test_killed_client_fetches_only_the_missing_cards(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path
 ) -> None:
     spawn = get_context("spawn")
-    hears, tells = spawn.Pipe(duplex=False)
-    client = spawn.Process(target=fill_until, args=(6, profile, tmp_path, tells), daemon=True)
+    receiver, sender = spawn.Pipe(duplex=False)
+    client = spawn.Process(target=fill_until, args=(6, profile, tmp_path, sender), daemon=True)
     client.start()
     try:
-        assert hears.poll(120), "it reads six nodes"
-        kept = hears.recv()
+        assert receiver.poll(120), "the client must read six nodes"
+        kept = receiver.recv()
     finally:
         client.kill()
         client.join()
@@ -163,7 +161,7 @@ def test_a_client_that_is_killed_while_it_reads_goes_on_from_what_it_kept(
     assert sorted([*kept, *fetched]) == sorted(node.identity for node in nodes)
 
 
-def test_a_client_that_still_reads_says_how_much_it_knows(
+def test_client_that_still_reads_reports_its_coverage(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path))
@@ -172,8 +170,9 @@ def test_a_client_that_still_reads_says_how_much_it_knows(
         patched.setattr(network_module, "connect", lambda _: nullcontext(network))
         try:
             asked = knet("ask", "Which fact about herons is told?", "--json")
-            told = from_json(asked.stdout, Answer), json.loads(asked.stdout)["coverage"]
-            assert told[1]["published"] == len(TOPICS) > told[1]["known"] > 0
+            from_json(asked.stdout, Answer)
+            coverage = json.loads(asked.stdout)["coverage"]
+            assert coverage["published"] == len(TOPICS) > coverage["known"] > 0
             assert f"of {len(TOPICS)} nodes are known so far" in asked.stderr
             assert f"of {len(TOPICS)} nodes are known so far" in knet("ask", "Which fact about herons is told?").stderr
             listed = knet("nodes", "--json")
@@ -188,7 +187,7 @@ def test_a_client_that_still_reads_says_how_much_it_knows(
         assert "known so far" not in asked.stderr + knet("nodes").stderr
 
 
-def test_nodes_of_a_space_that_the_profile_does_not_allow_are_reported(devnet: Profile, tmp_path: Path) -> None:
+def test_nodes_of_a_space_outside_the_profile_are_reported(devnet: Profile, tmp_path: Path) -> None:
     own = own_network(devnet, "foreign")
     foreign = WordEmbedder(replace(WORD_SPACE, model="test/foreign"))
     herons = {"herons.md": "One fact about herons is told here."}
@@ -211,7 +210,7 @@ def knet(*arguments: str) -> Result:
     return result
 
 
-def test_the_directory_is_handed_out_page_by_page_and_goes_on_from_any(
+def test_registry_is_read_in_pages_and_continues_from_any(
     nodes: list[RunningNode], profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("knet.chain.events.PAGE_BLOCKS", 3)

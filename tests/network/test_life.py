@@ -1,4 +1,4 @@
-"""The life of a network: nodes come, texts change and go, and clients follow what is on chain."""
+"""Changes in a network: new nodes, edited and deleted documents, and clients that follow the chain."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def knows(net: Network, node: RunningNode, sequence: int) -> bool:
     return any(info.node == node.identity and info.sequence == sequence for info in net.nodes())
 
 
-def test_everybody_is_found_from_the_chain_alone(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
+def test_all_nodes_are_found_from_the_chain_alone(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
     before = ask(net)
     assert {status.node for status in before.nodes} == {node.identity for node in nodes}
     assert {info.node: info.documents for info in net.nodes()} == {nodes[0].identity: 4, nodes[1].identity: 2}
@@ -63,10 +63,10 @@ def test_everybody_is_found_from_the_chain_alone(nodes: list[RunningNode], net: 
         damage()
         with open_client(net.profile, tmp_path / "client") as again:
             assert spans(ask(again)) == spans(before)
-        assert cache.read_bytes().startswith(b"{"), "rebuilt"
+        assert cache.read_bytes().startswith(b"{"), "the cache is rebuilt"
 
 
-def test_a_node_that_comes_later_is_asked_too(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
+def test_later_node_is_queried_too(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
     assert len(ask(net).nodes) == 2
     late = {"lunar.md": "The tide comes in twice a day, since the sea bulges on both sides of the earth."}
     with start_nodes(tmp_path / "late", net.profile, [late]) as (node,):
@@ -77,9 +77,7 @@ def test_a_node_that_comes_later_is_asked_too(nodes: list[RunningNode], net: Net
         assert answer.verify().ok
 
 
-def test_an_edited_document_changes_the_answer_and_the_old_one_still_verifies(
-    nodes: list[RunningNode], net: Network
-) -> None:
+def test_edited_document_changes_the_answer_and_the_old_one_verifies(nodes: list[RunningNode], net: Network) -> None:
     old = ask(net, nodes=[nodes[0].identity])
     text = TIDES["tides.md"].replace("towards itself", "and the earth turns under it")
     (nodes[0].documents / "tides.md").write_text(text)
@@ -90,10 +88,10 @@ def test_an_edited_document_changes_the_answer_and_the_old_one_still_verifies(
     assert new.passages[0].provenance.manifest != old.passages[0].provenance.manifest
     assert new.verify().ok
     assert old.passages[0].text == TIDES["tides.md"]
-    assert old.verify().ok, "its manifest was published once, and stays so"
+    assert old.verify().ok, "its manifest was published and stays on chain"
 
 
-def test_a_deleted_document_is_not_found_any_more(nodes: list[RunningNode], net: Network) -> None:
+def test_deleted_document_is_not_found(nodes: list[RunningNode], net: Network) -> None:
     assert TIDES["tides.md"] in {passage.text for passage in ask(net).passages}
     (nodes[0].documents / "tides.md").unlink()
     nodes[0].update()
@@ -106,7 +104,7 @@ def test_a_deleted_document_is_not_found_any_more(nodes: list[RunningNode], net:
     assert sorted(info.documents for info in net.nodes()) == [2, 3]
 
 
-def test_a_private_search_finds_the_same_and_no_node_hears_the_question(
+def test_private_search_finds_the_same_without_queries_to_nodes(
     nodes: list[RunningNode], net: Network, tmp_path: Path
 ) -> None:
     asked = ask(net)
@@ -118,11 +116,11 @@ def test_a_private_search_finds_the_same_and_no_node_hears_the_question(
             assert private.text == asked.text
             assert private.record.private
             assert private.verify().ok
-        assert mouth.seen, "its blocks were fetched"
+        assert mouth.seen, "the node's blocks were fetched"
         assert all(path.startswith("/ipfs/") for path in mouth.seen), mouth.seen
 
 
-def test_two_clients_at_once_get_the_same(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
+def test_two_clients_at_once_get_the_same_answer(nodes: list[RunningNode], net: Network, tmp_path: Path) -> None:
     with open_client(net.profile, tmp_path / "second") as second, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, [net, second] * 6))
         assert all(spans(answer) == spans(answers[0]) for answer in answers)

@@ -1,4 +1,4 @@
-"""Many real nodes on one chain: each with its own key, its own collection and its own word."""
+"""Several real nodes on one chain, each with its key and its collection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ask(node: RunningNode, question: str) -> SearchReply:
     return decode(response.content, SearchReply)
 
 
-def test_the_chain_tells_where_every_node_is_and_what_it_holds(nodes: list[RunningNode], profile: Profile) -> None:
+def test_chain_has_the_endpoint_and_head_of_every_node(nodes: list[RunningNode], profile: Profile) -> None:
     directory = EvmChain(profile.rpc, profile.deployment).registry_snapshot().nodes
     assert {number: entry.endpoint for number, entry in directory.items()} == {
         node.identity: node.endpoint for node in nodes
@@ -57,7 +57,7 @@ def test_the_chain_tells_where_every_node_is_and_what_it_holds(nodes: list[Runni
     assert len({entry.wallet for entry in directory.values()}) == len(nodes)
 
 
-def test_each_node_answers_from_its_own_collection_in_its_own_name(nodes: list[RunningNode], profile: Profile) -> None:
+def test_node_answers_from_its_collection_and_signs(nodes: list[RunningNode], profile: Profile) -> None:
     deployment = profile.deployment
     directory = EvmChain(profile.rpc, deployment).registry_snapshot().nodes
     for node, topic in zip(nodes, TOPICS, strict=True):
@@ -72,7 +72,7 @@ def test_each_node_answers_from_its_own_collection_in_its_own_name(nodes: list[R
         assert reply.manifest == head.manifest
 
 
-def test_a_whole_collection_can_be_fetched_from_its_nodes_gateway(nodes: list[RunningNode]) -> None:
+def test_collection_is_fetched_from_the_nodes_gateway(nodes: list[RunningNode]) -> None:
     manifest = ask(nodes[0], "fact").manifest
     with HttpClient(addresses="loopback") as http:
         collection = Collection.load(GatewaySource(http, [nodes[0].endpoint]), manifest)
@@ -82,7 +82,7 @@ def test_a_whole_collection_can_be_fetched_from_its_nodes_gateway(nodes: list[Ru
     assert not any(topic in texts for topic in TOPICS[1:])
 
 
-def test_what_happens_to_one_node_leaves_the_others_alone(nodes: list[RunningNode]) -> None:
+def test_change_of_one_node_does_not_affect_the_others(nodes: list[RunningNode]) -> None:
     before = [ask(node, "fact").manifest for node in nodes[1:]]
     (nodes[0].documents / "herons.md").write_text("Herons were replaced by egrets.")
     nodes[0].update()

@@ -1,4 +1,4 @@
-"""A node whose owner is offline is still searched: from a CAR file, a pinning service, a Kubo daemon."""
+"""Search of an offline node's collection: from a CAR file, a pinning service, or a Kubo daemon."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def online(home: Path, tmp_path: Path, profile: Profile) -> Iterator[ExitStack]:
 
 @pytest.fixture
 def node(online: ExitStack, tmp_path: Path, profile: Profile) -> RunningNode:
-    """A node with models and four publications, of which two are gone; it answers until ``online`` is closed."""
+    """A node with models and four publications, of which two are deleted; it answers until ``online`` is closed."""
     (started,) = online.enter_context(start_nodes(tmp_path, profile, [DOCUMENTS]))
     (started.documents / "bees.md").write_text("Bees sleep in their hive, or in a flower.")
     started.update()
@@ -74,7 +74,7 @@ def node(online: ExitStack, tmp_path: Path, profile: Profile) -> RunningNode:
 
 
 def publish(node: RunningNode, *options: str) -> dict[str, object]:
-    """`knet node publish`, while `knet node serve` runs in another terminal."""
+    """Publish as `knet node publish` does while `knet node serve` runs in another terminal."""
     command = ["publish", "--home", str(node.node.folder), "--json", *options]
     done = CliRunner().invoke(node_app, command)
     assert done.exit_code == 0, done.output
@@ -83,7 +83,7 @@ def publish(node: RunningNode, *options: str) -> dict[str, object]:
 
 
 def ask_privately(profile: Profile, folder: Path, node: RunningNode) -> None:
-    """A client that never met the node answers from what others keep, however it searches, proved against the chain."""
+    """Ask with a client that never contacted the node; the answer comes from copies and verifies in each mode."""
     with open_client(profile, folder) as net:
         answer = net.ask(QUESTION, k=2, private=True)
         assert [status.status for status in answer.nodes] == ["success"], answer.nodes
@@ -94,7 +94,7 @@ def ask_privately(profile: Profile, folder: Path, node: RunningNode) -> None:
             assert first.text == DOCUMENTS["moths.md"]
             assert set(first.shares) - {"trust"} == {retriever}
         wait_for(lambda: named_by_models(net), "De-DSI models of the node have a say")
-        assert [s.status for s in net.ask(QUESTION).nodes] == ["error"], "and indeed nobody answers there"
+        assert [s.status for s in net.ask(QUESTION).nodes] == ["error"], "the node does not answer"
 
 
 def named_by_models(net: Network) -> bool:
@@ -102,7 +102,9 @@ def named_by_models(net: Network) -> bool:
     return any(passage.shares.get("dsi") for passage in answer.passages)
 
 
-def test_from_a_car_file(node: RunningNode, online: ExitStack, profile: Profile, home: Path, tmp_path: Path) -> None:
+def test_offline_node_is_searched_from_a_car_file(
+    node: RunningNode, online: ExitStack, profile: Profile, home: Path, tmp_path: Path
+) -> None:
     pin = publish(node, "--pin", "car", "--car", "moths.car")
     assert pin["where"] == "moths.car"
     online.close()
@@ -111,7 +113,7 @@ def test_from_a_car_file(node: RunningNode, online: ExitStack, profile: Profile,
     ask_privately(profile, home, node)
 
 
-def test_from_a_pinning_service(
+def test_offline_node_is_searched_from_a_pinning_service(
     node: RunningNode, online: ExitStack, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = Account()
@@ -124,7 +126,7 @@ def test_from_a_pinning_service(
 
 @pytest.mark.ipfs
 @pytest.mark.timeout(900)
-def test_from_a_kubo_daemon(
+def test_offline_node_is_searched_from_a_kubo_daemon(
     node: RunningNode,
     online: ExitStack,
     profile: Profile,
@@ -140,12 +142,12 @@ def test_from_a_kubo_daemon(
         return puts[-1]
 
     monkeypatch.setattr(KuboStore, "put", counted)
-    with monkeypatch.context() as hasty:  # of what it lacks, js-ipfs goes looking until it is stopped
+    with monkeypatch.context() as hasty:  # js-ipfs searches for missing blocks until it is stopped
         hasty.setattr(kubo, "_LOCAL_DEADLINE", 0.3)
         first = publish(node, "--pin", "kubo", "--kubo", kubo_rpc)
-    assert len(puts) == int(str(first["blocks"])) - 1, "the manifest once, though it goes by two identifiers"
+    assert len(puts) == int(str(first["blocks"])) - 1, "the manifest is sent once, though it has two identifiers"
     assert publish(node, "--pin", "kubo", "--kubo", kubo_rpc)["root"] == first["root"]
-    assert len(puts) == int(str(first["blocks"])) - 1, "what it has is not sent again"
+    assert len(puts) == int(str(first["blocks"])) - 1, "blocks that the service has are not sent again"
     for sleeper in ("Flies", "Ticks"):
         (node.documents / f"{sleeper}.md").write_text(f"{sleeper} sleep on ceilings.")
         node.update()
@@ -159,14 +161,14 @@ def test_from_a_kubo_daemon(
     kept = {decode_cid(text)["hash"]["digest"] for text in daemon._daemon.pin.ls(type="recursive")["Keys"]}
     assert Cid.parse(str(last["root"])).digest in kept
     assert Cid.parse(str(first["root"])).digest not in kept, (
-        "what was pinned before is let go, though two publications lie between"
+        "the earlier pin is removed, although two publications lie between"
     )
     daemon.unpin(Cid.parse(str(last["root"])))
     daemon.close()
 
 
 def wait_for_the_head(node: RunningNode) -> None:
-    """The service takes up a publication within a second."""
+    """Wait until the service serves the head, within a second after the publication."""
     root = put_bundle(node.node.store, node.node.chain.manifests.heads(node.identity)[-1].manifest)
     with HttpClient(addresses="loopback") as http:
         source = GatewaySource(http, [node.endpoint])
@@ -180,7 +182,7 @@ def wait_for_the_head(node: RunningNode) -> None:
         wait_for(served, "the node serves its head")
 
 
-def test_what_cannot_be_pinned_is_told_before_anything_is_published(node: RunningNode) -> None:
+def test_failed_pinning_is_reported_before_publication(node: RunningNode) -> None:
     for options, said in (
         (["--pin", "kubo"], "No Kubo daemon is known"),
         (["--pin", "service", "--pinning-token", "t"], "takes its URL and a token"),
@@ -193,7 +195,7 @@ def test_what_cannot_be_pinned_is_told_before_anything_is_published(node: Runnin
         assert said in done.stderr
 
 
-def test_content_is_fetched_by_its_identifier(
+def test_content_is_fetched_by_its_cid(
     node: RunningNode, online: ExitStack, profile: Profile, home: Path, tmp_path: Path
 ) -> None:
     def fetch(*arguments: object, fails: int = 0) -> bytes:
@@ -206,7 +208,7 @@ def test_content_is_fetched_by_its_identifier(
     assert fetch(head) == node.node.store.get(head)
     assert json.loads(fetch(head, "--car", "-o", "all.car", "--json"))["path"] == "all.car"
     online.close()
-    assert fetch(head) == node.node.store.get(head), "it was kept"
+    assert fetch(head) == node.node.store.get(head), "the content was kept"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KNET_HOME", str(tmp_path / "fresh"))
         assert b"No network is configured" in fetch(head, fails=1)

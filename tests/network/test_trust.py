@@ -1,4 +1,4 @@
-"""What users make of answers reaches the chain, and comes back as the order of passages."""
+"""Ratings from the client to the chain, and their effect on the order of passages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
 
 @pytest.fixture
 def line(nodes: list[RunningNode]) -> Iterator[Impostor]:
-    """The way to the chain, which a test may cut."""
+    """Connection to the chain, which a test may cut."""
     with impostor(nodes[0].node.profile.rpc) as line:
         yield line
 
@@ -54,23 +54,23 @@ def cut(line: Impostor) -> None:
 
 
 def rate_down(net: Network, text: str) -> None:
-    """Ask, and rate the passage that says this."""
+    """Ask, and rate the passage with this text down."""
     answer = net.ask(QUESTION, node_timeout=PATIENT)
     answer.rate(-1, passage=next(n for n, passage in enumerate(answer.passages, 1) if passage.text == text))
 
 
-def test_a_wrong_passage_that_is_rated_down_sinks(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
+def test_passage_rated_down_is_ranked_lower(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
     right, wrong = nodes
     wrong_text, right_text = WRONG["tower.md"], RIGHT["tower.md"]
     with open_client(profile, tmp_path) as net:
         answer = net.ask(QUESTION, node_timeout=PATIENT)
-        assert answer.passages[0].text == wrong_text, "it says more of what the question says"
+        assert answer.passages[0].text == wrong_text, "its text has more words of the question"
         for _ in range(4):
             rate_down(net, wrong_text)
         answer = net.ask(QUESTION, node_timeout=PATIENT)
         answer.rate(1, passage=next(n for n, p in enumerate(answer.passages, 1) if p.text == right_text))
         assert len(net.ratings.pending()) == 5
-        assert len(net.ratings.flush()) == 1, "one transaction carries them all"
+        assert len(net.ratings.flush()) == 1, "all ratings are sent in one transaction"
         assert net.ratings.pending() == []
         rated = {info.node: info for info in net.nodes()}
         assert (rated[wrong.identity].ratings, rated[right.identity].ratings) == (4, 1)
@@ -84,10 +84,10 @@ def test_a_wrong_passage_that_is_rated_down_sinks(nodes: list[RunningNode], prof
         assert {passage.provenance.node for passage in chosen.passages} == {right.identity}
     with open_client(profile, tmp_path / "another") as other:
         answer = other.ask(QUESTION, node_timeout=PATIENT)
-        assert answer.passages[0].text == right_text, "everybody profits"
+        assert answer.passages[0].text == right_text, "the ratings affect every client"
 
 
-def test_ratings_wait_for_the_chain_and_survive_the_client(profile: Profile, line: Impostor, tmp_path: Path) -> None:
+def test_ratings_wait_for_the_chain_across_restarts(profile: Profile, line: Impostor, tmp_path: Path) -> None:
     key = new_key()
     with open_client(profile, tmp_path, signer=key) as net:
         rate_down(net, WRONG["tower.md"])
@@ -104,9 +104,7 @@ def test_ratings_wait_for_the_chain_and_survive_the_client(profile: Profile, lin
         assert sum(info.ratings for info in net.nodes()) == 1
 
 
-def test_ratings_that_would_be_punished_do_not_hold_up_the_others(
-    nodes: list[RunningNode], profile: Profile, tmp_path: Path
-) -> None:
+def test_refused_rating_does_not_delay_the_others(nodes: list[RunningNode], profile: Profile, tmp_path: Path) -> None:
     right, wrong = nodes
     with open_client(profile, tmp_path, signer=wrong.node.signer) as net:
         rate_down(net, WRONG["tower.md"])
@@ -117,28 +115,28 @@ def test_ratings_that_would_be_punished_do_not_hold_up_the_others(
         assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
 
 
-def test_who_goes_on_asking_keeps_the_promise_behind_its_ratings(
+def test_client_that_is_used_responds_to_challenges(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A demand that nobody answers in four days costs the bond, and nobody looks for demands every day."""
+    """A batch without a response in four days is voided, so a client that is used looks for challenges."""
     monkeypatch.setattr("knet.rating.responder.POLL_SECONDS", 0.0)
     with open_client(profile, tmp_path) as net:
         rate_down(net, WRONG["tower.md"])
         net.ratings.flush()
-        chain, doubter = EvmChain(profile.rpc, profile.deployment), funded_key(profile)
+        chain, auditor = EvmChain(profile.rpc, profile.deployment), funded_key(profile)
         (batch,) = chain.reliability.batches(net.address)
-        chain.reliability.challenge_availability(doubter, batch, 0)
+        chain.reliability.challenge_availability(auditor, batch, 0)
         net.ask(QUESTION, node_timeout=PATIENT)
-        wait_for(lambda: chain.reliability.open_challenges(net.address) == [], "the leaf is revealed")
-        assert [(number, proof.index) for _, number, proof in chain.reliability.responses_to(doubter.address)] == [
+        wait_for(lambda: chain.reliability.open_challenges(net.address) == [], "the leaf is published")
+        assert [(number, proof.index) for _, number, proof in chain.reliability.responses_to(auditor.address)] == [
             (batch.number, 0)
         ]
 
 
-def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(
+def test_changed_key_of_one_node_does_not_delay_ratings_of_others(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path
 ) -> None:
-    """It escapes this rating, since nobody had its key before witnessed; whoever rated it earlier had."""
+    """The node escapes this rating, since its earlier key was not recorded on chain by a rating before."""
     right, wrong = nodes
     with open_client(profile, tmp_path) as net:
         rate_down(net, WRONG["tower.md"])
@@ -150,11 +148,11 @@ def test_a_node_that_changes_its_key_does_not_hold_up_what_is_said_of_others(
         assert {info.node: info.ratings for info in net.nodes()} == {right.identity: 1, wrong.identity: 0}
         answer = net.ask(QUESTION, node_timeout=PATIENT)
         status = status_of(answer.nodes, wrong.identity)
-        assert status.status == "unverified", "it signs with a key that is no longer its wallet"
+        assert status.status == "unverified", "the node signs with a key that is no longer its wallet"
         assert "not by the node's wallet" in status.detail
 
 
-def test_a_node_that_was_rated_before_cannot_escape_by_changing_its_key(
+def test_rated_node_cannot_escape_ratings_by_changing_its_key(
     nodes: list[RunningNode], profile: Profile, tmp_path: Path
 ) -> None:
     _, wrong = nodes
@@ -167,7 +165,7 @@ def test_a_node_that_was_rated_before_cannot_escape_by_changing_its_key(
         assert {info.ratings for info in net.nodes() if info.node == wrong.identity} == {2}
 
 
-def test_a_client_goes_on_without_the_chain(
+def test_client_answers_from_its_cache_without_the_chain(
     nodes: list[RunningNode], profile: Profile, line: Impostor, tmp_path: Path
 ) -> None:
     with open_client(profile, tmp_path) as net:
@@ -181,12 +179,12 @@ def test_a_client_goes_on_without_the_chain(
             net.nodes()
     with open_client(profile, tmp_path) as net:
         answer = net.ask(QUESTION, node_timeout=PATIENT)
-        assert answer.found, "a new process begins with what the last one knew"
+        assert answer.found, "a new process starts with the cached state"
         for node in nodes:
             assert status_of(answer.nodes, node.identity).status == "success"
 
 
-def test_a_client_that_never_reached_the_chain_says_what_to_do(
+def test_client_without_cache_and_chain_raises_an_error_with_a_hint(
     profile: Profile, line: Impostor, tmp_path: Path
 ) -> None:
     cut(line)
@@ -195,10 +193,10 @@ def test_a_client_that_never_reached_the_chain_says_what_to_do(
             with pytest.raises(ChainUnreachable, match="Check the network's RPC URL"):
                 net.ask(QUESTION)
         line.behave = honest
-        assert net.ask(QUESTION, node_timeout=PATIENT).found, "and works as soon as it is there"
+        assert net.ask(QUESTION, node_timeout=PATIENT).found, "it works once the chain answers"
 
 
-def test_a_network_without_nodes_says_so(devnet: Profile, tmp_path: Path) -> None:
+def test_network_without_nodes_raises_an_error(devnet: Profile, tmp_path: Path) -> None:
     with open_client(own_network(devnet), tmp_path) as net:
         assert net.nodes() == []
         with pytest.raises(ConfigError, match="no nodes yet"):

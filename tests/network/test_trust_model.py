@@ -1,4 +1,4 @@
-"""What a client learns from its own questions, and how that steers the next ones."""
+"""Trust that a client learns from its questions, and its effect on the next ones."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ OTHERS = {"ferries.md": "Ferries cross the lake twice a day in winter, and on Su
 
 @pytest.fixture
 def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
-    """Two that agree, one that says otherwise, one that speaks of other things."""
+    """Two nodes that agree, one that contradicts them, and one about another subject."""
     texts = [RIGHT, RIGHT | OTHERS, WRONG | {"tower.md": LIE}, OTHERS]
     with start_nodes(tmp_path / "nodes", own_network(devnet), texts) as nodes:
         yield nodes
 
 
-def test_what_other_sources_contradict_sinks_without_anybody_rating(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_contradicted_source_loses_reliability_without_ratings(nodes: list[RunningNode], tmp_path: Path) -> None:
     right, also, liar, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
         for _ in range(5):
@@ -41,7 +41,7 @@ def test_what_other_sources_contradict_sinks_without_anybody_rating(nodes: list[
         seen = {node: net.trust.of(node) for node in (right, also, liar, other)}
         assert seen[right].agreed.mean > 0.7 < seen[also].agreed.mean
         assert seen[liar].agreed.mean < 0.3
-        assert seen[other].agreed.count == 0, "who said nothing on it is neither raised nor lowered"
+        assert seen[other].agreed.count == 0, "a node without a claim is neither raised nor lowered"
         assert all(each.on_chain.count == 0 for each in seen.values())
         answer = net.ask(QUESTION, node_timeout=PATIENT)
         assert "330" in answer.sentences[0].text
@@ -51,7 +51,7 @@ def test_what_other_sources_contradict_sinks_without_anybody_rating(nodes: list[
         assert net.trust.of(liar).agreed.mean < 0.3, "learnt once, known after a restart"
 
 
-def test_whom_it_was_of_use_to_ask_is_asked_first(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_usefulness_is_learnt_from_answers(nodes: list[RunningNode], tmp_path: Path) -> None:
     *_, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
         for _ in range(4):
@@ -63,7 +63,7 @@ def test_whom_it_was_of_use_to_ask_is_asked_first(nodes: list[RunningNode], tmp_
         assert points[other][-1].mean == pytest.approx(net.trust.of(other).usefulness.mean)
 
 
-def test_what_a_node_is_of_use_for_is_learnt_by_question(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_usefulness_is_learnt_by_question(nodes: list[RunningNode], tmp_path: Path) -> None:
     right, *_, other = (node.identity for node in nodes)
     height, ferries = "How tall is the tower of iron?", "Which ferries cross the lake in winter?"
 
@@ -71,7 +71,7 @@ def test_what_a_node_is_of_use_for_is_learnt_by_question(nodes: list[RunningNode
         return net._trust_model.expected({cid_of(WORD_SPACE): WordEmbedder().encode([question])[0]})
 
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        assert expected(height) == {}, "nothing was asked yet"
+        assert expected(height) == {}, "there is no question yet"
         for _ in range(10):
             for question in (height, ferries):
                 net.ask(question, node_timeout=PATIENT, nodes=[right, other])
@@ -99,7 +99,7 @@ def test_ratings_reach_the_history_with_their_batch(nodes: list[RunningNode], tm
         assert "no account that you trust has rated" in net.trust.of(nodes[2].identity).why
 
 
-def test_a_probe_tells_who_was_right(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_probe_rates_nodes_by_known_answers(nodes: list[RunningNode], tmp_path: Path) -> None:
     right, also, liar, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
         judged = net.trust.probe(Probe(question=QUESTION, answers=["330 metres"]), rate=True)
@@ -112,12 +112,12 @@ def test_a_probe_tells_who_was_right(nodes: list[RunningNode], tmp_path: Path) -
         assert rated[right] > rated[other] > rated[liar]
 
 
-def test_a_node_that_is_not_there_is_named(nodes: list[RunningNode], tmp_path: Path) -> None:
+def test_trust_of_an_unknown_node_names_it(nodes: list[RunningNode], tmp_path: Path) -> None:
     with open_client(nodes[0].node.profile, tmp_path) as net, pytest.raises(NotRegistered, match="no node 99"):
         net.trust.of(99)
 
 
-def test_the_same_from_the_command_line(
+def test_trust_commands_show_the_same(
     nodes: list[RunningNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "home"))

@@ -1,4 +1,4 @@
-"""One suite over both directories: which nodes a query goes to, whatever the size of the network."""
+"""Selection of nodes for a query: one suite over both directories."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from knet.search.session import QuerySession
 from tests.search.support import SPACE, Owner, embed
 
 TOPICS = ["herons", "bridges", "comets", "cheeses", "glaciers", "violins"]
-FOREIGN = msgspec.structs.replace(SPACE, model="foreign")  # shared by so many nodes that they are summarized
-RARE = msgspec.structs.replace(SPACE, model="rare")  # shared by so few that their cards are held
+FOREIGN = msgspec.structs.replace(SPACE, model="foreign")  # of so many nodes that they are summarized
+RARE = msgspec.structs.replace(SPACE, model="rare")  # of so few nodes that their full cards are kept
 OWNERS = {
     owner.node: owner
     for owner in (
@@ -39,7 +39,7 @@ HOME = {1, 2, 3, 4, 5, 6}
 
 
 class Sources:
-    """Blocks of the owners, read from their memory."""
+    """Blocks of the owners, read from memory."""
 
     def of(self, entry: NodeEntry) -> BlockSource:
         return OWNERS[entry.node].store
@@ -67,7 +67,7 @@ def directory(
 
 
 def query(**options: Any) -> Query:
-    """A query of a client that has no embedder for two of the spaces."""
+    """Return a query of a client without an embedder for two of the spaces."""
     unembedded = {cid_of(FOREIGN): "no embedder", cid_of(RARE): "no embedder"}
     chosen = Options(max_nodes="all", **options)
     return Query(QUESTION, {cid_of(SPACE): embed(QUESTION)}, chosen, unembedded=unembedded)

@@ -1,4 +1,4 @@
-"""Who is asked: the nodes that say it in one place first, and no more of them than matter."""
+"""The router: order of nodes by their features for a query, and the number to query."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from knet.routing.query import Query, Route
 from knet.routing.router import FEWEST, MOST, cutoff, route
 from tests.search.support import SPACE, Owner, embed
 
-SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "Nobody in Prague slept."]
+SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "All of Prague was awake."]
 TOGETHER = ["A comet with a long tail was seen from Prague in 1577.", "Bread is baked at dawn."]
 OTHERS = ["Ships carry grain.", "Wool is spun in winter."]
 QUESTION = "Was a comet with a tail seen from Prague in 1577?"
@@ -25,12 +25,12 @@ QUERY = Query(QUESTION, VECTORS)
 
 
 def older(view: NodeView) -> NodeView:
-    """The same node with a card from before cards told spreads and places."""
+    """Return the same node with a card of an earlier version, without spreads and places."""
     card = msgspec.structs.replace(view.card, spreads=b"", places=b"")
     return NodeView(view.entry, view.manifest, card, view.space)
 
 
-def test_whoever_says_it_in_one_place_is_asked_first() -> None:
+def test_node_with_all_terms_in_one_place_is_first() -> None:
     routes = route(QUERY, VIEWS)
     assert [each.node for each in routes] == [2, 1, 3]
     assert routes[0].evidence["joint"] > routes[1].evidence["joint"] > routes[2].evidence["joint"]
@@ -38,23 +38,23 @@ def test_whoever_says_it_in_one_place_is_asked_first() -> None:
     assert sum(each.evidence["chance"] for each in routes) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_cards_of_earlier_versions_are_routed_to_as_well() -> None:
+def test_cards_of_earlier_versions_are_routed() -> None:
     routes = route(QUERY, [older(view) for view in VIEWS])
     assert routes[-1].node == 3
 
 
-def test_nodes_of_a_space_without_an_embedder_go_by_words_alone() -> None:
+def test_nodes_without_an_embedder_are_routed_by_words() -> None:
     routes = route(Query(QUESTION, {}), VIEWS)
     assert [each.node for each in routes] == [2, 1, 3]
     assert all(each.evidence["topic"] == -1.0 for each in routes)
 
 
-def test_no_nodes_no_routes() -> None:
+def test_route_without_nodes_is_empty() -> None:
     assert route(QUERY, []) == []
     assert route(Query("?!", VECTORS), VIEWS)
 
 
-def test_as_many_are_asked_as_matter() -> None:
+def test_cutoff_follows_the_probabilities() -> None:
     first = route(QUERY, VIEWS)[0]
 
     def routes(*probabilities: float) -> list[Route]:
@@ -66,18 +66,18 @@ def test_as_many_are_asked_as_matter() -> None:
     assert cutoff(routes(0.5, 0.5)) == 2
 
 
-def test_places_tell_which_centroid_holds_a_term() -> None:
+def test_card_places_map_terms_to_centroids() -> None:
     seen = CardIndex(VIEWS).card_features([], VECTORS)
     assert seen.df.shape == (3, 0)
     held = {bin(int(mask)).count("1") for mask in read_places(VIEWS[0].card)}
-    assert held == {1, 2}, "each chunk is a centroid of its own here; 'was' is in two of them"
+    assert held == {1, 2}, "each chunk is a centroid here, and two of them have 'was'"
     assert np.allclose(read_spreads(VIEWS[0].card), 1.0, atol=0.01)
 
 
 @pytest.mark.parametrize(
     "changes", [{"places": b"no zlib"}, {"places": b"x\x9c\x03\x00\x00\x00\x00\x01"}, {"spreads": b"\x00\x7c"}]
 )
-def test_a_card_that_tells_impossible_places_or_spreads_is_refused(changes: dict[str, bytes]) -> None:
+def test_card_with_malformed_places_or_spreads_is_refused(changes: dict[str, bytes]) -> None:
     card = msgspec.structs.replace(VIEWS[0].card, **changes)
     read = read_places if "places" in changes else read_spreads
     with pytest.raises(ValueError, match="it"):

@@ -1,4 +1,4 @@
-"""A small world for the query side: records of nodes with chosen vectors, no chain and no processes."""
+"""Records of nodes with chosen vectors, for tests of search without a chain or processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
 
 def embed(text: str) -> Vectors:
-    """A unit vector of hashed words: texts that share words lie close."""
+    """Return a unit vector of hashed words; texts with common words are close."""
     vector = np.full(SPACE.dimension, 0.01, np.float32)
     for word in text.lower().replace(".", " ").replace("?", " ").split():
         vector[sum(word.encode()) % SPACE.dimension] += 1
@@ -33,7 +33,7 @@ def embed(text: str) -> Vectors:
 
 
 class Owner:
-    """A node that holds the given texts and answers honestly; tests change what it says."""
+    """Honest node that holds the given texts; tests change its replies."""
 
     def __init__(self, node: int, texts: Sequence[str], space: Space = SPACE) -> None:
         self.key: Signer = new_key()
@@ -72,7 +72,7 @@ class Owner:
         self.view = NodeView(entry, manifest, card, space)
 
     def reply(self, request: SearchRequest, *, key: Signer | None = None, **changes: object) -> SearchReply:
-        """What the node's service would answer; ``changes`` override receipt fields."""
+        """Return the reply of the node's service; ``changes`` override receipt fields."""
         found = self.collection.search(request.question, embed(request.question), request.k)
         documents, hits, leaves = self.collection.prove(found)
         fields: dict[str, object] = {

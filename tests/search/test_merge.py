@@ -1,4 +1,4 @@
-"""One ranking from many nodes, whoever answered first."""
+"""Merge of verified hits from many nodes into one ranking."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def merged(
 
 
 @given(st.permutations(HITS))
-def test_the_order_of_arrival_does_not_matter(found: list[VerifiedHit]) -> None:
+def test_order_of_arrival_does_not_matter(found: list[VerifiedHit]) -> None:
     expected = [(r.checked.hit.text, sorted([r.checked.node, *r.sources])) for r in merged(HITS)]
     assert [(r.checked.hit.text, sorted([r.checked.node, *r.sources])) for r in merged(found)] == expected
 
@@ -62,7 +62,7 @@ def test_equal_texts_become_one_passage_with_two_sources() -> None:
     assert [{r.checked.node, *r.sources} for r in held] == [{1, 2}]
 
 
-def test_reliability_decides_between_passages_that_compete() -> None:
+def test_reliability_decides_among_competing_passages() -> None:
     trusted = Reputation(positive=20, negative=0, count=20)
     distrusted = Reputation(positive=0, negative=20, count=20)
     first = merged(HITS, {1: distrusted, 2: distrusted, 3: trusted})[0]
@@ -76,7 +76,7 @@ def test_trust_does_not_lift_an_irrelevant_passage() -> None:
     assert "Choirs sing on Sunday." not in texts
 
 
-def test_the_order_of_arrival_does_not_matter_where_nodes_have_names() -> None:
+def test_order_of_arrival_does_not_matter_among_rated_nodes() -> None:
     named = {1: KNOWN, 2: Reputation(positive=2, negative=2, count=4), 3: KNOWN}
     expected = [(r.checked.hit.text, r.checked.node) for r in merged(HITS, named)]
     for shift in range(len(HITS)):
@@ -84,15 +84,15 @@ def test_the_order_of_arrival_does_not_matter_where_nodes_have_names() -> None:
         assert [(r.checked.hit.text, r.checked.node) for r in merged(found[::-1], named)] == expected
 
 
-def test_ones_own_verdict_on_a_passage_stays_with_it_whoever_says_it() -> None:
+def test_own_rating_of_a_passage_applies_at_every_source() -> None:
     first = merged(HITS)[0].checked.hit.text
     ratings = {passage_key(tokens(first)): Reputation(negative=1, count=1)}
     texts = [r.checked.hit.text for r in merged(HITS, k=9, feedback=Feedback(ratings))]
     assert texts[0] != first
-    assert first in texts, "it sinks; it is not hidden"
+    assert first in texts, "the passage is ranked lower, not hidden"
 
 
-def test_of_equal_texts_the_most_reliable_node_is_shown() -> None:
+def test_most_reliable_node_of_equal_texts_is_shown() -> None:
     held = next(r for r in merged(HITS, {2: KNOWN}) if r.checked.hit.text == "The nightingale sings at night.")
     assert (held.checked.node, held.sources) == (2, [1])
 
@@ -108,19 +108,19 @@ PLANTED = [
 KNOWN = Reputation(positive=30, negative=0, count=30)
 
 
-def test_a_planted_answer_gains_nothing_by_being_repeated() -> None:
-    """It says the question itself, so it outranks every honest text, and its node has as good a name as any."""
-    right = "The bird that sings at night is the nightingale, and nobody has ever heard it by day."
+def test_repeated_planted_answer_gains_nothing() -> None:
+    """A planted text contains the question, so its relevance is highest; its node is as reliable as the others."""
+    right = "The bird that sings at night is the nightingale, and it has never been heard by day."
     honest = [Owner(node, [right, *TEXTS[1:]]) for node in range(1, 5)]
     names = dict.fromkeys(range(1, 6), KNOWN)
     for times in (1, 2, 4):
         attacker = Owner(5, [text.format(QUESTION) for text in PLANTED[:times]])
         found = hits([*honest, attacker])
-        assert merged(found)[0].checked.node == 5, "among nodes without a name relevance decides"
+        assert merged(found)[0].checked.node == 5, "relevance decides among nodes without ratings"
         assert merged(found, names)[0].checked.hit.text == right
 
 
-def test_a_version_that_reliable_nodes_contradict_sinks() -> None:
+def test_version_contradicted_by_reliable_nodes_is_ranked_lower() -> None:
     text = "The nightingale, a small brown bird, sings at night in the woods of the south."
     altered = text.replace("nightingale", "vulture").replace("brown", "black")
     found = hits([Owner(1, [text]), Owner(2, [altered]), Owner(3, TEXTS)])
@@ -130,27 +130,27 @@ def test_a_version_that_reliable_nodes_contradict_sinks() -> None:
     assert named[-1].checked.hit.text == altered
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_merge_of_no_hits_is_empty() -> None:
     assert merged([]) == []
 
 
-# --- further columns -----------------------------------------------------------------------------------------------
+# --- extra features ---------------------------------------------------------------------------------------------------
 
 
-def test_what_adds_to_a_score_sums_to_it() -> None:
+def test_score_shares_sum_to_the_score() -> None:
     for ranked in merged(HITS, {2: KNOWN}):
         assert abs(sum(ranked.shares.values()) - ranked.score) < 1e-3
         assert {"dense", "bm25", "focus", "phrase"} == ranked.scores.keys()
 
 
-def test_a_text_that_holds_another_whole_is_the_same_passage() -> None:
+def test_text_that_contains_another_is_the_same_passage() -> None:
     longer = "News. " + TEXTS[0]
     found = merged(hits([Owner(1, TEXTS), Owner(2, [longer])]))
     assert sum("nightingale" in r.checked.hit.text for r in found) == 1
     assert next({r.checked.node, *r.sources} for r in found if "nightingale" in r.checked.hit.text) == {1, 2}
 
 
-def test_a_reranker_decides_among_the_best() -> None:
+def test_reranker_decides_among_the_best() -> None:
     from knet.search.rerank import rerank_columns
 
     views = {owner.node: owner.view for owner in OWNERS}
@@ -160,7 +160,7 @@ def test_a_reranker_decides_among_the_best() -> None:
     assert found[0].scores["rerank"] == 1.0
 
 
-def test_a_passage_known_to_answer_the_question_comes_first() -> None:
+def test_passage_known_to_answer_the_question_rises() -> None:
     text = "Owls hunt mice by ear."
     known = {passage_key(tokens(text)): ["Which bird sings at night and hunts?"]}
     before = [r.checked.hit.text for r in merged(HITS, k=9)]

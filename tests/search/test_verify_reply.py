@@ -1,4 +1,4 @@
-"""A reply is believed only as far as it can be checked."""
+"""Verification of a node's reply before its hits are used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def hits_changed(reply: SearchReply, **changes: object) -> SearchReply:
     return msgspec.structs.replace(reply, hits=[first, *reply.hits[1:]])
 
 
-def test_an_honest_reply_passes_with_scores_of_our_own(owner: Owner) -> None:
+def test_honest_reply_passes_with_computed_scores(owner: Owner) -> None:
     request = request_for(QUESTION)
     checked, evidence = verify_reply(
         owner.reply(request), owner.view, question_for(request), embed(QUESTION), ReplayGuard()
@@ -50,13 +50,13 @@ def test_an_honest_reply_passes_with_scores_of_our_own(owner: Owner) -> None:
     assert len(evidence.leaves) == len(checked)
 
 
-def test_a_changed_character_is_found(owner: Owner) -> None:
+def test_changed_character_is_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION))
     with pytest.raises(NotIncluded, match="not in shard"):
         check(owner, hits_changed(reply, text=reply.hits[0].text.replace("Apples", "Apricot")))
 
 
-def test_a_passage_that_is_not_in_the_manifest_is_refused(owner: Owner) -> None:
+def test_passage_outside_the_manifest_is_refused(owner: Owner) -> None:
     stranger = Owner(7, ["Apples grow underground, says a stranger."])
     reply = owner.reply(request_for(QUESTION))
     planted = stranger.reply(request_for(QUESTION))
@@ -64,19 +64,19 @@ def test_a_passage_that_is_not_in_the_manifest_is_refused(owner: Owner) -> None:
         check(owner, msgspec.structs.replace(reply, documents=planted.documents, hits=planted.hits))
 
 
-def test_an_inflated_score_is_refused(owner: Owner) -> None:
+def test_inflated_score_is_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION))
     with pytest.raises(ScoreInflated, match=r"claimed a similarity of 0\.99"):
         check(owner, hits_changed(reply, scores={"dense": 0.99, "bm25": 0.0}))
 
 
-def test_a_not_a_number_score_is_refused(owner: Owner) -> None:
+def test_nan_score_is_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION))
     with pytest.raises(ScoreInflated):
         check(owner, hits_changed(reply, scores={"dense": float("nan")}))
 
 
-def test_a_vector_longer_than_one_is_refused() -> None:
+def test_vector_longer_than_one_is_refused() -> None:
     owner = Owner(7, TEXTS)
     shard = owner.collection.shards[0]
     shard.vectors = (shard.vectors.astype(np.float32) * 3).astype(np.float16)
@@ -88,7 +88,7 @@ def test_a_vector_longer_than_one_is_refused() -> None:
         check(owner, hits_changed(owner.reply(request_for(QUESTION)), vector=long_vector))
 
 
-def test_a_manifest_that_is_not_the_head_is_refused(owner: Owner) -> None:
+def test_manifest_other_than_the_head_is_refused(owner: Owner) -> None:
     old = Owner(7, TEXTS[:2])
     old.key = owner.key
     with pytest.raises(StaleManifest):
@@ -107,17 +107,17 @@ def test_a_manifest_that_is_not_the_head_is_refused(owner: Owner) -> None:
         ({"results": b"r" * 32}, "other passages"),
     ],
 )
-def test_a_receipt_for_something_else_is_refused(owner: Owner, changes: dict[str, object], reason: str) -> None:
+def test_receipt_for_another_query_is_refused(owner: Owner, changes: dict[str, object], reason: str) -> None:
     with pytest.raises(BadReceipt, match=reason):
         check(owner, owner.reply(request_for(QUESTION), **changes))
 
 
-def test_a_receipt_that_somebody_else_signed_is_refused(owner: Owner) -> None:
+def test_receipt_with_a_foreign_signature_is_refused(owner: Owner) -> None:
     with pytest.raises(BadReceipt, match="signed by"):
         check(owner, owner.reply(request_for(QUESTION), key=new_key()))
 
 
-def test_the_same_receipt_twice_is_a_replay(owner: Owner) -> None:
+def test_repeated_receipt_is_refused(owner: Owner) -> None:
     request, nonces = request_for(QUESTION), ReplayGuard()
     reply = owner.reply(request)
     verify_reply(reply, owner.view, question_for(request), embed(QUESTION), nonces)
@@ -125,7 +125,7 @@ def test_the_same_receipt_twice_is_a_replay(owner: Owner) -> None:
         verify_reply(reply, owner.view, question_for(request), embed(QUESTION), nonces)
 
 
-def test_a_removed_passage_is_refused(owner: Owner) -> None:
+def test_removed_passage_is_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION))
     gone = msgspec.structs.replace(owner.view.manifest.shards[0], removed=[Tombstone(start=0, stop=4)])
     manifest = msgspec.structs.replace(owner.view.manifest, shards=[gone])
@@ -142,14 +142,14 @@ def test_indices_out_of_range_are_refused(owner: Owner, field: str, value: int) 
         check(owner, hits_changed(owner.reply(request_for(QUESTION)), **{field: value}))
 
 
-def test_more_hits_than_asked_for_are_refused(owner: Owner) -> None:
+def test_more_hits_than_requested_are_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION, k=4))
     request = request_for(QUESTION, k=1)
     with pytest.raises(KnetError):
         verify_reply(reply, owner.view, question_for(request), embed(QUESTION), ReplayGuard())
 
 
-def test_the_same_passage_twice_is_refused(owner: Owner) -> None:
+def test_repeated_passage_is_refused(owner: Owner) -> None:
     reply = owner.reply(request_for(QUESTION))
     with pytest.raises(NotIncluded, match="twice"):
         check(owner, msgspec.structs.replace(reply, hits=[reply.hits[0], reply.hits[0]]))

@@ -1,4 +1,4 @@
-"""Routing among more nodes than can be looked at closely: proposals, summaries, and the files they are kept in."""
+"""Two-stage routing in large networks: proposals, summaries, and their files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def view_of(node: int, card: Card, sequence: int = 1) -> NodeView:
 
 
 def town(nodes: int, first: int = 1) -> list[NodeView]:
-    """Nodes that each hold a few texts about some words of their own."""
+    """Return nodes that each hold a few texts about some random words."""
     views = []
     for node in range(first, first + nodes):
         rng = np.random.default_rng(node)
@@ -102,7 +102,7 @@ def proposals(index: SummaryIndex, question: str) -> list[int]:
     return list(index.columns["node"][rows].tolist())
 
 
-def test_briefs_lead_to_the_nodes_that_whole_cards_lead_to(known: Overview) -> None:
+def test_summaries_select_the_nodes_that_full_cards_select(known: Overview) -> None:
     first, shared = 0, 0
     for question in questions(40):
         near = [each.node for each in route(Query(question, {CID: embed(question)}), VIEWS)][:10]
@@ -113,7 +113,7 @@ def test_briefs_lead_to_the_nodes_that_whole_cards_lead_to(known: Overview) -> N
     assert shared >= 0.75 * 400
 
 
-def test_statistics_are_those_of_all_cards(known: Overview) -> None:
+def test_statistics_equal_those_of_all_cards(known: Overview) -> None:
     for question in questions(5):
         words = tokens(question)
         ours, theirs = known.statistics(words), pooled_statistics(VIEWS, words)
@@ -122,42 +122,42 @@ def test_statistics_are_those_of_all_cards(known: Overview) -> None:
         assert [ours.idf(word) for word in words] == [theirs.idf(word) for word in words]
 
 
-def test_few_are_kept_and_all_are_asked_only_as_far_as_that(known: Overview) -> None:
+def test_number_of_routes_is_limited(known: Overview) -> None:
     question = questions(1)[0]
     assert len(far(question, known, max_nodes="all")) == MAX_ROUTES < len(VIEWS)
     assert len(far(question, known, max_nodes=50)) == 50
 
 
-def test_a_name_brings_a_node_in_that_neither_topic_nor_words_propose(
-    known: Overview, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    everybody = {question: far(question, known, max_nodes=len(VIEWS)) for question in questions(10)}
+def test_reliable_or_named_node_is_routed_without_a_proposal(known: Overview, monkeypatch: pytest.MonkeyPatch) -> None:
+    rankings = {question: far(question, known, max_nodes=len(VIEWS)) for question in questions(10)}
     monkeypatch.setattr(index_module, "BY_BOTH", 12)
     monkeypatch.setattr(index_module, "BY_WORDS", 6)
     monkeypatch.setattr(two_stage_module, "MAX_ROUTES", 5)
     best = Reputation(positive=500, negative=0, count=500)
-    for question, ranked in everybody.items():
+    for question, ranked in rankings.items():
         proposed = proposals(known.summaries, question)
         stranger = next(
             node for node in ranked if node not in proposed and node not in far(question, known, prior_top=[node])
         )
         assert stranger not in far(question, known)
         own = Priors({stranger: best}, lambda known, node=stranger: {node: best})  # type: ignore[misc]
-        assert stranger not in far(question, known, priors=own), "nothing proposes it"
+        assert stranger not in far(question, known, priors=own), "neither stage proposes the node"
         assert stranger in far(question, known, prior_top=[stranger], priors=own)
-        assert far(question, known, only=[stranger]) == [stranger], "whoever is named by the user is found"
+        assert far(question, known, only=[stranger]) == [stranger], "a node that the user names is found"
 
 
-def test_a_question_under_way_is_not_disturbed_by_a_page_that_comes(tmp_path: Path) -> None:
+def test_running_query_is_not_affected_by_a_new_segment(tmp_path: Path) -> None:
     store = filled(tmp_path, VIEWS[:100])
     before, asked = overview(store), questions(300)[100:]
     store.add([(CID, summarize_card(view)) for view in VIEWS[100:]])
     store.close()
-    assert all(set(far(question, before)) <= set(range(1, 101)) for question in asked), "it sees what it began with"
+    assert all(set(far(question, before)) <= set(range(1, 101)) for question in asked), (
+        "the query uses the index as it was at the start"
+    )
     assert any(max(far(question, overview(store))) > 100 for question in asked)
 
 
-def test_questions_are_answered_while_pages_come(tmp_path: Path) -> None:
+def test_queries_run_while_segments_are_added(tmp_path: Path) -> None:
     store = filled(tmp_path, VIEWS[:20])
     with ThreadPoolExecutor(2) as pool:
         coming = pool.submit(lambda: [store.add([(CID, summarize_card(view))]) for view in VIEWS[20:80]])
@@ -168,7 +168,7 @@ def test_questions_are_answered_while_pages_come(tmp_path: Path) -> None:
     assert len(store) == 80
 
 
-def test_nodes_of_a_small_space_are_compared_by_their_cards_beside_the_others(known: Overview) -> None:
+def test_full_cards_are_routed_beside_summaries(known: Overview) -> None:
     question = questions(3)[2]
     moved = VIEWS[2]
     rest = known._replace(full=[view_of(1000, moved.card)])
@@ -176,7 +176,7 @@ def test_nodes_of_a_small_space_are_compared_by_their_cards_beside_the_others(kn
 
 
 def greedy(node: int, centroids: int, terms: Sequence[str]) -> NodeView:
-    """A node that claims to be about everything and to hold every word everywhere."""
+    """Return a node whose card claims every subject, and every word in every chunk."""
     rng = np.random.default_rng(node)
     vectors = rng.standard_normal((centroids, SPACE.dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -193,7 +193,7 @@ def greedy(node: int, centroids: int, terms: Sequence[str]) -> NodeView:
     )  # fmt: skip
 
 
-def test_cards_that_claim_everything_do_not_crowd_out_the_others(tmp_path: Path) -> None:
+def test_greedy_cards_do_not_displace_the_others(tmp_path: Path) -> None:
     crowd = [greedy(10_000 + number, 1300, NAMES) for number in range(30)]
     assert all(len(summarize_card(view).groups) == GROUPS for view in crowd[:3])
     store = filled(tmp_path, VIEWS)
@@ -203,14 +203,14 @@ def test_cards_that_claim_everything_do_not_crowd_out_the_others(tmp_path: Path)
         kept += number in proposals(store.index, question)
     assert kept == 20
     chunks = overview(store).statistics(NAMES[:5]).chunks
-    assert chunks == 30 * 65536 + 300 * 8, "a million chunks count as 65,536"
+    assert chunks == 30 * 65536 + 300 * 8, "a million chunks must count as 65,536"
     store.close()
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_summaries_survive_a_restart(tmp_path: Path) -> None:
     first = filled(tmp_path, VIEWS[:100])
     question = questions(1)[0]
     before = far(question, overview(first))
@@ -225,7 +225,7 @@ def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_page_that_was_cut_off_costs_its_own_nodes_alone(tmp_path: Path) -> None:
+def test_truncated_segment_loses_only_its_nodes(tmp_path: Path) -> None:
     store = filled(tmp_path, VIEWS[:50])
     store.add([(CID, summarize_card(view)) for view in VIEWS[50:80]])
     store.close()
@@ -238,7 +238,7 @@ def test_a_page_that_was_cut_off_costs_its_own_nodes_alone(tmp_path: Path) -> No
     again.close()
 
 
-def test_what_was_learnt_of_a_space_is_learnt_anew_where_it_was_lost(tmp_path: Path) -> None:
+def test_damaged_quantizer_is_learnt_again(tmp_path: Path) -> None:
     filled(tmp_path, VIEWS[:50]).close()
     (tmp_path / "0.lens").write_bytes(b"rubbish")
     again = SummaryStore(tmp_path)
@@ -249,7 +249,7 @@ def test_what_was_learnt_of_a_space_is_learnt_anew_where_it_was_lost(tmp_path: P
     whole.close()
 
 
-def test_a_new_head_takes_the_place_of_the_old_and_pages_stay_few(tmp_path: Path) -> None:
+def test_new_head_replaces_the_old_and_segments_are_merged(tmp_path: Path) -> None:
     store = filled(tmp_path, VIEWS[:100])
     for sequence in range(2, 60):
         store.add([(CID, summarize_card(view_of(7, VIEWS[200 + sequence % 3].card, sequence)))])
@@ -262,7 +262,7 @@ def test_a_new_head_takes_the_place_of_the_old_and_pages_stay_few(tmp_path: Path
     store.close()
 
 
-def test_nodes_that_left_are_forgotten(tmp_path: Path) -> None:
+def test_forgotten_nodes_stay_forgotten_after_a_restart(tmp_path: Path) -> None:
     store = filled(tmp_path, VIEWS[:60])
     store.forget(range(1, 31))
     assert sorted(store.index.row_of) == list(range(31, 61))
@@ -272,7 +272,7 @@ def test_nodes_that_left_are_forgotten(tmp_path: Path) -> None:
     again.close()
 
 
-def test_no_more_nodes_are_taken_in_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_summary_store_holds_at_most_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MOST_NODES", 60)
     store = filled(tmp_path, VIEWS[:100])
     assert len(store) == 60
@@ -281,7 +281,7 @@ def test_no_more_nodes_are_taken_in_than_there_is_room_for(tmp_path: Path, monke
     store.close()
 
 
-def test_of_two_processes_one_writes(tmp_path: Path) -> None:
+def test_only_one_process_writes_summaries(tmp_path: Path) -> None:
     first = filled(tmp_path, VIEWS[:50])
     second = SummaryStore(tmp_path)
     second.add([(CID, summarize_card(view)) for view in VIEWS[50:60]])
