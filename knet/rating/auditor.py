@@ -32,7 +32,7 @@ log = logging.getLogger("knet")
 class Auditor:
     """Acts on findings with one account. ``budget`` is the most wei that it spends in a week on gas and fees.
 
-    A fee comes back where nobody responds; a proven fault earns half of the rater's bond. Use from one thread.
+    A fee comes back where no account responds; a proven fault earns half of the rater's bond. Use from one thread.
     """
 
     def __init__(self, chain: EvmChain, signer: Signer, budget: int, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Verified batches: the only ones that a client counts.
 
-The chain takes the sums of a batch on trust and lets anybody challenge them. A client that counted them would believe
-any bonded account, with or without receipts, unless somebody else audits. So each client reads the leaves of each batch
-once, checks all of them by the contract's rules, and remembers the result on disk.
+The chain takes the sums of a batch on trust and lets any account challenge them. A client that counted them would
+believe any bonded account, with or without receipts, unless another account audits. So each client reads the leaves of
+each batch once, checks all of them by the contract's rules, and remembers the result on disk.
 """
 
 from __future__ import annotations

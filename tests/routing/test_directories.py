@@ -82,13 +82,13 @@ def test_nodes_of_spaces_without_an_embedder_are_not_asked(directory: NodeDirect
     assert not unavailable.keys() & HOME
 
 
-def test_a_named_node_of_a_space_without_an_embedder_is_reported(directory: NodeDirectory) -> None:
+def test_named_node_without_an_embedder_is_reported(directory: NodeDirectory) -> None:
     selection = directory.select(query(nodes=[2, 11, 21]), Priors())
     assert [route.node for route in selection.routes] == [2]
     assert {status.node for status in selection.unavailable} >= {21}
 
 
-def test_a_query_that_only_names_unusable_nodes_selects_none(directory: NodeDirectory) -> None:
+def test_query_that_names_only_unusable_nodes_selects_none(directory: NodeDirectory) -> None:
     selection = directory.select(query(nodes=[11, 21]), Priors())
     assert (list(selection.routes), selection.asked) == ([], 0)
     assert QuerySession(query(nodes=[11, 21]), selection).asked == []
@@ -107,7 +107,7 @@ def test_nodes_below_the_minimum_reliability_are_not_asked(directory: NodeDirect
     assert nodes == {3}
 
 
-def test_the_number_of_nodes_is_limited_and_the_best_come_first(directory: NodeDirectory) -> None:
+def test_selection_is_limited_to_the_best_nodes(directory: NodeDirectory) -> None:
     few = query()._replace(options=Options(max_nodes=2))
     selection = directory.select(few, Priors())
     asked = QuerySession(few, selection).asked

@@ -15,7 +15,7 @@ from knet.routing.query import Query, Route
 from knet.routing.router import FEWEST, MOST, cutoff, route
 from tests.search.support import SPACE, Owner, embed
 
-SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "All of Prague was awake."]
+SCATTERED = ["A comet came by.", "It was the year 1577.", "Its tail was long.", "All in Prague stayed awake."]
 TOGETHER = ["A comet with a long tail was seen from Prague in 1577.", "Bread is baked at dawn."]
 OTHERS = ["Ships carry grain.", "Wool is spun in winter."]
 QUESTION = "Was a comet with a tail seen from Prague in 1577?"
