@@ -24,9 +24,7 @@ _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
 _TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
 _LINK = re.compile(rb"\xd8\x2a\x58\x25\x00\x01[\x55\x71]\x12\x20")  # a link to a CID that `Cid` can hold
-_STRINGS = re.compile(
-    rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL
-)  # of JSON; one that never ends is matched once, not at each quote
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # of JSON; one that does not end is matched once
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 _learnt: set[Any] = set()
@@ -286,7 +284,10 @@ def to_json(record: Any, *, indent: int = 0) -> str:
 
 def _check_nesting(text: str | bytes) -> None:
     """Raise CodecError for JSON that nests too deep, since msgspec relies on the interpreter's recursion limit."""
-    data = text.encode() if isinstance(text, str) else text
+    try:
+        data = text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise CodecError(f"not JSON: {error}") from error
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -206,17 +207,46 @@ def _with_context(units: Sequence[Unit], last: int, first: int, stop: int, overl
 
 # --- canonical text ----------------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"\S+")
+_WORD = re.compile(r"\S++")
 _LINE_ENDS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MAX_MARKS = 30  # combining characters on one letter: the Stream-Safe Text Format of Unicode (UAX 15)
+_JOINER = "\u034f"  # combining grapheme joiner, which that format puts between runs of marks
 
 
 def canonical(text: str) -> str:
     """Return the canonical form of a text, in which every offset counts; idempotent.
 
     NFC, ``\\n`` line ends, no control characters or lone surrogates, no white space at line ends or around the whole.
+    A letter has at most 30 combining marks: sorting a longer run takes quadratic time.
     """
-    text = _UNPRINTABLE.sub("", _LINE_ENDS.sub("\n", text))
-    text = unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", text))
+    text = _SURROGATE.sub("\ufffd", _UNPRINTABLE.sub("", _LINE_ENDS.sub("\n", text)))
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _long_runs_of_marks().sub(_split_marks, text))
     return "\n".join(map(str.rstrip, text.split("\n"))).strip()
+
+
+@cache
+def _long_runs_of_marks() -> re.Pattern[str]:
+    """Return the pattern of every run of characters that may decompose into more than `_MAX_MARKS` marks."""
+    marks = "".join(mark for mark in map(chr, range(0x300, 0x10000)) if _is_mark(unicodedata.normalize("NFD", mark)[0]))
+    return re.compile(f"[{marks}\U00010000-\U0010ffff]{{{_MAX_MARKS // 2 - 1},}}+")  # a class of ranges is fast
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.combining(character) != 0
+
+
+def _split_marks(run: re.Match[str]) -> str:
+    """Return a run with a joiner after every `_MAX_MARKS` marks; a run without too many as it is."""
+    letter = unicodedata.normalize("NFD", run.string[max(0, run.start() - 1) : run.start()])
+    count = sum(map(_is_mark, letter))
+    parts = []
+    for character in "".join(unicodedata.normalize("NFD", character) for character in run.group()):
+        count = count + 1 if _is_mark(character) else 0
+        if count > _MAX_MARKS:
+            parts.append(_JOINER)
+            count = 1
+        parts.append(character)
+    return "".join(parts) if _JOINER in parts else run.group()

@@ -26,7 +26,7 @@ from .report import Check, CheckKind, VerificationReport
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 MARKUP = ("text/html", "text/markdown", "image/svg+xml")
 MARK = re.compile(  # the class of every answer's HTML, in any valid notation
-    r"""\bclass\s*=\s*(?:"[^"]{0,999}?|'[^']{0,999}?|)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
+    r"""\bclass\s*+=\s*+(?:"[^"]{0,999}?|'[^']{0,999}?|)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
 )
 
 

@@ -32,15 +32,15 @@ PROGRAM = {"_esm": "widget.js", "_css": "widget.css"}  # the form's script and s
 FORM_RECORD_FIELDS = ("question", "passages", "nodes")
 FORM_TEXT_FIELDS = ("message", "error", "tooltip")  # texts of the form that are not in the record
 BUTTON_MESSAGE = re.compile(  # of the form's buttons, about ratings, or about claims, which are checked here again
-    r"\d+ rated; not on chain yet|there are no ratings to put on chain|on chain in 0x[0-9a-f]{64}(?:, 0x[0-9a-f]{64})*"
-    r"|\d+ claims hold, \d+ fail, \d+ could not be checked"
+    r"\d++ rated; not on chain yet|there are no ratings to put on chain|on chain in 0x[0-9a-f]{64}"
+    r"(?:, 0x[0-9a-f]{64})*+|\d++ claims hold, \d++ fail, \d++ could not be checked"
 )
 FORM_FIELDS = {
     *PROGRAM, *FORM_RECORD_FIELDS, *FORM_TEXT_FIELDS, "answer", "k", "max_nodes", "private", "busy", "layout",
     "tabbable", "_anywidget_id", "_dom_classes", "_view_count", "_model_module", "_model_module_version", "_model_name",
     "_view_module", "_view_module_version", "_view_name",
 }  # fmt: skip
-VERSION = re.compile(r"[~^]?[0-9][0-9A-Za-z.*+-]*")  # without a path: front ends use it in the address of a script
+VERSION = re.compile(r"[~^]?[0-9][0-9A-Za-z.*+-]*+")  # without a path: front ends use it in the address of a script
 
 
 def shown_as_recorded(bundle: Mapping[str, Any], answer: Answer) -> Iterator[Check]:

@@ -26,8 +26,10 @@ UNKNOWN = "The network does not know."
 
 Writer = Callable[[str], str]  # a prompt in, the model's text out
 
-_CODE = re.compile(r"\s*(>>>|@|(async )?def |class |import |from \w+ import |[\w.]+\s*(\(|\[.*\] =|=[^=]))")
+_CODE = re.compile(r"\s*+(>>>|@|(async )?def |class |import |from \w++ import |[\w.]++\s*+(\(|\[.*\] =|=[^=]))")
 _CITE = re.compile(r"\[(\d{1,4})\]")
+_CITED_AFTER_STOP = re.compile(r"([.!?])((?:\s*+\[\d++\])++)")
+_SPACE_BEFORE_STOP = re.compile(r" ([.!?])")
 
 
 def is_found(question: str, passages: Sequence[Passage], statistics: Statistics) -> bool:
@@ -112,7 +114,7 @@ def generate(question: str, passages: Sequence[Passage], writer: Writer) -> list
         sentence = text[span.start : span.end]
         cited = dict.fromkeys(int(n) - 1 for n in _CITE.findall(sentence))
         citations = [_whole(n, passages[n]) for n in cited if 0 <= n < len(passages)]
-        plain = re.sub(r"\s+([.!?])", r"\1", " ".join(_CITE.sub("", sentence).split()))
+        plain = _SPACE_BEFORE_STOP.sub(r"\1", " ".join(_CITE.sub("", sentence).split()))
         if citations and tokens(plain):
             result.append(Sentence(text=plain, citations=citations))
     return result
@@ -120,7 +122,7 @@ def generate(question: str, passages: Sequence[Passage], writer: Writer) -> list
 
 def _move_citations(text: str) -> str:
     """Rewrite ``Fact. [1]`` as ``Fact [1].``, so that a sentence keeps the citation after its full stop."""
-    return re.sub(r"([.!?])((?:\s*\[\d+\])+)", r" \2\1", text)
+    return _CITED_AFTER_STOP.sub(r" \2\1", text)
 
 
 def _whole(number: int, passage: Passage) -> Citation:

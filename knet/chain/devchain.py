@@ -39,6 +39,7 @@ RELEASE_SECONDS = 2.0  # a killed process on a busy machine holds its port that 
 PORTS = range(20_000, 30_000)  # below the ports of outgoing connections, so that a stopped network keeps its own
 PORT_ATTEMPTS = 3  # a free port may be taken before Anvil binds it
 WEI = 10**18
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*+")
 
 
 class Running(Record, frozen=True):
@@ -115,7 +116,7 @@ def fund(rpc_url: str, address: str, ether: float = 100) -> None:
 
 
 def _folder(name: str) -> Path:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+    if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a network.", hint="Use letters, digits, - and _.")
     return home() / "networks" / name
 

@@ -19,8 +19,8 @@ from ..records import Lexical
 
 K1 = 1.2
 B = 0.75
-_TOKEN = re.compile(r"[^\W_]+")
-_GAP = re.compile(r"[\W_]+")
+_TOKEN = re.compile(r"[^\W_]++")
+_GAP = re.compile(r"[\W_]++")
 _LOWER = bytes(
     byte if byte > 127 else ord(chr(byte).lower()) if chr(byte).isalnum() else ord(" ") for byte in range(256)
 )

@@ -1,8 +1,9 @@
 """Rule-based segmentation of canonical text into blocks and sentences, as exact spans.
 
-Its input is prose, Markdown, docstrings and code. A block is a layout unit: a heading, a paragraph, a list item, table
-rows, a code fence. A sentence never crosses blocks. Rules instead of a model process megabytes per second, give the
-same spans on every machine, and depend on no language beyond its punctuation.
+Its input is prose, Markdown, docstrings and code, often from strangers: every pattern takes linear time on any text.
+A block is a layout unit: a heading, a paragraph, a list item, table rows, a code fence. A sentence never crosses
+blocks. Rules instead of a model process megabytes per second, give the same spans on every machine, and depend on no
+language beyond its punctuation.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def sentences_in(text: str, block: Block) -> Iterator[Span]:
             yield from trimmed(text, start, end)
             start = end
     elif block.kind == "code" and block.end - block.start > MAX_CODE:
-        for line in _LINE.finditer(text, block.start, block.end):
+        for line in _lines_of(text, block.start, block.end):
             yield from trimmed(text, *line.span())
         return
     yield from trimmed(text, start, block.end)
@@ -64,12 +65,12 @@ def trimmed(text: str, start: int, end: int) -> Iterator[Span]:
 # --- layout ------------------------------------------------------------------------------------------------------
 
 STRAY = 1  # extra spaces that a paragraph's first line may have; some docstrings begin with one
-_LINE = re.compile(r"[^\n]*\S[^\n]*")
+_LINE = re.compile(r"[^\n]++")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _HEADING = re.compile(r"#{1,6} ")
-_UNDERLINE = re.compile(r"([=\-~^\"*+#])\1{2,}$")
+_UNDERLINE = re.compile(r"([=\-~^\"*+#])\1{2,}+$")
 _CODE = re.compile(r">>>|\.\.\. |\$ |\|")  # doctests, shell sessions, table rows
-_ITEM = re.compile(r"(?:[-*+•‣]|\(?\d{1,3}[.)]|\(?[a-z]\)|:\w[^:\n]*:|@\w+|\[\d+\])\s")  # lists, :param x:, @param
+_ITEM = re.compile(r"(?:[-*+•‣]|\(?\d{1,3}[.)]|\(?[a-z]\)|:\w[^:\n]*+:|@\w++|\[\d++\])\s")  # lists, :param x:, @param
 
 
 def blocks(text: str) -> list[Block]:
@@ -82,9 +83,14 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
+def _lines_of(text: str, start: int, end: int) -> list[re.Match[str]]:
+    """Return the lines of a part of a text that are not blank, without their ends."""
+    return [line for line in _LINE.finditer(text, start, end) if not line.group().isspace()]
+
+
 def _lines(text: str) -> Iterator[tuple[int, int, Kind, bool]]:
     """Yield start, end and kind of each line that is not blank, and True if it continues the block before."""
-    lines = list(_LINE.finditer(text))
+    lines = _lines_of(text, 0, len(text))
     fence = ""
     last: Kind | None = None  # kind of the block that the next line may continue
     indent = below = 0  # its indentation range; later lines of a list item may be indented further
@@ -134,9 +140,11 @@ def _underlined(lines: list[re.Match[str]], number: int, title: str) -> bool:
 
 # --- punctuation -------------------------------------------------------------------------------------------------
 
-_END = re.compile(r"[.!?…]+[\"'”’»)\]*_`]*(?=\s)|[。！？]+[」』”’）]*|[؟।]+(?=\s)")
-_WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘«]+$")
-_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # the J of J. K., the e.g of e.g.
+_END = re.compile(  # each run of marks is tried once, at its beginning
+    r"(?<![.!?…])[.!?…]++[\"'”’»)\]*_`]*+(?=\s)|[。！？]++[」』”’）]*+|(?<![؟।])[؟।]++(?=\s)"
+)
+_WORD_BEFORE = re.compile(r"(?:^|(?<=[\s(\[\"'“‘«]))[^\s(\[\"'“‘«]++$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.){0,12}[^\W\d_]")  # the J of J. K., the e.g of e.g.
 _LONGEST_ABBREVIATION = 24  # code points before the full stop to search
 _OPENING = " \n\"'“‘«([*_`"
 

@@ -49,8 +49,11 @@ PLAIN = {
     **CODE,
 }
 SUFFIXES = frozenset({*PLAIN, *CONVERTERS, ".ipynb"})
-_UNDERLINED = re.compile(r"^(\S.*)\n([=\-~^\"'*#+])\2{2,}\s*$", re.MULTILINE)
-_SPDX = re.compile(r"SPDX-License-Identifier:\s*([\w.+\- ()]{2,80}?)\s*(?:\*/|-->|$)", re.MULTILINE)
+_UNDERLINED = re.compile(r"^(\S.*+)\n([=\-~^\"'*#+])\2{2,}+[^\S\n]*+$", re.MULTILINE)
+_SPDX = re.compile(
+    r"SPDX-License-Identifier:\s*+((?:(?!-->)[\w.+\-()]| ++(?=[\w.+\-()]))++)[^\S\n]*+(?:\*/|-->|$)", re.MULTILINE
+)
+MAX_LICENCE = 80  # characters of an SPDX expression
 _SPDX_WITHIN = 2000  # characters; the tag is at the top of a file
 
 
@@ -83,4 +86,5 @@ def _title(text: str, suffix: str) -> str:
 
 def _licence(text: str) -> str:
     match = _SPDX.search(text[:_SPDX_WITHIN])
-    return match[1].strip() if match else ""
+    found = match[1].strip() if match else ""
+    return found if 2 <= len(found) <= MAX_LICENCE else ""

@@ -14,6 +14,8 @@ from knet.errors import SourceError
 from .base import Text
 from .files import FilesSource, first_heading
 
+_BACKTICKS = re.compile("`++")
+
 
 def read_notebook(data: bytes, path: Path) -> Text:
     """Return the cells of a notebook of any format version as Markdown; ``path`` names it. Raises SourceError."""
@@ -47,6 +49,6 @@ def _markdown(kind: str, source: str, language: str) -> str:
     source = source.strip()
     if kind != "code" or not source:
         return source
-    longest = max((len(run) for run in re.findall("`+", source)), default=0)
+    longest = max((len(run) for run in _BACKTICKS.findall(source)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{source}\n{fence}"

@@ -26,9 +26,12 @@ MAX_LICENCE = 80  # characters; some packages put the whole text in the field
 SIDE_EFFECTS = frozenset(
     {"antigravity", "ensurepip", "turtle", "nturtl2path"}
 )  # importing them opens windows or browsers
-_DECORATION = re.compile(
-    r"\[!\[[^]]*\]\([^)]*\)\]\([^)]*\)|!\[[^]]*\]\([^)]*\)|</?[a-zA-Z][^<>]*>"
-)  # badges, HTML tags
+_ALT = r"!\[(?:[^]!]|!(?!\[))*+\]"  # never beyond the next image, so that many that do not end take linear time
+_ADDRESS = r"\((?:[^)!]|!(?!\[))*+\)"
+_DECORATION = re.compile(  # badges, HTML tags
+    rf"\[{_ALT}{_ADDRESS}\]{_ADDRESS}|{_ALT}{_ADDRESS}|</?[a-zA-Z][^<>]*+>"
+)
+_BLANK_LINES = re.compile(r"\n{3,}+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +160,4 @@ def _licence(found: Distribution) -> str:
 def _description(found: Distribution) -> str:
     fields = found.metadata.json
     text = "\n\n".join(str(fields[name]).strip() for name in ("summary", "description") if fields.get(name))
-    return re.sub(r"\n{3,}", "\n\n", _DECORATION.sub("", text))
+    return _BLANK_LINES.sub("\n\n", _DECORATION.sub("", text))

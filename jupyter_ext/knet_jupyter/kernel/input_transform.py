@@ -6,7 +6,7 @@ import re
 import tokenize
 from collections.abc import Sequence
 
-_QUESTION = re.compile(r"(?P<before>\s*(?:[A-Za-z_][\w., ]*=\s*)?)%knet[ \t]+(?P<rest>\S.*?)\s*")
+_QUESTION = re.compile(r"(?P<before>\s*+(?:[A-Za-z_][\w., ]*+=\s*+)?)%knet[ \t]++(?P<rest>\S.*+)")
 
 
 def transform(lines: list[str]) -> list[str]:
@@ -18,7 +18,7 @@ def transform(lines: list[str]) -> list[str]:
         return lines
     called: list[str] = []
     for line in lines:
-        match = _QUESTION.fullmatch(line)
+        match = _QUESTION.fullmatch(line.rstrip())
         if match and _is_code(called):
             line = f"{match['before']}get_ipython().run_line_magic('knet', {match['rest']!r})\n"
         called.append(line)

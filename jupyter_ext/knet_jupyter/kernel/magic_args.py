@@ -20,8 +20,10 @@ COMMANDS = {
     "help": "show this text",
 }
 RATINGS = {"up": 1.0, "down": -1.0}
-_RATE = re.compile(r"rate\s+(?P<value>up|down|[+-]?\d+(?:\.\d+)?)(?:\s+(?:--passage\s+|-p\s+)?(?P<passage>\d+))?")
-_USE = re.compile(r"use\s+(?P<profile>\S+)")
+_RATE = re.compile(
+    r"rate\s++(?P<value>up|down|[+-]?\d{1,9}(?:\.\d{1,9})?)(?:\s++(?:(?:--passage|-p)\s++)?(?P<passage>\d{1,9}))?"
+)
+_USE = re.compile(r"use\s++(?P<profile>\S++)")
 
 
 class Command(Record, frozen=True):
