@@ -53,6 +53,7 @@ class Profile(Record, frozen=True):
     gateways: list[str] = []  # IPFS trustless gateways asked for blocks that no node serves
     kubo: str = ""  # multiaddr of a Kubo daemon's RPC
     models: tuple[str, ...] = (DEFAULT_MODEL,)  # that may be loaded to embed questions; never a model that a node names
+    raters: list[str] = []  # accounts whose ratings count before this user has rated; checksum addresses
     audit_budget: int = 10**16  # wei a week that unattended audits of ratings may spend on gas and fees
     confirmations: int | Literal["safe", "finalized"] | None = None  # see `confirmations_needed`
     addresses: str = "public"  # which endpoints read from the chain may be contacted: public | loopback | private

@@ -28,9 +28,11 @@ from ..embed import load_embedder_for
 from ..embed.base import Embedder
 from ..errors import ChainError, ConfigError
 from ..http import HttpClient
+from ..rating.auditor import Auditor
 from ..rating.queue import RatingQueue
 from ..rating.replication import LeafSources
 from ..rating.responder import DisputeResponder
+from ..rating.verification import BatchVerifier
 from ..records import Answer, NodeEntry, Rating, Space
 from ..routing.block_sources import NodeBlockSources
 from ..routing.directory import Coverage
@@ -86,8 +88,17 @@ class Network:
         self._responder = DisputeResponder(chain, signer, LayeredStore(*self._sources.stores))
         self._passage_ratings = PassageRatings(folder / "passage_ratings" / f"{profile.name}.json")
         self._answered = AnsweredQuestions(folder / "answered" / f"{profile.name}.json")
+        self._leaves = LeafSources(http, store, lambda: self._follower.published(), *self._sources.shared)
+        learnt = folder / "learnt"
+        self._auditor = Auditor(chain, signer, profile.audit_budget, learnt / f"{profile.name}.audits.db")
         self._trust_model = TrustModel(
-            chain, self.address, folder / "learnt" / f"{profile.name}.db", lambda: self._follower.owners()
+            chain,
+            self.address,
+            learnt / f"{profile.name}.db",
+            lambda: self._follower.owners(),
+            BatchVerifier(chain, self._leaves.of, learnt / f"{profile.name}.batches.db"),
+            starting=profile.raters,
+            on_findings=self._auditor.act_quietly,
         )
         self._follower = DirectoryFollower(
             chain, self._sources, folder / "cache" / f"{profile.name}.json", self._trust_model.prior_top
@@ -95,7 +106,6 @@ class Network:
         self._models = ModelCache()
         self._collector = Collector(http, chain.deployment)
         self._embedders = QueryEmbedders(profile, load_embedder)
-        self._leaves = LeafSources(http, store, lambda: self._follower.published(), *self._sources.shared)
         self.ratings = QueuedRatings(
             profile, chain, signer, self._queue, self._sources.stores, self._responder, self._leaves, self._refresh
         )

@@ -21,7 +21,9 @@ from ..chain.batches import Batch
 from ..codec import Cid
 from ..errors import ChainError, StoreError
 from ..index.shard import Vectors
+from ..rating.audit import Finding
 from ..rating.queue import REORG_BLOCKS
+from ..rating.verification import BatchVerifier
 from ..records import Answer, Record, Reputation
 from ..routing.node_view import NodeView
 from ..routing.query import Priors
@@ -38,7 +40,8 @@ from ..trust.usefulness import Usefulness
 if TYPE_CHECKING:
     from ..chain.evm import EvmChain
 
-FIRST_SECONDS = 1.0  # a question waits no longer for the rating history; without it, the chain's own sums are used
+FIRST_SECONDS = 1.0  # a question waits no longer for the rating history
+UNKNOWN = Reputation()
 REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
 NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
 ENOUGH = 20  # questions from which on it is worth telling one from another
@@ -66,13 +69,30 @@ class NodeTrust(Record, frozen=True):
 class TrustModel:
     """Beliefs of one client, for its lifetime; close it."""
 
-    def __init__(self, chain: EvmChain, me: str, path: Path, owners: Callable[[], Mapping[int, str]]) -> None:
-        """``owners`` returns the owner of each node now."""
+    def __init__(
+        self,
+        chain: EvmChain,
+        me: str,
+        path: Path,
+        owners: Callable[[], Mapping[int, str]],
+        verifier: BatchVerifier,
+        *,
+        starting: Sequence[str] = (),
+        on_findings: Callable[[Sequence[Finding]], object] = lambda findings: None,
+    ) -> None:
+        """``owners`` returns the owner of each node now. Only batches that ``verifier`` finds valid count.
+
+        ``starting`` raters are trusted before this client has rated. ``on_findings`` is called in a thread with what
+        is wrong with batches.
+        """
         self._chain = chain
         self._owners = owners
         self._me = me
         self._memory = ObservationLog(path)
-        self._personal = PersonalTrust(me)
+        self._verifier = verifier
+        self._on_findings = on_findings
+        self._starting = tuple(starting)
+        self._personal = PersonalTrust(me, self._starting)
         self._weighed: Mapping[int, Reputation] = {}
         self._models: dict[Cid, tuple[list[int], Usefulness]] = {}
         self._fresh = 0  # questions that no model has learnt from yet
@@ -112,14 +132,17 @@ class TrustModel:
             self._first = self._worker.submit(self._begin, set(spaces))
 
     def beliefs(self, on_chain: Mapping[int, Reputation]) -> dict[int, Reputation]:
-        """Of the nodes with these sums on chain, the reliability of those of which more is known here."""
+        """Return the reliability, as this client sees it, of the nodes with these sums on chain.
+
+        The sums themselves count for nothing: any account with a bond can write them.
+        """
         if self._first is not None:
             wait([self._first], timeout=FIRST_SECONDS)
         weighed, learnt = self._weighed, self._memory.known
-        nodes = [node for node in on_chain if node in weighed or node in learnt]
         return {
-            node: pooled(weighed.get(node, on_chain[node]), learnt.get(node, SourceBelief()).reliability)
-            for node in nodes
+            node: pooled(weighed.get(node, UNKNOWN), learnt.get(node, SourceBelief()).reliability)
+            for node, sums in on_chain.items()
+            if sums.count or node in weighed or node in learnt
         }
 
     def prior_top(self, on_chain: Mapping[int, Reputation]) -> list[int]:
@@ -161,7 +184,7 @@ class TrustModel:
     def histories(self, views: Mapping[int, NodeView]) -> list[History]:
         """Every node's reliability and usefulness over time, by node. Raises ChainUnreachable."""
         self.refresh()
-        rated, used = on_chain(self._batches), self._memory.over_time("usefulness")
+        rated, used = on_chain(self._verifier.verified(self._batches)), self._memory.over_time("usefulness")
         return [
             History(
                 node=node,
@@ -205,11 +228,15 @@ class TrustModel:
             settled = [batch for batch in self._batches if batch.block < self._block]
             standing = [b for b in (*settled, *recent) if (b.rater, b.number) not in taken_back]
             if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:
-                self._personal = PersonalTrust(self._me)  # some were taken back, or the chain reorganised
+                self._personal = PersonalTrust(self._me, self._starting)  # some were removed, or the chain reorganised
             self._batches, self._block = standing, max(newest - REORG_BLOCKS, 0)
-            self._personal.update(standing, self._owners())
+            findings = self._verifier.check(standing, first=self._me)
+            self._personal.update(self._verifier.verified(standing), self._owners())
             self._weighed = self._personal.reputations(self._chain.time())
             self._asked_chain = time.monotonic()
+        if findings:
+            with suppress(RuntimeError):  # the client was closed
+                self._worker.submit(self._on_findings, findings)
 
     def close(self) -> None:
         """Finish what is being learnt."""

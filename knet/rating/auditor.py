@@ -12,7 +12,7 @@ from ..chain.evm import EvmChain
 from ..chain.keys import Signer
 from ..chain.reliability import AVAILABILITY_FEE, WINDOW_SECONDS
 from ..content.base import BlockSource
-from ..errors import TransactionFailed, TransactionPending
+from ..errors import KnetError, TransactionFailed, TransactionPending
 from ..sqlite import Database
 from .audit import Finding, challenge
 from .disputes import follow_up, respond_to_challenges
@@ -55,6 +55,13 @@ class Auditor:
             if self._is_worth_it(found, now, concerns):
                 sent += self._challenge(found)
         return sent
+
+    def act_quietly(self, findings: Sequence[Finding]) -> None:
+        """Challenge what is provably wrong in any batch; failures are logged."""
+        try:
+            self.act(findings, lambda batch: False)
+        except KnetError as error:
+            log.warning("a batch of ratings is wrong, and was not challenged: %s", error)
 
     def keep_up(self, source: BlockSource) -> list[str]:
         """Respond to availability challenges of batches that ``source`` holds, and close this account's challenges.

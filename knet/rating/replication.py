@@ -28,7 +28,7 @@ RATED_KEEPERS = 16  # rated nodes that keep a batch
 OTHER_KEEPERS = 4  # further nodes: all of them have to be hostile or offline for a batch to be lost
 OFFER_SECONDS = 10.0
 LEAF_SECONDS = 3.0  # an auditor waits for one node's block; it asks several nodes at once
-AT_ONCE = 4
+AT_ONCE = 20  # all keepers: hostile ones that hang must not queue up in front of the others
 MEDIA_TYPE = "application/vnd.ipld.dag-cbor"
 
 Entries = Callable[[], Mapping[int, NodeEntry]]  # of published nodes

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 
 from ..chain.batches import Batch, Leaf
@@ -20,8 +22,9 @@ from .audit import UNREADABLE, Finding, SourceOf, audit_leaves, find_duplicate
 from .batch import fetch_leaves
 from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS, RatingRules
 
+BATCHES_AT_ONCE = 16  # read at the same time in one pass
 LEAVES_AT_ONCE = 20_000  # leaves checked in one pass, about three seconds; the other batches wait for the next
-RETRY_SECONDS = 60.0  # after leaves could not be read; doubled each time
+RETRY_SECONDS = 20.0  # after leaves could not be read; doubled each time
 MAX_RETRY_SECONDS = 6 * 3600.0
 
 SCHEMA = """
@@ -52,35 +55,53 @@ class BatchVerifier:
         return [batch for batch in batches if self._reasons.get(_key(batch)) == ""]
 
     def check(self, batches: Sequence[Batch], first: str = "") -> list[Finding]:
-        """Check batches that were not checked yet, up to `LEAVES_AT_ONCE` leaves. Return what is wrong with them.
+        """Check some of the batches that were not checked yet: `BATCHES_AT_ONCE`, up to `LEAVES_AT_ONCE` leaves.
 
-        Batches of the account ``first`` go first, then small ones. A batch whose leaves cannot be read is reported as
-        withheld, and read again later. Raises ChainUnreachable and StoreError.
+        Return what is wrong with them. Batches of the account ``first`` go first, then those of raters that had a valid
+        batch before, then small ones. A batch whose leaves cannot be read is reported as withheld, and read again
+        later. Raises ChainUnreachable and StoreError.
         """
-        now, left = time.monotonic(), LEAVES_AT_ONCE
-        due = [each for each in batches if _key(each) not in self._reasons]
+        due = self._due(batches, first)
         if not due:
-            self._forget_receipts()
-        due = [each for each in due if self._retry.get(_key(each), (0.0, 0.0))[0] <= now]
+            return []
         active = {(each.rater, each.number): each for each in batches}
-        findings: list[Finding] = []
         rules = RatingRules(self._chain)
-        for batch in sorted(due, key=lambda each: (each.rater != first, each.size)):
-            if batch.size > left < LEAVES_AT_ONCE:
-                break
-            left -= batch.size
-            found = self._check(batch, rules, active)
-            if found is not None:
-                findings.append(found)
-        return findings
+        with ThreadPoolExecutor(len(due), "knet-leaves") as pool:  # keepers that hang must not queue up
+            read = list(pool.map(self._read, due))
+        findings = [
+            self._check(batch, found, rules, active) if isinstance(found, list) else self._postpone(batch, found)
+            for batch, found in zip(due, read, strict=True)
+        ]
+        return [found for found in findings if found is not None]
 
-    def _check(self, batch: Batch, rules: RatingRules, active: dict[tuple[str, int], Batch]) -> Finding | None:
+    def _due(self, batches: Sequence[Batch], first: str) -> list[Batch]:
+        unknown = [each for each in batches if _key(each) not in self._reasons]
+        if not unknown:
+            self._forget_receipts()
+        now = time.monotonic()
+        due = [each for each in unknown if self._retry.get(_key(each), (0.0, 0.0))[0] <= now]
+        known = {each.rater for each in self.verified(batches)}
+        due.sort(key=lambda each: (each.rater != first, each.rater not in known, each.size))
+        sizes = accumulate(each.size for each in due)
+        return [each for each, total in zip(due, sizes, strict=True) if total - each.size < LEAVES_AT_ONCE][
+            :BATCHES_AT_ONCE
+        ]
+
+    def _read(self, batch: Batch) -> list[Leaf] | str:
+        """The leaves, or why they cannot be read."""
         try:
-            leaves = fetch_leaves(batch, self._source_of(batch))
+            return fetch_leaves(batch, self._source_of(batch))
         except UNREADABLE as error:
-            pause = self._retry.get(_key(batch), (0.0, RETRY_SECONDS))[1]
-            self._retry[_key(batch)] = time.monotonic() + pause, min(2 * pause, MAX_RETRY_SECONDS)
-            return Finding.withheld(batch, str(error))
+            return str(error)
+
+    def _postpone(self, batch: Batch, reason: str) -> Finding:
+        pause = self._retry.get(_key(batch), (0.0, RETRY_SECONDS))[1]
+        self._retry[_key(batch)] = time.monotonic() + pause, min(2 * pause, MAX_RETRY_SECONDS)
+        return Finding.withheld(batch, reason)
+
+    def _check(
+        self, batch: Batch, leaves: list[Leaf], rules: RatingRules, active: dict[tuple[str, int], Batch]
+    ) -> Finding | None:
         found = audit_leaves(rules, batch, leaves) or self._used_before(batch, leaves, active)
         self._record(batch, leaves, "" if found is None else found.reason)
         return found
@@ -114,7 +135,7 @@ class BatchVerifier:
         with self._database.transaction() as db:
             db.execute("insert or replace into batches values (?, ?)", (_key(batch), reason))
             if not reason:
-                db.executemany("insert or ignore into receipts values (?, ?, ?, ?)", rows)
+                db.executemany("insert or replace into receipts values (?, ?, ?, ?)", rows)
         self._reasons[_key(batch)] = reason
 
 

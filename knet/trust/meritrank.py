@@ -98,6 +98,11 @@ class TrustWalks:
         final = visits / visits.sum() * np.where(self._introducers() >= 0, 1 - self.beta, 1.0)
         return {self._names[node]: float(final[node]) for node in np.flatnonzero(visits)}
 
+    def introducers(self) -> dict[str, str]:
+        """Return the introducer of each node that has one: the other node on nearly all walks that reach it."""
+        found = self._introducers()
+        return {self._names[node]: self._names[found[node]] for node in np.flatnonzero(found >= 0)}
+
     def explain(self, node: str) -> Trust:
         """Return the trust in a node with its most frequent path; ``str`` of it is an explanation in one sentence."""
         at = self._ids.get(node, END)

@@ -1,22 +1,21 @@
-"""Personal view of reliability: all ratings on chain, weighted by this client's trust in their raters.
+"""Personal view of reliability: verified ratings, weighted by this client's trust in their raters.
 
 Trust in raters comes from `TrustWalks` over public events: a rater trusts the owner of each node that it rated well,
-and that owner's ratings extend the trust. Ratings of trusted raters count in full. Ratings of all other raters together
-count as at most `STRANGERS` full ratings, regardless of their number and stake. While the client's own account has not
-rated any node well, walks have no edge to start from, and the sums on chain are used instead.
+and that owner's ratings extend the trust. Walks start from the client's own account, and from the raters that a
+network's profile names. `knet.trust.rating_evidence` says what each kind of rater can change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..chain.batches import Batch
-from ..chain.reliability import EPOCH_SECONDS, KEPT
 from ..records import Record, Reputation
 from .meritrank import Trust, TrustWalks
-from .reliability import faded, pooled
+from .rating_evidence import OWN_HALVES, public_credit, sum_ratings, trusted_evidence
+from .reliability import pooled
 
-STRANGERS = 10.0  # ratings: enough to warn of a node that no trusted rater knows, less than a dozen trusted ratings
+STARTING_EDGE = 1.0  # ratings of its owner that naming a starting rater is worth
 
 
 class TrustedAccount(Record, frozen=True):
@@ -29,20 +28,26 @@ class TrustedAccount(Record, frozen=True):
 
 
 class PersonalTrust:
-    """Trust in raters and reliability of nodes, from the ratings on chain, as seen by ``me`` (checksum address)."""
+    """Trust in raters and reliability of nodes, from verified ratings, as seen by ``me`` (checksum address).
 
-    def __init__(self, me: str) -> None:
+    ``starting`` are raters that the network's profile names.
+    """
+
+    def __init__(self, me: str, starting: Sequence[str] = ()) -> None:
+        self._starting = frozenset(starting) - {me}
         self._walks = TrustWalks(me)
         self._seen: set[tuple[str, int, bytes]] = set()
         self._batches: list[Batch] = []
-        self._edges: list[tuple[str, str, float]] = []  # (rater, owner, ratings), until a walk leaves `me`
+        # (rater, owner, ratings), until a walk leaves `me`
+        self._edges = [(me, rater, STARTING_EDGE) for rater in sorted(self._starting)]
         self._waiting: list[tuple[str, int, float]] = []  # ratings of nodes whose owner is not known yet
         self._owners: dict[int, str] = {}
         self._scores: dict[str, float] = {}
         self._known = 0.0
+        self._introducers: dict[str, str] = {}
 
     def update(self, batches: Iterable[Batch], owners: Mapping[int, str]) -> bool:
-        """Add batches that are not slashed, without those already added. Return True if anything changed."""
+        """Add verified batches, without those already added. Return True if anything changed."""
         self._owners.update(owners)
         fresh = [batch for batch in batches if (batch.rater, batch.number, batch.root) not in self._seen]
         self._seen.update((batch.rater, batch.number, batch.root) for batch in fresh)
@@ -58,21 +63,22 @@ class PersonalTrust:
         if self._scores:
             for edge in edges:
                 self._walks.rate(*edge)
-        elif edges:  # no account was reached so far: starting all walks again is quicker than one update a rating
+        elif edges or self._edges:  # no account was reached so far: starting all walks again is quicker
             self._edges += edges
             self._walks = TrustWalks(self._walks.me, self._edges)
-        if edges:
+        if edges or self._edges:
             self._scores = self._walks.scores()
+            self._introducers = self._walks.introducers()
             squares = sum(score**2 for score in self._scores.values())
             self._known = sum(self._scores.values()) ** 2 / squares if squares else 0.0
         return bool(fresh or known)
 
     def weight(self, rater: str) -> float:
-        """Return 0..1: 1 for ``me`` and for raters with at least the average score of the trusted accounts.
+        """Return 0..1: 1 for ``me``, for starting raters, and for accounts with at least the average score.
 
-        The average is over their effective number, which many accounts with tiny scores hardly raise.
+        The average is over the effective number of accounts, which many accounts with tiny scores hardly raise.
         """
-        if rater == self._walks.me:
+        if rater == self._walks.me or rater in self._starting:
             return 1.0
         return min(self._scores.get(rater, 0.0) * self._known, 1.0)
 
@@ -81,21 +87,24 @@ class PersonalTrust:
         return self._scores.get(address, 0.0)
 
     def reputations(self, now: int) -> dict[int, Reputation]:
-        """Return every rated node's reliability at ``now`` (unix seconds); empty while there is no trusted account."""
-        if not self._scores:
-            return {}
-        trusted: dict[int, Reputation] = {}
-        strangers: dict[int, Reputation] = {}
-        for batch in self._batches:
-            share = self.weight(batch.rater)
-            left = KEPT ** max(now // EPOCH_SECONDS - batch.submitted_at // EPOCH_SECONDS, 0)
-            for delta in batch.deltas:
-                rated = Reputation(
-                    positive=left * delta.positive / 100, negative=left * delta.negative / 100, count=delta.count
-                )
-                _add(trusted, delta.node, faded(rated, share))
-                _add(strangers, delta.node, _without_count(faded(rated, 1 - share)))
-        return {node: pooled(known, _capped(strangers[node])) for node, known in trusted.items()}
+        """Return every rated node's reliability at ``now`` (unix seconds)."""
+        me = self._walks.me
+        sums = sum_ratings(self._batches, now)
+        own = sums.pop(me, {})
+        rated = sum(each.positive + each.negative for each in own.values())
+        public = public_credit(sums)
+        trusted = trusted_evidence(
+            sums, self.weight, lambda rater: self._introducers.get(rater, rater), self._starting.__contains__
+        )
+        share = 1 / (1 + rated / OWN_HALVES)
+        return {
+            node: pooled(
+                own.get(node, Reputation()),
+                trusted.get(node, Reputation()),
+                Reputation(positive=share * public.get(node, 0.0)),
+            )
+            for node in {*own, *trusted, *public}
+        }
 
     def trusted_accounts(self) -> list[TrustedAccount]:
         """Return the trusted accounts by descending score."""
@@ -121,16 +130,3 @@ class PersonalTrust:
                 introducer=None if found.introducer is None else known.get(found.introducer, found.introducer),
             )
         )
-
-
-def _add(sums: dict[int, Reputation], node: int, rated: Reputation) -> None:
-    sums[node] = pooled(sums[node], rated) if node in sums else rated
-
-
-def _without_count(known: Reputation) -> Reputation:
-    return Reputation(positive=known.positive, negative=known.negative)
-
-
-def _capped(strangers: Reputation) -> Reputation:
-    total = strangers.positive + strangers.negative
-    return faded(strangers, min(STRANGERS / total, 1.0)) if total > 0 else strangers

@@ -82,9 +82,14 @@ def test_passage_rated_down_is_ranked_lower(nodes: list[RunningNode], profile: P
         assert {p.reliability.count for p in answer.passages if p.provenance.node == wrong.identity} == {4}
         chosen = net.ask(QUESTION, node_timeout=PATIENT, min_reliability=0.5)
         assert {passage.provenance.node for passage in chosen.passages} == {right.identity}
+        rater = net.address
     with open_client(profile, tmp_path / "another") as other:
         answer = other.ask(QUESTION, node_timeout=PATIENT)
-        assert answer.passages[0].text == right_text, "the ratings affect every client"
+        assert answer.passages[0].text == wrong_text, "a stranger's ratings sink no node"
+    with open_client(replace(profile, raters=[rater]), tmp_path / "third") as third:
+        assert third.trust.of(wrong.identity).reliability.mean < 0.25
+        answer = third.ask(QUESTION, node_timeout=PATIENT)
+        assert answer.passages[0].text == right_text, "the network's profile names the rater"
 
 
 def test_ratings_wait_for_the_chain_across_restarts(profile: Profile, line: Impostor, tmp_path: Path) -> None:

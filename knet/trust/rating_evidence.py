@@ -1,0 +1,104 @@
+"""Evidence about nodes in verified ratings, bounded by how far one client may believe their raters.
+
+Three kinds of raters are told apart (docs/decisions/0056-ratings-count-once-they-are-verified.md):
+
+* the client itself, whose ratings count in full;
+* accounts that walks from the client's ratings or from the profile's starting raters reach (`knet.trust.meritrank`).
+  Each counts for at most `TRUSTED_CAP` verdicts on one node, and what only one independent voice says is left out;
+* everybody together. Their ratings can raise a node by `PUBLIC_CAP` verdicts at most and never lower one below a node
+  that has no ratings: any loss could be shed by registering again, and any rank taken this way could be bought.
+  One rater's say on one node is limited to `NODE_SHARE` of all it ever spent, and a node's credit is its share of all
+  that raters spent; both are linear in the bond, so that splitting a bond gains nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from ..chain.batches import Batch
+from ..chain.reliability import EPOCH_SECONDS, KEPT
+from ..records import Reputation
+from .reliability import faded, pooled
+
+PUBLIC_CAP = 1.0  # verdicts that everybody's ratings add at most; benchmarks/manipulation measures what it is worth
+NODE_SHARE = 0.1  # of a rater's spending: an honest rater meets at least ten nodes, an attacker wants one
+TRUSTED_CAP = 3.0  # verdicts: three of a trusted rater say as much as its thousand
+OWN_HALVES = 5.0  # verdicts of the client's own that halve the weight of everybody's
+
+Sums = dict[str, dict[int, Reputation]]  # by rater and node
+
+
+def sum_ratings(batches: Iterable[Batch], now: int) -> Sums:
+    """Sum verified batches by rater and node as of ``now`` (unix seconds), faded by the epoch as on chain."""
+    sums: defaultdict[str, dict[int, Reputation]] = defaultdict(dict)
+    for batch in batches:
+        left = KEPT ** max(now // EPOCH_SECONDS - batch.submitted_at // EPOCH_SECONDS, 0)
+        own = sums[batch.rater]
+        for delta in batch.deltas:
+            rated = Reputation(
+                positive=left * delta.positive / 100, negative=left * delta.negative / 100, count=delta.count
+            )
+            own[delta.node] = pooled(own[delta.node], rated) if delta.node in own else rated
+    return dict(sums)
+
+
+def public_credit(sums: Mapping[str, Mapping[int, Reputation]]) -> dict[int, float]:
+    """Return the verdicts (0 to `PUBLIC_CAP`) that everybody's ratings together add to each node they favour."""
+    spent = {rater: sum(_weight(each) for each in own.values()) for rater, own in sums.items()}
+    everything = NODE_SHARE * sum(spent.values())
+    net: defaultdict[int, float] = defaultdict(float)
+    praise: defaultdict[int, float] = defaultdict(float)
+    for rater, own in sums.items():
+        limit = NODE_SHARE * spent[rater]
+        for node, rated in own.items():
+            net[node] += max(min(rated.positive - rated.negative, limit), -limit)
+            praise[node] += rated.positive
+    return {
+        node: min(PUBLIC_CAP * min(value / everything, 1.0), praise[node]) for node, value in net.items() if value > 0
+    }
+
+
+def trusted_evidence(
+    sums: Mapping[str, Mapping[int, Reputation]],
+    weight: Callable[[str], float],
+    voice: Callable[[str], str],
+    counts_alone: Callable[[str], bool],
+) -> dict[int, Reputation]:
+    """Return the evidence on each node from raters that the client trusts.
+
+    ``weight`` (0 to 1) says how far a rater is trusted, ``voice`` names the account that its trust depends on, itself
+    where it is independent. On either side the largest voice is left out, unless ``counts_alone`` says otherwise.
+    """
+    voices: defaultdict[int, defaultdict[str, Reputation]] = defaultdict(lambda: defaultdict(Reputation))
+    alone: defaultdict[int, Reputation] = defaultdict(Reputation)
+    for rater, own in sums.items():
+        if (share := weight(rater)) <= 0:
+            continue
+        for node, rated in own.items():
+            capped = faded(rated, share * min(TRUSTED_CAP / max(_weight(rated), 1e-9), 1.0))
+            if counts_alone(rater):
+                alone[node] = pooled(alone[node], capped)
+            else:
+                voices[node][voice(rater)] = pooled(voices[node][voice(rater)], capped)
+    return {
+        node: pooled(alone[node], _corroborated(list(voices[node].values())))
+        for node in [*alone, *(each for each in voices if each not in alone)]
+    }
+
+
+def _corroborated(voices: list[Reputation]) -> Reputation:
+    """All voices but the largest of each side."""
+    return Reputation(
+        positive=_without_largest([voice.positive for voice in voices]),
+        negative=_without_largest([voice.negative for voice in voices]),
+        count=sum(voice.count for voice in voices),
+    )
+
+
+def _without_largest(values: list[float]) -> float:
+    return sum(values) - max(values, default=0.0)
+
+
+def _weight(rated: Reputation) -> float:
+    return rated.positive + rated.negative
