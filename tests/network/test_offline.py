@@ -184,7 +184,7 @@ def wait_for_the_head(node: RunningNode) -> None:
 
 def test_failed_pinning_is_reported_before_publication(node: RunningNode) -> None:
     for options, said in (
-        (["--pin", "kubo"], "No Kubo daemon is known"),
+        (["--pin", "kubo"], "No Kubo daemon is configured"),
         (["--pin", "service", "--pinning-token", "t"], "takes its URL and a token"),
         (["--pin", "elsewhere"], "elsewhere"),
         (["--pin", "car", "--car", "/nowhere/x.car"], "cannot be written"),
@@ -221,4 +221,4 @@ def test_content_is_fetched_by_its_cid(
     raw = store.put(b"no record")
     node.node.store.put(b"no record")
     FileStore(home / "blocks").put(b"no record")
-    assert b"no record of knet" in fetch(raw, "--json", fails=1)
+    assert b"is not a record of knet" in fetch(raw, "--json", fails=1)
