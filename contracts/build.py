@@ -17,7 +17,7 @@ ARTIFACTS = HERE.parent / "knet" / "chain" / "artifacts"
 
 
 def artifact(out: Path, name: str) -> str:
-    """ABI and creation code of one compiled contract as one line of sorted JSON."""
+    """Return the ABI and creation code of one compiled contract as one line of sorted JSON."""
     compiled = json.loads((out / f"{name}.sol" / f"{name}.json").read_text())
     kept = {"abi": compiled["abi"], "bytecode": compiled["bytecode"]["object"]}
     return json.dumps(kept, sort_keys=True, separators=(",", ":")) + "\n"

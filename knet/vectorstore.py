@@ -89,7 +89,7 @@ class KnetVectorStore(VectorStore):
         return [document for document, _ in self.similarity_search_with_score(query, k)]
 
     def similarity_search_with_score(self, query: str, k: int = 4, **options: Any) -> list[tuple[Document, float]]:
-        """Passages with their cosines, best first."""
+        """Return passages with their cosines, best first."""
         if not len(self.collection):
             return []
         return self._nearest(self.embedder.encode([query], query=True)[0], k)
@@ -100,7 +100,7 @@ class KnetVectorStore(VectorStore):
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = FETCHED, lambda_mult: float = 0.5, **options: Any
     ) -> list[Document]:
-        """Passages that are near the question and far from each other (Carbonell and Goldstein 1998)."""
+        """Return passages that are near the question and far from each other (Carbonell and Goldstein 1998)."""
         vector = self.embeddings.embed_query(query)
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult)
 
@@ -114,7 +114,7 @@ class KnetVectorStore(VectorStore):
         return [self._document(found[number]) for number in chosen]
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """The passages of these ids; unknown ones are left out."""
+        """Return the passages of these ids; unknown ones are left out."""
         found = []
         for match in filter(None, map(_ID.fullmatch, dict.fromkeys(ids))):
             with suppress(CodecError):
@@ -124,12 +124,12 @@ class KnetVectorStore(VectorStore):
         return found
 
     def add_texts(self, texts: Any, metadatas: Any = None, *, ids: Any = None, **options: Any) -> list[str]:
-        """Raises NotImplementedError: what was published is written by its owner alone."""
+        """Raise NotImplementedError: only its owner writes a published collection."""
         raise NotImplementedError("a published collection is read only; its owner writes with NodeVectorStore")
 
     @classmethod
     def from_texts(cls, texts: Any, embedding: Any = None, metadatas: Any = None, **options: Any) -> KnetVectorStore:
-        """Raises NotImplementedError: see `open`."""
+        """Raise NotImplementedError: see `open`."""
         raise NotImplementedError("open a published collection with KnetVectorStore.open(network, node)")
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:

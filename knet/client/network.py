@@ -183,7 +183,7 @@ class Network:
         return LiveAnswer(answer, self)
 
     async def aask(self, question: str, **options: Any) -> LiveAnswer:
-        """`ask` without blocking the running event loop."""
+        """Ask as `ask` does, without blocking the running event loop."""
         return await asyncio.to_thread(self.ask, question, **options)
 
     def _query(self, question: str, options: Options, spaces: Sequence[Space]) -> Query:
@@ -305,7 +305,7 @@ def connect(profile: str | Profile | None = None) -> Network:
 
 
 def _embedded(name: str) -> Profile | None:
-    """The profile of a network that an installed package starts on demand (entry points ``knet.networks``)."""
+    """Return the profile of a network that an installed package starts on demand (entry points ``knet.networks``)."""
     found = entry_points(group="knet.networks", name=name) if name else ()
     for entry in found:
         start: Callable[[], Profile] = entry.load()

@@ -52,7 +52,7 @@ REFIT = 10  # questions; fitting a thousand takes a second, in the background
 class NodeTrust(Record, frozen=True):
     """One node as this client sees it, part by part, and in a sentence.
 
-    ``reliability`` is what ranking goes by: ``on_chain`` with each rater weighed by how far I trust it, and ``agreed``,
+    Ranking uses ``reliability``: ``on_chain`` with each rater weighed by how far I trust it, and ``agreed``,
     what other sources bore out or contradicted in answers I got.
     """
 
@@ -146,8 +146,8 @@ class TrustModel:
         }
 
     def prior_top(self, on_chain: Mapping[int, Reputation]) -> list[int]:
-        """The nodes known best of all, by what their names add when nodes are chosen, best first; ``on_chain`` are the
-        sums of those that were ever rated."""
+        """Return the nodes whose priors add most to their routing score, best first; ``on_chain`` are the sums of all
+        rated nodes."""
         known = dict.fromkeys([*self._weighed, *list(self._memory.known)], Reputation()) | dict(on_chain)
         beliefs, usefulness = self.beliefs(known), self._usefulness()
         worth = {
@@ -182,7 +182,7 @@ class TrustModel:
         return self._personal.trusted_accounts()
 
     def histories(self, views: Mapping[int, NodeView]) -> list[History]:
-        """Every node's reliability and usefulness over time, by node. Raises ChainUnreachable."""
+        """Return the reliability and usefulness of every node over time, by node. Raises ChainUnreachable."""
         self.refresh()
         rated, used = on_chain(self._verifier.verified(self._batches)), self._memory.over_time("usefulness")
         return [
@@ -290,7 +290,7 @@ class TrustModel:
 
 
 def _used(session: QuerySession, answer: Answer) -> list[Outcome]:
-    """1 for each node whose passages the answer cites, -1 for each other one that was asked; none without an answer."""
+    """Return 1 for each node that the answer cites, -1 for each other queried node; nothing without an answer."""
     if not answer.found:
         return []
     cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
@@ -301,7 +301,7 @@ def _used(session: QuerySession, answer: Answer) -> list[Outcome]:
 
 
 def _comparable(hits: Sequence[VerifiedHit]) -> list[VerifiedHit]:
-    """Versions of texts that several nodes hold. Reading the others sentence by sentence would teach nothing."""
+    """Return the versions of texts that several nodes hold; the agreement of sources needs no others."""
     labels = versions([frozenset(hit.words) for hit in hits])
     holders: defaultdict[int, set[int]] = defaultdict(set)
     for label, hit in zip(labels, hits, strict=True):

@@ -37,7 +37,7 @@ def save_shard(folder: Path, shard: DsiShard, name: str = INITIAL, **metadata: s
 
 
 def load_shard(folder: Path, name: str = INITIAL) -> DsiShard:
-    """Inverse of `save_shard`. Raises ConfigError when there is no such file, CodecError when it is damaged."""
+    """Load what `save_shard` wrote. Raises ConfigError without such a file, CodecError when the file is damaged."""
     arrays = read_file(folder / name)
     where = str(folder / name)
     try:

@@ -33,7 +33,7 @@ def passage_id(document: Cid, start: int, end: int) -> str:
 
 
 def parse_passage_id(docid: str) -> tuple[Cid, int, int]:
-    """Inverse of `passage_id`. Raises CodecError for an id of another kind."""
+    """Parse an id of `passage_id`. Raises CodecError for an id of another kind."""
     document, _, span = docid.partition("#")
     start, _, end = span.partition("-")
     if not (start.isdecimal() and end.isdecimal()):

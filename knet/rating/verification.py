@@ -107,7 +107,7 @@ class BatchVerifier:
         return found
 
     def _used_before(self, batch: Batch, leaves: list[Leaf], active: dict[tuple[str, int], Batch]) -> Finding | None:
-        """A receipt that an earlier batch used, with the proof where that batch can be read."""
+        """Return a receipt that an earlier batch used, with the proof where that batch can be read."""
         for leaf in leaves:
             for rater, number in self._database.query(
                 "select rater, number from receipts where receipt = ?", _receipt(leaf)
@@ -140,7 +140,7 @@ class BatchVerifier:
 
 
 def _key(batch: Batch) -> bytes:
-    """Digest of what was checked, which a reorganisation of the chain may change."""
+    """Return the digest of the checked data, which a reorganisation of the chain may change."""
     words = [delta.word.to_bytes(32, "big") for delta in batch.deltas]
     sent = f"{batch.rater} {batch.number} {batch.submitted_at} ".encode()
     return sha256(b"".join([sent, batch.root, batch.content.digest, *words])).digest()

@@ -20,7 +20,7 @@ EPSILON = 1e-9
 
 
 def features(seen: CardFeatures, idf: npt.NDArray[np.float64]) -> Rows:
-    """``(m, len(FEATURES))``. ``idf`` is that of each term of ``seen``.
+    """Return ``(m, len(FEATURES))``. ``idf`` is that of each term of ``seen``.
 
     ``topic``: the best centroid's cosine; ``joint``: the most of the question's idf that chunks around one centroid
     hold; ``both``: the best centroid by cosine and words at once; ``tail``: the best chunk's cosine as a Gaussian
@@ -48,8 +48,8 @@ def features(seen: CardFeatures, idf: npt.NDArray[np.float64]) -> Rows:
 
 
 def _tail(cosine: Rows, seen: CardFeatures) -> Rows:
-    """The highest cosine expected among each centroid's chunks: its mean, and the spread around it times the expected
-    maximum of as many normal draws, about ``sqrt(2 ln n)``."""
+    """Return the highest cosine expected among each centroid's chunks: its mean, and the spread around it times the
+    expected maximum of as many normal draws, about ``sqrt(2 ln n)``."""
     spread = np.sqrt(np.maximum(1 - seen.spread**2, 0.0) * np.maximum(1 - cosine**2, 0.0) / FREEDOM)
     return np.asarray(seen.spread * cosine + spread * np.sqrt(2 * np.log(np.maximum(seen.weight, 1.0))))
 

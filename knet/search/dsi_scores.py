@@ -38,8 +38,8 @@ class ModelCache:
     def ready(
         self, views: Iterable[NodeView], source_for: Callable[[NodeView], BlockSource], *, wait: float = 0.0
     ) -> dict[int, list[Model]]:
-        """The models that are here of each node that has any; ``wait`` is how many seconds at most for each of the
-        others, which are on their way."""
+        """Return the loaded models of each node; ``wait`` is the maximum number of seconds for each model that is still
+        being fetched."""
         loaded = {view.entry.node: self._loaded(view, source_for, wait) for view in views}
         return {node: models for node, models in loaded.items() if models}
 

@@ -32,7 +32,7 @@ def node() -> Owner:
 
 
 def published(node: Owner, request: SearchRequest) -> Receipt:
-    """The receipt in the block that a rater published."""
+    """Return the receipt in the block that a rater published."""
     rating = Rating(receipt=node.reply(request).receipt, value=100)
     return build_batch([rating]).leaves[0].receipt.receipt
 

@@ -45,7 +45,7 @@ Message = dict[str, Any]
 
 @contextmanager
 def network(devnet: Profile, folder: Path) -> Iterator[Profile]:
-    """The nodes of `COLLECTIONS` on a separate network."""
+    """Run the nodes of `COLLECTIONS` on a separate network."""
     with start_nodes(folder, own_network(devnet, "kernels"), COLLECTIONS) as nodes:
         yield nodes[0].node.profile
 

@@ -60,7 +60,7 @@ class Segment(NamedTuple):
     places: npt.NDArray[np.uint64]  # (p,) in which of its groups
 
     def postings(self, keys: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """``(t,)`` where each term is, and whether it is there at all."""
+        """Return ``(t,)`` the position of each term, and ``(t,)`` True where the term exists."""
         at = np.searchsorted(self.terms, keys)
         there = at < len(self.terms)
         there[there] = self.terms[at[there]] == keys[there]
@@ -68,7 +68,7 @@ class Segment(NamedTuple):
 
 
 def make_segment(encoded: Sequence[Encoded]) -> Segment:
-    """A segment of these nodes. Which of a node's terms are kept depends on how many of the others hold them."""
+    """Return a segment of these nodes. The kept terms of a node depend on the number of other nodes that hold them."""
     rows = np.zeros(len(encoded), ROW)
     codes = np.zeros((len(encoded), GROUPS, CODE), np.uint8)
     for row, (each, space, cell, code) in enumerate(encoded):
@@ -95,8 +95,8 @@ def make_segment(encoded: Sequence[Encoded]) -> Segment:
 
 
 def merge_segments(segments: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]) -> Segment:
-    """One segment of those rows of several that are still good; of a segment's statistics, the share that its good rows
-    are of its chunks."""
+    """Return one segment of the current rows of several; a segment's statistics count by its current rows' share of its
+    chunks."""
     terms = np.unique(np.concatenate([segment.terms for segment in segments]))
     df, which, holder, places = np.zeros(len(terms)), [], [], []
     before = 0

@@ -196,7 +196,7 @@ class SummaryIndex:
         )
 
     def _cosines(self, rows: Numbers, vectors: Mapping[int, Vectors]) -> Rows:
-        """``(m, GROUPS)``; other spaces than the commonest are scaled to it, as in `knet.routing.card_index`."""
+        """Return ``(m, GROUPS)``; other spaces are scaled to the most common one, as in `knet.routing.card_index`."""
         result = np.full((len(rows), GROUPS), -1.0)
         space_of = self.columns["space"][rows]
         spaces = sorted(vectors, key=lambda space: -int((self.columns["space"] == space).sum()))
@@ -220,7 +220,7 @@ class SummaryIndex:
         return (float(filled.mean()), float(filled.std())) if len(filled) else (0.0, 0.0)
 
     def _decoded(self, rows: Numbers, space: int, vector: Vectors) -> Rows:
-        """``(m, GROUPS)``, segment by segment, since what is decoded at once should fit into the processor's cache."""
+        """Return ``(m, GROUPS)``, decoded one segment at a time, to fit the processor's cache."""
         result, table = np.zeros((len(rows), GROUPS)), self._quantizers[space].table(vector)
         segment = np.searchsorted(self.first, rows, "right") - 1
         for number in np.unique(segment).tolist():
