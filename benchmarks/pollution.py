@@ -80,8 +80,8 @@ def load(name: str, embedder: Embedder) -> World:
     swaps = [[(raw[q][2], questions[q].planted) for q in about.get(row, [])] for row in range(len(clean))]
     texts = [clean]
     for source in range(1, SOURCES):
-        told = [[(gold, planted[source].strip()) for gold, planted in swap] for swap in swaps]
-        texts.append([pollute(text, swap) for text, swap in zip(clean, told, strict=True)])
+        replacements = [[(gold, planted[source].strip()) for gold, planted in swap] for swap in swaps]
+        texts.append([pollute(text, swap) for text, swap in zip(clean, replacements, strict=True)])
     vectors = [_embedded(version, embedder) for version in texts]
     asked = _embedded([question.text for question in questions], embedder, query=True)
     return World(name, questions, texts, vectors, asked)

@@ -92,7 +92,7 @@ def run(bench: Bench) -> dict[str, dict[str, Rows]]:
         rankings |= fused(bench, number, hits)
         spent += time.perf_counter() - started
         for name, ranking in rankings.items():
-            kept.setdefault(name, []).append(judged(ranking, relevant))
+            kept.setdefault(name, []).append(measures_of(ranking, relevant))
         if number % 500 == 499:
             print(f"{bench.name}: {number + 1} of {len(bench.questions)} questions", flush=True)
     print(f"{bench.name}: {1000 * spent / len(bench.questions):.2f} ms a question for all ways to fuse", flush=True)
@@ -134,7 +134,7 @@ def rank_fusion(singles: Mapping[str, Scores]) -> list[int]:
     return sorted(total, key=lambda row: (-total[row], row))[:K]
 
 
-def judged(ranking: Sequence[int], relevant: Mapping[int, int]) -> tuple[float, ...]:
+def measures_of(ranking: Sequence[int], relevant: Mapping[int, int]) -> tuple[float, ...]:
     grades = np.array([relevant.get(row, 0) for row in ranking], float)
     best = np.sort(list(relevant.values()))[::-1][:K]
     discounts = 1 / np.log2(np.arange(2, K + 2))

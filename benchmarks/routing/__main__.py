@@ -40,13 +40,13 @@ def main() -> None:
     quick = parser.parse_args().quick
     embedder = load_embedder()
     assert isinstance(embedder, PartEmbedder)
-    everything = world(
+    all_nodes = world(
         embedder, SETS[:1] if quick else SETS, questions=20 if quick else QUESTIONS, documents=200 if quick else 0
     )
     nodes = 12 if quick else NODES
-    print(f"{len(everything.documents)} documents, {len(everything.questions)} questions", flush=True)
-    splits = {"topical": by_topic(everything.vectors, nodes), "random": at_random(everything.vectors, nodes)}
-    found = {name: run(name, everything, owners) for name, owners in splits.items()}
+    print(f"{len(all_nodes.documents)} documents, {len(all_nodes.questions)} questions", flush=True)
+    splits = {"topical": by_topic(all_nodes.vectors, nodes), "random": at_random(all_nodes.vectors, nodes)}
+    found = {name: run(name, all_nodes, owners) for name, owners in splits.items()}
     if not quick:
         sources = world(embedder, ("medquad",), questions=QUESTIONS)
         names = sorted({document.owner for document in sources.documents})
@@ -66,7 +66,7 @@ def main() -> None:
         "random_fused_at_10_asked": fused["random"]["10"],
     }
     figures = {name: round(value, 4) for name, value in figures.items()}
-    details = {"nodes": nodes, "documents": len(everything.documents), "questions": len(everything.questions)}
+    details = {"nodes": nodes, "documents": len(all_nodes.documents), "questions": len(all_nodes.questions)}
     report("routing-quick" if quick else "routing", figures, details | {"splits": found}, picture(kept))
 
 
@@ -90,10 +90,10 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
             central[ranking].append(recall(scores, here.answers[number], np.ones(len(scores), bool)))
             for router, order in orders.items():
                 for asked in ASKED:
-                    heard = np.isin(owners, order[:asked])
-                    results[ranking][router][asked].append(recall(scores, here.answers[number], heard))
-            heard = np.isin(owners, orders["learnt"][: counts[-1]])
-            results[ranking]["learnt, as many as matter"][0].append(recall(scores, here.answers[number], heard))
+                    queried = np.isin(owners, order[:asked])
+                    results[ranking][router][asked].append(recall(scores, here.answers[number], queried))
+            queried = np.isin(owners, orders["learnt"][: counts[-1]])
+            results[ranking]["learnt, as many as matter"][0].append(recall(scores, here.answers[number], queried))
         if number % 200 == 199:
             print(f"{name}: {number + 1} of {len(here.questions)} questions", flush=True)
     request = encode(
@@ -134,11 +134,11 @@ def run(name: str, here: World, owners: Ids) -> dict[str, Any]:
     return summary
 
 
-def recall(scores: Rows, answers: Sequence[int], heard: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
+def recall(scores: Rows, answers: Sequence[int], queried: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
     """Return the share of relevant documents among the best `K` of the documents at queried nodes."""
-    there = scores[heard]
+    there = scores[queried]
     least = np.partition(there, -K)[-K] if len(there) > K else -np.inf
-    return float(np.mean([bool(heard[row]) and scores[row] >= least for row in answers]))
+    return float(np.mean([bool(queried[row]) and scores[row] >= least for row in answers]))
 
 
 def others(

@@ -90,9 +90,9 @@ class _Value:
     def __init__(self, count: int, compose: Compose, calls: int) -> None:
         self._compose = compose
         self._left = calls - 1
-        everything = frozenset(range(count))
-        self.whole = Counter(tokens(compose(sorted(everything)))) if count else Counter()
-        self._known = {frozenset[int](): 0.0, everything: 1.0 if self.whole else 0.0}
+        every_passage = frozenset(range(count))
+        self.whole = Counter(tokens(compose(sorted(every_passage)))) if count else Counter()
+        self._known = {frozenset[int](): 0.0, every_passage: 1.0 if self.whole else 0.0}
 
     def __call__(self, kept: Sequence[int]) -> float:
         key = frozenset(kept)

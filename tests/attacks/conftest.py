@@ -43,7 +43,7 @@ class Stage:
     profile: Profile
     honest: list[RunningNode]
     hostile: RunningNode
-    mouth: Impostor
+    proxy: Impostor
     liar: Liar
 
     def check(self, answer: Answer) -> NodeStatus:
@@ -60,18 +60,18 @@ def running_stage(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> 
     profile = own_network(devnet, "attacks")
     with start_nodes(tmp_path_factory.mktemp("attacks"), profile, [*HONEST, HOSTILE]) as nodes:
         *good, bad = nodes
-        with impostor(bad.endpoint) as mouth:
-            EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, mouth.url)
-            yield Stage(profile, good, bad, mouth, Liar(bad.node.signer, profile.deployment))
+        with impostor(bad.endpoint) as proxy:
+            EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, proxy.url)
+            yield Stage(profile, good, bad, proxy, Liar(bad.node.signer, profile.deployment))
 
 
 @pytest.fixture
 def stage(running_stage: Stage) -> Iterator[Stage]:
     """The network, in which every node is honest until the test changes it."""
-    running_stage.mouth.behave = honest
-    running_stage.mouth.seen.clear()
+    running_stage.proxy.behave = honest
+    running_stage.proxy.seen.clear()
     yield running_stage
-    running_stage.mouth.behave = honest
+    running_stage.proxy.behave = honest
 
 
 @pytest.fixture

@@ -109,15 +109,15 @@ class Impostor:
 @contextmanager
 def impostor(behind: str, behave: Behaviour = honest) -> Iterator[Impostor]:
     """Run a web server before the one at ``behind`` that handles each request with ``behave``."""
-    mouth, over = Impostor(behave=behave), threading.Event()
+    proxy, over = Impostor(behave=behave), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            mouth.seen.append(self.path)
+            proxy.seen.append(self.path)
             try:
-                mouth.behave(Exchange(self, behind, over))
+                proxy.behave(Exchange(self, behind, over))
             except OSError:
                 self.close_connection = True  # the client closed the connection
 
@@ -127,11 +127,11 @@ def impostor(behind: str, behave: Behaviour = honest) -> Iterator[Impostor]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    mouth.url = f"http://127.0.0.1:{server.server_port}"
+    proxy.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield mouth
+        yield proxy
     finally:
         over.set()
         server.shutdown()

@@ -183,10 +183,10 @@ def other_sentence_and_text(answer: Answer) -> Answer:
 
 def other_quote_throughout(answer: Answer) -> Answer:
     """Change sentence, citation and text alike, so that only the passage differs."""
-    said = answer.sentences[0].text
-    changed = in_citation(exact=said.replace("heron", "crane"))(answer)
-    first = replace(changed.sentences[0], text=said.replace("heron", "crane"))
-    text = answer.text.replace(said, first.text)
+    quoted = answer.sentences[0].text
+    changed = in_citation(exact=quoted.replace("heron", "crane"))(answer)
+    first = replace(changed.sentences[0], text=quoted.replace("heron", "crane"))
+    text = answer.text.replace(quoted, first.text)
     return replace(changed, sentences=at(changed.sentences, 0, first), text=text)
 
 
@@ -265,7 +265,7 @@ def test_changed_answer_fails_verification(net: Network, answer: Answer, name: s
     change, claim = CHANGES[name]
     changed = change(answer)
     assert changed != answer
-    report = net.verify(changed if "no number" in name else from_json(to_json(changed), Answer))
+    report = net.verify(changed if "not a number" in name else from_json(to_json(changed), Answer))
     assert not report.ok
     assert claim in {check.claim for check in report.failed}, report.checks
 

@@ -36,24 +36,24 @@ class LuringEmbedder(WordEmbedder):
 def network(devnet: Profile, tmp_path: Path) -> Iterator[tuple[Stage, Network]]:
     """An honest node, a hostile node and a client, on a separate network, since the tests change it."""
     profile = own_network(devnet, "histories")
-    with start_nodes(tmp_path, profile, [HONEST[0], HOSTILE]) as (good, bad), impostor(bad.endpoint) as mouth:
-        EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, mouth.url)
+    with start_nodes(tmp_path, profile, [HONEST[0], HOSTILE]) as (good, bad), impostor(bad.endpoint) as proxy:
+        EvmChain(profile.rpc, profile.deployment).identity.set_endpoint(bad.node.signer, bad.identity, proxy.url)
         with open_client(profile, tmp_path / "client") as net:
             net.nodes()
-            yield Stage(profile, [good], bad, mouth, Liar(bad.node.signer, profile.deployment)), net
+            yield Stage(profile, [good], bad, proxy, Liar(bad.node.signer, profile.deployment)), net
 
 
-def answering_from(stage: Stage, collection: Collection, mouth: Impostor) -> None:
+def answering_from(stage: Stage, collection: Collection, proxy: Impostor) -> None:
     """Return a behaviour that searches another collection and signs for it."""
 
     def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
         vector = WordEmbedder().encode([request.question])[0]
         documents, hits, _ = collection.prove(collection.search(request.question, vector, request.k))
-        said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
-        said = liar.resigned(said, manifest=collection.cid.digest)
-        return liar.saying(request, said, hits)
+        changed = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
+        changed = liar.resigned(changed, manifest=collection.cid.digest)
+        return liar.saying(request, changed, hits)
 
-    mouth.behave = telling(stage.liar, lie)
+    proxy.behave = telling(stage.liar, lie)
 
 
 def head_of(node: RunningNode) -> Collection:
@@ -74,7 +74,7 @@ def test_replaced_manifest_is_accepted_for_a_grace_period(
     network: tuple[Stage, Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, net = network
-    answering_from(stage, head_of(stage.hostile), stage.mouth)
+    answering_from(stage, head_of(stage.hostile), stage.proxy)
     rewrite(stage, "The heron is now extinct, says the new version of this text.")
     wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the publication")
     answer = net.ask(QUESTION, node_timeout=PATIENT)
@@ -92,9 +92,9 @@ def test_withheld_head_leaves_its_predecessor_for_a_grace_period(
     network: tuple[Stage, Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, net = network
-    answering_from(stage, head_of(stage.hostile), stage.mouth)
-    searching = stage.mouth.behave
-    stage.mouth.behave = lambda exchange: searching(exchange) if exchange.is_search else exchange.send(b"", 503)
+    answering_from(stage, head_of(stage.hostile), stage.proxy)
+    searching = stage.proxy.behave
+    stage.proxy.behave = lambda exchange: searching(exchange) if exchange.is_search else exchange.send(b"", 503)
     rewrite(stage, "The heron is now extinct, says the new version of this text.")
     net.nodes()
     answer = net.ask(QUESTION, node_timeout=PATIENT)
@@ -114,15 +114,15 @@ def test_removed_passage_is_reported(network: tuple[Stage, Network]) -> None:
     stage.hostile.update()
     collection = head_of(stage.hostile)
     shard = collection.shards[0]
-    gone = next(chunk for chunk, alive in enumerate(live_mask(shard.ref)) if not alive)
+    removed = next(chunk for chunk, alive in enumerate(live_mask(shard.ref)) if not alive)
 
     def lie(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
-        found = [ScoredChunk(shard=0, chunk=gone, scores={})]
+        found = [ScoredChunk(shard=0, chunk=removed, scores={})]
         documents, hits, _ = collection.prove(found)
-        said = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
-        return liar.saying(request, liar.resigned(said, manifest=collection.cid.digest), hits)
+        changed = replace(reply, manifest=collection.cid, documents=documents, hits=hits)
+        return liar.saying(request, liar.resigned(changed, manifest=collection.cid.digest), hits)
 
-    stage.mouth.behave = telling(stage.liar, lie)
+    stage.proxy.behave = telling(stage.liar, lie)
     wait_for(lambda: knows_the_head(net, stage.hostile, 2), "the client learns of the removal")
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"

@@ -41,11 +41,11 @@ def has_too_much(exchange: Exchange) -> None:
 def test_tampering_gateway_is_reported_and_the_others_are_searched(
     stage: Stage, net: Network, behave: Behaviour, named: str
 ) -> None:
-    stage.mouth.behave = behave
+    stage.proxy.behave = behave
     status = stage.check(net.ask(QUESTION, private=True).record)
     assert status.status == "error"
     assert re.search(named, status.detail), status.detail
-    stage.mouth.behave = honest
+    stage.proxy.behave = honest
     again = net.ask(QUESTION, private=True)
     assert {node.status for node in again.nodes} == {"success"}, "a failed fetch is tried again"
     assert again.verify().ok
@@ -56,7 +56,7 @@ def test_slow_gateway_is_not_waited_for(
     stage: Stage, net: Network, behave: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gather, "FETCH_SECONDS", SHORT)
-    stage.mouth.behave = behave
+    stage.proxy.behave = behave
     answer = net.ask(QUESTION, private=True).record
     status = stage.check(answer)
     assert status.status == "timeout"

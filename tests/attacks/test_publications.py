@@ -162,10 +162,10 @@ ENDPOINTS = {
     "the home network": ("http://10.0.0.1", "10.0.0.1 is outside the address policy"),
     "the home network by another name": ("http://0x0a000001", "outside the address policy"),
     "nowhere": (UNREACHABLE, "cannot be reached"),
-    "a name with a password": ("http://user:secret@127.0.0.1:9", "not a plain http"),
+    "a name with a password": ("http://user:secret@127.0.0.1:9", "no source is configured"),
     "nothing": ("", "no source is configured"),
-    "a file": ("file:///etc/passwd", "not a plain http"),
-    "no host": ("http://", "not a plain http"),
+    "a file": ("file:///etc/passwd", "no source is configured"),
+    "no host": ("http://", "no source is configured"),
     "a port out of range": ("http://127.0.0.1:99999", "not a URL|not contacted"),
     "control characters": ("http://127.0.0.1:9/\x1b[2J", "cannot be reached|not"),
 }
@@ -192,7 +192,7 @@ def redirects(exchange: Exchange) -> None:
     exchange.send(b"", 302, Location="http://169.254.169.254/")
 
 
-MOUTHS = {
+PROXIES = {
     "a gateway that turns a bit": (tampers, "does not match its CID"),
     "a gateway that turns a bit of the card": (tampers_with_cards, "does not match its CID"),
     "a gateway that sends three times what a block can hold": (bursts, "more than 1048576 bytes"),
@@ -242,9 +242,9 @@ def story(devnet: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             story.add(name, endpoint, lie)
         for name, (address, _) in ENDPOINTS.items():
             story.add(name, address, manifest_with())
-        for name, (behave, _) in MOUTHS.items():
-            mouth = stack.enter_context(impostor(endpoint, behave))
-            story.add(name, mouth.url, card_with(title=name))  # blocks that the client gets from no other node
+        for name, (behave, _) in PROXIES.items():
+            proxy = stack.enter_context(impostor(endpoint, behave))
+            story.add(name, proxy.url, card_with(title=name))  # blocks that the client gets from no other node
         with open_client(profile, tmp_path_factory.mktemp("client")) as net:
             story.answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all").record
         yield story
@@ -259,7 +259,7 @@ def test_honest_nodes_answer_among_all_hostile_ones(story: Story) -> None:
     assert story.answer.milliseconds < PATIENT * 1000
 
 
-REASONS = {name: named for table in (LIES, ENDPOINTS, MOUTHS) for name, (_, named) in table.items()}
+REASONS = {name: named for table in (LIES, ENDPOINTS, PROXIES) for name, (_, named) in table.items()}
 
 
 @pytest.mark.parametrize("name", REASONS)

@@ -114,7 +114,7 @@ def receipt_from_last_year(liar: Liar, request: SearchRequest, reply: SearchRepl
     ],
 )
 def test_false_reply_is_reported_and_the_others_answer(stage: Stage, net: Network, lie: Lie, named: str) -> None:
-    stage.mouth.behave = telling(stage.liar, lie)
+    stage.proxy.behave = telling(stage.liar, lie)
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
     assert re.search(named, status.detail), status.detail
@@ -127,7 +127,7 @@ def test_replayed_reply_is_refused(stage: Stage, net: Network) -> None:
         kept.append(exchange.forward()[1])
         exchange.send(kept[0])
 
-    stage.mouth.behave = on_search(play_back)
+    stage.proxy.behave = on_search(play_back)
     first = net.ask(QUESTION, node_timeout=PATIENT)
     assert status_of(first.nodes, stage.hostile.identity).status == "success"
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
@@ -139,7 +139,7 @@ def test_receipt_with_a_used_nonce_is_refused(stage: Stage, net: Network) -> Non
     def same_nonce(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
         return liar.resigned(reply, nonce=b"\7" * 32)
 
-    stage.mouth.behave = telling(stage.liar, same_nonce)
+    stage.proxy.behave = telling(stage.liar, same_nonce)
     assert status_of(net.ask(QUESTION, node_timeout=PATIENT).nodes, stage.hostile.identity).status == "success"
     status = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert status.status == "unverified"
@@ -214,7 +214,7 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 def test_malformed_reply_is_reported_and_the_others_answer(
     stage: Stage, net: Network, behave: Behaviour, status: str, named: str
 ) -> None:
-    stage.mouth.behave = behave
+    stage.proxy.behave = behave
     seen = stage.check(net.ask(QUESTION, node_timeout=PATIENT).record)
     assert seen.status == status, seen.detail
     assert re.search(named, seen.detail), seen.detail
@@ -223,7 +223,7 @@ def test_malformed_reply_is_reported_and_the_others_answer(
 
 @pytest.mark.parametrize("behave", [on_search(hang), on_search(drip)], ids=["hangs", "drips"])
 def test_slow_node_costs_at_most_the_timeout(stage: Stage, net: Network, behave: Behaviour) -> None:
-    stage.mouth.behave = behave
+    stage.proxy.behave = behave
     answer = net.ask(QUESTION, node_timeout=SHORT)
     status = stage.check(answer.record)
     assert status.status == "timeout"

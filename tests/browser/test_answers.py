@@ -80,7 +80,7 @@ def test_stopped_question_stops_on_the_server(
                 panel.get_by_label("Your question").press(way)
         assert said.value.json() == {"stopped": True}, "the server had it under way, and not any more"
         expect(panel.locator(".jp-knet-Progress")).to_have_text("Stopped.")
-        expect(told(panel)).to_have_text("Stopped.")
+        expect(status_text(panel)).to_have_text("Stopped.")
         expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
     finally:
         hold.set()
@@ -171,11 +171,11 @@ def test_incomplete_answer_is_an_error(driver: Driver, cut: int) -> None:
     panel.get_by_label("Your question").fill(QUESTION)
     panel.get_by_role("button", name="Ask", exact=True).click()
     expect(panel.locator(".jp-knet-Progress")).to_contain_text("The connection was lost before the answer")
-    expect(told(panel)).to_contain_text("The connection was lost")
+    expect(status_text(panel)).to_contain_text("The connection was lost")
     expect(panel.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
 
 
-def told(panel: Locator) -> Locator:
+def status_text(panel: Locator) -> Locator:
     """Return the status text for screen readers."""
     return panel.locator(".jp-knet-Hidden[role=status]")
 
@@ -185,5 +185,5 @@ def test_answer_is_announced_and_focus_is_kept(driver: Driver) -> None:
     panel.get_by_label("Your question").fill(QUESTION)
     go = panel.get_by_role("button", name="Ask", exact=True)
     go.press("Enter")
-    expect(told(panel)).to_have_text("Answer with 6 sources.")
+    expect(status_text(panel)).to_have_text("Answer with 6 sources.")
     expect(go).to_be_focused()

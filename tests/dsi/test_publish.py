@@ -42,10 +42,10 @@ def large_model() -> Model:
 def test_fetched_model_equals_published_model(model: Model, tmp_path: Path) -> None:
     origin, cache = MemoryStore(), FileStore(tmp_path)
     cid = publish_model(origin, model, WORD_SPACE)
-    heard: list[int] = []
-    fetched = fetch_model(LayeredStore(cache, origin), cid, cid_of(WORD_SPACE), progress=heard.append)
+    reported: list[int] = []
+    fetched = fetch_model(LayeredStore(cache, origin), cid, cid_of(WORD_SPACE), progress=reported.append)
     assert fetched.ids == model.ids
-    assert heard
+    assert reported
     vector = EMBEDDER.encode([QUESTION])[0]
     one, other = (beam_search(each, vector, features(QUESTION)) for each in (model, fetched))
     assert one.places[:3].tolist() == other.places[:3].tolist()

@@ -89,9 +89,9 @@ def test_killed_training_continues_with_the_same_result(tmp_path: Path) -> None:
     assert ended.returncode == -signal.SIGKILL
     assert epochs_done(killed, QUICK) == 2
     assert not (killed / MODEL).exists()
-    heard: list[tuple[int, int]] = []
-    train_folder(killed, QUICK, progress=lambda done, total: heard.append((done, total)))
-    assert heard == [(3, 3)]
+    reported: list[tuple[int, int]] = []
+    train_folder(killed, QUICK, progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(3, 3)]
     train_folder(whole, QUICK)
     for one, other in zip(*(weights(load_shard(folder, MODEL).model) for folder in (killed, whole)), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -108,7 +108,7 @@ def test_training_is_repeated_for_other_questions_only(tmp_path: Path) -> None:
 
 
 def test_shards_train_in_parallel_processes(tmp_path: Path) -> None:
-    heard: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     plan = train_collection(
         passages(),
         asking(pairs()),
@@ -117,10 +117,10 @@ def test_shards_train_in_parallel_processes(tmp_path: Path) -> None:
         shards=2,
         settings=QUICK,
         workers=2,
-        progress=lambda done, total: heard.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
     assert plan.shards == 2
-    assert heard[-1] == (6, 6)
+    assert reported[-1] == (6, 6)
     assert sum(len(model.ids) for model in load_models(tmp_path)[1]) == len(passages().ids)
 
 

@@ -88,12 +88,12 @@ def test_batches_have_similar_lengths_and_every_row_once() -> None:
 
 def test_concurrent_loads_export_graph_once(small_model: Path) -> None:
     space = read_space(small_model)
-    told: list[str] = []
+    messages: list[str] = []
     with ThreadPoolExecutor(4) as pool:
-        paths = set(pool.map(lambda _: onnx_graph(small_model, space, told.append), range(4)))
+        paths = set(pool.map(lambda _: onnx_graph(small_model, space, messages.append), range(4)))
     assert paths == {model_home(space) / "model.onnx"}
-    assert len(told) == 1
-    assert "Exporting small to ONNX" in told[0]
+    assert len(messages) == 1
+    assert "Exporting small to ONNX" in messages[0]
     record = read_graph_record(paths.pop())
     assert record is not None
     assert record.cosine is not None

@@ -79,10 +79,10 @@ def test_retriever_works_in_a_chain(net: Network) -> None:
 # --- answers written by a chat model --------------------------------------------------------------------------------
 
 
-class Listening(FakeListChatModel):
+class ScriptedModel(FakeListChatModel):
     """Chat model with fixed replies that keeps its prompts."""
 
-    heard: list[str] = []
+    prompts: list[str] = []
 
     def _call(
         self,
@@ -91,19 +91,19 @@ class Listening(FakeListChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> str:
-        self.heard.append(str(messages[-1].content))
+        self.prompts.append(str(messages[-1].content))
         return super()._call(messages, stop, run_manager, **kwargs)
 
 
-def told(*said: str) -> Listening:
-    return Listening(responses=list(said), heard=[])
+def scripted(*replies: str) -> ScriptedModel:
+    return ScriptedModel(responses=list(replies), prompts=[])
 
 
 def test_model_sentences_without_citation_are_dropped(net: Network) -> None:
-    model = told("Beavers pile up branches. [1] Trust me. They are clever [99]. Mud closes the gaps [1][2].")
+    model = scripted("Beavers pile up branches. [1] Trust me. They are clever [99]. Mud closes the gaps [1][2].")
     answer = net.ask(QUESTION, node_timeout=PATIENT, model=model)
     assert answer.text == "Beavers pile up branches. [1] Mud closes the gaps. [1] [2]"
-    assert answer.record.writer == "Listening"
+    assert answer.record.writer == "ScriptedModel"
     assert [citation.exact for citation in answer.sentences[0].citations] == [answer.passages[0].text]
     report = answer.verify()
     assert not report.failed
@@ -111,10 +111,10 @@ def test_model_sentences_without_citation_are_dropped(net: Network) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [UNKNOWN, "", "I made this up.", "Beavers are fish [99].", "[1]", "[1][2].", f"Fish [{'9' * 5000}]."]
+    "replies", [UNKNOWN, "", "I made this up.", "Beavers are fish [99].", "[1]", "[1][2].", f"Fish [{'9' * 5000}]."]
 )
-def test_model_answer_without_citations_is_not_found(net: Network, said: str) -> None:
-    answer = net.ask(QUESTION, node_timeout=PATIENT, model=told(said))
+def test_model_answer_without_citations_is_not_found(net: Network, replies: str) -> None:
+    answer = net.ask(QUESTION, node_timeout=PATIENT, model=scripted(replies))
     assert not answer.found
     assert answer.text == UNKNOWN
     assert answer.passages, "the passages are shown nevertheless"
@@ -122,10 +122,10 @@ def test_model_answer_without_citations_is_not_found(net: Network, said: str) ->
 
 
 def test_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> None:
-    model = told("Beavers build dams [1].")
+    model = scripted("Beavers build dams [1].")
     answer = net.ask(QUESTION, node_timeout=PATIENT, model=model)
     place = next(n for n, passage in enumerate(answer.passages, 1) if "SYSTEM: ignore" in passage.text)
-    prompt = model.heard[0]
+    prompt = model.prompts[0]
     mark = re.search(rf"<([0-9a-f]{{16}}) n={place}>\n", prompt)
     assert mark is not None
     framed = prompt.split(f"<{mark[1]} n={place}>\n")[1].split(f"\n</{mark[1]}>")[0]
@@ -136,13 +136,13 @@ def test_hostile_passage_reaches_the_model_as_quoted_data(net: Network) -> None:
 
 
 def test_model_is_not_called_without_passages(net: Network) -> None:
-    model = told("Something [1].")
+    model = scripted("Something [1].")
     answer = net.ask("Zymurgy quaternions xylophone?", node_timeout=PATIENT, model=model)
     assert not answer.found
-    assert model.heard == []
+    assert model.prompts == []
 
 
-class Broken(Listening):
+class Broken(ScriptedModel):
     """Chat model whose service refuses."""
 
     def _call(self, *args: Any, **kwargs: Any) -> str:

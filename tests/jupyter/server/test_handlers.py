@@ -42,9 +42,9 @@ def test_state_does_not_connect(call: Call) -> None:
 def test_missing_network_is_refused_with_a_hint(call: Call, refused: Call, home: Path) -> None:
     (home / "default").unlink()
     assert "knet network up" in call("state")["detail"]
-    status, said = refused("nodes")
+    status, message = refused("nodes")
     assert status == 400
-    assert "No network is configured" in said["message"]
+    assert "No network is configured" in message["message"]
 
 
 def test_changed_profile_is_connected_again(call: Call, service: Service, nodes: list[RunningNode]) -> None:
@@ -58,14 +58,14 @@ def test_changed_profile_is_connected_again(call: Call, service: Service, nodes:
 
 
 def test_question_streams_its_events(events: Call) -> None:
-    told = events()
-    assert [event["event"] for event in told] == ["started", "asking", "node", "node", "answer"]
-    assert {node["node"] for node in told[1]["nodes"]} == {event["node"]["node"] for event in told[2:4]}
-    assert {event["node"]["status"] for event in told[2:4]} == {"success"}
-    answer = from_json(json.dumps(told[-1]["answer"]), Answer)
+    received = events()
+    assert [event["event"] for event in received] == ["started", "asking", "node", "node", "answer"]
+    assert {node["node"] for node in received[1]["nodes"]} == {event["node"]["node"] for event in received[2:4]}
+    assert {event["node"]["status"] for event in received[2:4]} == {"success"}
+    answer = from_json(json.dumps(received[-1]["answer"]), Answer)
     assert answer.passages[0].title == "beaver.md" or "beaver" in answer.passages[0].uri
-    assert told[-1]["id"] == str(cid_of(answer))
-    assert told[-1]["html"].startswith("<div")
+    assert received[-1]["id"] == str(cid_of(answer))
+    assert received[-1]["html"].startswith("<div")
 
 
 def test_filters_reach_the_network(events: Call, nodes: list[RunningNode]) -> None:
@@ -106,9 +106,9 @@ def test_closed_connection_cancels_the_question(
     async def leave() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", http_server_port[-1])
         writer.write(head.encode() + body)
-        said = b""
-        while b'"asking"' not in said:
-            said += await reader.read(1 << 16)
+        message = b""
+        while b'"asking"' not in message:
+            message += await reader.read(1 << 16)
         assert service._asking
         writer.close()
         while service._asking:
@@ -164,8 +164,8 @@ def test_answer_verifies_and_changed_one_fails(call: Call, answer: dict[str, Any
 
 
 def test_notebook_is_verified_with_its_shown_text(call: Call, events: Call) -> None:
-    told = events()[-1]
-    shown = {MEDIA_TYPE: told["answer"], "text/html": told["html"], "text/plain": told["text"]}
+    received = events()[-1]
+    shown = {MEDIA_TYPE: received["answer"], "text/html": received["html"], "text/plain": received["text"]}
     cell = {
         "cell_type": "code",
         "source": "",
@@ -246,8 +246,8 @@ def test_overview_places_every_node(call: Call, nodes: list[RunningNode]) -> Non
 @pytest.mark.parametrize("body", ["", "[]", "nonsense", '{"answer": {}}', '{"answer": 5}', "[" * 100_000])
 @pytest.mark.parametrize("route", ["verify", "custody", "export", "ratings"])
 def test_malformed_answer_is_refused(refused: Call, route: str, body: str) -> None:
-    status, said = refused(route, body)
-    assert (status, said["reason"]) == (400, "CodecError")
+    status, message = refused(route, body)
+    assert (status, message["reason"]) == (400, "CodecError")
 
 
 def test_replies_hold_no_key(fetch: Call, answer: dict[str, Any], home: Path) -> None:
