@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from .base import Text
-from .convert import docx_text, html_text, pdf_text
 from .files import FilesSource, decode_text, first_heading
-from .notebooks import read_notebook
+from .sandbox import POOL
 
 MARKDOWN = (".md", ".markdown", ".mdx")
-CONVERTERS: dict[str, Callable[[bytes, str], Text]] = {
-    ".html": html_text,
-    ".htm": html_text,
-    ".xhtml": html_text,
-    ".pdf": pdf_text,
-    ".docx": docx_text,
-}
+CONVERTED = {".html": ".html", ".htm": ".html", ".xhtml": ".html", ".pdf": ".pdf", ".docx": ".docx", ".ipynb": ".ipynb"}
 CODE = {
     **dict.fromkeys((".py", ".pyi"), "text/x-python"),
     **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), "text/javascript"),
@@ -48,7 +40,7 @@ PLAIN = {
     **dict.fromkeys((".tex",), "text/x-tex"),
     **CODE,
 }
-SUFFIXES = frozenset({*PLAIN, *CONVERTERS, ".ipynb"})
+SUFFIXES = frozenset({*PLAIN, *CONVERTED})
 _UNDERLINED = re.compile(r"^(\S.*+)\n([=\-~^\"'*#+])\2{2,}+[^\S\n]*+$", re.MULTILINE)
 _SPDX = re.compile(
     r"SPDX-License-Identifier:\s*+((?:(?!-->)[\w.+\-()]| ++(?=[\w.+\-()]))++)[^\S\n]*+(?:\*/|-->|$)", re.MULTILINE
@@ -60,10 +52,8 @@ _SPDX_WITHIN = 2000  # characters; the tag is at the top of a file
 def read_file(data: bytes, path: Path) -> Text:
     """Return the text of a file with these bytes, by the suffix of its path. Raises SourceError."""
     suffix = path.suffix.lower()
-    if suffix == ".ipynb":
-        return read_notebook(data, path)
-    if suffix in CONVERTERS:
-        return CONVERTERS[suffix](data, str(path))
+    if suffix in CONVERTED:
+        return POOL.convert(CONVERTED[suffix], data, str(path))
     text = decode_text(data, str(path))
     return Text(text, _title(text, suffix), PLAIN[suffix], _licence(text))
 

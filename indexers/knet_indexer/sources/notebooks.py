@@ -13,11 +13,17 @@ from knet.errors import SourceError
 
 from .base import Text
 from .files import FilesSource, first_heading
+from .sandbox import POOL
 
 _BACKTICKS = re.compile("`++")
 
 
 def read_notebook(data: bytes, path: Path) -> Text:
+    """Return `notebook_text`, within limits of time and memory. Raises SourceError."""
+    return POOL.convert(".ipynb", data, str(path))
+
+
+def notebook_text(data: bytes, path: Path) -> Text:
     """Return the cells of a notebook of any format version as Markdown; ``path`` names it. Raises SourceError."""
     import nbformat  # takes 1.6 s, only with notebooks
     from nbformat.reader import reads
@@ -27,6 +33,8 @@ def read_notebook(data: bytes, path: Path) -> Text:
         notebook = nbformat.convert(written, 4)  # type: ignore[no-untyped-call]
         language = str(notebook.metadata.get("language_info", {}).get("name", "python"))
         cells = [_markdown(cell.cell_type, _joined(cell.source), language) for cell in notebook.cells]
+    except MemoryError:
+        raise
     except Exception as error:  # nbformat raises errors of any type for malformed notebooks
         raise SourceError(f"{path} is not a notebook: {error}") from error
     text = "\n\n".join(cell for cell in cells if cell)

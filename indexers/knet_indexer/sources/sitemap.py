@@ -13,23 +13,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
+from defusedxml.ElementTree import ParseError, XMLParser
 
 from knet.errors import AddressRefused, BadReply, SourceError, TooLarge
 from knet.http import HttpClient
 
 from .base import Item, Text, patterns, positive_number
-from .convert import html_text, pdf_text
 from .files import decode_text
+from .sandbox import POOL
 
 AGENT = "knet"
 DEADLINE = 30.0  # seconds for one page
 MAX_SITEMAP = 50 << 20  # bytes uncompressed, the protocol's own limit
+MAX_ENTRIES = 50_000  # of one sitemap, the protocol's own limit
+MAX_ADDRESS = 2048  # characters of a page's address, the protocol's own limit
+MAX_DATE = 40  # characters of a date
+MAX_XML_DEPTH = 64
+PART = 1 << 16  # bytes that are unpacked at a time
+MAX_RULES = 2000  # lines of a robots.txt: each page is compared with all of them
 MAX_SITEMAPS = 200  # files that an index may list
 MAX_PAGE = 16 << 20
 MAX_ROBOTS = 512 << 10  # RFC 9309 asks readers to take at least 500 KiB
@@ -60,10 +65,15 @@ class SitemapSource:
     def items(self) -> Iterator[Item]:
         robots = self._robots()
         self._pause = min(float(robots.crawl_delay(AGENT) or PAUSE), MAX_PAUSE)
-        pages = {url: lastmod for url, lastmod in self._pages() if robots.can_fetch(AGENT, url)}
+        pages: dict[str, str] = {}
+        for url, lastmod in self._pages():
+            if robots.can_fetch(AGENT, url):
+                pages[url] = lastmod
+            if len(pages) == self._limit:
+                break
         if not pages:
             raise SourceError(f"{self.url} lists no page of its own host that robots.txt allows.")
-        for url, lastmod in list(pages.items())[: self._limit]:
+        for url, lastmod in pages.items():
             fingerprint = lastmod or f"day {datetime.now(UTC).date()}"
             reader = partial(self._read, url, lastmod)
             yield Item(uri=url, fingerprint=fingerprint, title=urlsplit(url).path, reader=reader)
@@ -73,7 +83,7 @@ class SitemapSource:
         robots = RobotFileParser(url)
         try:
             data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_ROBOTS)
-            robots.parse(data.decode("utf-8", "replace").splitlines())
+            robots.parse(data.decode("utf-8", "replace").splitlines()[:MAX_RULES])
         except BadReply as error:
             if error.status in (401, 403):
                 raise SourceError(f"{url} forbids reading the site ({error.status}).") from error
@@ -86,21 +96,26 @@ class SitemapSource:
         """Yield address and ``lastmod`` of every page, through nested sitemaps."""
         queue, seen = [self.url], {self.url}
         while queue:
-            root = self._sitemap(queue.pop(0))
-            for url, lastmod in _entries(root):
+            listing = self._sitemap(queue.pop(0))
+            for url, lastmod in listing.entries:
                 if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
                     continue
-                if root.tag.endswith("sitemapindex"):
+                if listing.is_index:
                     if url not in seen and len(seen) < MAX_SITEMAPS:
                         seen.add(url)
                         queue.append(url)
                 elif not self._include or any(fnmatchcase(url, pattern) for pattern in self._include):
                     yield url, lastmod
 
-    def _sitemap(self, url: str) -> Any:
+    def _sitemap(self, url: str) -> _Listing:
         data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_SITEMAP)
+        listing = _Listing()
+        parser = XMLParser(target=listing)
         try:
-            return fromstring(_unzipped(data, url))
+            for part in _unzipped(data, url):
+                parser.feed(part)
+            parser.close()
+            return listing
         except (ParseError, DefusedXmlException, ValueError) as error:
             raise SourceError(f"{url} is not a sitemap: {type(error).__name__}: {error}") from error
 
@@ -119,34 +134,64 @@ class SitemapSource:
         return replace(_page_text(data, url), modified=_seconds(lastmod))
 
 
-def _entries(root: Any) -> Iterator[tuple[str, str]]:
-    for entry in root.iterfind("{*}url" if root.tag.endswith("urlset") else "{*}sitemap"):
-        url = (entry.findtext("{*}loc") or "").strip()
-        if url:
-            yield url.partition("#")[0], (entry.findtext("{*}lastmod") or "").strip()
+class _Listing:
+    """The entries of a sitemap, collected while it is parsed; nothing else of it is held."""
+
+    def __init__(self) -> None:
+        self.is_index = False
+        self.entries: list[tuple[str, str]] = []
+        self._path: list[str] = []
+        self._values = {"loc": "", "lastmod": ""}
+
+    def start(self, tag: str, _attributes: object) -> None:
+        if len(self._path) >= MAX_XML_DEPTH:
+            raise ValueError(f"it nests more than {MAX_XML_DEPTH} elements")
+        self._path.append(tag.rpartition("}")[2])
+        self.is_index = self._path[0] == "sitemapindex"
+
+    def data(self, text: str) -> None:
+        if len(self._path) == 3 and (name := self._path[2]) in self._values:
+            self._values[name] = (self._values[name] + text)[: MAX_ADDRESS + 1]
+
+    def end(self, _tag: str) -> None:
+        if len(self._path) == 2 and self._path[1] == ("sitemap" if self.is_index else "url"):
+            url, lastmod = (value.strip() for value in self._values.values())
+            if 0 < len(url) <= MAX_ADDRESS and len(self.entries) < MAX_ENTRIES:
+                self.entries.append((url.partition("#")[0], lastmod[:MAX_DATE]))
+            self._values = dict.fromkeys(self._values, "")
+        self._path.pop()
+
+    def close(self) -> None: ...
 
 
-def _unzipped(data: bytes, url: str) -> bytes:
+def _unzipped(data: bytes, url: str) -> Iterator[bytes]:
+    """Yield a sitemap's text in parts. Raises SourceError for one that is not valid gzip or too long."""
     if not data.startswith(b"\x1f\x8b"):
-        return data
+        yield data
+        return
     inflate = zlib.decompressobj(wbits=31)
-    try:
-        plain = inflate.decompress(data, MAX_SITEMAP)
-    except zlib.error as error:
-        raise SourceError(f"{url} is not valid gzip: {error}.") from error
-    if inflate.unconsumed_tail:
-        raise SourceError(f"{url} unpacks to more than {MAX_SITEMAP >> 20} MiB.")
-    return plain
+    size = 0
+    while data and not inflate.eof:
+        try:
+            part = inflate.decompress(data, PART)
+        except zlib.error as error:
+            raise SourceError(f"{url} is not valid gzip: {error}.") from error
+        size += len(part)
+        if size > MAX_SITEMAP:
+            raise SourceError(f"{url} unpacks to more than {MAX_SITEMAP >> 20} MiB.")
+        yield part
+        data = inflate.unconsumed_tail
+    yield inflate.flush()
 
 
 def _page_text(data: bytes, url: str) -> Text:
     path = urlsplit(url).path
     suffix = path[path.rfind(".") :].lower() if "." in path else ""
     if data.startswith(b"%PDF-"):
-        return pdf_text(data, url)
+        return POOL.convert(".pdf", data, url)
     if suffix in _PLAIN:
         return Text(decode_text(data, url), media_type=_PLAIN[suffix])
-    return html_text(data, url)
+    return POOL.convert(".html", data, url)
 
 
 def _seconds(lastmod: str) -> int:
