@@ -32,7 +32,8 @@
         ├── BadReceipt         forged, replayed, or for another client
         ├── NotIncluded        a passage that is not in its manifest
         ├── ScoreInflated      a score that the evidence does not support
-        └── StaleManifest      a manifest that is not the head on chain
+        ├── StaleManifest      a manifest that is not the head on chain
+        └── AuthorsWord        a claim of an answer that only its author vouches for
 
 Exceptions of dependencies are translated where they arise; `tests/test_errors.py` checks that none escapes.
 """
@@ -194,3 +195,7 @@ class ScoreInflated(VerificationError): ...
 
 
 class StaleManifest(VerificationError): ...
+
+
+class AuthorsWord(VerificationError):
+    default_hint = "Ask the network the same question, and compare."

@@ -13,16 +13,11 @@ import math
 import msgspec
 
 from .codec import Cid, encode
+from .derivation import Derivation
 from .merkle import leaf_hash
+from .record import Record as Record
 
 VECTOR_DTYPE = "<f2"
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Base of every record: keyword-only, hashable, immutable.
-
-    Records are trees without cycles, so the garbage collector does not track the thousands of them behind an answer.
-    """
 
 
 # --- records of a publication ------------------------------------------------------------------------------------
@@ -181,7 +176,7 @@ class SearchRequest(Record, frozen=True, tag_field="type", tag="knet/search/1"):
 
     question: str
     client: bytes  # 20 bytes, the address that may rate
-    salt: bytes  # 16 random bytes
+    salt: bytes  # 16 unpredictable bytes
     k: int = 8
     space: Cid | None = None
     vector: bytes = b""  # <f4, in ``space``; empty: the node embeds
@@ -366,6 +361,7 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     private: bool = False
     writer: str = "extractive"  # or the name of the chat model that wrote the sentences
     problem: str = ""  # the reason why the requested chat model did not write them
+    derivation: Derivation | None = None  # None in answers of earlier versions
 
     @property
     def counts(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from knet import derivation
 from knet.answer.live import MEDIA_TYPE
 from knet.answer.notebook import NotebookReport
 from knet.answer.report import VerificationReport
@@ -34,6 +35,7 @@ REPLIES = [
     Transactions, ExportedFile,
 ]  # fmt: skip
 REQUESTS = [AskRequest]
+UNREAD = {name for name, kind in vars(derivation).items() if getattr(kind, "__module__", "") == derivation.__name__}
 CONSTANTS = {
     "MAX_K": MAX_K,
     "MAX_QUESTION": MAX_QUESTION,
@@ -55,7 +57,12 @@ def generate() -> str:
     _, schemas = msgspec.json.schema_components([*REPLIES, *REQUESTS], schema_hook=_foreign, ref_template="{name}")
     sparse = {kind.__name__ for kind in (*REPLIES, *REQUESTS) if kind.__struct_config__.omit_defaults}
     sparse |= {kind.__name__ for kind in REQUESTS}
-    parts = [_declaration(name, schema, name in sparse) for name, schema in sorted(schemas.items())]
+    parts = [
+        _declaration(name, schema, name in sparse) for name, schema in sorted(schemas.items()) if name not in UNREAD
+    ]
+    parts.append(
+        "/** Inputs of ranking and writing, which the panels hand on unread. */\nexport type Derivation = object;\n"
+    )
     constants = [f"export const {name} = {_literal(value)};" for name, value in CONSTANTS.items()]
     defaults = schemas[AskRequest.__name__]["properties"]
     fields = [f"  {name}: {_literal(field['default'])}" for name, field in defaults.items() if "default" in field]

@@ -10,6 +10,7 @@ from ..records import Answer, Passage, Provenance, Sentence
 from ..routing.node_view import NodeView
 from ..search.merge import RankedPassage
 from ..search.session import QuerySession
+from .derivation import derivation_of
 from .writer import EXTRACTIVE, UNKNOWN, Writer, extract, generate, is_found, numbered
 
 
@@ -53,6 +54,7 @@ def compose(
         private=session.query.options.private,
         writer=writer_name,
         problem=problem,
+        derivation=derivation_of(session, ranked, receipts),
     )
 
 

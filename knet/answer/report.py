@@ -25,6 +25,10 @@ class CheckKind(StrEnum):
     ANSWER_TEXT = "answer_text"
     WORDING = "wording"
     CITATION = "citation"
+    DERIVED = "derived"
+    ORDER = "order"
+    SOURCES = "sources"
+    COMPLETE = "complete"
     RECORD = "record"
     SHOWN = "shown"
 
@@ -42,6 +46,10 @@ _CLAIMS = {  # where the kind's own name does not say it
     CheckKind.EXACT_TEXT: "exact text and source",
     CheckKind.TEXT_VECTOR: "vector fits text",
     CheckKind.ANSWER_TEXT: "answer text",
+    CheckKind.DERIVED: "written from its passages",
+    CheckKind.ORDER: "order of passages",
+    CheckKind.SOURCES: "also held by",
+    CheckKind.COMPLETE: "nothing left out",
     CheckKind.SHOWN: "shown as recorded",
 }
 

@@ -13,6 +13,7 @@ from ..codec import Cid, cid_of, encode
 from ..content.base import BlockSource, get_record
 from ..embed.base import Embedder
 from ..errors import (
+    AuthorsWord,
     BlockTampered,
     ChainError,
     ContentError,
@@ -28,6 +29,7 @@ from ..index.shard import decode_vector
 from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
 from ..search.verify_reply import cosine_of, query_digest
+from .derivation import check_complete, check_order, check_sources, check_written, is_not_found
 from .report import Check, CheckKind, VerificationReport
 from .writer import EXTRACTIVE, numbered
 
@@ -74,7 +76,9 @@ def _checks(
         for kind, holds in _passage_claims(answer, passage, chain, source_for(node), embedder_for):
             yield _check(kind, subject, holds, passage=number, node=node)
     yield _check(CheckKind.ANSWER_TEXT, "answer", partial(_answer_text, answer))
-    if answer.writer != EXTRACTIVE and answer.found:
+    for kind, holds in _derivation_claims(answer):
+        yield _check(kind, "answer", holds)
+    if answer.writer != EXTRACTIVE and not _is_not_found(answer):
         detail = f"{answer.writer!r} wrote it: only a reader can tell whether its sentences say what the spans do."
         yield Check(kind=CheckKind.WORDING, claim=CheckKind.WORDING.claim, subject="answer", ok=None, detail=detail)
     for number, sentence in enumerate(answer.sentences, 1):
@@ -83,6 +87,21 @@ def _checks(
             yield _check(
                 CheckKind.CITATION, f"sentence {number}", quotes, sentence=number, passage=citation.passage + 1
             )
+
+
+def _derivation_claims(answer: Answer) -> Iterator[tuple[CheckKind, Callable[[], None]]]:
+    if answer.writer == EXTRACTIVE:
+        yield CheckKind.DERIVED, partial(check_written, answer)
+    yield CheckKind.ORDER, partial(check_order, answer)
+    yield CheckKind.SOURCES, partial(check_sources, answer)
+    yield CheckKind.COMPLETE, partial(check_complete, answer)
+
+
+def _is_not_found(answer: Answer) -> bool:
+    try:
+        return not answer.found and is_not_found(answer)
+    except (VerificationError, ValueError, ArithmeticError):
+        return False
 
 
 def _passage_claims(
@@ -112,11 +131,13 @@ def _outcome(require: Callable[[], None]) -> tuple[bool | None, str]:
         require()
     except (BlockTampered, NotRegistered, SpaceMismatch) as error:
         return False, str(error)
+    except AuthorsWord as error:
+        return None, str(error)
     except (ContentError, TransportError, ChainError, SpaceError) as error:  # a source that cannot be reached now
         return None, str(error)
     except KnetError as error:
         return False, str(error)
-    except ValueError as error:  # vectors of impossible sizes: the answer is untrusted input
+    except (ValueError, ArithmeticError) as error:  # vectors of impossible sizes: the answer is untrusted input
         return False, f"malformed: {error}."
     return True, ""
 
@@ -129,6 +150,8 @@ def _require(holds: bool, problem: str) -> None:
 def _question(answer: Answer) -> None:
     others = [request.question for request in answer.requests if request.question != answer.question]
     _require(not others, f"the nodes were asked something else: {others[:1]}.")
+    if not answer.receipts:
+        raise AuthorsWord("the author's word: no node signed a receipt for the question.")
 
 
 def _question_vector(answer: Answer, request: SearchRequest, embedder_for: Callable[[Space], Embedder]) -> None:
@@ -172,7 +195,7 @@ def _covered(answer: Answer, passage: Passage) -> None:
     where = passage.provenance
     if where.receipt is None:
         _require(answer.private, "no receipt, though the node was asked.")
-        return
+        raise AuthorsWord("no node signed this passage: the author searched published collections in private.")
     _require(0 <= where.receipt < len(answer.receipts), "names a receipt that is not there.")
     evidence = answer.receipts[where.receipt]
     _require(evidence.signed.receipt.node == where.node, "the receipt is of another node.")

@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from ..derivation import TermStatistics
 from ..records import Lexical
 
 K1 = 1.2
@@ -81,6 +82,15 @@ class Statistics:
         self.chunks = chunks
         self.average_length = max(average_length, 1.0)
         self._df = df
+
+    @classmethod
+    def of(cls, record: TermStatistics) -> Statistics:
+        return cls(record.chunks, record.average_length, record.df)
+
+    def record(self, terms: Iterable[str]) -> TermStatistics:
+        """Return the statistics of these terms, which suffice for a question of them."""
+        df = {term: int(self._df.get(term, 0)) for term in terms}
+        return TermStatistics(chunks=int(self.chunks), average_length=float(self.average_length), df=df)
 
     def idf(self, term: str) -> float:
         """Return ln(1 + (N - df + 0.5) / (df + 0.5)), with a df of at least 1."""

@@ -26,6 +26,7 @@ from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reli
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify_reply import VerifiedHit
 
+RANKING = 1  # version of `merge`; raise it with every change to its results
 RERANKED = 16  # candidates that costly columns are computed for: twice what is shown by default
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same; copies must not amplify it
 SAME_SHARE = 0.8  # share of a text that another must hold to count as the same

@@ -25,7 +25,7 @@ from ..routing.query import Query, Selection
 from .merge import NO_FEATURES, NO_FEEDBACK, Features, Feedback
 from .private import FutureCache, search_fetched
 from .transport import Reply, ask_nodes
-from .verify_reply import Question, ReplayGuard, VerifiedHit, verify_reply
+from .verify_reply import Question, ReplayGuard, VerifiedHit, request_salt, verify_reply
 
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
 FETCH_SECONDS = 60.0  # private mode waits no longer for a node's collection: 100 MB at 13 Mbit/s
@@ -57,11 +57,13 @@ class QuerySession:
         self._route = {route.node: route for route in self.selection.routes}
         for route in self.selection.routes:
             self._set(route.node, "skipped")
+        self.nonce = secrets.token_bytes(16)
+        nodes = [view.entry.node for view in self.asked]
         for space in {view.card.space for view in self.asked}:
             self.requests[space] = SearchRequest(
                 question=self.query.question,
                 client=self.query.client,
-                salt=secrets.token_bytes(16),
+                salt=request_salt(self.nonce, space, nodes),
                 k=self.query.options.k,
                 space=space,
                 vector=self.query.vectors[space].astype("<f4").tobytes(),

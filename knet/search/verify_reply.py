@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
@@ -198,3 +198,12 @@ def cosine_of(stored: bytes, vector: Vectors) -> float:
 def query_digest(block: bytes) -> bytes:
     """Return the commitment to a question: sha2-256 of its SearchRequest block, which carries a random salt."""
     return sha256(block).digest()
+
+
+def request_salt(nonce: bytes, space: Cid, asked: Iterable[int]) -> bytes:
+    """Return the salt (16 bytes) of a request, which commits to the nodes that the question is sent to.
+
+    Each receipt signs the request, so an author cannot deny afterwards that it asked one of them. ``nonce`` is random.
+    """
+    nodes = b"".join(node.to_bytes(32) for node in sorted(asked))
+    return sha256(nonce + space.raw + nodes).digest()[:16]

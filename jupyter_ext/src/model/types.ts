@@ -38,6 +38,7 @@ export interface Answer {
   private: boolean;
   writer: string;
   problem: string;
+  derivation: Derivation | null;
 }
 
 export interface AskEvent {
@@ -76,7 +77,7 @@ export interface Check {
   node: number | null;
 }
 
-export type CheckKind = 'answer_text' | 'citation' | 'covered' | 'exact_text' | 'in_manifest' | 'on_chain' | 'question' | 'question_vector' | 'receipt' | 'record' | 'shown' | 'similarity' | 'text_vector' | 'wording';
+export type CheckKind = 'answer_text' | 'citation' | 'complete' | 'covered' | 'derived' | 'exact_text' | 'in_manifest' | 'on_chain' | 'order' | 'question' | 'question_vector' | 'receipt' | 'record' | 'shown' | 'similarity' | 'sources' | 'text_vector' | 'wording';
 
 export interface Citation {
   passage: number;
@@ -380,3 +381,6 @@ export interface Transactions {
 export interface VerificationReport {
   checks: Check[];
 }
+
+/** Inputs of ranking and writing, which the panels hand on unread. */
+export type Derivation = object;

@@ -1,0 +1,50 @@
+"""Records from which a reader derives an answer again, see `knet.answer.derivation`."""
+
+from __future__ import annotations
+
+from .codec import Cid
+from .record import Record
+
+
+class TermStatistics(Record, frozen=True):
+    """Term statistics of the network for the terms of one question, see `knet.index.lexical.Statistics`."""
+
+    chunks: int
+    average_length: float
+    df: dict[str, int]
+
+
+class Candidate(Record, frozen=True):
+    """A verified hit that was ranked and is not shown; its receipt covers it."""
+
+    receipt: int  # index into Answer.receipts
+    document: Cid
+    start: int
+    end: int
+    text: str
+    vector: bytes
+
+
+class NodeBelief(Record, frozen=True):
+    """The reliability of one node as the author believes it; see `knet.records.Reputation`."""
+
+    node: int
+    positive: float
+    negative: float
+    count: int
+
+
+class Derivation(Record, frozen=True):
+    """Inputs of ranking and writing beside the passages, from which a reader derives the answer again.
+
+    The salt of each request commits to ``asked``, see `knet.search.verify_reply.request_salt`.
+    """
+
+    writer: int  # `knet.answer.writer.WRITING`, the version of the extractive writer
+    ranking: int  # `knet.search.merge.RANKING`, the version of the ranking
+    statistics: TermStatistics
+    asked: list[int]  # ids of the nodes that the question was sent to
+    nonce: bytes  # 16 random bytes in each request's salt
+    candidates: list[Candidate] | None = None  # None: not held, since there are too many, or no receipt covers them
+    beliefs: list[NodeBelief] = []  # of nodes with any evidence
+    personal: list[str] = []  # other inputs that only the author has, such as own ratings of passages
