@@ -28,7 +28,7 @@ ENDPOINT_KEY = "knet.endpoint"  # ERC-8004 metadata: the node's base URL in UTF-
 MAX_ENDPOINT = 2048  # bytes of a URL; longer ones are refused by common software
 _ENDPOINT_URL = re.compile(
     r"https?://(?:[a-z0-9._-]++|\[[0-9a-f:.]++\])(?::[0-9]{1,5})?+(?:/(?!\.{1,2}(?:/|\Z))[a-z0-9._~-]++)*+/?+",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 MAX_UNPUBLISHED = 10_000  # identities without a publication that are kept: some megabytes
 PAGE_BLOCKS = 10_000  # blocks of one eth_getLogs that public RPCs commonly grant

@@ -41,6 +41,7 @@ from ..routing.health import NodeHealth, look_at
 from ..routing.node_info import NodeInfo
 from ..routing.node_view import NodeView
 from ..routing.options import NODE_TIMEOUT, PASSAGES, MaxNodes, OnSelected, OnStatus, Options, check_question
+from ..routing.origins import OriginBudget
 from ..routing.query import Query
 from ..search.dsi_scores import ModelCache, dsi_column
 from ..search.merge import Features, Feedback, merge
@@ -83,7 +84,8 @@ class Network:
         self.folder = folder
         self._signer = signer
         self._http = http
-        self._sources = NodeBlockSources(profile, http, store, folder / "cache" / "cards")
+        self._budget = OriginBudget(folder / "cache" / f"{profile.name}.origins.json")
+        self._sources = NodeBlockSources(profile, http, store, folder / "cache" / "cards", self._budget)
         self._queue = RatingQueue(folder / "ratings" / f"{profile.name}.json")
         self._responder = DisputeResponder(chain, signer, LayeredStore(*self._sources.stores))
         self._passage_ratings = PassageRatings(folder / "passage_ratings" / f"{profile.name}.json")
@@ -104,7 +106,7 @@ class Network:
             chain, self._sources, folder / "cache" / f"{profile.name}.json", self._trust_model.prior_top
         )
         self._models = ModelCache()
-        self._collector = Collector(http, chain.deployment)
+        self._collector = Collector(http, chain.deployment, self._budget)
         self._embedders = QueryEmbedders(profile, load_embedder)
         self.ratings = QueuedRatings(
             profile, chain, signer, self._queue, self._sources.stores, self._responder, self._leaves, self._refresh
@@ -257,7 +259,7 @@ class Network:
     def health(self) -> list[NodeHealth]:
         """Return the health of every node now, and how often it was asked. Raises ChainUnreachable."""
         directory = self._follower.current()
-        return self._http.run(look_at(self._http, directory.cached(), directory.unusable))
+        return self._http.run(look_at(self._http, directory.cached(), directory.unusable, budget=self._budget))
 
     def as_retriever(self, *, k: int = 4, **options: Any) -> KnetRetriever:
         """Return a LangChain retriever over this network; ``options`` as for `ask`."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..codec import Cid
 from ..config import Profile
 from ..content.base import BlockSource, BlockStore
 from ..content.bounded import BoundedStore
 from ..content.gateway import GatewaySource
 from ..content.kubo import KuboStore
 from ..content.layered import FallbackSource, LayeredStore
+from ..errors import BlockNotFound
 from ..http import HttpClient
 from ..records import NodeEntry
+from .origins import BudgetedSource, OriginBudget
 
 CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes asked of late
 
@@ -19,8 +22,11 @@ CARD_BYTES = 1 << 30  # cards and manifests of a big network: ten thousand nodes
 class NodeBlockSources:
     """Block sources of one client. Every block is checked against its CID, whatever its source."""
 
-    def __init__(self, profile: Profile, http: HttpClient, store: BlockStore, cards: Path) -> None:
+    def __init__(
+        self, profile: Profile, http: HttpClient, store: BlockStore, cards: Path, budget: OriginBudget
+    ) -> None:
         """``store`` keeps what is read; ``cards`` keeps manifests and cards of a large network within a size limit."""
+        self.budget = budget
         self._http = http
         self._store = store
         self._gateways = profile.gateways
@@ -45,8 +51,9 @@ class NodeBlockSources:
         return FallbackSource(self._store, self._cards, *self._elsewhere(entry))
 
     def _elsewhere(self, entry: NodeEntry) -> list[BlockSource]:
-        urls = [url for url in (entry.endpoint, *self._gateways) if url]
-        return [GatewaySource(self._http, urls), *self._daemons]
+        if not entry.endpoint:
+            return [_NoAddress(entry.node), *self.shared]
+        return [BudgetedSource(self.budget, entry, GatewaySource(self._http, [entry.endpoint])), *self.shared]
 
     @property
     def shared(self) -> list[BlockSource]:
@@ -54,6 +61,20 @@ class NodeBlockSources:
         return [*([GatewaySource(self._http, self._gateways)] if self._gateways else []), *self._daemons]
 
     def close(self) -> None:
-        """Close the connections to daemons."""
+        """Close the connections to daemons, and keep the budget."""
+        self.budget.close()
         for daemon in self._daemons:
             daemon.close()
+
+
+class _NoAddress:
+    """Source of a node without a valid endpoint: its blocks can only be elsewhere."""
+
+    def __init__(self, node: int) -> None:
+        self._node = node
+
+    def get(self, cid: Cid) -> bytes:
+        raise BlockNotFound(f"Node {self._node} announces no valid address, and no other source has block {cid}.")
+
+    def has(self, cid: Cid) -> bool:
+        return False

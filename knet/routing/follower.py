@@ -50,7 +50,7 @@ class DirectoryFollower:
         self._saved = 0.0
         self._background: threading.Thread | None = None
         self._pool = ThreadPoolExecutor(FETCHERS, "knet-fetch")
-        self._directory: NodeDirectory = CardDirectory(self._pool, lambda entry: sources.of(entry))
+        self._directory: NodeDirectory = CardDirectory(self._pool, lambda entry: sources.of(entry), sources.budget)
 
     def _read_cache(self) -> RegistrySnapshot | None:
         try:
@@ -124,7 +124,9 @@ class DirectoryFollower:
         entries = self._published()
         if len(entries) > MAX_FULL_CARDS and isinstance(self._directory, CardDirectory):
             folder, full = self._cache.with_suffix(".nodes"), self._directory.cached()
-            self._directory = SummaryDirectory(folder, self._pool, self._sources, self._prior_top, full)
+            self._directory = SummaryDirectory(
+                folder, self._pool, self._sources, self._prior_top, full, self._sources.budget
+            )
         self._directory.follow(entries)
 
     def _keep(self, read: RegistrySnapshot) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ..codec import from_json
-from ..errors import AddressRefused, BadReply, CodecError, KnetError, TooLarge
+from ..errors import AddressRefused, BadReply, CodecError, DeadlineExceeded, KnetError, TooLarge, Unreachable
 from ..http import HttpClient
 from ..records import Record
 from .node_view import NodeView
+from .origins import Admission, OriginBudget
 from .service_status import ServiceStatus
 
 DEADLINE_SECONDS = 2.0  # a question waits no longer for a node, so a slower one is of no use to it
@@ -47,12 +48,14 @@ async def look_at(
     views: Mapping[int, NodeView],
     unusable: Mapping[int, str],
     deadline: float = DEADLINE_SECONDS,
+    budget: OriginBudget | None = None,
 ) -> list[NodeHealth]:
     """Return the health of every node, by id; ``unusable`` maps nodes with unreadable publications to the reason.
 
     Takes up to ``deadline`` seconds. Never raises for a fault of a node.
     """
-    looked = await asyncio.gather(*(_look(http, view, deadline) for view in views.values()))
+    budget = budget or OriginBudget(None)
+    looked = await asyncio.gather(*(_look(http, view, deadline, budget) for view in views.values()))
     left_out = [
         NodeHealth(node=node, title="", state="unusable", problem=reason, advice=_UNUSABLE)
         for node, reason in unusable.items()
@@ -60,12 +63,14 @@ async def look_at(
     return sorted([*looked, *left_out], key=lambda one: one.node)
 
 
-async def _look(http: HttpClient, view: NodeView, deadline: float) -> NodeHealth:
+async def _look(http: HttpClient, view: NodeView, deadline: float, budget: OriginBudget) -> NodeHealth:
     started = time.perf_counter()
     base = view.entry.endpoint.rstrip("/")
     state: Literal["up", "behind", "down"] = "up"
     searches, problem, advice = None, "", ""
     try:
+        if budget.admit(view.entry) is not Admission.ADMITTED:
+            raise Unreachable(budget.refusal(view.entry))
         reply = await http.fetch("GET", f"{base}/v1/status", deadline=deadline, max_bytes=MAX_STATUS)
         status = from_json(reply, ServiceStatus)
         searches = status.searches
@@ -74,9 +79,14 @@ async def _look(http: HttpClient, view: NodeView, deadline: float) -> NodeHealth
         elif not _serves_head(view, status):
             state, problem, advice = "behind", "It does not serve what it published last.", _BEHIND
     except CodecError:
+        budget.failed(view.entry, strike=False)
         state, problem, advice = "down", "Its reply is not the status of a node.", _ODD
     except KnetError as error:
+        reached = not isinstance(error, Unreachable | DeadlineExceeded)
+        budget.failed(view.entry, reason=str(error), reached=reached, strike=False)
         state, problem, advice = "down", str(error), _advice(error)
+    finally:
+        budget.settle(view.entry)
     head = view.entry.head
     return NodeHealth(
         node=view.entry.node,

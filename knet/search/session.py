@@ -21,6 +21,7 @@ from ..index.collection import Collection
 from ..records import Evidence, NodeStatus, SearchRequest
 from ..routing.node_view import NodeView
 from ..routing.options import OnSelected, OnStatus
+from ..routing.origins import Admission, OriginBudget
 from ..routing.query import Query, Selection
 from .merge import NO_FEATURES, NO_FEEDBACK, Features, Feedback
 from .private import FutureCache, search_fetched
@@ -110,8 +111,9 @@ class Collector:
     It remembers receipts, so that none is accepted twice, and keeps fetched collections in memory.
     """
 
-    def __init__(self, http: HttpClient, deployment: Deployment) -> None:
+    def __init__(self, http: HttpClient, deployment: Deployment, budget: OriginBudget | None = None) -> None:
         self._http = http
+        self._budget = budget or OriginBudget(None)
         self._deployment = deployment
         self._replay_guard = ReplayGuard()
         self._collections = FutureCache(Collection.load)
@@ -126,22 +128,34 @@ class Collector:
 
     async def _ask(self, session: QuerySession) -> None:
         questions = {space: self._question(request) for space, request in session.requests.items()}
-        targets = [(view, session.requests[view.card.space]) for view in session.asked]
-        async for reply in ask_nodes(self._http, targets, session.query.options.node_timeout):
-            view = session.selection.views[reply.node]
-            self._take(session, reply, view, questions[view.card.space])
+        targets: list[tuple[NodeView, SearchRequest]] = []
+        for view in session.asked:
+            if self._budget.admit(view.entry) is Admission.ADMITTED:
+                targets.append((view, session.requests[view.card.space]))
+            else:
+                session.note(view.entry.node, "error", 0.0, detail=self._budget.refusal(view.entry))
+        try:
+            async for reply in ask_nodes(self._http, targets, session.query.options.node_timeout):
+                view = session.selection.views[reply.node]
+                self._take(session, reply, view, questions[view.card.space])
+        finally:
+            for view, _ in targets:
+                self._budget.settle(view.entry)
 
     def _take(self, session: QuerySession, reply: Reply, view: NodeView, question: Question) -> None:
         if reply.reply is None:
+            self._budget.failed(view.entry, reason=reply.detail, reached=reply.reached, strike=False)
             session.note(reply.node, reply.status, reply.milliseconds, detail=reply.detail)
             return
         try:
             vector = session.query.vectors[view.card.space]
             checked, evidence = verify_reply(reply.reply, view, question, vector, self._replay_guard)
         except KnetError as error:
+            self._budget.failed(view.entry, strike=False)
             detail = f"{type(error).__name__}: {error}"
             session.note(reply.node, "unverified", reply.milliseconds, detail=detail)
             return
+        self._budget.served(view.entry)
         session.hits += checked
         session.receipts[reply.node] = evidence
         session.note(reply.node, "success", reply.milliseconds, hits=len(checked))

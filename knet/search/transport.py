@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from ..codec import decode, encode
-from ..errors import BadReply, CodecError, DeadlineExceeded, KnetError, TransportError
+from ..errors import BadReply, CodecError, DeadlineExceeded, KnetError, TransportError, Unreachable
 from ..http import HttpClient
 from ..records import Record, SearchReply, SearchRequest
 from ..routing.node_view import NodeView
@@ -26,6 +26,7 @@ class Reply(Record, frozen=True):
     reply: SearchReply | None = None
     status: str = "success"
     detail: str = ""
+    reached: bool = True  # False: no connection, or no reply in time
 
 
 async def ask_nodes(
@@ -48,7 +49,8 @@ async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, node_ti
     node = view.entry.node
 
     def failed(status: str, error: Exception) -> Reply:
-        return Reply(node=node, milliseconds=_since(started), status=status, detail=str(error))
+        reached = not isinstance(error, Unreachable | DeadlineExceeded)
+        return Reply(node=node, milliseconds=_since(started), status=status, detail=str(error), reached=reached)
 
     try:
         body = await http.fetch(

@@ -162,12 +162,12 @@ ENDPOINTS = {
     "the home network": ("http://10.0.0.1", "10.0.0.1 is outside the address policy"),
     "the home network by another name": ("http://0x0a000001", "outside the address policy"),
     "nowhere": (UNREACHABLE, "cannot be reached"),
-    "a name with a password": ("http://user:secret@127.0.0.1:9", "no source is configured"),
-    "nothing": ("", "no source is configured"),
-    "a file": ("file:///etc/passwd", "no source is configured"),
-    "no host": ("http://", "no source is configured"),
+    "a name with a password": ("http://user:secret@127.0.0.1:9", "announces no valid address"),
+    "nothing": ("", "announces no valid address"),
+    "a file": ("file:///etc/passwd", "announces no valid address"),
+    "no host": ("http://", "announces no valid address"),
     "a port out of range": ("http://127.0.0.1:99999", "not a URL|not contacted"),
-    "control characters": ("http://127.0.0.1:9/\x1b[2J", "cannot be reached|not"),
+    "control characters": ("http://127.0.0.1:9/\x1b[2J", "announces no valid address"),
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from knet.chain.events import RegistrySnapshot, decode_endpoint
+from knet.chain.events import RegistrySnapshot, decode_endpoint, is_endpoint
 from knet.codec import to_json
 from knet.records import NodeEntry
 from knet.routing.follower import DirectoryFollower
@@ -21,7 +22,7 @@ BAD = [
     "http://victim#", "http://user@victim", "http://user:secret@victim/", "http://victim/a/../b", "http://victim/..",
     "http://victim/./a", "http://victim/%2e%2e/a", "http://victim/a%3Fx=", "http://victim/a;b", "http://victim/a\\b",
     "http://victim/a b", "http://victim/a\n", "http://victim\n", "http://victim/\r\nX: y", "http://vic\ttim",
-    "http://victim//a", "http://victim/a&b=", "http://víctim", "http://victim:port", "http://victim:8080000",
+    "http://victim//a", "http://victim/a&b=", "http://víctim", "http://\u212aelvin", "http://victim:port", "http://victim:8080000",
     "http://victim:", "http://a/" + "a" * 2048, "http://[::1", "http://[::1%eth0]/", "http://victim\x00",
 ]  # fmt: skip
 
@@ -34,13 +35,14 @@ def test_endpoint_with_a_plain_path_is_kept(url: str) -> None:
 @pytest.mark.parametrize("url", BAD)
 def test_endpoint_that_would_change_requests_is_refused(url: str) -> None:
     assert decode_endpoint(url.encode()) == ""
+    assert not is_endpoint(url)
 
 
 def test_endpoint_kept_by_an_earlier_version_is_read_as_missing(tmp_path: Path) -> None:
     nodes = {n: NodeEntry(node=n, owner="", wallet="", endpoint=url) for n, url in enumerate((GOOD[0], BAD[5]), 1)}
     cache = tmp_path / "nodes.json"
     cache.write_text(to_json(RegistrySnapshot(block=1, nodes=nodes)))
-    chain: Any = None
-    follower = DirectoryFollower(chain, chain, cache, lambda known: [])
+    absent: Any = SimpleNamespace(budget=None)
+    follower = DirectoryFollower(absent, absent, cache, lambda known: [])
     entries = [follower.entry(node) for node in (1, 2)]
     assert [entry.endpoint for entry in entries if entry] == [GOOD[0], ""]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability
 from ..filters import permitted, unavailable_statuses, unembedded_statuses, with_vector
 from ..node_info import NodeInfo, info_of, unusable_info
 from ..node_view import NodeView, load_view
+from ..origins import Admission, OriginBudget, servers_of
 from ..query import Priors, Query, Reliabilities, Selection
 from ..router import count_asked
 from .summary import summarize_card
@@ -52,9 +53,11 @@ class SummaryDirectory:
         sources: NodeBlockSources,
         prior_top: PriorTop,
         full: Mapping[int, NodeView],
+        budget: OriginBudget | None = None,
     ) -> None:
         """``full`` are views to begin with. Raises StoreError."""
         self._pool = pool
+        self._budget = budget or OriginBudget(None)
         self._sources = sources
         self._read_prior_top = prior_top
         self._store = SummaryStore(folder)
@@ -269,7 +272,10 @@ class SummaryDirectory:
             self._useful.set()
 
     def _wanted(self) -> list[NodeEntry]:
-        """Return entries whose card is not known: prior top first, the others in an order that no node can choose."""
+        """Return entries whose card is not known: prior top first, the others in an order that no node can choose.
+
+        Of the nodes of one host, those that were ever rated come first, then the oldest registrations.
+        """
         first, late = set(self._prior_top), self.unusable
         wanted = [
             entry
@@ -277,7 +283,11 @@ class SummaryDirectory:
             if self._settled.get(node) is not entry and node not in late and not self._is_known(entry)
         ]
         random.SystemRandom().shuffle(wanted)
-        return sorted(wanted, key=lambda entry: entry.node not in first)
+        hosts = [servers_of(entry.endpoint)[0] for entry in wanted]
+        by_host: defaultdict[str, list[NodeEntry]] = defaultdict(list)
+        for entry in sorted(wanted, key=lambda entry: (entry.node in self._reliability, -entry.node)):
+            by_host[servers_of(entry.endpoint)[0]].append(entry)
+        return sorted((by_host[host].pop() for host in hosts), key=lambda entry: entry.node not in first)
 
     def _is_known(self, entry: NodeEntry) -> bool:
         assert entry.head is not None
@@ -288,18 +298,23 @@ class SummaryDirectory:
         return True
 
     def _fetched(self) -> Iterator[NodeView]:
-        """Yield views as they arrive."""
-        wanted, running = iter(self._wanted()), dict[Future[NodeView | str], NodeEntry]()
+        """Yield views as they arrive. Nodes that wait for the trial of another one at their server come after it."""
+        wanted, running = deque(self._wanted()), dict[Future[NodeView | str], NodeEntry]()
+        waiting: defaultdict[str, deque[NodeEntry]] = defaultdict(deque)
         while not self._closed.is_set():
-            for entry in wanted:
-                running[self._pool.submit(self._fetch_uncached, entry)] = entry
-                if len(running) >= MAX_RUNNING:
-                    break
+            while wanted and len(running) < MAX_RUNNING:
+                entry = wanted.popleft()
+                if self._budget.admit(entry) is Admission.WAITING:
+                    waiting[servers_of(entry.endpoint)[0]].append(entry)
+                else:
+                    running[self._pool.submit(self._fetch_uncached, entry)] = entry
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 entry, result = running.pop(future), future.result()
+                held = waiting[servers_of(entry.endpoint)[0]]
+                wanted.extendleft(held.popleft() for _ in range(min(len(held), MAX_RUNNING)))
                 if isinstance(result, NodeView):
                     yield result
                 else:
@@ -308,7 +323,10 @@ class SummaryDirectory:
             future.cancel()
 
     def _fetch_uncached(self, entry: NodeEntry) -> NodeView | str:
-        return load_view(entry, self._sources.uncached(entry))
+        try:
+            return load_view(entry, self._sources.uncached(entry))
+        finally:
+            self._budget.settle(entry)
 
     def _take(self, views: Sequence[NodeView]) -> None:
         """Hold the views of small spaces; summarize those of others into the store. Raises StoreError."""
