@@ -26,6 +26,7 @@
     │   └── SpaceMismatch      vectors of different spaces are compared
     ├── IndexerError
     │   ├── SourceError        a source cannot be listed or read
+    │   ├── SecretsFound       documents that seem to hold secrets; nothing is published
     │   └── NodeBusy           another process holds this node's state
     ├── Cancelled              the question was withdrawn
     └── VerificationError
@@ -39,6 +40,8 @@ Exceptions of dependencies are translated where they arise; `tests/test_errors.p
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 DISTRIBUTION = "knetwork"  # what pip installs; `knet` on PyPI is another project
 
@@ -171,6 +174,16 @@ class IndexerError(KnetError):
 
 class SourceError(IndexerError):
     default_hint = "Check the source's address and options, then sync again."
+
+
+class SecretsFound(IndexerError):
+    """Documents that seem to hold secrets. ``documents`` are their names, each with what was found in it."""
+
+    default_hint = "Remove each secret, name the file in .knetignore, or allow it: `knet node sync --allow NAME`."
+
+    def __init__(self, message: str, *, hint: str = "", documents: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.documents = documents
 
 
 class NodeBusy(IndexerError):

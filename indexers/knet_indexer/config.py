@@ -38,6 +38,7 @@ class NodeConfig(Record, frozen=True):
     host: str = "127.0.0.1"
     port: int = FIRST_PORT
     index: str = ""  # "module:function" that opens a LangChain vector store; empty: the node's own index
+    allow: list[str] = []  # documents to publish although they seem to hold secrets, by path in a source or by uri
     endpoint: str = ""  # public URL, if it is not http://host:port
 
     @property

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,6 +90,14 @@ def json_lines() -> Iterator[Progress]:
             print_json({"phase": phase, "done": done, "total": total})
 
     yield show
+
+
+def allowed_name(name: str, specs: Iterable[str]) -> str:
+    """Return a document's name for `NodeConfig.allow`: the path of an existing file in its source, else ``name``."""
+    path = Path(name).expanduser().absolute()
+    roots = [Path(argument) for kind, _, argument in (spec.partition(":") for spec in specs) if kind != "sitemap"]
+    inside = [path.relative_to(root).as_posix() for root in roots if path.is_relative_to(root)]
+    return inside[0] if inside and path.is_file() else name
 
 
 def stop_with_parent() -> None:

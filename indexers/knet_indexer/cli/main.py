@@ -15,7 +15,16 @@ from knet.config import DEFAULT_MODEL
 from knet.errors import ChainError, ConfigError, KnetError
 
 from ..config import NodeConfig, SourceConfig, free_port, node_home
-from .common import HomeOption, NodeArgument, NodeOption, json_lines, open_node, progress_bars, stop_with_parent
+from .common import (
+    HomeOption,
+    NodeArgument,
+    NodeOption,
+    allowed_name,
+    json_lines,
+    open_node,
+    progress_bars,
+    stop_with_parent,
+)
 from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
 
 if TYPE_CHECKING:
@@ -121,6 +130,10 @@ def remove(
 
 
 Lines = Annotated[bool, typer.Option("--lines", help="Print progress as JSON lines on stdout, one a second.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE", help="Publish this document although it seems to hold a secret (repeatable)."),
+]
 Retry = Annotated[bool, typer.Option(help="Read skipped documents again that did not change.")]
 
 
@@ -131,11 +144,18 @@ def sync(
     home: HomeOption = None,
     retry: Retry = False,
     executor: Annotated[str, typer.Option(help="Read and embed with local, ray or ray://HOST:PORT.")] = "local",
+    allow: Allow = None,
     as_json: AsJson = False,
     lines: Lines = False,
 ) -> None:
-    """Index changes of the sources. An interrupted sync continues where it stopped."""
-    report = _sync(open_node(name, home), retry, lines, executor=executor)
+    """Index changes of the sources. An interrupted sync continues where it stopped.
+
+    Documents that seem to hold secrets end it with their list, and nothing is published until each is removed, ignored
+    or allowed.
+    """
+    node = open_node(name, home)
+    _allow(node, allow)
+    report = _sync(node, retry, lines, executor=executor)
     _report(report, as_json, _show_sync)
 
 
@@ -185,6 +205,7 @@ def up(
     retry: Retry = False,
     every: Annotated[float, typer.Option(help="Sync and publish again after this many seconds; 0: never.")] = 0,
     attached: Annotated[bool, typer.Option(help="Stop when standard input closes.")] = False,
+    allow: Allow = None,
     as_json: AsJson = False,
 ) -> None:
     """Sync, publish and serve. With --json, print one line for the progress and the end of each phase.
@@ -196,6 +217,7 @@ def up(
     if attached:
         stop_with_parent()
     node = open_node(name, home)
+    _allow(node, allow)
     if port:
         node.configure(port=port)
     if not retry and is_head_on_chain(node):
@@ -256,6 +278,13 @@ def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
+
+
+def _allow(node: Node, names: list[str] | None) -> None:
+    """Remember documents that may be published although they seem to hold secrets."""
+    if names:
+        added = [allowed_name(name, [source.spec for source in node.config.sources]) for name in names]
+        node.configure(allow=sorted({*node.config.allow, *added}))
 
 
 def _sync(node: Node, retry: bool, lines: bool = False, executor: str = "local") -> SyncReport:

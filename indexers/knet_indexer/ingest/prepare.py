@@ -13,12 +13,14 @@ from knet.records import Document, Record
 from ..chunking import Chunker, canonical
 from ..sources.base import Item, Text
 from ..state import ChunkRow, DocumentRow, ItemRow
+from .secret_scan import check_secrets
 
 
 class ReadJob(NamedTuple):
     """An item to read, its row without a reason, and its documents as of the last sync.
 
-    ``licence`` is the node's own. ``recut`` is for another model: documents stay, their chunks do not.
+    ``licence`` is the node's own. ``recut`` is for another model: documents stay, their chunks do not. ``path`` is the
+    file's path in its source, else empty. Documents that are not ``allowed`` are searched for secrets.
     """
 
     item: Item
@@ -26,6 +28,8 @@ class ReadJob(NamedTuple):
     licence: str
     known: Sequence[DocumentRow]
     recut: bool
+    path: str = ""
+    allowed: bool = False
 
 
 class PreparedItem(Record, frozen=True):
@@ -49,7 +53,8 @@ def try_prepare(job: ReadJob, cut: Chunker) -> Outcome:
 
 
 def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
-    """Read an item and cut it into chunks. Raises the errors of `Item.read`, and SourceError when it holds no text.
+    """Read an item and cut it into chunks. Raises the errors of `Item.read`, SourceError when it holds no text, and
+    SecretsFound.
 
     One of the ``known`` documents with the same text and description is kept: a touched file is not a new
     version.
@@ -58,6 +63,8 @@ def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
     text = canonical(read.text)
     if not text.strip():
         raise SourceError(f"{job.item.uri} holds no text.")
+    if not job.allowed:
+        check_secrets(job.path or job.item.uri, text, read.media_type, is_file=bool(job.path))
     before = {_unmodified(entry.document): entry for entry in job.known}
     documents, blocks, passages = [], [], {}
     for part, uri in _parts(text, job.item.uri):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from knet.codec import Cid, cid_of, decode, encode
+from knet.codec import Cid, cid_of, decode, encode, to_json
 from knet.embed import Embedder, Vectors, is_bulk
-from knet.errors import SourceError, TransportError
+from knet.errors import SecretsFound, SourceError, TransportError
 from knet.index.shard import encode_vector
 from knet.records import Record, Space
 
@@ -27,6 +27,7 @@ from ..sources.base import Item, parse_source
 from ..state import ItemRow, State
 from .executor import LOCAL, Executor, check_executor, open_executor
 from .prepare import Outcome, PreparedItem, ReadJob
+from .secret_scan import RULES, SecretScan, refuse_secrets
 
 BATCH_CHUNKS = 512  # read, embedded and committed together
 EMBED_BATCH = 256  # some seconds of embedding on a CPU, the work that a crash may lose
@@ -53,7 +54,9 @@ def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, executo
 
     ``executor`` names the executor of the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster.
     The cluster is contacted only when something changed. A source that cannot be listed, and an item that cannot be
-    read, are skipped with the reason. Raises NodeBusy, ModelNotFound and StoreError, and what `open_executor` raises.
+    read, are skipped with the reason. Documents that seem to hold secrets are withheld. With any of them, the sync ends
+    in SecretsFound, and the node publishes nothing. Raises NodeBusy, ModelNotFound and StoreError, and what
+    `open_executor` raises.
     """
     check_executor(executor)
     with node.lock("sync"), node.open_state() as state:
@@ -84,6 +87,7 @@ class _Sync:
             item for item, text in state.texts() if not node.store.has(text)
         }  # their blocks were deleted
         self.skipped: dict[str, str] = {}
+        self.secrets: dict[str, tuple[str, str]] = {}  # uri -> name and findings
         self.complete: set[str] = set()  # sources listed completely
         self.bulk_embedder: Embedder | None = None
         self.pending: deque[_Batch] = deque()
@@ -102,8 +106,12 @@ class _Sync:
                 todo = self._todo(listed, self._store_space(embedder.space), retry)
             with open_executor(executor, self.node.config.model) as opened:
                 self._read(todo, embedder, opened)
+        removed = self._remove_vanished(listed)
+        scan = SecretScan(rules=RULES, documents=[found for _, found in sorted(self.secrets.items())])
+        self.state.put_meta("secrets", to_json(scan).encode())
+        refuse_secrets(scan)
         return SyncReport(
-            removed=self._remove_vanished(listed),
+            removed=removed,
             added=self.added,
             changed=self.changed,
             unchanged=len(listed.keys() - self.skipped.keys()) - self.added - self.changed,
@@ -121,7 +129,8 @@ class _Sync:
             settings = self._settings_digest(source)
             try:
                 for item in parse_source(source.spec, **source.options).items():
-                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{settings}")
+                    allowed = "|allowed" if self._is_allowed(item) else ""
+                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{settings}{allowed}")
                     first = listed.setdefault(item.uri, entry)
                     if first.item.fingerprint != item.fingerprint:
                         self.skipped[f"{item.uri} of {source.spec}"] = (
@@ -135,9 +144,12 @@ class _Sync:
         return listed
 
     def _settings_digest(self, source: SourceConfig) -> str:
-        """Return a digest of the licence and the options: when they change, every item is read again."""
-        settings = repr((self.node.config.licence, sorted(source.options.items())))
+        """Return a digest of licence, options and rules for secrets: when they change, every item is read again."""
+        settings = repr((self.node.config.licence, sorted(source.options.items()), RULES))
         return hashlib.sha256(settings.encode()).hexdigest()[:8]
+
+    def _is_allowed(self, item: Item) -> bool:
+        return item.uri in self.node.config.allow or (_is_file(item) and item.title in self.node.config.allow)
 
     def _stored_space(self) -> Space | None:
         """Return the space of the configured model at the last sync, without loading the model."""
@@ -189,6 +201,8 @@ class _Sync:
             licence=self.node.config.licence,
             known=list(self.state.documents(uri)) if known else [],
             recut=known is None or known.space != name,
+            path=entry.item.title if _is_file(entry.item) else "",
+            allowed=self._is_allowed(entry.item),
         )
 
     def _prepared(self, job: ReadJob, outcome: Outcome) -> PreparedItem | None:
@@ -199,6 +213,9 @@ class _Sync:
             return outcome
         row, reason = job.row, str(outcome)
         self.skipped[row.uri] = reason
+        if isinstance(outcome, SecretsFound):
+            self.secrets[row.uri] = outcome.documents[0]
+            return PreparedItem(row=replace(row, reason=reason, fingerprint=""))  # the next sync scans it again
         if not isinstance(outcome, TransportError):
             return PreparedItem(row=replace(row, reason=reason))
         if job.known and not job.recut:
@@ -254,3 +271,7 @@ class _Sync:
         with self.state.transaction():
             self.state.remove(vanished)
         return len(vanished)
+
+
+def _is_file(item: Item) -> bool:
+    return item.current_fingerprint is not None

@@ -11,13 +11,14 @@ import time
 
 from msgspec import UNSET
 
-from knet.codec import Cid, cid_of
+from knet.codec import Cid, cid_of, from_json
 from knet.content.base import get_record, put_record
-from knet.errors import BlockNotFound
+from knet.errors import BlockNotFound, IndexerError
 from knet.records import Head, Manifest, Record
 
 from ..disk_index import uses_disk_index
 from ..disk_index.index import disk_index_of
+from ..ingest.secret_scan import SecretScan, refuse_secrets
 from ..node import Node, Progress, quiet
 from ..state import State
 from . import manifest_log
@@ -52,10 +53,11 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
     """Publish the changes since the last manifest, if there are any. ``compact`` rewrites every shard.
 
     The first publication registers the node's identity. Raises NodeBusy, IndexerError when a sync has not finished,
-    StoreError, TransactionFailed and ChainUnreachable.
+    SecretsFound when it withheld documents, StoreError, TransactionFailed and ChainUnreachable.
     """
     started = time.monotonic()
     with node.lock("publish"), node.open_state() as state:
+        _check_secrets(node, state)
         progress("chain", 0, 0)
         identity = ensure_registered(node, state)
         head = identity.head
@@ -90,6 +92,17 @@ def publish(node: Node, *, progress: Progress = quiet, compact: bool = False) ->
         transaction=transaction,
         seconds=time.monotonic() - started,
     )
+
+
+def _check_secrets(node: Node, state: State) -> None:
+    """Refuse to publish what no sync has searched for secrets, or while a document with secrets is in a source."""
+    stored = state.meta("secrets")
+    if not stored and state.counts()[0]:
+        raise IndexerError(
+            f"node {node.name}: its documents were not searched for secrets.", hint="Run `knet node sync` first."
+        )
+    if stored:
+        refuse_secrets(from_json(stored, SecretScan))
 
 
 def _base(node: Node, state: State) -> Manifest | None:
