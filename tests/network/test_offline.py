@@ -185,7 +185,7 @@ def wait_for_the_head(node: RunningNode) -> None:
 def test_failed_pinning_is_reported_before_publication(node: RunningNode) -> None:
     for options, said in (
         (["--pin", "kubo"], "No Kubo daemon is configured"),
-        (["--pin", "service", "--pinning-token", "t"], "takes its URL and a token"),
+        (["--pin", "service", "--pinning-token", "t"], "has no URL or no token"),
         (["--pin", "elsewhere"], "elsewhere"),
         (["--pin", "car", "--car", "/nowhere/x.car"], "cannot be written"),
         (["--pin", "kubo", "--kubo", "/ip4/127.0.0.1/tcp/9"], "Start it with `ipfs daemon`"),
