@@ -103,7 +103,11 @@ class Network:
             on_findings=self._auditor.act_quietly,
         )
         self._follower = DirectoryFollower(
-            chain, self._sources, folder / "cache" / f"{profile.name}.json", self._trust_model.prior_top
+            chain,
+            self._sources,
+            folder / "cache" / f"{profile.name}.json",
+            self._trust_model.prior_top,
+            lambda space: self._embedders.refusal(space),
         )
         self._models = ModelCache()
         self._collector = Collector(http, chain.deployment, self._budget)

@@ -22,7 +22,7 @@ from ..records import NodeEntry
 from .block_sources import NodeBlockSources
 from .card_directory import CardDirectory
 from .directory import NodeDirectory
-from .large.large_directory import PriorTop, SummaryDirectory
+from .large.large_directory import PriorTop, SpaceRefusal, SummaryDirectory
 from .large.two_stage import MAX_FULL_CARDS
 
 if TYPE_CHECKING:
@@ -39,11 +39,20 @@ class DirectoryFollower:
     ``prior_top`` returns, of nodes with these reliabilities, those worth comparing for every query.
     """
 
-    def __init__(self, chain: EvmChain, sources: NodeBlockSources, cache: Path, prior_top: PriorTop) -> None:
+    def __init__(
+        self,
+        chain: EvmChain,
+        sources: NodeBlockSources,
+        cache: Path,
+        prior_top: PriorTop,
+        refusal: SpaceRefusal = lambda space: None,
+    ) -> None:
+        """``refusal`` returns the reason why this client cannot ask nodes of a space, None if it can."""
         self._chain = chain
         self._sources = sources
         self._cache = cache
         self._prior_top = prior_top
+        self._refusal = refusal
         self._read = self._read_cache()
         self._lock = threading.Lock()
         self._refreshed = 0.0
@@ -125,7 +134,7 @@ class DirectoryFollower:
         if len(entries) > MAX_FULL_CARDS and isinstance(self._directory, CardDirectory):
             folder, full = self._cache.with_suffix(".nodes"), self._directory.cached()
             self._directory = SummaryDirectory(
-                folder, self._pool, self._sources, self._prior_top, full, self._sources.budget
+                folder, self._pool, self._sources, self._prior_top, full, self._sources.budget, self._refusal
             )
         self._directory.follow(entries)
 

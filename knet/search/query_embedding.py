@@ -34,6 +34,11 @@ class QueryEmbedders:
                 vectors[cid_of(space)] = embedder.encode([question], query=True)[0]
         return vectors, failures
 
+    def refusal(self, space: Space) -> str | None:
+        """Return the reason why this client cannot embed questions in a space, None if it can."""
+        found = self._embedder(space)
+        return str(found) if isinstance(found, SpaceError) else None
+
     def embedder(self, space: Space) -> Embedder:
         """Return the embedder of a space. Raises SpaceError."""
         found = self._embedder(space)

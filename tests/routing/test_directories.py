@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from knet.routing.card_directory import CardDirectory
 from knet.routing.directory import NodeDirectory
 from knet.routing.large import large_directory
 from knet.routing.large.large_directory import SummaryDirectory
+from knet.routing.node_view import NodeView
 from knet.routing.options import Options
 from knet.routing.query import Priors, Query
 from knet.search.session import QuerySession
@@ -122,3 +124,62 @@ def test_every_node_is_listed_and_can_be_looked_up(directory: NodeDirectory) -> 
     assert (found.keys(), failed) == ({1, 11, 21}, {})
     assert directory.cached().keys() >= {21, 22}
     assert {cid_of(space) for space in directory.spaces} == {cid_of(SPACE), cid_of(FOREIGN), cid_of(RARE)}
+
+
+# --- places of a large directory -------------------------------------------------------------------------------------
+
+HONEST = 12
+JUNK = 3000
+
+
+def crowd(count: int, owner: str = "") -> list[NodeView]:
+    """Return nodes older than the honest ones, each in a space of its own that names an allowed model."""
+    template = OWNERS[1].view
+    views = []
+    for node in range(1, count + 1):
+        space = msgspec.structs.replace(SPACE, weights=node.to_bytes(32, "big"))
+        card = msgspec.structs.replace(template.card, space=cid_of(space))
+        entry = msgspec.structs.replace(template.entry, node=node, owner=owner or f"owner {node}")
+        views.append(NodeView(entry, template.manifest, card, space))
+    return views
+
+
+def honest_nodes() -> list[NodeView]:
+    template = OWNERS[1].view
+    entries = [
+        msgspec.structs.replace(template.entry, node=JUNK + number, owner=f"honest {number}")
+        for number in range(1, HONEST + 1)
+    ]
+    return [NodeView(entry, template.manifest, template.card, SPACE) for entry in entries]
+
+
+def held(monkeypatch: pytest.MonkeyPatch, folder: Path, views: list[NodeView], **options: Any) -> set[int]:
+    """Return the nodes that a large directory holds after it has read these ones."""
+    by_node = {view.entry.node: view for view in views}
+    monkeypatch.setattr(large_directory, "load_view", lambda entry, source: by_node[entry.node])
+    sources: Any = SimpleNamespace(uncached=lambda entry: None, bounded=lambda entry: None)
+    with ThreadPoolExecutor(4) as pool:
+        directory = SummaryDirectory(folder, pool, sources, lambda known: [], {}, **options)
+        directory.follow([view.entry for view in views])
+        assert directory._reader is not None
+        directory._reader.join(60)
+        directory.close()
+        return set(directory.cached()) & by_node.keys()
+
+
+def test_junk_nodes_of_spaces_that_the_client_cannot_use_take_no_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Threat model: node, many registrations in spaces of their own."""
+    views = [*crowd(JUNK), *honest_nodes()]
+    found = held(monkeypatch, tmp_path, views, refusal=lambda space: None if space == SPACE else "no embedder")
+    assert found == {view.entry.node for view in honest_nodes()}
+
+
+def test_many_nodes_of_one_owner_take_the_places_that_others_leave(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Threat model: node, many registrations in spaces of their own."""
+    found = held(monkeypatch, tmp_path, [*crowd(JUNK, "one owner"), *honest_nodes()])
+    assert found >= {view.entry.node for view in honest_nodes()}
+    assert len(found) == large_directory.MAX_FULL

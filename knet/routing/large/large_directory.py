@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 
 from ...codec import Cid
@@ -31,6 +32,7 @@ from .summary_store import SEGMENT_NODES, SummaryStore
 from .two_stage import MAX_FULL_CARDS, MAX_NAMED, Overview, route_summaries
 
 PriorTop = Callable[[Reliabilities], Sequence[int]]
+SpaceRefusal = Callable[[Space], str | None]
 
 KEPT_VIEWS = 128  # nodes that were asked lately: their cards and manifests are a few hundred kilobytes each
 MAX_FULL = 2 * MAX_FULL_CARDS  # nodes held with full cards, of all spaces that few share
@@ -40,6 +42,7 @@ SAVED_SECONDS = 10.0  # fetched cards wait no longer for a segment to fill: work
 RETRY_SECONDS = 300.0  # until a node whose card could not be had is tried again
 RATED_AT_ONCE = 4000  # nodes whose reliability is read with each refresh: all of them in a few minutes
 SPARE = 4  # nodes looked up beyond those to be asked, should some be gone
+NO_PLACE = "few nodes share its space, and this client already holds enough such nodes"
 UNREAD = "its card has not been read yet"
 
 
@@ -54,8 +57,11 @@ class SummaryDirectory:
         prior_top: PriorTop,
         full: Mapping[int, NodeView],
         budget: OriginBudget | None = None,
+        refusal: SpaceRefusal = lambda space: None,
     ) -> None:
-        """``full`` are views to begin with. Raises StoreError."""
+        """``full`` are views to begin with. Nodes of a space with a ``refusal`` are never held. Raises StoreError."""
+        self._refusal = refusal
+        self._refused: dict[int, tuple[NodeEntry, str]] = {}
         self._pool = pool
         self._budget = budget or OriginBudget(None)
         self._sources = sources
@@ -69,6 +75,7 @@ class SummaryDirectory:
         self._closed = threading.Event()
         self._settled: dict[int, NodeEntry] = {}  # entries of which everything is known, so that a check costs nothing
         self._rated_to = 0
+        self._asked_spaces: frozenset[Cid] = frozenset()
         self._useful = threading.Event()  # set once a node is known
         self._full = {node: view for node, view in full.items() if view.card.space not in self._store.spaces}
         self._reliability: Reliabilities = {}  # of nodes that were ever rated
@@ -86,10 +93,11 @@ class SummaryDirectory:
 
     @property
     def unusable(self) -> dict[int, str]:
-        """Nodes that failed less than `RETRY_SECONDS` ago."""
+        """Nodes that failed less than `RETRY_SECONDS` ago, and some of those that are never held."""
         since = time.monotonic() - RETRY_SECONDS
         with self._lock:
-            return {node: reason for node, (when, reason) in self._failed.items() if when > since}
+            refused = {node: reason for node, (_, reason) in islice(self._refused.items(), MAX_UNUSABLE)}
+            return refused | {node: reason for node, (when, reason) in self._failed.items() if when > since}
 
     def cached(self) -> dict[int, NodeView]:
         with self._lock:
@@ -99,7 +107,7 @@ class SummaryDirectory:
         """Return one line about every node from its summary; without one, the reason why it cannot be asked yet."""
         index = self._store.index
         with self._lock:
-            reasons = {node: reason for node, (_, reason) in self._failed.items()}
+            reasons = {node: reason for node, (_, reason) in [*self._refused.items(), *self._failed.items()]}
         infos = [info_of(view) for view in self._full.values()]
         for node, row in index.row_of.items():
             entry, known = self._entries.get(node), self._reliability.get(node, Reputation())
@@ -130,6 +138,7 @@ class SummaryDirectory:
         full = {**self._full, **further}
         overview = Overview(self._store.index, self._store.spaces, list(with_vector(full.values(), query).values()))
         only, unusable = self._only(query, priors), self.unusable
+        self._asked_spaces |= query.vectors.keys()
         routes = route_summaries(query, overview, self._reliability, priors, only=only, prior_top=self._prior_top)
         on_chain = {each.node: self._reliability.get(each.node, Reputation()) for each in routes}
         known = priors.reliability(on_chain)
@@ -242,6 +251,8 @@ class SummaryDirectory:
         self._store.forget([node for node in self._store.index.row_of if node not in self._entries])
         self._full = {node: view for node, view in self._full.items() if node in self._entries}
         self._settled = {node: entry for node, entry in self._settled.items() if node in self._entries}
+        with self._lock:
+            self._refused = {node: each for node, each in self._refused.items() if each[0] == self._entries.get(node)}
         if self._reader is None or not self._reader.is_alive():
             self._reader = threading.Thread(target=self._read_cards, daemon=True, name="knet-cards")
             self._reader.start()
@@ -291,6 +302,8 @@ class SummaryDirectory:
 
     def _is_known(self, entry: NodeEntry) -> bool:
         assert entry.head is not None
+        if entry.node in self._refused:
+            return True
         full = self._full.get(entry.node)
         if full.entry != entry if full is not None else not self._store.holds(entry.node, entry.head.manifest):
             return False
@@ -328,19 +341,37 @@ class SummaryDirectory:
         finally:
             self._budget.settle(entry)
 
+    def _by_precedence(self, views: Sequence[NodeView]) -> list[NodeView]:
+        """Order views for the places of full cards, however they arrived.
+
+        Spaces in which questions were asked come first. Within them, well rated nodes precede others and badly rated
+        ones follow; then each owner's oldest node precedes the second node of any owner.
+        """
+        unknown = Reputation().mean
+        held: Counter[str] = Counter()
+        ordered: list[tuple[tuple[bool, float, int, int], NodeView]] = []
+        for view in sorted(views, key=lambda view: view.entry.node):
+            mean = self._reliability.get(view.entry.node, Reputation()).mean
+            rating = float((mean < unknown) - (mean > unknown))
+            place = (view.card.space not in self._asked_spaces, rating, held[view.entry.owner], view.entry.node)
+            held[view.entry.owner] += 1
+            ordered.append((place, view))
+        return [view for _, view in sorted(ordered, key=lambda each: each[0])]
+
     def _take(self, views: Sequence[NodeView]) -> None:
         """Hold the views of small spaces; summarize those of others into the store. Raises StoreError."""
-        full = dict(self._full)
+        full = {view.entry.node: view for view in [*self._full.values(), *views]}
+        spaces = {view.card.space: view.space for view in full.values()}
+        reasons = {cid: self._refusal(space) for cid, space in spaces.items()}
+        with self._lock:
+            for view in list(full.values()):
+                if (reason := reasons[view.card.space]) is not None:
+                    self._refused[view.entry.node] = view.entry, reason
+                    del full[view.entry.node]
         summarized: defaultdict[Cid, list[NodeView]] = defaultdict(list)
-        for view in views:
+        for view in list(full.values()):
             if view.card.space in self._store.spaces:
-                summarized[view.card.space].append(view)
-            elif view.entry.node in full or len(full) < MAX_FULL:
-                full[view.entry.node] = view
-            else:
-                self._note(
-                    view.entry.node, "few nodes share its space, and this client already holds enough such nodes"
-                )
+                summarized[view.card.space].append(full.pop(view.entry.node))
         by_space: defaultdict[Cid, list[NodeView]] = defaultdict(list)
         for view in full.values():
             by_space[view.card.space].append(view)
@@ -349,6 +380,11 @@ class SummaryDirectory:
                 self._store.learn(own[0].space, own)
                 summarized[space] += own
         self._store.add([(space, summarize_card(view)) for space, own in summarized.items() for view in own])
-        self._full = {node: view for node, view in full.items() if view.card.space not in summarized}
+        few = [view for view in full.values() if view.card.space not in summarized]
+        if len(few) > MAX_FULL:
+            few = self._by_precedence(few)
+        for view in few[MAX_FULL:]:
+            self._note(view.entry.node, NO_PLACE)
+        self._full = {view.entry.node: view for view in few[:MAX_FULL]}
         if self.coverage.known:
             self._useful.set()
