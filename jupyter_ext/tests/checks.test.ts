@@ -45,6 +45,15 @@ describe('marks', () => {
     expect(quotation(1, null, false)).toBe('claimed');
     expect(quotation(0, null, true)).toBe('none');
   });
+
+  it('of a sentence that the writer did not make of its passages fails', () => {
+    const cited = check('citation', true, { sentence: 1 });
+    const derived = (ok: boolean | null) => ({ checks: [cited, check('derived', ok, {})] });
+    expect(quotation(1, derived(true), true)).toBe('holds');
+    expect(quotation(1, derived(null), true)).toBe('unknown');
+    expect(quotation(1, derived(false), true)).toBe('fails');
+    expect(quotation(2, derived(true), true)).toBe('unknown');
+  });
 });
 
 it('an empty list of checks is unknown', () => {

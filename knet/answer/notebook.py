@@ -15,16 +15,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..codec import from_json, read_json, to_json
 from ..errors import CodecError, ConfigError
 from ..records import Answer
 from .live import MEDIA_TYPE
-from .notebook_output import WIDGET_VIEW, field, form_as_recorded, is_form, shown_as_recorded, text_of
+from .notebook_output import (
+    WIDGET_VIEW,
+    field,
+    form_as_recorded,
+    is_form,
+    is_text,
+    not_a_text,
+    shown_as_recorded,
+    text_of,
+)
+from .notebook_source import asks
 from .render import FORM_MARK, form_text
 from .report import Check, CheckKind, VerificationReport
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 MARKUP = ("text/html", "text/markdown", "image/svg+xml")
+BESIDE_TEXT = 48  # characters of another output that are quoted
 MARK = re.compile(  # the class of every answer's HTML, in any valid notation
     r"""\bclass\s*+=\s*+(?:"[^"]{0,999}?|'[^']{0,999}?|)(?<![\w-])knet-answer(?![\w-])""", re.IGNORECASE
 )
@@ -51,8 +64,7 @@ def verify_notebook(
         name = "The notebook" if isinstance(notebook, Mapping) else notebook
         raise ConfigError(f"{name} is not a notebook of format 4.", hint="Open it in Jupyter and save it again.")
     widgets = _widgets(content)
-    reports = (_report(number, data, widgets, verify) for number, cell in enumerate(cells) for data in _bundles(cell))
-    return [report for report in reports if report]
+    return [report for number, cell in enumerate(cells) for report in _cell_reports(number, cell, widgets, verify)]
 
 
 def read_notebook(path: Path) -> Mapping[str, Any]:
@@ -68,13 +80,45 @@ def read_notebook(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _bundles(cell: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the MIME bundle of each output."""
+def _cell_reports(
+    number: int, cell: Any, widgets: Mapping[str, Any], verify: Callable[[Answer], VerificationReport]
+) -> list[NotebookReport]:
+    """Return the report of each answer in a cell. The first also names the cell's other outputs."""
     outputs = field(cell, "outputs")
-    for output in outputs if isinstance(outputs, list) else []:
+    reports: list[NotebookReport] = []
+    beside: list[Check] = []
+    for index, output in enumerate(outputs if isinstance(outputs, list) else [], 1):
         data = field(output, "data")
-        if isinstance(data, dict):
-            yield data
+        report = _report(number, data, widgets, verify) if isinstance(data, dict) else None
+        if report is not None:
+            reports.append(replace(report, checks=[*report.checks, *_asked(cell, report.question)]))
+        else:
+            beside += _beside(index, output)
+    if reports:
+        reports[0] = replace(reports[0], checks=[*reports[0].checks, *beside])
+    return reports
+
+
+def _asked(cell: Any, question: str) -> Iterator[Check]:
+    """Yield the comparison of the question in a cell's source with its record's, unless the source asks it."""
+    asked = asks(text_of(field(cell, "source")), question) if question else True
+    if asked is not True:
+        detail = "the cell asks another question." if asked is False else "the cell's question is not a literal text."
+        yield Check(
+            kind=CheckKind.CELL, claim=CheckKind.CELL.claim, subject="source of the cell", ok=asked, detail=detail
+        )
+
+
+def _beside(index: int, output: Any) -> Iterator[Check]:
+    """Yield the name of an output without an answer, unless it is empty."""
+    kind, data = field(output, "output_type"), field(output, "data")
+    shown = next(iter(data.values()), "") if isinstance(data, dict) else field(output, "text")
+    text = text_of(shown).strip()
+    if text or kind not in ("stream", None) or (shown and not is_text(shown)):
+        detail = f"the author's word: the cell also shows {text[:BESIDE_TEXT]!r}."
+        yield Check(
+            kind=CheckKind.BESIDE, claim=CheckKind.BESIDE.claim, subject=f"output {index}", ok=None, detail=detail
+        )
 
 
 def _report(
@@ -88,6 +132,8 @@ def _report(
         return _checked(cell, bundle[MEDIA_TYPE], verify, partial(shown_as_recorded, bundle))
     if WIDGET_VIEW in bundle and (report := _form_report(cell, bundle, widgets, verify)):
         return report
+    if strange := [media_type for media_type in MARKUP if media_type in bundle and not is_text(bundle[media_type])]:
+        return NotebookReport(cell=cell, question="", checks=[not_a_text(media_type) for media_type in strange])
     if any(MARK.search(text_of(bundle.get(media_type))) for media_type in MARKUP):
         return _unproven(cell, "output")
     return None

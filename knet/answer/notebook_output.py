@@ -48,7 +48,9 @@ def shown_as_recorded(bundle: Mapping[str, Any], answer: Answer) -> Iterator[Che
     start = HTML_START.match(text_of(bundle.get("text/html")))
     is_ours = start is None or start["version"] == str(RENDERING)
     for media_type, render in SHOWN.items():
-        if media_type in bundle:
+        if media_type in bundle and not is_text(bundle[media_type]):
+            yield not_a_text(media_type)
+        elif media_type in bundle:
             yield _same(media_type, text_of(bundle[media_type]), render(answer), is_ours)
     yield from _nothing_else(bundle, {MEDIA_TYPE, *SHOWN})
 
@@ -76,7 +78,9 @@ def form_as_recorded(
     for name in FORM_TEXT_FIELDS:
         if state.get(name) and not (name == "message" and BUTTON_MESSAGE.fullmatch(str(state[name]))):
             yield _claim(f"widget {name}", None, f"the form shows {_quoted(state[name])}, which is not in the record.")
-    if "text/plain" in bundle:
+    if "text/plain" in bundle and not is_text(bundle["text/plain"]):
+        yield not_a_text("text/plain")
+    elif "text/plain" in bundle:
         text = text_of(bundle["text/plain"])  # of the time when the form was created, perhaps before any question
         yield _same("text/plain", text, form_text(None if text == form_text(None) else answer), is_ours)
     yield from _nothing_else(bundle, {WIDGET_VIEW, "text/plain"})
@@ -142,6 +146,16 @@ def _quoted(value: Any) -> str:
 def field(value: Any, name: str) -> Any:
     """Return a field of an object; None for any other value, since untrusted JSON may have any shape."""
     return value.get(name) if isinstance(value, dict) else None
+
+
+def is_text(value: Any) -> bool:
+    """Return True for a text as notebooks store it: a string, or a flat list of strings."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value))
+
+
+def not_a_text(media_type: str) -> Check:
+    """Return the failed check of an output that front ends may show in another way than it is compared."""
+    return _claim(media_type, False, "it is neither a string nor a flat list of strings.")
 
 
 def text_of(value: Any) -> str:

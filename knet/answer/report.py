@@ -31,6 +31,8 @@ class CheckKind(StrEnum):
     COMPLETE = "complete"
     RECORD = "record"
     SHOWN = "shown"
+    CELL = "cell"
+    BESIDE = "beside"
 
     @property
     def claim(self) -> str:
@@ -51,6 +53,8 @@ _CLAIMS = {  # where the kind's own name does not say it
     CheckKind.SOURCES: "also held by",
     CheckKind.COMPLETE: "nothing left out",
     CheckKind.SHOWN: "shown as recorded",
+    CheckKind.CELL: "question of the cell",
+    CheckKind.BESIDE: "shown beside it, not proven",
 }
 
 

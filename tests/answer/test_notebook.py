@@ -34,7 +34,10 @@ def answer(net: Network) -> LiveAnswer:
 def notebook(answer: LiveAnswer, tmp_path: Path) -> Notebook:
     """Return a notebook with a cell of text and a cell with an answer, saved and read by nbformat."""
     output = nbformat.v4.new_output("execute_result", data=answer._repr_mimebundle_())
-    cells = [nbformat.v4.new_markdown_cell("# Beavers"), nbformat.v4.new_code_cell("knet.ask(...)", outputs=[output])]
+    cells = [
+        nbformat.v4.new_markdown_cell("# Beavers"),
+        nbformat.v4.new_code_cell(f"knet.ask({QUESTION!r})", outputs=[output]),
+    ]
     path = tmp_path / "beavers.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     content: Notebook = json.loads(path.read_text())
@@ -355,5 +358,5 @@ def test_file_that_is_not_a_notebook_is_refused(net: Network, tmp_path: Path, te
 
 
 def test_malformed_cells_and_outputs_are_skipped(net: Network) -> None:
-    cells: list[Any] = [None, 3, {}, {"outputs": {}}, {"outputs": [None, {"data": []}, {"data": {"text/html": 3}}]}]
+    cells: list[Any] = [None, 3, {}, {"outputs": {}}, {"outputs": [None, {"data": []}, {"data": {"image/png": 3}}]}]
     assert verify_notebook({"nbformat": 4, "cells": cells}, net.verify) == []

@@ -39,13 +39,16 @@ export function marks(answer: Answer, number: number, report: VerificationReport
   };
 }
 
-/** The mark of the citations of sentence `number` (from 1; 0: there is none). */
+/** The mark of sentence `number` (from 1; 0: there is none): of its citations, and of the derivation of the text. */
 export function quotation(number: number, report: VerificationReport | null, fresh: boolean): Mark {
   if (!number) {
     return 'none';
   }
-  const about = report?.checks.filter(check => check.kind === 'citation' && check.sentence === number);
-  return about ? worst(about) : fresh ? 'holds' : 'claimed';
+  if (report) {
+    const cited = report.checks.filter(check => check.kind === 'citation' && check.sentence === number);
+    return worst(cited.length ? [...cited, ...report.checks.filter(check => check.kind === 'derived')] : []);
+  }
+  return fresh ? 'holds' : 'claimed';
 }
 
 /** The worst of several checks; no check at all is unknown. */

@@ -77,7 +77,7 @@ export interface Check {
   node: number | null;
 }
 
-export type CheckKind = 'answer_text' | 'citation' | 'complete' | 'covered' | 'derived' | 'exact_text' | 'in_manifest' | 'on_chain' | 'order' | 'question' | 'question_vector' | 'receipt' | 'record' | 'shown' | 'similarity' | 'sources' | 'text_vector' | 'wording';
+export type CheckKind = 'answer_text' | 'beside' | 'cell' | 'citation' | 'complete' | 'covered' | 'derived' | 'exact_text' | 'in_manifest' | 'on_chain' | 'order' | 'question' | 'question_vector' | 'receipt' | 'record' | 'shown' | 'similarity' | 'sources' | 'text_vector' | 'wording';
 
 export interface Citation {
   passage: number;
