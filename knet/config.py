@@ -10,6 +10,7 @@ All files are in one folder, ``$KNET_HOME`` or the platform's data folder::
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ import platformdirs
 
 from .codec import from_json, to_json
 from .errors import CodecError, ConfigError
-from .files import write_atomically
+from .files import restrict_access, write_atomically
 from .records import Record
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -27,9 +28,19 @@ MAX_NAME = 200  # bytes of a profile's name: file systems allow 255, and file na
 ADDRESS_POLICIES = ("public", "loopback", "private")
 
 
+@lru_cache(maxsize=8)
+def _restrict_once(folder: Path) -> None:
+    restrict_access(folder)
+
+
 def home() -> Path:
-    """Return the data folder, which is created when it is first written to."""
-    return Path(os.environ.get("KNET_HOME") or platformdirs.user_data_dir("knet", appauthor=False))
+    """Return the data folder, which is created when it is first written to, for this user alone.
+
+    The first call in a process takes the permissions of other users from a folder of an earlier version.
+    """
+    folder = Path(os.environ.get("KNET_HOME") or platformdirs.user_data_dir("knet", appauthor=False))
+    _restrict_once(folder)
+    return folder
 
 
 class Deployment(Record, frozen=True):

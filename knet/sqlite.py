@@ -11,6 +11,7 @@ from typing import Any
 from weakref import finalize
 
 from .errors import StoreError
+from .files import PRIVATE_FILE, make_folder
 
 BUSY_TIMEOUT = 30.0  # seconds; another process holds the write lock for milliseconds, an index update for longer
 
@@ -32,7 +33,9 @@ class Database:
         self._hint = hint
         self._lock = Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
+            if not path.exists():
+                path.touch(PRIVATE_FILE)  # SQLite gives its other files the mode of this one
         except OSError as error:
             raise StoreError(f"{path.parent} cannot be created: {error.strerror}.", hint=hint) from error
         with self._translated():

@@ -18,6 +18,7 @@ from knet.config import Profile, load_profile
 from knet.content.store import FileStore
 from knet.embed import Embedder, find_model, is_bulk, load_embedder
 from knet.errors import ConfigError, NodeBusy, StoreError
+from knet.files import open_private, restrict_access
 from knet.index.dense import DenseIndexFactory, ExactIndex
 from knet.records import Space
 
@@ -68,6 +69,7 @@ class Node:
     ) -> None:
         self.folder = folder
         self.config = load_config(folder)
+        restrict_access(folder)  # an earlier version may have created it
         self._load = load
         self._query_embedder: tuple[str, Embedder] | None = None
         self._cut = cut
@@ -150,7 +152,7 @@ class Node:
     def lock(self, task: str) -> Iterator[None]:
         """Hold the node's write lock. Other processes are told ``task``. Raises NodeBusy."""
         note = self.folder / "node.owner"
-        lock = FileLock(self.folder / "node.lock", timeout=0)
+        lock = FileLock(self.folder / "node.lock", timeout=0, mode=0o600)
         try:
             lock.acquire()
         except Timeout as error:
@@ -159,7 +161,8 @@ class Node:
         except OSError as error:
             raise StoreError(f"{self.folder} cannot be locked: {error.strerror}.") from error
         try:
-            note.write_text(f"`{task}` (process {os.getpid()})")
+            with open(open_private(note), "w") as file:
+                file.write(f"`{task}` (process {os.getpid()})")
             yield
         finally:
             lock.release()

@@ -19,7 +19,7 @@ from langchain_core.documents import Document
 from knet.codec import cid_of
 from knet.embed import Embedder
 from knet.errors import ConfigError, SourceError
-from knet.files import write_atomically
+from knet.files import make_folder, write_atomically
 from knet.index.card import make_card
 from knet.index.collection import Collection, ScoredChunk
 from knet.index.shard import read_shard
@@ -50,7 +50,7 @@ class NodeVectorStore(KnetVectorStore):
         self._lock = RLock()
         self._latest: Collection | None = None
         self._base: Manifest | None = None
-        (self._folder / NOTES).mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder / NOTES)
         spec = f"folder:{self._folder.absolute()}"
         if spec not in {source.spec for source in node.config.sources}:
             added = SourceConfig(spec=spec, options={"base": "texts/", "gitignore": "no"})

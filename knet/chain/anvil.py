@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from ..config import home
 from ..errors import ConfigError, MissingExtra
+from ..files import make_folder
 
 ANVIL_VERSION = "1.7.1"  # as in tools/package.json; a test compares them
 INSTALL_SECONDS = 600  # 60 MB over a slow line
@@ -43,9 +44,9 @@ def anvil_path(report: Report = report_to_stderr) -> Path:
     if found is not None:
         return found
     folder = _install_folder()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     try:
-        with FileLock(folder.with_suffix(".lock"), timeout=INSTALL_SECONDS):
+        with FileLock(folder.with_suffix(".lock"), timeout=INSTALL_SECONDS, mode=0o600):
             return find_anvil() or _install(folder, report)
     except Timeout as error:
         raise ConfigError(

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from ..codec import from_json, to_json
 from ..config import Deployment, Profile, home, load_profile, profile_names, save_profile
 from ..errors import ChainError, ChainUnreachable, CodecError, ConfigError
-from ..files import write_atomically
+from ..files import make_folder, open_private, write_atomically
 from ..records import Record
 from .anvil import Report, anvil_path, report_to_stderr
 from .deploy import deploy, is_deployed
@@ -123,9 +123,9 @@ def _folder(name: str) -> Path:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
-        with FileLock(folder / "lock", timeout=START_SECONDS + STOP_SECONDS):
+        with FileLock(folder / "lock", timeout=START_SECONDS + STOP_SECONDS, mode=0o600):
             yield
     except Timeout as error:
         raise ConfigError(f"Another process is busy starting or stopping the network in {folder}.") from error
@@ -190,7 +190,7 @@ def _spawn(folder: Path, port: int, program: Path) -> Running | None:
     log = folder / "anvil.log"
     arguments = ["--host", HOST, "--port", str(port), "--no-cors", "--quiet", "--accounts", "0", "--prune-history"]
     arguments += ["--state", str(folder / "chain.json"), "--state-interval", str(STATE_INTERVAL)]
-    with log.open("wb") as output:
+    with open(open_private(log), "wb") as output:
         try:
             child = subprocess.Popen(
                 [program, *arguments],

@@ -20,7 +20,7 @@ from web3 import Web3
 
 from ..codec import from_json, to_json
 from ..errors import CodecError, ConfigError
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..records import Record
 
 
@@ -95,8 +95,8 @@ class Journal:
     def _file_lock(self) -> FileLock | nullcontext[None]:
         if self._path is None:
             return nullcontext()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._path.with_suffix(".lock"))
+        make_folder(self._path.parent)
+        return FileLock(self._path.with_suffix(".lock"), mode=0o600)
 
     def _read(self) -> list[PendingTransaction]:
         if self._path is None or not self._path.exists():

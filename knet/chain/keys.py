@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 from filelock import FileLock
 
 from ..errors import ConfigError
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 
 Signer = LocalAccount
 
@@ -34,8 +34,8 @@ def load_key(path: Path) -> Signer:
 def load_or_create_key(path: Path) -> Signer:
     """Return the key in a file, created on first use with mode 0600. Raises ConfigError."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):  # of two processes that start at once, one creates it
+        make_folder(path.parent)
+        with FileLock(f"{path}.lock", mode=0o600):  # of two processes that start at once, one creates it
             if not path.exists():
                 write_atomically(path, f"{new_key().key.hex()}\n".encode(), mode=0o600)
     return load_key(path)

@@ -77,6 +77,6 @@ def connect(profile: str | None) -> Network:
 def write_file(path: Path, data: bytes) -> None:
     """Write a file that the user named. Raises StoreError."""
     try:
-        write_atomically(path, data)
+        write_atomically(path, data, 0o666)  # the user chose the file, and may share it
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}.") from error

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from ..codec import from_json, to_json
 from ..config import home
 from ..errors import CodecError, MissingExtra, StoreError
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..records import Record, Space
 from .models import fetch_graph
 
@@ -51,8 +51,8 @@ def onnx_graph(folder: Path, space: Space, notify: Notify | None = None) -> Path
     target = model_home(space) / "model.onnx"
     if read_graph_record(target) is None:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(target.with_suffix(".lock"), timeout=LOCK_SECONDS):
+            make_folder(target.parent)
+            with FileLock(target.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
                 if read_graph_record(target) is None:
                     _create(folder, space, target, notify or (lambda _: None))
         except Timeout as error:

@@ -25,7 +25,7 @@ from ..errors import (
     TransactionPending,
     TransportError,
 )
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..records import Answer, Rating, Record, SignedReceipt
 from .attribution import credit, receipt_of
 from .batch import RatingBatch, build_batch, fetch_leaves, fit_to_budget, publish_batch
@@ -64,8 +64,8 @@ class RatingQueue:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(path.with_suffix(".lock"))
+        make_folder(path.parent)
+        self._lock = FileLock(path.with_suffix(".lock"), mode=0o600)
 
     def pending(self) -> list[Rating]:
         """Return the ratings that `flush` would submit."""

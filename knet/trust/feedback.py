@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from ..codec import from_json, to_json
 from ..errors import CodecError
-from ..files import write_atomically
+from ..files import make_folder, write_atomically
 from ..index.lexical import tokens
 from ..records import Reputation
 from .reliability import observed, passage_key
@@ -28,8 +28,8 @@ class PassageStore(Generic[T]):
         self._path = path
         self._name = name
         self._kind = kind
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(path.with_suffix(".lock"))
+        make_folder(path.parent)
+        self._lock = FileLock(path.with_suffix(".lock"), mode=0o600)
         self._known = self._read()
 
     @property

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from knet.chain.devchain import start_network, stop_network
 from knet.config import Profile, home, load_profile
 from knet.errors import IndexerError, NodeBusy
+from knet.files import make_folder, open_private
 
 from ..config import NodeConfig, SourceConfig, node_home, save_config
 from ..sources import parse_source
@@ -43,7 +44,7 @@ class DemoNetwork:
         self.owners = owners
         self._processes: dict[str, subprocess.Popen[str]] = {}
         # A server starts the network in one thread and stops it in another.
-        self._lock = FileLock(home() / "networks" / f"{NAME}.lock", thread_local=False)
+        self._lock = FileLock(home() / "networks" / f"{NAME}.lock", thread_local=False, mode=0o600)
 
     def start(self, on_progress: OnProgress, *, fresh: bool = False) -> Profile:
         """Start everything and wait until every node serves its publication.
@@ -71,7 +72,7 @@ class DemoNetwork:
         return profile
 
     def _take(self) -> None:
-        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(self._lock.lock_file).parent)
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
@@ -81,7 +82,7 @@ class DemoNetwork:
 
     def _spawn(self, owner: Owner, on_progress: OnProgress) -> Callable[[], None]:
         folder = _folder(owner)
-        log = (folder / "node.log").open("w")
+        log = open(open_private(folder / "node.log"), "w")  # noqa: SIM115
         process = subprocess.Popen(
             [sys.executable, "-m", "knet_indexer", "up", folder.name, "--json", "--attached"],
             stdin=subprocess.PIPE,
@@ -186,7 +187,7 @@ def _prepare(owner: Owner, mirrored: Owner | None, port: int) -> None:
 def _write_falsified(owner: Owner, target: Path) -> None:
     if target.exists():
         return
-    target.mkdir(parents=True)
+    make_folder(target)
     for item in parse_source(owner.spec, **owner.options).items():
         (target / f"{item.title}.md").write_text(falsify(item.read().text))
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 from knet.codec import Cid
 from knet.content.store import FileStore
 from knet.errors import BlockNotFound, StoreError
+from knet.files import make_folder
 from knet.index.collection import Collection, LiveChunks, read_head
 from knet.index.dense import DenseIndex, DenseIndexFactory
 from knet.records import ShardRef
@@ -141,8 +142,8 @@ class DiskIndex:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._root / "lock"):
+            make_folder(self._root)
+            with FileLock(self._root / "lock", mode=0o600):
                 yield
         except OSError as error:
             raise StoreError(

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from knet.errors import MissingExtra, StoreError
+from knet.files import make_folder
 
 try:
     import tantivy
@@ -26,7 +27,7 @@ class Postings:
         """Open or create it. Raises StoreError."""
         self.folder = folder
         with self._translated():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             builder = tantivy.SchemaBuilder()
             builder.add_text_field(_WORDS, tokenizer_name=_ANALYSER, index_option="freq")
             builder.add_unsigned_field(_NUMBER, fast=True)

@@ -14,6 +14,7 @@ from knet.codec import Cid
 from knet.content.base import get_record
 from knet.content.store import FileStore
 from knet.errors import StoreError
+from knet.files import make_folder
 from knet.index.collection import LiveChunks
 from knet.index.lexical import document_frequency, tokens
 from knet.index.shard import LoadedShard, live_mask, read_shard
@@ -41,7 +42,7 @@ def update(
     ``dense`` is False when an external vector index holds the vectors. Raises StoreError when the index is damaged or
     mostly obsolete, and when the disk is full; and what `read_shard` raises.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     catalog = Catalog(folder / CATALOG)
     try:
         job = _Update(folder, store, catalog, progress)

@@ -14,6 +14,7 @@ from typing import IO, Any, Literal
 
 from knet.config import Profile
 from knet.errors import ConfigError, IndexerError, KnetError, NodeBusy
+from knet.files import open_private
 from knet.records import Record
 from knet_indexer.config import NodeConfig, SourceConfig, free_port, load_config, node_home, nodes_folder
 from knet_indexer.demo.network import NAME as DEMO
@@ -169,7 +170,7 @@ class _Running:
 
     def _spawn(self, log_name: str, *command: str) -> subprocess.Popen[str]:
         try:
-            with (self._home / log_name).open("w") as log:
+            with open(open_private(self._home / log_name), "w") as log:
                 return subprocess.Popen(
                     [sys.executable, "-m", "knet_indexer", *command, "--json"],
                     stdin=subprocess.PIPE,

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from ...codec import Cid, cid_of, from_json, to_json
 from ...errors import CodecError, StoreError
-from ...files import write_atomically
+from ...files import make_folder, write_atomically
 from ...records import Space
 from ..node_view import NodeView
 from .quantizer import Quantizer
@@ -45,14 +45,14 @@ class SummaryStore:
         """
         self._folder = folder
         self._lock = threading.Lock()
-        self._writer = FileLock(folder / "lock", thread_local=False)
+        self._writer = FileLock(folder / "lock", thread_local=False, mode=0o600)
         self._next = 0
         self.spaces: dict[Cid, int] = {}
         self.records: dict[Cid, Space] = {}
         self._quantizers: dict[int, Quantizer] = {}
         self._files: list[Path] = []
         with _translated(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             with suppress(Timeout):
                 self._writer.acquire(timeout=0)
             try:
