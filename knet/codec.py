@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from typing import Any, TypeVar, final
+from typing import Annotated, Any, TypeVar, final
 
 import libipld
 import msgspec
+from msgspec import Meta
 
 from .errors import BlockTampered, CodecError
 
@@ -20,6 +21,29 @@ DAG_CBOR = 0x71
 MAX_BLOCK = 1 << 20  # every IPFS implementation carries 1 MiB; several refuse more
 MAX_NESTING = 64  # records nest 6 deep; the decoder recurses, and a block of "[[[[..." would overflow the C stack
 MAX_JSON_NESTING = 200  # of untrusted texts, such as notebooks
+# Limits of the texts in records, in code points unless said: decoding refuses a record that exceeds one, and a node
+# cuts or skips what would. Records of documents and nodes stand in many answers, and are fetched with each.
+MAX_CHUNK = 8 << 10  # bytes of UTF-8: a model reads 256 to 512 tokens, and a reply holds up to 128 whole chunks
+MAX_URI = 4096  # the path of a file in percent encoding; browsers and servers read 2,000 to 8,000
+MAX_TITLE = 512
+MAX_DESCRIPTION = 4096
+MAX_LICENCE = 256  # an SPDX expression
+MAX_MEDIA_TYPE = 255  # RFC 6838 allows 127 for each half
+MAX_NAME = 64  # of a retriever, an encoding, a status, a kind of access
+MAX_SCORES = 16  # retrievers that score one passage
+MAX_LANGUAGES = 64  # RFC 5646 tags of at most 35 characters
+MAX_PREFIX = 1024  # of a model's name, and of the texts that it wants before its input
+
+Uri = Annotated[str, Meta(max_length=MAX_URI)]
+Title = Annotated[str, Meta(max_length=MAX_TITLE)]
+Description = Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
+Licence = Annotated[str, Meta(max_length=MAX_LICENCE)]
+MediaType = Annotated[str, Meta(max_length=MAX_MEDIA_TYPE)]
+Name = Annotated[str, Meta(max_length=MAX_NAME)]
+Prefix = Annotated[str, Meta(max_length=MAX_PREFIX)]
+Languages = Annotated[list[Name], Meta(max_length=MAX_LANGUAGES)]
+Scores = Annotated[dict[Name, float], Meta(max_length=MAX_SCORES)]
+ChunkText = Annotated[str, Meta(max_length=MAX_CHUNK)]
 _SHA2_256 = b"\x12\x20"
 _TAG = b"\xd8\x2a"  # dag-cbor's tag 42, for links
 _TAGGED = re.compile(rb"\xd8\x2a(?:[\x41-\x57]\x00|\x58.\x00|\x59..\x00|[\x5a\x5b])", re.DOTALL)  # may begin a link
@@ -31,6 +55,11 @@ _learnt: set[Any] = set()
 _learning = threading.Lock()
 
 T = TypeVar("T")
+
+
+def is_chunk(text: str) -> bool:
+    """Return True for a text of at most `MAX_CHUNK` bytes."""
+    return 4 * len(text) <= MAX_CHUNK or len(text.encode(errors="replace")) <= MAX_CHUNK
 
 
 @final

@@ -12,7 +12,7 @@ import math
 
 import msgspec
 
-from .codec import Cid, encode
+from .codec import ChunkText, Cid, Description, Languages, Licence, MediaType, Name, Prefix, Scores, Title, Uri, encode
 from .derivation import Derivation
 from .merkle import leaf_hash
 from .record import Record as Record
@@ -26,24 +26,24 @@ VECTOR_DTYPE = "<f2"
 class Space(Record, frozen=True, tag_field="type", tag="knet/space/1"):
     """An embedding space: vectors are comparable only within it. Its CID is its name and changes with the weights."""
 
-    model: str
+    model: Prefix
     weights: bytes  # sha2-256 of the model's safetensors file
     dimension: int
-    pooling: str = "mean"
+    pooling: Name = "mean"
     normalized: bool = True
     max_tokens: int = 256
-    query_prefix: str = ""
-    passage_prefix: str = ""
+    query_prefix: Prefix = ""
+    passage_prefix: Prefix = ""
 
 
 class Document(Record, frozen=True, tag_field="type", tag="knet/document/1"):
     """A source document. Its CID is its stable id: the same text with the same uri is the same document."""
 
-    uri: str
+    uri: Uri
     text: Cid  # raw block: the canonical text, UTF-8, NFC, "\n" line ends
-    title: str = ""
-    media_type: str = "text/plain"
-    licence: str = ""
+    title: Title = ""
+    media_type: MediaType = "text/plain"
+    licence: Licence = ""
     modified: int = 0
 
 
@@ -79,7 +79,7 @@ class Shard(Record, frozen=True, tag_field="type", tag="knet/shard/1"):
     chunks: Cid
     vectors: Cid
     lexical: Cid
-    encoding: str = "f2"
+    encoding: Name = "f2"
 
 
 class Lexical(Record, frozen=True, tag_field="type", tag="knet/lexical/1"):
@@ -128,7 +128,7 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     chunks have each term (zlib; ``<u8`` a term, bit i for centroid i).
     """
 
-    title: str
+    title: Title
     space: Cid
     documents: int
     chunks: int
@@ -137,10 +137,10 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     terms: bytes
     df: bytes
     average_length: float  # tokens a chunk
-    description: str = ""
-    languages: list[str] = []
-    licence: str = ""
-    access: str = "public"
+    description: Description = ""
+    languages: Languages = []
+    licence: Licence = ""
+    access: Name = "public"
     cost: int = 0  # wei a query
     spreads: bytes = b""
     places: bytes = b""
@@ -158,8 +158,8 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
     documents: int
     chunks: int
     time: int
-    licence: str = ""
-    access: str = "public"
+    licence: Licence = ""
+    access: Name = "public"
     models: list[Cid] | msgspec.UnsetType = msgspec.UNSET  # of `DsiModel`s; left out where there are none
 
     @property
@@ -207,10 +207,10 @@ class Hit(Record, frozen=True):
     chunk: int  # leaf index within the shard
     start: int
     end: int
-    text: str
+    text: ChunkText
     vector: bytes
     path: list[bytes]
-    scores: dict[str, float]  # by retriever: "dense" (cosine), "bm25" (node-local statistics)
+    scores: Scores  # by retriever: "dense" (cosine), "bm25" (node-local statistics)
 
 
 class SearchReply(Record, frozen=True, tag_field="type", tag="knet/reply/1"):
@@ -291,18 +291,18 @@ class Provenance(Record, frozen=True):
 
 
 class Passage(Record, frozen=True):
-    text: str
+    text: ChunkText
     start: int
     end: int
-    title: str
-    uri: str
+    title: Title
+    uri: Uri
     score: float
-    scores: dict[str, float]  # recomputed by the client from text and vector
+    scores: Scores  # recomputed by the client from text and vector
     reliability: Reputation
     provenance: Provenance
-    licence: str = ""
+    licence: Licence = ""
     sources: list[int] = []  # other nodes that hold a near-duplicate
-    shares: dict[str, float] = {}  # the part of `score` from each of `scores` and from "trust"; they sum to it
+    shares: Scores = {}  # the part of `score` from each of `scores` and from "trust"; they sum to it
 
 
 class Citation(Record, frozen=True):
@@ -323,8 +323,8 @@ class NodeStatus(Record, frozen=True):
     """Outcome at one node: success | timeout | busy | error | access_denied | unverified | skipped."""
 
     node: int
-    title: str
-    status: str
+    title: Title
+    status: Name
     hits: int = 0
     milliseconds: float = 0.0
     detail: str = ""

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from knet.codec import MAX_CHUNK
 from knet.embed.models import load_tokenizer
 from knet.index.sentences import Block, Span, blocks, sentences_in
 from knet.records import Space
@@ -28,7 +29,7 @@ OVERLAP_TOKENS = 24  # a chunk repeats the sentence before it when it is this sh
 SPECIAL_TOKENS = 2  # that models add around a text
 MIN_LIMIT = 16  # tokens; smaller chunks have no meaning
 PIECE_TOKENS = 16  # an overlong sentence is cut at multiples of this, not at any word: 16 times fewer candidates
-MAX_CHARACTERS = 4000  # replies hold whole chunks, and a tokenizer may read a kilobyte of base64 as one token
+MAX_CHARACTERS = MAX_CHUNK // 4  # of 4 bytes at most; a tokenizer may read a kilobyte of base64 as one token
 
 
 class Break(IntEnum):

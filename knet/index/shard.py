@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..codec import MAX_BLOCK, Cid, block_of, encode
+from ..codec import MAX_BLOCK, MAX_CHUNK, Cid, block_of, encode, is_chunk
 from ..content.base import BlockSource, BlockStore, get_record, put_record
 from ..errors import CodecError, NotIncluded
 from ..merkle import Tree
@@ -211,4 +211,7 @@ def _texts(
                 raise CodecError(f"The text {document.text} of {document.uri} is not UTF-8.") from error
         if not start < end <= len(text):
             raise CodecError(f"Shard {ref.shard}: a chunk lies outside its document ({start}:{end}).")
-        yield text[start:end]
+        chunk = text[start:end]
+        if not is_chunk(chunk):
+            raise CodecError(f"Shard {ref.shard}: a chunk has more than {MAX_CHUNK} bytes ({start}:{end}).")
+        yield chunk

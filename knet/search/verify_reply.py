@@ -17,7 +17,7 @@ from hashlib import sha256
 import numpy as np
 
 from ..chain.receipts import recover
-from ..codec import DAG_CBOR, Cid, decode
+from ..codec import DAG_CBOR, MAX_CHUNK, Cid, decode, is_chunk
 from ..errors import BadReceipt, NotIncluded, ScoreInflated, SpaceMismatch, StaleManifest
 from ..index.collection import results_root
 from ..index.lexical import tokens
@@ -159,6 +159,8 @@ def check_hit(hit: Hit, documents: list[tuple[Cid, Document]], manifest: Manifes
         raise NotIncluded(f"chunk {hit.chunk} of document {cid} is not in shard {ref.shard} of its manifest.")
     if any(gone.start <= hit.chunk < gone.stop for gone in ref.removed):
         raise NotIncluded(f"chunk {hit.chunk} of shard {ref.shard} was removed by its owner.")
+    if not is_chunk(hit.text):
+        raise NotIncluded(f"chunk {hit.chunk} of shard {ref.shard} has more than {MAX_CHUNK} bytes.")
     if len(hit.text) != hit.end - hit.start:
         raise NotIncluded(f"chunk {hit.chunk} of shard {ref.shard} is not as long as its span.")
     return leaf

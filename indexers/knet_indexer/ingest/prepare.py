@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from knet.codec import MAX_BLOCK, Cid, cid_of
+from knet.codec import MAX_BLOCK, MAX_LICENCE, MAX_MEDIA_TYPE, MAX_TITLE, MAX_URI, Cid, cid_of
 from knet.errors import KnetError, SourceError
 from knet.records import Document, Record
 
@@ -80,12 +80,14 @@ def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
 
 
 def _document(uri: str, text: Cid, item: Item, read: Text, licence: str) -> Document:
+    if len(uri) > MAX_URI:
+        raise SourceError(f"{uri[:80]}...: its address has more than {MAX_URI} characters.", hint="Shorten its path.")
     return Document(
         uri=uri,
         text=text,
-        title=read.title or item.title,
-        media_type=read.media_type or "text/plain",
-        licence=read.licence or licence,
+        title=(read.title or item.title)[:MAX_TITLE],
+        media_type=(read.media_type or "text/plain")[:MAX_MEDIA_TYPE],
+        licence=(read.licence or licence)[:MAX_LICENCE],
         modified=read.modified,
     )
 

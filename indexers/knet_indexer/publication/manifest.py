@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from knet.codec import Cid, cid_of, decode
+from knet.codec import MAX_DESCRIPTION, MAX_LANGUAGES, MAX_LICENCE, MAX_NAME, MAX_TITLE, Cid, cid_of, decode
 from knet.content.base import get_record, put_record
 from knet.errors import BlockNotFound, BlockTampered, IndexerError
 from knet.index.card import Batch, make_card, revise_card
@@ -197,13 +197,13 @@ def _removed_batches(node: Node, refs: Sequence[ShardRef], ranges: Sequence[Chun
 
 
 def _own_terms(node: Node) -> dict[str, Any]:
-    """Return the fields of a card that the owner's settings decide."""
+    """Return the fields of a card that the owner's settings decide, cut to what clients accept."""
     config = node.config
     return {
-        "title": config.name,
-        "description": config.description,
-        "languages": list(config.languages),
-        "licence": config.licence,
-        "access": config.access,
+        "title": config.name[:MAX_TITLE],
+        "description": config.description[:MAX_DESCRIPTION],
+        "languages": [language[:MAX_NAME] for language in config.languages[:MAX_LANGUAGES]],
+        "licence": config.licence[:MAX_LICENCE],
+        "access": config.access[:MAX_NAME],
         "cost": config.cost,
     }
