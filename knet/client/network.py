@@ -99,6 +99,7 @@ class Network:
             learnt / f"{profile.name}.db",
             lambda: self._follower.owners(),
             BatchVerifier(chain, self._leaves.of, learnt / f"{profile.name}.batches.db"),
+            views=lambda: self._follower.cached(),
             starting=profile.raters,
             on_findings=self._auditor.act_quietly,
         )

@@ -31,6 +31,7 @@ from ..search.session import QuerySession
 from ..search.verify_reply import VerifiedHit
 from ..trust.agreement import claim, outcomes, versions
 from ..trust.history import History, on_chain, points_of
+from ..trust.lineage import Identity, Lineage
 from ..trust.observations import ObservationLog, Outcome
 from ..trust.probes import ProbeResult
 from ..trust.rater_weights import PersonalTrust, TrustedAccount
@@ -77,18 +78,21 @@ class TrustModel:
         owners: Callable[[], Mapping[int, str]],
         verifier: BatchVerifier,
         *,
+        views: Callable[[], Mapping[int, NodeView]] = dict,
         starting: Sequence[str] = (),
         on_findings: Callable[[Sequence[Finding]], object] = lambda findings: None,
     ) -> None:
         """``owners`` returns the owner of each node now. Only batches that ``verifier`` finds valid count.
 
-        ``starting`` raters are trusted before this client has rated. ``on_findings`` is called in a thread with what
-        is wrong with batches.
+        ``views`` returns the nodes whose cards are in memory. ``starting`` raters are trusted before this client has
+        rated. ``on_findings`` is called in a thread with what is wrong with batches.
         """
         self._chain = chain
         self._owners = owners
         self._me = me
         self._memory = ObservationLog(path)
+        self._lineage = Lineage(path.with_suffix(".lineage.db"))
+        self._views = views
         self._verifier = verifier
         self._on_findings = on_findings
         self._starting = tuple(starting)
@@ -138,12 +142,30 @@ class TrustModel:
         """
         if self._first is not None:
             wait([self._first], timeout=FIRST_SECONDS)
+        known, inherited = self._observed(), self._inherited()
+        return {
+            node: _with_lineage(known.get(node, UNKNOWN), inherited.get(node, 0.0))
+            for node, sums in on_chain.items()
+            if sums.count or node in known or node in inherited
+        }
+
+    def _observed(self) -> dict[int, Reputation]:
         weighed, learnt = self._weighed, self._memory.known
         return {
             node: pooled(weighed.get(node, UNKNOWN), learnt.get(node, SourceBelief()).reliability)
-            for node, sums in on_chain.items()
-            if sums.count or node in weighed or node in learnt
+            for node in [*weighed, *(each for each in list(learnt) if each not in weighed)]
         }
+
+    def _inherited(self) -> dict[int, float]:
+        """Return what new identities inherit from nodes that more speaks against than for."""
+        shortfalls = {node: known.negative - known.positive for node, known in self._observed().items()}
+        blamed = {node: short for node, short in shortfalls.items() if short > 0}
+        views = self._views().values() if blamed else ()
+        return self._lineage.inherited([Identity.of(view.entry, view.card) for view in views], blamed)
+
+    def observe_identities(self, views: Iterable[NodeView]) -> None:
+        """Remember nodes that answered with a valid receipt, to know them again. Raises StoreError."""
+        self._lineage.observe([Identity.of(view.entry, view.card) for view in views])
 
     def prior_top(self, on_chain: Mapping[int, Reputation]) -> list[int]:
         """Return the nodes whose priors add most to their routing score, best first; ``on_chain`` are the sums of all
@@ -247,6 +269,8 @@ class TrustModel:
             used = _used(session, answer)
             self._memory.add([*used, *self._agreed(session)])
             self._remember(session, used)
+            answered = [node for node, status in session.statuses.items() if status.status == "success"]
+            self.observe_identities(session.selection.views[node] for node in answered if node in session.receipts)
         if time.monotonic() - self._asked_chain > REFRESH_SECONDS:
             self._refresh_quietly()
 
@@ -287,6 +311,12 @@ class TrustModel:
         on_chain = {node: view.reputation for node, view in session.selection.views.items()}
         found = outcomes(claims, on_chain | self.beliefs(on_chain))
         return [Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in found.items()]
+
+
+def _with_lineage(known: Reputation, inherited: float) -> Reputation:
+    """A belief with what earlier identities of the node are blamed for, as far as nothing speaks for this one."""
+    more = max(inherited - known.positive, 0.0)
+    return pooled(known, Reputation(negative=more)) if more else known
 
 
 def _used(session: QuerySession, answer: Answer) -> list[Outcome]:

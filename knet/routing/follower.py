@@ -24,6 +24,7 @@ from .card_directory import CardDirectory
 from .directory import NodeDirectory
 from .large.large_directory import PriorTop, SpaceRefusal, SummaryDirectory
 from .large.two_stage import MAX_FULL_CARDS
+from .node_view import NodeView
 
 if TYPE_CHECKING:
     from ..chain.evm import EvmChain
@@ -105,6 +106,10 @@ class DirectoryFollower:
     def published(self) -> dict[int, NodeEntry]:
         """Return the entry of every published node, as far as the chain was read."""
         return {entry.node: entry for entry in self._published()}
+
+    def cached(self) -> dict[int, NodeView]:
+        """Return the full views that are in memory now, without reading the chain."""
+        return self._directory.cached()
 
     def close(self) -> None:
         """Stop fetching."""

@@ -1,6 +1,6 @@
 """Evidence about nodes in verified ratings, bounded by how far one client may believe their raters.
 
-Three kinds of raters are told apart (docs/decisions/0056-ratings-count-once-they-are-verified.md):
+Three kinds of raters are told apart (docs/decisions/0056-ratings-count-once-verified.md):
 
 * the client itself, whose ratings count in full;
 * accounts that walks from the client's ratings or from the profile's starting raters reach (`knet.trust.meritrank`).
