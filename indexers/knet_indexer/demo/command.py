@@ -110,7 +110,7 @@ def _tour(net: Network, started: float) -> dict[str, object]:
         answers += answer.found
         verified += sum(node.hits for node in answer.nodes)
         report = answer.verify()
-        valid += report.ok
+        valid += not report.failed
         out.print(f"  verified again: {report}")
         if answer.found:
             misled = misled if reader.is_true(answer) else question
