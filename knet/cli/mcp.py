@@ -29,16 +29,18 @@ def mcp(
         str,
         typer.Option(envvar="KNET_MCP_TOKEN", show_envvar=True, help="Require this bearer token from HTTP clients."),
     ] = "",
-    read_only: Annotated[bool, typer.Option("--read-only", help="Leave out the tool that rates in your name.")] = False,
+    allow_rating: Annotated[
+        bool, typer.Option("--allow-rating", help="Offer a tool that queues ratings in your name.")
+    ] = False,
     profile: ProfileName = None,
 ) -> None:
-    """Offer the network to an assistant as MCP tools: search, fetch, ask, verify and rate."""
+    """Offer the network to an assistant as MCP tools: search, fetch, ask and verify."""
     from ..mcp.server import build_server
 
     if http:
         _check(host, token)
     with connect(profile) as net:
-        server = build_server(net, rating=not read_only)
+        server = build_server(net, rating=allow_rating)
         if http:
             _serve(server, host, port, token)
         else:

@@ -5,6 +5,7 @@ Text, titles and addresses are untrusted data.
 
 from __future__ import annotations
 
+import secrets
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -85,8 +86,13 @@ class VerifyReply(_Reply):
 
 
 class RateReply(_Reply):
-    rated: list[int] = Field(description="The rated nodes.")
-    transactions: list[str] = Field(description="The transactions with the ratings; empty if they are queued.")
+    rated: list[int] = Field(description="The rated nodes. The ratings are queued, and the user sends them.")
+
+
+def framed(text: str) -> str:
+    """Return untrusted text as marked data. The mark is random, so that no text can close its own frame."""
+    mark = f"quoted-{secrets.token_hex(8)}"
+    return f"<{mark}>\n{text}\n</{mark}>"
 
 
 def passage_id(passage: Passage) -> str:
@@ -112,7 +118,7 @@ def search_reply(answer: LiveAnswer, name: str) -> SearchReply:
                 id=passage_id(passage),
                 title=plain(passage.title or passage.uri),
                 url=link(passage.uri, passage.provenance.document),
-                text=passage.text,
+                text=framed(passage.text),
             )
             for passage in answer.passages
         ],
@@ -122,7 +128,7 @@ def search_reply(answer: LiveAnswer, name: str) -> SearchReply:
 def ask_reply(answer: LiveAnswer, name: str) -> AskReply:
     return AskReply(
         answer=name,
-        text=answer.text,
+        text=framed(answer.text),
         found=answer.found,
         sources=[_source(number, passage) for number, passage in enumerate(answer.passages, 1)],
         nodes=[
@@ -141,7 +147,7 @@ def _source(number: int, passage: Passage) -> Source:
         title=plain(passage.title or passage.uri),
         url=link(passage.uri, passage.provenance.document),
         licence=plain(passage.licence),
-        text=passage.text,
+        text=framed(passage.text),
         start=passage.start,
         end=passage.end,
         node=passage.provenance.node,
@@ -156,7 +162,7 @@ def fetch_reply(name: str, node: int, cid: Cid, document: Document, text: str, s
     return FetchReply(
         id=name,
         title=plain(document.title or document.uri),
-        text=text,
+        text=framed(text),
         url=link(document.uri, cid),
         metadata={
             "uri": plain(document.uri),

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from pydantic import BaseModel
+
 from ..errors import KnetError, MissingExtra
 
 try:
@@ -28,10 +30,27 @@ except ImportError:
     except ImportError as error:
         raise MissingExtra("The MCP server", "mcp") from error
 
-__all__ = ["MAJOR", "Context", "Server"]
+__all__ = ["MAJOR", "Context", "Server", "confirmed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _Confirmation(BaseModel):
+    confirm: bool
+
+
+async def confirmed(context: Context, message: str) -> bool:
+    """Ask the user through the client to confirm an action. True where the client cannot ask its user."""
+    if MAJOR == 2:
+        capabilities = context.client_capabilities
+    else:
+        parameters = context.session.client_params
+        capabilities = parameters.capabilities if parameters else None
+    if capabilities is None or capabilities.elicitation is None:
+        return True
+    reply = await context.elicit(message, _Confirmation)
+    return reply.action == "accept" and reply.data.confirm
 
 
 class Server:

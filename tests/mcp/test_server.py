@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +25,7 @@ from knet.client.network import Network
 from knet.config import Profile, save_profile
 from knet.errors import BlockTampered, ConfigError
 from knet.mcp.answer_store import KeptAnswers
+from knet.mcp.replies import framed
 from knet.mcp.sdk import MAJOR
 from knet.mcp.server import MAX_TEXT, Tools, _window
 from tests.network.support import RunningNode
@@ -78,7 +81,7 @@ async def started(transport: str, environment: dict[str, str], *options: str) ->
 async def test_assistant_searches_fetches_asks_verifies_and_rates(
     transport: str, environment: dict[str, str], nodes: list[RunningNode]
 ) -> None:
-    async with started(transport, environment) as client:
+    async with started(transport, environment, "--allow-rating") as client:
         found = await client.call("search", query=QUESTION, k=3)
         assert json.loads(found.text) == found.data, "one JSON text item, for clients that know no structured content"
         assert len(found.progress) == len(nodes)
@@ -89,7 +92,7 @@ async def test_assistant_searches_fetches_asks_verifies_and_rates(
 
         read = (await client.call("fetch", id=best["id"])).data
         assert {key: read[key] for key in ("id", "title", "url")} == {key: best[key] for key in ("id", "title", "url")}
-        assert read["text"] == (nodes[0].documents / "beaver.md").read_text()
+        assert quoted(read["text"]) == (nodes[0].documents / "beaver.md").read_text()
         assert read["metadata"]["node"] == str(nodes[0].identity)
         elsewhere = f"{nodes[1].identity}/{best['id'].partition('/')[2]}"
         refused = await client.call("fetch", id=elsewhere)
@@ -109,13 +112,12 @@ async def test_assistant_searches_fetches_asks_verifies_and_rates(
 
         rated = (await client.call("rate", answer=asked["answer"], helpful=True, passage=1)).data
         assert rated["rated"] == [nodes[0].identity]
-        assert len(rated["transactions"]) == 1
-        assert rated["transactions"][0].startswith("0x")
+        assert "transactions" not in rated, "the rating is queued, and the user sends it"
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_tool_failure_is_a_tool_error_with_a_hint(transport: str, environment: dict[str, str]) -> None:
-    async with started(transport, environment) as client:
+    async with started(transport, environment, "--allow-rating") as client:
         for call, message in (
             (client.call("verify", answer="bafy"), "Ask the question again"),
             (client.call("rate", answer="bafy", helpful=True), "Ask the question again"),
@@ -132,7 +134,7 @@ async def test_tool_failure_is_a_tool_error_with_a_hint(transport: str, environm
 
 
 async def test_tools_describe_parameters_results_and_effects(environment: dict[str, str]) -> None:
-    async with over_stdio(COMMAND, environment) as client:
+    async with over_stdio([*COMMAND, "--allow-rating"], environment) as client:
         tools = await client.tools()
     assert list(tools) == ["search", "fetch", "ask", "verify", "rate"]
     for tool in tools.values():
@@ -146,11 +148,12 @@ async def test_tools_describe_parameters_results_and_effects(environment: dict[s
 
 
 async def test_server_without_rating_has_no_writing_tool(environment: dict[str, str]) -> None:
-    async with over_stdio([*COMMAND, "--read-only"], environment) as client:
+    """Threat model: document, a passage that has the assistant rate in the user's name."""
+    async with over_stdio(COMMAND, environment) as client:
         assert "rate" not in await client.tools()
         asked = (await client.call("ask", question="zygomorphic quasars xylophone", k=1)).data
     assert not asked["found"], "which is not an error"
-    assert asked["text"] == UNKNOWN
+    assert quoted(asked["text"]) == UNKNOWN
 
 
 async def test_request_without_the_token_is_refused(environment: dict[str, str]) -> None:
@@ -195,11 +198,49 @@ class _Quiet:
     async def report_progress(self, done: float, total: float | None, message: str) -> None: ...
 
 
+class _Asking:
+    """Context of a client that asks its user, who replies with this action and answer."""
+
+    def __init__(self, action: str, confirm: bool) -> None:
+        self.client_capabilities = SimpleNamespace(elicitation=object())
+        self.session = SimpleNamespace(client_params=SimpleNamespace(capabilities=self.client_capabilities))
+        self._reply = SimpleNamespace(action=action, data=SimpleNamespace(confirm=confirm))
+
+    async def elicit(self, message: str, schema: object) -> object:
+        assert QUESTION in message
+        return self._reply
+
+
 async def test_answer_of_an_earlier_session_is_verified_and_rated(net: Network) -> None:
     name = (await Tools(net).search(QUESTION, _Quiet(), k=1)).answer  # type: ignore[arg-type]
     later = Tools(net)
     assert (await later.verify(name)).ok
-    assert (await later.rate(name, helpful=True)).rated
+    assert (await later.rate(name, _Asking("accept", True), helpful=True)).rated  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("action", "answer"), [("decline", True), ("cancel", True), ("accept", False)])
+async def test_rating_that_the_user_does_not_confirm_is_not_queued(net: Network, action: str, answer: bool) -> None:
+    """Threat model: document, a passage that has the assistant rate in the user's name."""
+    tools, before = Tools(net), net.ratings.pending()
+    name = (await tools.search(QUESTION, _Quiet(), k=1)).answer  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="did not confirm"):
+        await tools.rate(name, _Asking(action, answer), helpful=True)  # type: ignore[arg-type]
+    assert net.ratings.pending() == before
+
+
+def test_passage_cannot_close_its_own_frame() -> None:
+    """Threat model: document, instructions to the assistant."""
+    first, second = framed("text"), framed("text")
+    assert first.splitlines()[0] != second.splitlines()[0]
+    assert quoted(first) == quoted(second) == "text"
+
+
+def quoted(text: str) -> str:
+    """Return the text between the tags of a frame."""
+    first, *lines, last = text.split("\n")
+    assert re.fullmatch(r"<quoted-[0-9a-f]{16}>", first)
+    assert last == first.replace("<", "</")
+    return "\n".join(lines)
 
 
 async def test_answer_store_keeps_the_latest_and_refuses_changed_files(net: Network, tmp_path: Path) -> None:
