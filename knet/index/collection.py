@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from ..codec import Cid, cid_of
 from ..content.base import BlockSource, get_record
-from ..errors import SpaceMismatch
+from ..errors import CodecError, SpaceMismatch
 from ..merkle import Tree
 from ..records import Card, Hit, Manifest, Record, ShardRef, Space
 from .bm25 import LexicalIndex, MemoryLexical
 from .dense import DenseIndex, DenseIndexFactory, ExactIndex
 from .shard import LoadedShard, ShardView, Vectors, live_mask, read_shard
 
+MAX_TEXT = 1 << 30  # characters of a collection in memory: half a million chunks have a quarter of it
 RESULTS_TAG = b"knet/results/1"
 
 
@@ -86,10 +87,16 @@ class Collection:
     ) -> Collection:
         """Fetch and check everything that a manifest names, into memory; ``index`` builds the vector index.
 
-        Raises as `read_shard`, SpaceMismatch, and StoreError when the index cannot be built.
+        Raises as `read_shard`, CodecError for more than `MAX_TEXT` characters, SpaceMismatch, and StoreError when the
+        index cannot be built.
         """
         manifest, space, card = read_head(source, cid)
-        shards = [read_shard(source, ref, progress=progress) for ref in manifest.shards]
+        shards, total = [], 0
+        for ref in manifest.shards:
+            shards.append(read_shard(source, ref, progress=progress))
+            total += sum(map(len, shards[-1].texts))
+            if total > MAX_TEXT:
+                raise CodecError(f"Collection {cid} expands to more than {MAX_TEXT} characters.")
         for ref, shard in zip(manifest.shards, shards, strict=True):
             if shard.vectors.shape[1] != space.dimension:
                 found = shard.vectors.shape[1]

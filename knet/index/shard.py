@@ -17,6 +17,8 @@ from ..merkle import Tree
 from ..records import VECTOR_DTYPE, Document, Lexical, Record, Shard, ShardRef, Space, chunk_leaf
 from .lexical import term_statistics
 
+MAX_SHARD_TEXT = 64 << 20  # characters; chunks may overlap, so a few blocks could expand to gigabytes
+
 Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.uint32]
 
@@ -197,7 +199,7 @@ def read_shard(source: BlockSource, ref: ShardRef, *, progress: Callable[[int], 
 def _texts(
     source: BlockSource, ref: ShardRef, documents: list[Document], spans: Spans, report: Callable[[int], None]
 ) -> Iterator[str]:
-    current, text = -1, ""
+    current, text, total = -1, "", 0
     for index, start, end in spans.tolist():
         if index >= len(documents):
             raise CodecError(f"Shard {ref.shard}: a chunk names document {index} of {len(documents)}.")
@@ -214,4 +216,9 @@ def _texts(
         chunk = text[start:end]
         if not is_chunk(chunk):
             raise CodecError(f"Shard {ref.shard}: a chunk has more than {MAX_CHUNK} bytes ({start}:{end}).")
+        total += len(chunk)
+        if total > MAX_SHARD_TEXT:
+            raise CodecError(
+                f"Shard {ref.shard}: its chunks repeat their documents, to more than {MAX_SHARD_TEXT} characters."
+            )
         yield chunk
