@@ -12,7 +12,7 @@ from knet.chain.evm import EvmChain
 from knet.client.network import Network
 from knet.config import Profile
 from knet.records import Answer, NodeStatus
-from tests.network.clients import open_client, own_network, status_of
+from tests.network.clients import open_client, own_network, status_of, wait_for
 from tests.network.support import RunningNode, start_nodes
 
 from .support import Impostor, Liar, honest, impostor
@@ -75,8 +75,14 @@ def stage(running_stage: Stage) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def net(stage: Stage, tmp_path: Path) -> Iterator[Network]:
+def network_size() -> None:
+    """Hold the cards of all nodes; a module that overrides this chooses a directory for each of its tests."""
+
+
+@pytest.fixture
+def net(stage: Stage, tmp_path: Path, network_size: None) -> Iterator[Network]:
     """New client that has read the network."""
     with open_client(stage.profile, tmp_path) as net:
-        net.nodes()
+        usable = len(stage.honest) + 1
+        wait_for(lambda: sum(not info.problem for info in net.nodes()) == usable, "every card is read")
         yield net
