@@ -35,6 +35,9 @@ from .stake import ensure_stake, waiting_for_influence
 
 DEADLINE_SECONDS = 600  # a batch that is not included by then never is, and its ratings may be sent again
 CLOCK_ERROR_SECONDS = 3600  # this machine's clock may be ahead of an idle chain by so much
+STEP = (
+    25  # of published values: finer shares of an answer would tell a reader which of some guessed questions it answers
+)
 REORG_BLOCKS = 12  # a reorganisation may move a batch by so many blocks
 
 log = logging.getLogger("knet")
@@ -243,8 +246,8 @@ def _carried(journal: _Journal) -> set[str]:
 
 
 def _percent(value: float) -> int:
-    """Return -100..100, never 0: the smallest share still counts."""
-    return round(value * 100) or (1 if value > 0 else -1)
+    """Return a multiple of `STEP` from -100 to 100, never 0: the smallest share still counts."""
+    return STEP * round(value * 100 / STEP) or (STEP if value > 0 else -STEP)
 
 
 def _sent_from_elsewhere(waiting: int, sent: int) -> ConfigError:

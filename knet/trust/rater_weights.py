@@ -96,7 +96,7 @@ class PersonalTrust:
         trusted = trusted_evidence(
             sums, self.weight, lambda rater: self._introducers.get(rater, rater), self._starting.__contains__
         )
-        share = 1 / (1 + rated / OWN_HALVES)
+        share = 1 / (1 + (rated / OWN_HALVES) ** 2)
         return {
             node: pooled(
                 own.get(node, Reputation()),

@@ -4,8 +4,8 @@ Three kinds of raters are told apart (docs/decisions/0056-ratings-count-once-ver
 
 * the client itself, whose ratings count in full;
 * accounts that walks from the client's ratings or from the profile's starting raters reach (`knet.trust.meritrank`).
-  Each counts for at most `TRUSTED_CAP` verdicts on one node, and what only one independent voice says is left out;
-* everybody together. Their ratings can raise a node by `PUBLIC_CAP` verdicts at most and never lower one below a node
+  Each counts for at most `TRUSTED_CAP` ratings on one node, and what only one independent voice says is left out;
+* all raters together. Their ratings can raise a node by `PUBLIC_CAP` ratings at most and never lower one below a node
   that has no ratings: any loss could be shed by registering again, and any rank taken this way could be bought.
   One rater's say on one node is limited to `NODE_SHARE` of all it ever spent, and a node's credit is its share of all
   that raters spent; both are linear in the bond, so that splitting a bond gains nothing.
@@ -21,10 +21,10 @@ from ..chain.reliability import EPOCH_SECONDS, KEPT
 from ..records import Reputation
 from .reliability import faded, pooled
 
-PUBLIC_CAP = 1.0  # verdicts that everybody's ratings add at most; benchmarks/manipulation measures what it is worth
+PUBLIC_CAP = 1.0  # ratings that all raters' ratings add at most; benchmarks/manipulation measures what it is worth
 NODE_SHARE = 0.1  # of a rater's spending: an honest rater meets at least ten nodes, an attacker wants one
-TRUSTED_CAP = 3.0  # verdicts: three of a trusted rater say as much as its thousand
-OWN_HALVES = 5.0  # verdicts of the client's own that halve the weight of everybody's
+TRUSTED_CAP = 3.0  # ratings: three of a trusted rater say as much as its thousand
+OWN_HALVES = 5.0  # ratings by the client that halve what all others add; four times as many leave 6 %
 
 Sums = dict[str, dict[int, Reputation]]  # by rater and node
 
@@ -44,7 +44,7 @@ def sum_ratings(batches: Iterable[Batch], now: int) -> Sums:
 
 
 def public_credit(sums: Mapping[str, Mapping[int, Reputation]]) -> dict[int, float]:
-    """Return the verdicts (0 to `PUBLIC_CAP`) that everybody's ratings together add to each node they favour."""
+    """Return the ratings (0 to `PUBLIC_CAP`) that all raters' ratings together add to each node they favour."""
     spent = {rater: sum(_weight(each) for each in own.values()) for rater, own in sums.items()}
     everything = NODE_SHARE * sum(spent.values())
     net: defaultdict[int, float] = defaultdict(float)

@@ -122,7 +122,7 @@ def queue(tmp_path: Path) -> RatingQueue:
 def test_rating_of_an_answer_is_shared_among_its_sources(tmp_path: Path) -> None:
     queue = RatingQueue(tmp_path / "ratings.json")
     rated = {r.receipt.receipt.node: r.value for r in queue.rate(answer(), 1)}
-    assert rated == {1: 67, 2: 33}
+    assert rated == {1: 75, 2: 25}
 
 
 def test_rating_of_a_passage_concerns_its_node_only(tmp_path: Path) -> None:
