@@ -27,7 +27,7 @@ FRAMEWORK = {
     "HTTPException",
 }
 ARGUMENT_MISUSE = {"ValueError", "TypeError", "AttributeError", "KeyError", "IndexError", "ImportError"}
-DOCUMENTED = ARGUMENT_MISUSE | {"OSError"}  # may be raised where the docstring says so
+DOCUMENTED = ARGUMENT_MISUSE | {"OSError", "EOFError"}  # may be raised where the docstring says so
 
 
 def drawn_tree() -> dict[str, str]:

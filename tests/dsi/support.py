@@ -31,7 +31,7 @@ EMBEDDER = WordEmbedder()
 def passages() -> Passages:
     """Return sixty passages; an id names topic and aspect."""
     texts = {
-        f"{topic}-{aspect}": f"The {topic} was {fact}. All who saw a {topic} remember it."
+        f"{topic}-{aspect}": f"The {topic} was {fact}. Everybody who saw a {topic} remembers it."
         for topic in TOPICS
         for aspect, (fact, _) in ASPECTS.items()
     }

@@ -144,6 +144,7 @@ class _Listing:
         self._values = {"loc": "", "lastmod": ""}
 
     def start(self, tag: str, _attributes: object) -> None:
+        """Note the start of an element. Raises ValueError for one that is nested too deep."""
         if len(self._path) >= MAX_XML_DEPTH:
             raise ValueError(f"it nests more than {MAX_XML_DEPTH} elements")
         self._path.append(tag.rpartition("}")[2])

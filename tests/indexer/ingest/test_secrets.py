@@ -76,6 +76,7 @@ ORDINARY = [
     "return when.year, when.month, when.day, when.hour, when.minute, when.second, when.year, when.month",
     "AKIAIOSFODNN7EXAMPLE is the key of Amazon's documentation.",
     "A public key: -----BEGIN PUBLIC KEY-----",
+    " ".join(f"word{number}" for number in range(60)),
 ]
 
 
