@@ -19,10 +19,13 @@ from benchmarks.harness import report
 from benchmarks.manipulation.attacks import Attack, bad_mouthing, wash_rating
 from benchmarks.manipulation.contexts import DEALS, NODES, SHOWN, Contexts, load_world
 from benchmarks.manipulation.people import Town
+from knet.chain.batches import Batch, Delta
 from knet.chain.keys import Signer
 from knet.client.trust_model import TrustModel
+from knet.codec import Cid
 from knet.config import home
 from knet.embed import load_embedder
+from knet.rating.replication import keepers
 from knet.rating.verification import BatchVerifier
 from knet.records import Reputation
 
@@ -36,6 +39,7 @@ RATED = 20  # answers that the client which rates has rated
 CREDITED = 3  # passages that share the rating on an answer
 MEASURED = 60  # questions, of which those count in which the node could be shown
 WEI = 10**18
+NETWORK, BATCHES, RATED_TOGETHER = 200, 1000, 5  # nodes, batches and nodes a batch rates, for `lost_batches`
 
 Beliefs = Mapping[int, Reputation]
 Found = dict[tuple[str, str, str, str], list[float]]  # figure, client, level, attack -> a value a run
@@ -63,6 +67,7 @@ def main() -> None:
         "by_attack": {" | ".join(key): values for key, values in found.items()},
         "intervals_95": {" | ".join(key): interval(values) for key, values in found.items()},
         "ether": costs,
+        "batches_lost_by_share_of_hostile_nodes": {str(share): lost_batches(share) for share in (0.1, 0.25, 0.5)},
     }
     report("manipulation", figures_of(found), details, picture(found))
 
@@ -179,6 +184,22 @@ class Run:
                 while count != (count := len(self.verifier.verified(town.chain.reliability.batches()))):
                     model.refresh()
                 return model.beliefs(dict.fromkeys(town.owners, Reputation(count=1)))
+
+
+def lost_batches(hostile: float, seed: int = 0) -> float:
+    """Return the share of batches of an offline rater that no honest node keeps.
+
+    Every node that a batch rates is hostile, and so is this share of the others.
+    """
+    chance, lost = random.Random(seed), 0
+    for number in range(BATCHES):
+        liars = {node for node in range(NETWORK) if chance.random() < hostile}
+        rated = chance.sample(range(NETWORK), RATED_TOGETHER)
+        deltas = [Delta(node=node, positive=0, negative=100, count=1) for node in rated]
+        content = Cid.from_digest(number.to_bytes(32, "big"))
+        batch = Batch(rater="", number=number, submitted_at=0, root=b"", content=content, deltas=deltas)
+        lost += {*keepers(batch, range(NETWORK))} <= liars | {*rated}
+    return lost / BATCHES
 
 
 # --- what it comes to ----------------------------------------------------------------------------------------------

@@ -109,6 +109,26 @@ def test_node_has_a_batch_without_leaves_published_or_removed(nodes: list[Runnin
     assert chain.reliability.is_active(batch), "the rater has four days"
 
 
+def test_bond_of_a_stranger_buries_no_node_for_a_new_client(
+    nodes: list[RunningNode], chain: EvmChain, tmp_path: Path
+) -> None:
+    """Threat model: rater, bad-mouthing with ten genuine receipts and 0.01 ether, and with random bytes."""
+    victim, profile = nodes[0], nodes[0].node.profile
+    with open_client(profile, tmp_path / "before") as net:
+        before = [passage.text for passage in net.ask(QUESTION, node_timeout=PATIENT).passages]
+    stranger, store = funded_key(profile), MemoryStore()
+    genuine = [rating(victim.node.signer, victim.identity, stranger, chain.deployment, -100) for _ in range(10)]
+    chain.reliability.checkpoint(stranger, [victim.identity])
+    batch = send(chain, stranger, build_batch(genuine), store)
+    offer(victim, batch, store)
+    other = funded_key(profile)
+    send(chain, other, replace(build_batch([forged(other, victim, chain)] * 500), root=b"\x07" * 32))
+    assert chain.reliability.scores([victim.identity])[victim.identity].mean < 0.1, "the chain's own sums"
+    with open_client(profile, tmp_path / "after") as net:
+        assert net.trust.of(victim.identity).reliability.mean == 0.5
+        assert [passage.text for passage in net.ask(QUESTION, node_timeout=PATIENT).passages] == before
+
+
 def test_node_keeps_only_what_a_batch_on_chain_commits_to(nodes: list[RunningNode], chain: EvmChain) -> None:
     node, rater = nodes[0], funded_key(nodes[0].node.profile)
     store = MemoryStore()
