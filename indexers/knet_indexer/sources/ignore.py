@@ -2,7 +2,8 @@
 
 Git's rules apply (https://git-scm.com/docs/gitignore): the deepest file with a matching pattern decides, its last
 match counts, and nothing below an ignored folder is listed. Within a folder, ``.knetignore`` follows ``.gitignore``,
-so that ``!name`` in it lists what Git ignores. Outside of a repository, ``.gitignore`` files count too.
+so that ``!name`` in it lists what Git ignores. Outside of a repository, ``.gitignore`` files count too. An owner who
+names a folder that the repository around it ignores means that folder: only the files in and below it count then.
 """
 
 from __future__ import annotations
@@ -46,11 +47,7 @@ class IgnoreRules:
                     return found
             if above == self._root:
                 break
-        for base, spec in reversed(self._above):
-            found = spec.check_file(path.relative_to(base).as_posix() + slash).include
-            if found is not None:
-                return found
-        return False
+        return _is_ignored(path, slash, self._above)
 
     def _spec_in(self, folder: Path) -> GitIgnoreSpec | None:
         if folder not in self._specs:
@@ -70,7 +67,15 @@ def _around(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
     for folder in reversed(parents[1 : top + 1]):
         lines = [line for name in IGNORE_FILES for line in _lines(folder / name)]
         found.append((folder, _spec(lines, " or ".join(IGNORE_FILES), folder)))
-    return found
+    return [] if root != repository and _is_ignored(root, "/", found) else found
+
+
+def _is_ignored(path: Path, slash: str, specs: list[tuple[Path, GitIgnoreSpec]]) -> bool:
+    for base, spec in reversed(specs):
+        found = spec.check_file(path.relative_to(base).as_posix() + slash).include
+        if found is not None:
+            return found
+    return False
 
 
 def _git_folder(repository: Path) -> Path:

@@ -99,7 +99,9 @@ def test_repository_around_the_folder_ignores_too(tmp_path: Path) -> None:
     )
     (tmp_path / ".gitignore").write_text("*\n")  # above the repository: it does not apply
     assert names(repository / "docs") == ["built.md", "built.md.txt"]
-    assert names(repository / "other") == [], "Git ignores all of a folder that it ignores"
+    write(repository, {"other/deep/.gitignore": "draft.md\n", "other/deep/draft.md": "", "other/deep/kept.md": ""})
+    assert names(repository / "other") == ["deep/kept.md", "hidden.md"], "an owner who names the folder means it"
+    assert names(repository / "other" / "deep") == ["kept.md"]
 
 
 def test_linked_worktree_uses_the_exclude_file_of_its_repository(tmp_path: Path) -> None:
