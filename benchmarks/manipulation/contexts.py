@@ -88,5 +88,5 @@ class Contexts:
         return [each.node for each in routes[: cutoff(routes)]]
 
     def places(self, questions: Sequence[int], beliefs: Mapping[int, Reputation]) -> Places:
-        """How many places each node has over all questions."""
+        """Return the number of places of each node over all questions."""
         return Counter(node for question in questions for node in self.shown(question, beliefs))

@@ -38,7 +38,7 @@ class Town:
 
     @property
     def owners(self) -> dict[int, str]:
-        """Who owns each node."""
+        """Return the owner of each node."""
         return {node: owner.address for node, owner in self._owners.items()}
 
     def owner(self, node: int) -> Signer:

@@ -100,7 +100,7 @@ def test_repository_around_the_folder_ignores_too(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*\n")  # above the repository: it does not apply
     assert names(repository / "docs") == ["built.md", "built.md.txt"]
     write(repository, {"other/deep/.gitignore": "draft.md\n", "other/deep/draft.md": "", "other/deep/kept.md": ""})
-    assert names(repository / "other") == ["deep/kept.md", "hidden.md"], "an owner who names the folder means it"
+    assert names(repository / "other") == ["hidden.md", "deep/kept.md"], "an owner who names the folder means it"
     assert names(repository / "other" / "deep") == ["kept.md"]
 
 
