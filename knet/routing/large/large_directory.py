@@ -88,8 +88,12 @@ class SummaryDirectory:
 
     @property
     def coverage(self) -> Coverage:
-        known, published = len(self._store) + len(self._full), len(self._entries)
+        known, published = self._held + len(self._refused), len(self._entries)
         return Coverage(known, published, self._reader is not None and self._reader.is_alive() and known < published)
+
+    @property
+    def _held(self) -> int:
+        return len(self._store) + len(self._full)
 
     @property
     def unusable(self) -> dict[int, str]:
@@ -256,7 +260,7 @@ class SummaryDirectory:
         if self._reader is None or not self._reader.is_alive():
             self._reader = threading.Thread(target=self._read_cards, daemon=True, name="knet-cards")
             self._reader.start()
-        if not self.coverage.known:
+        if not self._held:
             self._useful.wait(LOAD_SECONDS)
 
     def close(self) -> None:
@@ -273,7 +277,7 @@ class SummaryDirectory:
             for view in self._fetched():
                 views.append(view)
                 full = len(views) >= SEGMENT_NODES or time.monotonic() - saved > SAVED_SECONDS
-                if full or self.coverage.known < MAX_FULL_CARDS:
+                if full or self._held < MAX_FULL_CARDS:
                     self._take(views)
                     views, saved = [], time.monotonic()
             self._take(views)
@@ -386,5 +390,5 @@ class SummaryDirectory:
         for view in few[MAX_FULL:]:
             self._note(view.entry.node, NO_PLACE)
         self._full = {view.entry.node: view for view in few[:MAX_FULL]}
-        if self.coverage.known:
+        if self._held:
             self._useful.set()
