@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from threading import Thread
 
@@ -61,8 +60,7 @@ def test_folder_that_cannot_be_created_is_named_with_a_hint(tmp_path: Path) -> N
         opened(tmp_path / "file" / "notes.db")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every folder")
-def test_read_only_folder_is_named_with_a_hint(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_folder_in_place_of_the_file_is_named_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").mkdir()
     with pytest.raises(StoreError, match=r"notes\.db cannot be used: unable to open.*Delete it\."):
         opened(tmp_path / "notes.db")

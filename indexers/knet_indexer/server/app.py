@@ -26,7 +26,7 @@ from .audits import NodeAuditor
 from .bandwidth import BandwidthLimiter
 from .changes import changes_since
 from .gateway import gateway_router
-from .head import HeadWatcher, PublishedSnapshot, check_request
+from .head import MAX_INTEGER, HeadWatcher, PublishedSnapshot, check_request
 from .metrics import MEDIA_TYPE as METRICS_TYPE
 from .metrics import Metrics
 from .problems import add_problem_handlers
@@ -42,9 +42,8 @@ PACED_PATHS = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches 
 MAX_QUEUED = 64  # a longer queue would exceed its clients' deadlines
 
 
-_MAX_INTEGER = 2**63 - 1  # of SQLite
-Skipped = Annotated[int, Query(ge=0, le=_MAX_INTEGER, description="Number of changes on earlier pages.")]
-Sequence = Annotated[int, Query(ge=0, le=_MAX_INTEGER, description="Sequence number of the follower; 0: none.")]
+Skipped = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Number of changes on earlier pages.")]
+Sequence = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Sequence number of the follower; 0: none.")]
 
 
 class Service:

@@ -28,6 +28,7 @@ from ..publication.manifest_log import GRACE_MANIFESTS, LoggedManifest
 
 MAX_K = 100  # passages by each retriever: a reply is at most about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads their first 256 tokens
+MAX_INTEGER = 2**63 - 1  # of SQLite, and of most readers of JSON
 LOG_SECONDS = 10.0  # between two log lines on long work
 
 log = logging.getLogger("knet.node")
@@ -90,8 +91,8 @@ def check_request(request: SearchRequest) -> None:
         raise CodecError("the question is empty.")
     if len(request.client) != 20 or len(request.salt) != 16:
         raise CodecError("client must have 20 bytes and salt 16.")
-    if request.k < 1:
-        raise CodecError("k must be at least 1.")
+    if not 1 <= request.k <= MAX_INTEGER:
+        raise CodecError("k must be at least 1, and a signed integer of 64 bits.")
 
 
 class HeadWatcher:

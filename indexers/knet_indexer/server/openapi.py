@@ -12,7 +12,7 @@ from knet.rating.replication import BatchOffer
 from knet.records import Card, SearchReply, SearchRequest
 from knet.routing.service_status import ServiceStatus
 
-from .head import MAX_QUESTION
+from .head import MAX_INTEGER, MAX_QUESTION
 from .negotiation import DAG_CBOR, JSON
 from .problems import MEDIA_TYPE as PROBLEM
 from .responses import ChangesReply, ManifestReply
@@ -155,7 +155,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "question": {"minLength": 1, "maxLength": MAX_QUESTION, "pattern": r"\S"},
     "client": {"description": "20 bytes: the address that may rate.", **_base64(20)},
     "salt": {"description": "16 random bytes.", **_base64(16)},
-    "k": {"minimum": 1, "maximum": 2**63 - 1},
+    "k": {"minimum": 1, "maximum": MAX_INTEGER},
     "vector": {"description": "Little-endian float32, in `space`; empty: the node embeds the question."},
 }
 
