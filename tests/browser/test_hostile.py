@@ -49,8 +49,8 @@ def write_hostile(driver: Driver) -> Path:
     notebook = saved(keep_answer(driver, "victim.ipynb"))
     cell = next(cell for cell in notebook["cells"] if cell.get("outputs"))
     data = cell["outputs"][0]["data"]
-    data[MEDIA_TYPE] = hostile(data[MEDIA_TYPE])
     data["text/html"] = answer_html(from_json(json.dumps(data[MEDIA_TYPE]), Answer))
+    data[MEDIA_TYPE] = hostile(data[MEDIA_TYPE])
     path = driver.lab.workspace / "hostile.ipynb"
     path.write_text(json.dumps(notebook))
     driver.close_all()
