@@ -59,7 +59,7 @@ def test_published_markup_is_shown_as_text(driver: Driver, hostile_nodes: list[R
         answer = driver.ask(QUESTION)
         expect(answer.get_by_role("listitem", name="Source 1", exact=True)).to_contain_text("<script>window.owned = 2")
         answer.get_by_text("1 of 2 nodes answered").click()
-        expect(answer).to_contain_text("sent more than 4194304 bytes")
+        expect(answer).to_contain_text("does not have block")
         answer.get_by_role("button", name="Trace source 1").click()
         driver.provenance.get_by_text("All values in full").click()
         network = driver.open_network()
