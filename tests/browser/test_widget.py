@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.ipfs.peers import install, node_program
 
 from .conftest import PROFILE
-from .driver import PATIENT, Driver, write_notebook
+from .driver import PATIENT, VERIFIED, Driver, write_notebook
 from .lab import Lab
 from .test_answers import QUESTION
 
@@ -71,7 +71,7 @@ def test_form_and_panels_work_in_notebook_7(page: Page, lab: Lab) -> None:
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-knet-Output")).to_contain_text("branches, mud")
     page.get_by_role("button", name="Verify answers").click()
-    expect(page.locator(".jp-Dialog")).to_contain_text("claims hold, 0 fail")  # a form's needs saving
+    expect(page.locator(".jp-Dialog")).to_contain_text(VERIFIED)  # a form's needs saving
     page.locator(".jp-Dialog").get_by_role("button", name="Close").click()
     page.get_by_role("menuitem", name="View", exact=True).click()
     page.locator(".lm-Menu").get_by_text("Ask knet", exact=True).click()
