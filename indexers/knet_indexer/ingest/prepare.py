@@ -12,6 +12,7 @@ from knet.records import Document, Record
 
 from ..chunking import Chunker, canonical
 from ..sources.base import Item, Text
+from ..sources.notes import Note
 from ..state import ChunkRow, DocumentRow, ItemRow
 from .secret_scan import check_secrets
 
@@ -33,12 +34,16 @@ class ReadJob(NamedTuple):
 
 
 class PreparedItem(Record, frozen=True):
-    """An item ready for the state: its documents, the blocks of their texts, the chunks' texts by digest."""
+    """An item ready for the state: its documents, the blocks of their texts, the chunks' texts by digest.
+
+    ``notes`` are about the parts of the item that its documents do not hold.
+    """
 
     row: ItemRow
     documents: list[DocumentRow] = []
     blocks: list[bytes] = []
     passages: dict[bytes, str] = {}
+    notes: tuple[Note, ...] = ()
 
 
 Outcome = PreparedItem | KnetError
@@ -76,7 +81,7 @@ def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
         documents.append(entry)
         blocks.append(block)
         passages.update({chunk.digest: part[chunk.start : chunk.end] for chunk in entry.chunks})
-    return PreparedItem(row=job.row, documents=documents, blocks=blocks, passages=passages)
+    return PreparedItem(row=job.row, documents=documents, blocks=blocks, passages=passages, notes=read.notes)
 
 
 def _document(uri: str, text: Cid, item: Item, read: Text, licence: str) -> Document:

@@ -14,18 +14,24 @@ from typing import Protocol
 
 from knet.errors import SourceError
 
+from .notes import Note
+
 GROUP = "knet.sources"
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The text of an item. ``media_type`` is that of ``text`` itself: a PDF's text is text/plain."""
+    """The text of an item. ``media_type`` is that of ``text`` itself: a PDF's text is text/plain.
+
+    ``notes`` are about the parts of the item that the text does not hold.
+    """
 
     text: str
     title: str = ""
     media_type: str = "text/plain"
     licence: str = ""  # SPDX where known; empty: the node's own
     modified: int = 0  # unix seconds; 0: unknown
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

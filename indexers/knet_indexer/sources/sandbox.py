@@ -21,6 +21,7 @@ from knet.errors import MissingExtra, SourceError
 
 from .base import Text
 from .files import MAX_FILE
+from .notes import Note
 
 CHILD = "knet_indexer.sources.sandbox_child"
 FILES_PER_CHILD = 500  # bounds what parsers leave behind in memory
@@ -54,6 +55,7 @@ class Reply(msgspec.Struct, frozen=True):
     text: str = ""
     title: str = ""
     media_type: str = ""
+    notes: tuple[Note, ...] = ()
     error: str = ""
     hint: str = ""
 
@@ -111,7 +113,7 @@ class Child:
             timer.cancel()
         if reply.error:
             raise SourceError(reply.error, hint=reply.hint)
-        return Text(reply.text, reply.title, reply.media_type)
+        return Text(reply.text, reply.title, reply.media_type, notes=reply.notes)
 
     @property
     def is_usable(self) -> bool:

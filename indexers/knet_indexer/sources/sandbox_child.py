@@ -70,7 +70,8 @@ def _convert(request: Request, data: bytes) -> Reply:
     if size > request.output:
         limit = f"The limit is {request.output >> 20} MiB."
         return Reply(error=f"{request.where} holds too much text ({size >> 20} MiB).", hint=limit)
-    return Reply(text=_clean(text.text), title=_clean(text.title)[:MAX_REQUEST], media_type=text.media_type)
+    title = _clean(text.title)[:MAX_REQUEST]
+    return Reply(text=_clean(text.text), title=title, media_type=text.media_type, notes=text.notes)
 
 
 def _clean(text: str) -> str:
