@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.passages import Passage
 from knet.chain.devchain import start_network, stop_network
 from knet.config import Profile, home
-from knet.embed import Progress, Vectors
+from knet.embed.base import Progress, Vectors
 from knet.index.sentences import Span
 from knet.records import Space
 from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config

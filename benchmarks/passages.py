@@ -14,7 +14,8 @@ import numpy as np
 from benchmarks.harness import data
 from knet.codec import cid_of
 from knet.config import DEFAULT_MODEL
-from knet.embed import Embedder, PartEmbedder, Vectors, is_bulk, load_embedder
+from knet.embed.base import Embedder, PartEmbedder, Vectors
+from knet.embed.load import is_bulk, load_embedder
 from knet.index.sentences import sentences
 from knet_indexer.chunking import canonical
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.harness import data
 from benchmarks.passages import SEED, embedded
-from knet.embed import Embedder, Vectors
+from knet.embed.base import Embedder, Vectors
 from knet.index.lexical import tokens
 from knet.index.sentences import sentences
 from knet_indexer.chunking import canonical

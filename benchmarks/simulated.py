@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from benchmarks.pollution import Question, World, frame
 from knet.codec import Cid, block_of, cid_of
-from knet.embed import Vectors
+from knet.embed.base import Vectors
 from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
 from knet.index.shard import encode_vector

@@ -12,14 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from knet.embed import load_embedder
+from knet.embed.load import load_embedder
 from knet.errors import MissingExtra, ModelNotFound
 from knet_indexer.demo.network import DemoNetwork
 from knet_indexer.demo.owners import OWNERS
 
 CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"
 NODES = ("stdlib", "numpy", "mirror")  # the nodes that `start` names
-EXPORT = "from knet.embed import load_embedder; load_embedder()"
+EXPORT = "from knet.embed.load import load_embedder; load_embedder()"
 
 
 def say(text: str) -> None:

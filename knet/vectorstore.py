@@ -21,8 +21,8 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from . import records
 from .client.network import Network
 from .codec import Cid, decode
-from .embed import load_embedder_for
 from .embed.base import Embedder
+from .embed.load import load_embedder_for
 from .errors import CodecError, NotRegistered, SpaceError
 from .index.collection import Collection, ScoredChunk
 from .index.shard import Vectors

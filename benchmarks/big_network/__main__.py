@@ -17,7 +17,8 @@ from benchmarks.big_network.live import live
 from benchmarks.big_network.made import CardData, card_data, made
 from benchmarks.big_network.many import FIRST, measure
 from benchmarks.harness import report
-from knet.embed import PartEmbedder, load_embedder
+from knet.embed.base import PartEmbedder
+from knet.embed.load import load_embedder
 from knet.routing.large.summary import summarize_card
 from knet.routing.large.summary_store import SummaryStore
 from knet.routing.large.two_stage import Overview, route_summaries

@@ -22,7 +22,7 @@ from knet.codec import Cid, decode, encode
 from knet.config import Profile
 from knet.content.base import put_record
 from knet.content.store import MemoryStore
-from knet.embed import Vectors
+from knet.embed.base import Vectors
 from knet.errors import BlockNotFound
 from knet.index.card import Batch, make_card
 from knet.index.collection import Collection, results_root

@@ -18,7 +18,7 @@ from knet.chain.evm import EvmChain
 from knet.chain.keys import new_key
 from knet.client.network import Network
 from knet.content.store import FileStore
-from knet.embed import PartEmbedder
+from knet.embed.base import PartEmbedder
 from knet.errors import KnetError
 from knet.http import HttpClient
 

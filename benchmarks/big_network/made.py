@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmarks.corpora import corpus, sampled
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
-from knet.embed import PartEmbedder, Vectors
+from knet.embed.base import PartEmbedder, Vectors
 from knet.index.card import CENTROIDS, SKETCH_TERMS
 from knet.index.lexical import term_hash, tokens
 from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Space

@@ -28,7 +28,7 @@ from knet.codec import cid_of, decode, encode
 from knet.config import Profile, home
 from knet.content.base import get_record
 from knet.content.store import FileStore
-from knet.embed import Vectors
+from knet.embed.base import Vectors
 from knet.index.shard import live_mask
 from knet.records import VECTOR_DTYPE, Manifest, SearchReply, SearchRequest, Shard
 from knet_indexer.config import NodeConfig, SourceConfig, node_home, save_config

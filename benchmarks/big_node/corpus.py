@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from knet.embed import Progress, Vectors
+from knet.embed.base import Progress, Vectors
 from knet.index.sentences import Span
 from knet.records import Space
 

@@ -15,8 +15,11 @@ from benchmarks.dsi.merges import measured
 from benchmarks.dsi.split import HELD_OUT, Ensemble, asked, at_random, by_kmeans, held_out, train
 from benchmarks.harness import report
 from benchmarks.passages import Question, embedded, squad
-from knet.dsi import DsiRetriever, Passages, Questions, Settings
-from knet.embed import Vectors, load_embedder
+from knet.dsi.corpus import Passages, Questions
+from knet.dsi.ensemble import DsiRetriever
+from knet.dsi.examples import Settings
+from knet.embed.base import Vectors
+from knet.embed.load import load_embedder
 
 SHARDS = (1, 4, 10)
 FUSED = 4  # k-means shards whose models are fused with BM25 and dense

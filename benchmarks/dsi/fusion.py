@@ -9,7 +9,9 @@ import bm25s
 import numpy as np
 import numpy.typing as npt
 
-from knet.dsi import DsiRetriever, Model, Passages, Questions
+from knet.dsi.corpus import Passages, Questions
+from knet.dsi.ensemble import DsiRetriever
+from knet.dsi.model import Model
 from knet.index.lexical import K1, B, tokens
 
 POOL = 50  # of each retriever

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.dsi.split import Ensemble
-from knet.dsi import DsiRetriever, Questions
+from knet.dsi.corpus import Questions
+from knet.dsi.ensemble import DsiRetriever
 from knet.dsi.evaluation import rank_metrics
 from knet.dsi.features import features
 from knet.dsi.search import beam_search

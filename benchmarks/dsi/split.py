@@ -14,12 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.passages import SEED, Question
-from knet.dsi import Model, Passages, Questions, Settings, WeightedPair
 from knet.dsi.checkpoints import load_shard, save_shard
+from knet.dsi.corpus import Passages, Questions
 from knet.dsi.docids import Rows
+from knet.dsi.examples import Settings
 from knet.dsi.jobs import train_folders
+from knet.dsi.model import Model
+from knet.dsi.pairs import WeightedPair
 from knet.dsi.sharding import assign_shards, prepare_shards
-from knet.embed import Vectors
+from knet.embed.base import Vectors
 
 HELD_OUT = 0.2
 WORKERS = min(2, os.cpu_count() or 1)

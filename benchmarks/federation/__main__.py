@@ -17,7 +17,7 @@ from benchmarks.federation.central import bm25_top, dense_top
 from benchmarks.harness import report
 from benchmarks.passages import Question, at_random, by_article, embedded, squad
 from knet.config import Profile
-from knet.embed import load_embedder
+from knet.embed.load import load_embedder
 
 NODES = 20
 QUESTIONS = 500

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.passages import Passage, Question
-from knet.embed import Vectors
+from knet.embed.base import Vectors
 from knet.index.lexical import K1, B, tokens
 
 Rows = npt.NDArray[np.int64]

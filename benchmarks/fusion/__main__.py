@@ -15,7 +15,8 @@ from benchmarks.fusion.bench import Bench, Scores, dealt, make_bench, top
 from benchmarks.harness import report
 from benchmarks.listnet import learn_weights
 from benchmarks.ranking import Rows, interval, means
-from knet.embed import PartEmbedder, load_embedder
+from knet.embed.base import PartEmbedder
+from knet.embed.load import load_embedder
 from knet.routing.options import Options
 from knet.routing.query import Query, Selection
 from knet.search.fusion import WEIGHTS, calibrated

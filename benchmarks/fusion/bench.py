@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmarks.corpora import Asked, Corpus, Document
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
-from knet.embed import PartEmbedder, Vectors
+from knet.embed.base import PartEmbedder, Vectors
 from knet.index.lexical import K1, B, Statistics, document_frequency, tokens
 from knet.index.shard import encode_vector
 from knet.records import Document as Source

@@ -17,7 +17,9 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.harness import data, has_data
 from knet.config import DEFAULT_MODEL
-from knet.embed import Vectors, find_model, load_embedder
+from knet.embed.base import Vectors
+from knet.embed.load import load_embedder
+from knet.embed.models import find_model
 from knet.embed.torch_backend import TorchEmbedder
 
 PASSAGES = 384

@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from knet.config import DEFAULT_MODEL
-from knet.embed import find_model, read_space
+from knet.embed.models import find_model, read_space
 from knet_indexer.chunking import Chunker, canonical, chunker_for
 from knet_indexer.config import NodeConfig, SourceConfig
 from knet_indexer.ingest.sync import SyncReport, sync

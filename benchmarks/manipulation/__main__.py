@@ -24,7 +24,7 @@ from knet.chain.keys import Signer
 from knet.client.trust_model import TrustModel
 from knet.codec import Cid
 from knet.config import home
-from knet.embed import load_embedder
+from knet.embed.load import load_embedder
 from knet.rating.replication import keepers
 from knet.rating.verification import BatchVerifier
 from knet.records import Reputation

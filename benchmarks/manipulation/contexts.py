@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.passages import Passage, at_random, by_article, embedded, squad
 from benchmarks.pollution import Question, World
 from benchmarks.simulated import Network, Pool, Source
-from knet.embed import Embedder
+from knet.embed.base import Embedder
 from knet.records import Reputation
 from knet.routing.query import Priors, Query
 from knet.routing.router import cutoff, route

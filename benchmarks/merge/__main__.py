@@ -14,7 +14,8 @@ import numpy.typing as npt
 from benchmarks.harness import bars, report
 from benchmarks.passages import Passage, Question, by_article, embedded, squad
 from benchmarks.ranking import interval
-from knet.embed import Vectors, load_embedder
+from knet.embed.base import Vectors
+from knet.embed.load import load_embedder
 from knet.index.lexical import K1, B, document_frequency, tokens
 from knet.search.fusion import WEIGHTS, calibrated
 

@@ -15,7 +15,8 @@ from benchmarks.learners import Knet, Learner, Paper
 from benchmarks.passages import embedded
 from benchmarks.pollution import SOURCES, World, load
 from benchmarks.simulated import Ids, Network, Pool, Source
-from knet.embed import Embedder, load_embedder
+from knet.embed.base import Embedder
+from knet.embed.load import load_embedder
 
 SETS = ("squad", "medquad")
 SEEDS = 3

@@ -19,7 +19,8 @@ from benchmarks.harness import report
 from benchmarks.passages import SEED, Passage, by_article, embedded, squad
 from benchmarks.query_latency.stages import STAGES, watched
 from knet.client.network import Network
-from knet.embed import Embedder, Vectors, load_embedder
+from knet.embed.base import Embedder, Vectors
+from knet.embed.load import load_embedder
 
 NODES = 20
 QUESTIONS = 240

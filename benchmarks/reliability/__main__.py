@@ -15,7 +15,8 @@ from benchmarks.harness import report
 from benchmarks.learners import Knet, Learner, Paper
 from benchmarks.pollution import SOURCES, World, load
 from benchmarks.simulated import Network, Pool, Source
-from knet.embed import Embedder, load_embedder
+from knet.embed.base import Embedder
+from knet.embed.load import load_embedder
 from knet.records import Reputation
 
 SETS = ("squad", "medquad")

@@ -16,7 +16,8 @@ from benchmarks.harness import report
 from benchmarks.ranking import interval
 from benchmarks.routing.world import Ids, Rows, World, at_random, by_topic, coarse, node_view, world
 from knet.codec import encode
-from knet.embed import PartEmbedder, Vectors, load_embedder
+from knet.embed.base import PartEmbedder, Vectors
+from knet.embed.load import load_embedder
 from knet.index.lexical import term_hash, tokens
 from knet.records import SearchRequest
 from knet.routing.node_view import NodeView

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmarks.corpora import SETS, Asked, Document, corpus, sampled
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
-from knet.embed import PartEmbedder, Vectors
+from knet.embed.base import PartEmbedder, Vectors
 from knet.index.card import Batch, make_card
 from knet.index.lexical import K1, B, tokens
 from knet.records import Head, Manifest, NodeEntry, Space

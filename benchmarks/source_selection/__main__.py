@@ -12,7 +12,8 @@ import numpy.typing as npt
 from benchmarks.harness import bars, data, report
 from benchmarks.passages import SEED, embedded
 from benchmarks.ranking import Rows, interval, means, ndcg, precision
-from knet.embed import Vectors, load_embedder
+from knet.embed.base import Vectors
+from knet.embed.load import load_embedder
 from knet.trust.usefulness import Usefulness
 
 TRAINING = 0.3  # of the requests

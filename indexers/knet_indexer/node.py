@@ -16,7 +16,9 @@ from filelock import FileLock, Timeout
 from knet.chain.keys import Signer, load_or_create_key
 from knet.config import Profile, load_profile
 from knet.content.store import FileStore
-from knet.embed import Embedder, find_model, is_bulk, load_embedder
+from knet.embed.base import Embedder
+from knet.embed.load import is_bulk, load_embedder
+from knet.embed.models import find_model
 from knet.errors import ConfigError, NodeBusy, StoreError
 from knet.files import open_private, restrict_access
 from knet.index.dense import DenseIndexFactory, ExactIndex

@@ -17,7 +17,7 @@ from uuid import uuid4
 from langchain_core.documents import Document
 
 from knet.codec import cid_of
-from knet.embed import Embedder
+from knet.embed.base import Embedder
 from knet.errors import ConfigError, SourceError
 from knet.files import make_folder, write_atomically
 from knet.index.card import make_card

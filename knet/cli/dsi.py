@@ -18,8 +18,9 @@ from ..errors import ConfigError
 from .common import AsJson, ProfileName, command, console, out, print_json, print_result
 
 if TYPE_CHECKING:
-    from ..dsi import Passages, Questions, WeightedPair
-    from ..embed import Embedder, Vectors
+    from ..dsi.corpus import Passages, Questions
+    from ..dsi.pairs import WeightedPair
+    from ..embed.base import Embedder, Vectors
     from ..records import Space
 
 app = typer.Typer(help="Train models that generate passage ids for a question (De-DSI).", no_args_is_help=True)
@@ -52,8 +53,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train models of a collection. After an interruption, the same command continues."""
-    from ..dsi import Settings, train_collection
+    from ..dsi.collection import train_collection
     from ..dsi.corpus import pseudo_pairs
+    from ..dsi.examples import Settings
 
     with _bars() as bars:
         passages, space, embedder = _passages(source, model, bars)
@@ -96,10 +98,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the retrieval quality of the models on held-out questions."""
-    from ..dsi import DsiRetriever, load_models
+    from ..dsi.collection import load_models
     from ..dsi.datasets import read_questions
+    from ..dsi.ensemble import DsiRetriever
     from ..dsi.evaluation import evaluate
-    from ..embed import load_embedder_for
+    from ..embed.load import load_embedder_for
 
     space, models = load_models(folder)
     pairs = read_questions(questions).own
@@ -119,8 +122,7 @@ def evaluate(
 def show(folder: Folder, as_json: AsJson = False) -> None:
     """Show the trained models."""
     from ..codec import cid_of
-    from ..dsi import load_models
-    from ..dsi.collection import load_plan
+    from ..dsi.collection import load_models, load_plan
     from ..dsi.evaluation import summarize
 
     plan = load_plan(folder)
@@ -152,7 +154,7 @@ def update(
     from ..dsi.collection import load_plan, update_collection
     from ..dsi.corpus import Passages, pseudo_pairs
     from ..dsi.datasets import read_documents
-    from ..embed import load_embedder_for
+    from ..embed.load import load_embedder_for
 
     space = load_plan(folder).space
     new = questions_of = None
@@ -175,9 +177,9 @@ def update(
 
 def _passages(source: Path, model: str, bars: Progress) -> tuple[Passages, Space, Callable[[], Embedder]]:
     """Return the passages to train on, their space, and a function that opens its embedder."""
-    from ..dsi import Passages
+    from ..dsi.corpus import Passages
     from ..dsi.datasets import read_documents, read_node
-    from ..embed import is_bulk, load_embedder, load_embedder_for
+    from ..embed.load import is_bulk, load_embedder, load_embedder_for
 
     if source.is_dir():
         passages, space = read_node(source)
@@ -190,8 +192,8 @@ def _passages(source: Path, model: str, bars: Progress) -> tuple[Passages, Space
 
 def _pairs(files: list[Path], trust: Path | None, profile: str | None) -> tuple[list[WeightedPair], int]:
     """Return the unsigned pairs with the weighted pairs of trusted signers, and the number of dropped pairs."""
-    from ..dsi import weight_pairs
     from ..dsi.datasets import read_questions
+    from ..dsi.pairs import weight_pairs
 
     asked = [read_questions(file) for file in files]
     signed = [pair for each in asked for pair in each.signed]
@@ -214,7 +216,7 @@ def _trust(path: Path) -> dict[str, float]:
 
 
 def _embedded(pairs: list[WeightedPair], embedder: Embedder, bars: Progress) -> Questions:
-    from ..dsi import Questions
+    from ..dsi.corpus import Questions
 
     return Questions(pairs, _vectors([pair.question for pair in pairs], embedder, bars, "questions", query=True))
 

@@ -24,8 +24,8 @@ from ..config import Profile, default_name, home, load_profile
 from ..content.base import BlockSource
 from ..content.layered import LayeredStore
 from ..content.store import FileStore
-from ..embed import load_embedder_for
 from ..embed.base import Embedder
+from ..embed.load import load_embedder_for
 from ..errors import ChainError, ConfigError
 from ..http import HttpClient
 from ..rating.auditor import Auditor

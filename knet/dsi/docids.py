@@ -78,11 +78,6 @@ class Trie:
             rows.append(np.stack([starts, stops], axis=1) + self.offsets[level + 1])
         return np.concatenate(rows)
 
-    def children(self, edge: int) -> range:
-        """Return the edges after an edge (-1: the root), which must not be of the last level."""
-        start, stop = self.bounds[edge + 1]
-        return range(int(start), int(stop))
-
 
 class Codebooks:
     """Residual quantizer: each level has ``(codes, dimension)`` centroids of the residuals of the level before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,8 @@ def publish_model(store: BlockStore, model: Model, space: Space) -> Cid:
     return put_record(store, record)
 
 
-def fetch_model(
-    source: BlockSource, cid: Cid, space: Cid | None = None, *, progress: Callable[[int], None] | None = None
-) -> Model:
-    """Fetch and check a model, of ``space`` if given; ``progress`` receives the number of bytes of each block.
+def fetch_model(source: BlockSource, cid: Cid, space: Cid | None = None) -> Model:
+    """Fetch and check a model, of ``space`` if given.
 
     Raises SpaceMismatch, CodecError for data that is not a model, and as `BlockSource.get`.
     """
@@ -47,10 +45,7 @@ def fetch_model(
         raise CodecError(f"Model {cid} has {len(record.weights)} blocks; 1 to {MAX_BLOCKS} are allowed.")
     parts: dict[str, list[npt.NDArray[Any]]] = {}
     for block in record.weights:
-        data = source.get(block)
-        if progress:
-            progress(len(data))
-        for label, array in read_tensors(data, f"Block {block} of model {cid}").items():
+        for label, array in read_tensors(source.get(block), f"Block {block} of model {cid}").items():
             name, _, number = label.partition("/")
             if (number or "0") != str(len(parts.setdefault(name, []))):
                 raise CodecError(f"Model {cid}: tensor {label!r} is out of order.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +15,10 @@ BEAM = 10
 
 
 class Beam(NamedTuple):
-    """Result of one model: places of documents, best first, their log probabilities, and that of null at the root."""
+    """Result of one model: places of documents, best first, and their log probabilities."""
 
     places: Rows
     scores: Floats
-    null: float
 
 
 def beam_search(model: Model, vector: Vectors, hashes: Hashes, beam: int = BEAM) -> Beam:
@@ -37,7 +35,7 @@ def beam_search(model: Model, vector: Vectors, hashes: Hashes, beam: int = BEAM)
         along = np.repeat(scores, sizes) + log_p
         best = np.argsort(-along, kind="stable")[:beam]
         prefixes, scores = edges[best], along[best]
-    return Beam(prefixes - trie.offsets[-2], scores, steps.null)
+    return Beam(prefixes - trie.offsets[-2], scores)
 
 
 def log_probabilities(model: Model, vector: Vectors, hashes: Hashes, places: Rows) -> Floats:
@@ -64,13 +62,6 @@ class StepSoftmax:
         self._hidden = model.hidden(vector)
         self._lexical = model.lexical_logits(hashes)
         self._nulls = model.rows[model.trie.edges :] @ self._hidden + self._lexical[model.trie.edges :]
-
-    @cached_property
-    def null(self) -> float:
-        """log p(the question is foreign)."""
-        root = self._model.trie.children(-1)
-        logits = self._model.rows[root.start : root.stop] @ self._hidden + self._lexical[root.start : root.stop]
-        return float(self._nulls[0] - np.logaddexp(np.logaddexp.reduce(logits), self._nulls[0]))
 
     def expand(self, prefixes: Rows, level: int) -> tuple[Rows, Rows, Floats]:
         """Return the edges after some prefixes, prefix by prefix; their number for each; log p of each edge."""

@@ -43,9 +43,7 @@ class PartEmbedder(Embedder, Protocol):
     arXiv 2409.04701). Pronouns are thus resolved, and the parts need no further model run.
     """
 
-    def encode_parts(
-        self, texts: Sequence[str], parts: Sequence[Sequence[Part]], *, progress: Progress | None = None
-    ) -> tuple[Vectors, list[Vectors]]:
+    def encode_parts(self, texts: Sequence[str], parts: Sequence[Sequence[Part]]) -> tuple[Vectors, list[Vectors]]:
         """Return the vectors of `encode`, and for each text the unit vectors ``(len(parts), dimension)`` of its parts.
 
         A part beyond the model's maximum length has the vector 0.

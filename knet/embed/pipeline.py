@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Encoding
 
 from ..records import Space
 from .base import Part, Progress, Vectors
@@ -43,33 +44,33 @@ class BatchedEmbedder(ABC):
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
         prefix = self._space.query_prefix if query else self._space.passage_prefix
         vectors = np.empty((len(texts), self._space.dimension), np.float32)
-        for first in range(0, len(texts), WINDOW):
-            window = [prefix + text for text in texts[first : first + WINDOW]]
-            ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(window)]
-            for rows in batches([len(row) for row in ids], self._batch_tokens):
-                vectors[first + rows] = normalize(self._run(*pad([ids[row] for row in rows])))
-                if progress:
-                    progress(len(rows))
+        for rows, _, ids, mask in self._batches(texts, prefix, self._tokenizer.encode_batch_fast):
+            vectors[rows] = normalize(self._run(ids, mask))
+            if progress:
+                progress(len(rows))
         return vectors
 
-    def encode_parts(
-        self, texts: Sequence[str], parts: Sequence[Sequence[Part]], *, progress: Progress | None = None
-    ) -> tuple[Vectors, list[Vectors]]:
+    def encode_parts(self, texts: Sequence[str], parts: Sequence[Sequence[Part]]) -> tuple[Vectors, list[Vectors]]:
         prefix = self._space.passage_prefix
         vectors = np.empty((len(texts), self._space.dimension), np.float32)
         found: list[Vectors] = [vectors[:0]] * len(texts)
-        for first in range(0, len(texts), WINDOW):
-            window = self._tokenizer.encode_batch([prefix + text for text in texts[first : first + WINDOW]])
-            for rows in batches([len(encoding.ids) for encoding in window], self._batch_tokens):
-                ids, mask = pad([window[row].ids for row in rows])
-                hidden = self._tokens(ids, mask)
-                vectors[first + rows] = normalize(pool(hidden, mask, self._space.pooling))
-                for row, tokens in zip(rows.tolist(), hidden, strict=True):
-                    offsets = np.array(window[row].offsets) - len(prefix)
-                    found[first + row] = pool_parts(tokens[: len(offsets)], offsets, parts[first + row])
-                if progress:
-                    progress(len(rows))
+        for rows, encodings, ids, mask in self._batches(texts, prefix, self._tokenizer.encode_batch):
+            hidden = self._tokens(ids, mask)
+            vectors[rows] = normalize(pool(hidden, mask, self._space.pooling))
+            for row, encoding, tokens in zip(rows.tolist(), encodings, hidden, strict=True):
+                offsets = np.array(encoding.offsets) - len(prefix)
+                found[row] = pool_parts(tokens[: len(offsets)], offsets, parts[row])
         return vectors, found
+
+    def _batches(
+        self, texts: Sequence[str], prefix: str, tokenize: Callable[[list[str]], list[Encoding]]
+    ) -> Iterator[tuple[npt.NDArray[np.intp], list[Encoding], Tokens, Tokens]]:
+        """Yield rows of ``texts`` in batches, with their encodings, padded token ids and attention mask."""
+        for first in range(0, len(texts), WINDOW):
+            window = tokenize([prefix + text for text in texts[first : first + WINDOW]])
+            ids = [encoding.ids for encoding in window]
+            for rows in batches([len(row) for row in ids], self._batch_tokens):
+                yield first + rows, [window[row] for row in rows], *pad([ids[row] for row in rows])
 
 
 def pool_parts(tokens: Vectors, offsets: Tokens, parts: Sequence[Part]) -> Vectors:

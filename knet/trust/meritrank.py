@@ -71,7 +71,6 @@ class TrustWalks:
         """
         self.me = me
         self.alpha, self.beta, self.tau = alpha, beta, tau
-        self.redone = 0  # walks the last `rate` had to redo
         self._random = np.random.default_rng(seed)
         self._ids = {me: 0}
         self._names = [me]
@@ -87,7 +86,6 @@ class TrustWalks:
         at = self._add(rater, rated, value)
         passes = self._walks == at
         rows = np.flatnonzero(passes.any(axis=1))
-        self.redone = len(rows)
         self._extend(rows, passes[rows].argmax(axis=1))
 
     def scores(self) -> dict[str, float]:

@@ -19,7 +19,7 @@ from knet.codec import Cid, from_json, to_json
 from knet.config import Profile
 from knet.content.dag import fetch_dag
 from knet.content.store import FileStore
-from knet.embed import Embedder
+from knet.embed.base import Embedder
 from knet.errors import ModelNotFound
 from knet.index.collection import results_root
 from knet.records import Answer, Space, chunk_leaf

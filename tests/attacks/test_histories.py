@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from knet.chain.evm import EvmChain
 from knet.client.network import Network
 from knet.config import Profile
-from knet.embed import Progress, Vectors
+from knet.embed.base import Progress, Vectors
 from knet.index.collection import Collection, ScoredChunk
 from knet.index.shard import live_mask
 from knet.records import SearchReply, SearchRequest

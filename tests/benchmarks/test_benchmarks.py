@@ -23,7 +23,7 @@ from benchmarks.indexing.resync import three_syncs
 from benchmarks.passages import Passage, Question, at_random, by_article
 from knet.chain.anvil import find_anvil
 from knet.config import DEFAULT_MODEL
-from knet.embed import find_model
+from knet.embed.models import find_model
 from knet.errors import ModelNotFound
 from tests.conftest import NO_ANVIL
 from tests.dsi.support import random_model, small_codes

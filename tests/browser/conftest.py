@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from knet.config import DEFAULT_MODEL, Profile, save_profile
-from knet.embed import load_embedder
+from knet.embed.load import load_embedder
 from tests.network.clients import own_network
 from tests.network.support import RunningNode, start_nodes
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from knet.dsi import Passages, Questions, Settings, WeightedPair
 from knet.dsi.checkpoints import save_shard
+from knet.dsi.corpus import Passages, Questions
 from knet.dsi.docids import Codes, Trie
+from knet.dsi.examples import Settings
 from knet.dsi.model import Lexical, Model
+from knet.dsi.pairs import WeightedPair
+from knet.dsi.search import StepSoftmax
 from knet.dsi.sharding import DsiShard, assign_shards, prepare_shards
 from tests.network.support import WordEmbedder
 
@@ -26,6 +29,17 @@ ASPECTS = {
 }
 QUICK = Settings(epochs=3, batch=32)
 EMBEDDER = WordEmbedder()
+
+
+def children(trie: Trie, edge: int) -> range:
+    """Return the edges after an edge (-1: the root), which is not of the last level."""
+    return range(*trie.bounds[edge + 1].tolist())
+
+
+def null_probability(model: Model, vector: np.ndarray, hashes: np.ndarray) -> float:
+    """Return the probability of null at the root: p(the question is foreign)."""
+    _, _, log_p = StepSoftmax(model, vector, hashes).expand(np.array([-1]), 0)
+    return 1 - float(np.exp(log_p.astype(np.float64)).sum())
 
 
 def passages() -> Passages:

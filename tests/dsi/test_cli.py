@@ -16,9 +16,9 @@ from knet.codec import Cid, cid_of, to_json
 from knet.config import DEFAULT_MODEL, Deployment, Profile, save_profile
 from knet.content.base import put_record
 from knet.content.store import FileStore
-from knet.dsi import Pair, sign_pair
 from knet.dsi.datasets import parse_passage_id, passage_id, read_node, read_questions
-from knet.embed import find_model
+from knet.dsi.pairs import Pair, sign_pair
+from knet.embed.models import find_model
 from knet.errors import CodecError, ConfigError, ModelNotFound
 from knet.index.card import Batch, make_card
 from knet.index.shard import Chunk, encode_vector, write_shards

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from knet.dsi.docids import Codebooks, Trie, add_suffixes, sort_order
 from knet.errors import CodecError
 
-from .support import passages, small_codes
+from .support import children, passages, small_codes
 
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_similar_passages_share_a_docid_prefix() -> None:
 def test_children_of_an_edge_extend_its_prefix() -> None:
     trie = Trie(small_codes())
     assert (trie.levels, trie.edges, len(trie)) == (3, 3 + 4 + 7, 7)
-    assert [list(trie.children(edge)) for edge in (-1, 0, 1, 2, 3, 6)] == [
+    assert [list(children(trie, edge)) for edge in (-1, 0, 1, 2, 3, 6)] == [
         [0, 1, 2],
         [3, 4],
         [5],
@@ -71,9 +71,9 @@ def test_paths_and_children_are_consistent(rows: list[tuple[int, int, int]]) -> 
     for place, path in enumerate(trie.paths.tolist()):
         assert path[-1] - trie.offsets[-2] == place
         for before, edge in zip([-1, *path], path, strict=False):
-            assert edge in trie.children(before)
+            assert edge in children(trie, before)
     inner = range(-1, int(trie.offsets[-2]))
-    assert [edge for before in inner for edge in trie.children(before)] == list(range(trie.edges))
+    assert [edge for before in inner for edge in children(trie, before)] == list(range(trie.edges))
 
 
 @pytest.mark.parametrize("rows", [[(0, 1), (0, 0)], [(1, 0), (0, 5)], [(0, 0), (0, 0)]])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knet.dsi import FLOOR, DsiRetriever, Model, load_models, train_collection
+from knet.dsi.collection import load_models, train_collection
+from knet.dsi.ensemble import FLOOR, DsiRetriever
 from knet.dsi.features import features
+from knet.dsi.model import Model
 from knet.dsi.search import beam_search
 from tests.network.support import WORD_SPACE
 

@@ -9,8 +9,17 @@ from eth_account.messages import encode_typed_data
 from msgspec.structs import replace
 
 from knet.chain.keys import new_key
-from knet.dsi import Pair, WeightedPair, sign_pair, weight_pairs
-from knet.dsi.pairs import CONTRIBUTOR_MINIMUM, CONTRIBUTOR_SHARE, cap_contributors, pair_digest, recover_contributor
+from knet.dsi.pairs import (
+    CONTRIBUTOR_MINIMUM,
+    CONTRIBUTOR_SHARE,
+    Pair,
+    WeightedPair,
+    cap_contributors,
+    pair_digest,
+    recover_contributor,
+    sign_pair,
+    weight_pairs,
+)
 from knet.errors import BadReceipt
 
 NETWORK = (31337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")

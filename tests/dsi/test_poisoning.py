@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from knet.chain.keys import Signer, new_key
-from knet.dsi import DsiRetriever, Pair, WeightedPair, load_models, sign_pair, train_collection, weight_pairs
+from knet.dsi.collection import load_models, train_collection
+from knet.dsi.ensemble import DsiRetriever
+from knet.dsi.pairs import Pair, WeightedPair, sign_pair, weight_pairs
 from tests.network.support import WORD_SPACE
 
 from .support import QUICK, TOPICS, asking, pairs, passages

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from knet.dsi import DsiRetriever, Model, Passages, Questions, load_models, train_collection
 from knet.dsi.checkpoints import CHECKPOINT, MODEL, load_shard, read_metadata
+from knet.dsi.collection import load_models, train_collection
+from knet.dsi.corpus import Passages, Questions
+from knet.dsi.ensemble import DsiRetriever
 from knet.dsi.evaluation import evaluate
 from knet.dsi.features import features
 from knet.dsi.jobs import epochs_done, train_folder
-from knet.dsi.search import StepSoftmax
+from knet.dsi.model import Model
 from tests.network.support import WORD_SPACE
 
-from .support import EMBEDDER, QUICK, asking, pairs, passages, start_folder, starts
+from .support import EMBEDDER, QUICK, asking, null_probability, pairs, passages, start_folder, starts
 
 
 def weights(model: Model) -> list[np.ndarray]:
@@ -28,7 +30,7 @@ def weights(model: Model) -> list[np.ndarray]:
 def nulls(model: Model, questions: Questions) -> float:
     """Return the mean probability of null at the root."""
     each = [
-        np.exp(StepSoftmax(model, vector, features(pair.question)).null)
+        null_probability(model, vector, features(pair.question))
         for pair, vector in zip(questions.pairs, questions.vectors, strict=True)
     ]
     return float(np.mean(each))
@@ -70,7 +72,7 @@ def test_ensemble_is_close_to_the_right_shard(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from knet.dsi import Settings
+from knet.dsi.examples import Settings
 from knet.dsi.jobs import train_folder
 
 def die(done, total):
@@ -154,7 +156,7 @@ def test_training_without_torch_names_the_pip_command(tmp_path: Path) -> None:
     folder = start_folder(tmp_path / "shard", starts()[0])
     program = (
         "import sys; sys.modules['torch'] = None\nfrom pathlib import Path\nfrom knet.dsi.jobs import train_folder\n"
-        "from knet.dsi import Settings\nfrom knet.errors import MissingExtra\n"
+        "from knet.dsi.examples import Settings\nfrom knet.errors import MissingExtra\n"
         f"try: train_folder(Path({str(folder)!r}), Settings())\nexcept MissingExtra as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

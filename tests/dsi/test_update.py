@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knet.dsi import DsiRetriever, Passages, Questions, WeightedPair, load_models, train_collection
-from knet.dsi.collection import update_collection
+from knet.dsi.collection import load_models, train_collection, update_collection
+from knet.dsi.corpus import Passages, Questions
+from knet.dsi.ensemble import DsiRetriever
 from knet.dsi.evaluation import evaluate
+from knet.dsi.pairs import WeightedPair
 from knet.errors import ConfigError
 from tests.network.support import WORD_SPACE
 

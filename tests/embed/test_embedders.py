@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from knet.config import DEFAULT_MODEL
-from knet.embed import MIN_BACKEND_COSINE, Embedder, find_model, is_bulk, load_embedder, load_embedder_for, read_space
 from knet.embed import onnx_cache as graphs
+from knet.embed.base import MIN_BACKEND_COSINE, Embedder
+from knet.embed.load import is_bulk, load_embedder, load_embedder_for
+from knet.embed.models import find_model, read_space
 from knet.embed.onnx_backend import OnnxEmbedder
 from knet.embed.onnx_cache import model_home, onnx_graph, read_graph_record
 from knet.embed.pipeline import batches
@@ -187,7 +189,8 @@ def test_default_model_ranks_answer_first_without_torch(tmp_path: Path) -> None:
         other = TorchEmbedder(folder, embedder.space, precision=precision, device="cpu")
         assert min_cosine(other.encode(PROBES), embedder.encode(PROBES)) >= MIN_BACKEND_COSINE
     program = (
-        "import sys; from knet.embed import load_embedder; load_embedder().encode(['x']); print('torch' in sys.modules)"
+        "import sys; from knet.embed.load import load_embedder\n"
+        "load_embedder().encode(['x']); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -12,7 +12,9 @@ import pytest
 from huggingface_hub import constants
 
 from knet.config import DEFAULT_MODEL
-from knet.embed import find_model, load_embedder_for, load_tokenizer, models, read_space
+from knet.embed import models
+from knet.embed.load import load_embedder_for
+from knet.embed.models import find_model, load_tokenizer, read_space
 from knet.errors import ModelNotFound, SpaceError, SpaceMismatch
 
 from .conftest import build_model, write

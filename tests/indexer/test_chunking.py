@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knet.config import DEFAULT_MODEL
-from knet.embed import find_model, read_space
+from knet.embed.models import find_model, read_space
 from knet_indexer.chunking import (
     MAX_CHARACTERS,
     SPECIAL_TOKENS,

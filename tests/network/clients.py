@@ -15,7 +15,7 @@ from knet.chain.keys import Signer, new_key
 from knet.client.network import Network
 from knet.config import Profile
 from knet.content.store import FileStore
-from knet.embed import Embedder
+from knet.embed.base import Embedder
 from knet.http import HttpClient
 from knet.records import NodeStatus, Space
 

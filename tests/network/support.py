@@ -21,7 +21,7 @@ from zlib import crc32
 import numpy as np
 
 from knet.config import Profile
-from knet.embed import Embedder, Progress, Vectors
+from knet.embed.base import Embedder, Progress, Vectors
 from knet.index.sentences import Span
 from knet.records import Space
 from knet_indexer.chunking import Chunker, chunk

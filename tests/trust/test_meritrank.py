@@ -47,14 +47,17 @@ def test_negatively_rated_node_is_not_followed() -> None:
 
 def test_new_rating_redoes_only_walks_through_its_rater() -> None:
     trust = TrustWalks("me", [("me", "a", 1.0), ("me", "b", 1.0), ("me", "c", 1.0)], walks=900)
-    before = trust.scores()
+    before, walks = trust.scores(), trust._walks.copy()
     trust.rate("a", "d", 1.0)
-    assert 0 < trust.redone < 400, "a third of the walks pass a"
+    others = ~(walks == trust._ids["a"]).any(axis=1)
+    assert 500 < others.sum() < 900, "a third of the walks pass a"
+    assert (trust._walks[others] == walks[others]).all()
     after = trust.scores()
     assert set(after) == {"a", "b", "c", "d"}
     assert after["b"] / after["c"] == pytest.approx(before["b"] / before["c"])
+    walks = trust._walks.copy()
     trust.rate("stranger", "a", 1.0)
-    assert trust.redone == 0
+    assert (trust._walks == walks).all()
 
 
 @settings(deadline=None, max_examples=10)

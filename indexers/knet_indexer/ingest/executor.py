@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
-from knet.embed import Embedder, Progress, Vectors
+from knet.embed.base import Embedder, Progress, Vectors
 from knet.errors import ConfigError
 
 from ..chunking import Chunker

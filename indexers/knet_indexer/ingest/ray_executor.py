@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from knet import errors
-from knet.embed import Backend, Embedder, Progress, Vectors, backend_of
+from knet.embed.base import Embedder, Progress, Vectors
+from knet.embed.load import Backend, backend_of
 from knet.errors import ConfigError, DeadlineExceeded, IndexerError, KnetError, MissingExtra, Unreachable, pip_command
 
 from ..chunking import Chunker

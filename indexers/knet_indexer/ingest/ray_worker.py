@@ -13,7 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from knet import __version__
-from knet.embed import MIN_BACKEND_COSINE, Backend, Embedder, Vectors, find_model, open_backend
+from knet.embed.base import MIN_BACKEND_COSINE, Embedder, Vectors
+from knet.embed.load import Backend, open_backend
+from knet.embed.models import find_model
 from knet.embed.probes import PROBES, min_cosine
 from knet.errors import ConfigError, KnetError, SpaceMismatch
 from knet.records import Record, Space

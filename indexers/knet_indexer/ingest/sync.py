@@ -16,7 +16,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from knet.codec import Cid, cid_of, decode, encode, to_json
-from knet.embed import Embedder, Vectors, is_bulk
+from knet.embed.base import Embedder, Vectors
+from knet.embed.load import is_bulk
 from knet.errors import SecretsFound, SourceError, TransportError
 from knet.index.shard import encode_vector
 from knet.records import Record, Space

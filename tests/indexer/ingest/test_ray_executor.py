@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from knet.codec import decode
 from knet.config import DEFAULT_MODEL, Profile
-from knet.embed import find_model
+from knet.embed.models import find_model
 from knet.errors import ConfigError, DeadlineExceeded, ModelNotFound, SpaceMismatch, Unreachable
 from knet.records import Manifest
 from knet_indexer.config import NodeConfig, SourceConfig, save_config

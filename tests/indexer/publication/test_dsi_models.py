@@ -9,9 +9,12 @@ import pytest
 from knet.codec import cid_of
 from knet.config import Profile
 from knet.content.base import get_record
-from knet.dsi import Model, Questions, Settings, fetch_model, train_collection
-from knet.dsi.corpus import pseudo_pairs
+from knet.dsi.collection import train_collection
+from knet.dsi.corpus import Questions, pseudo_pairs
 from knet.dsi.datasets import read_node
+from knet.dsi.examples import Settings
+from knet.dsi.model import Model
+from knet.dsi.publish import fetch_model
 from knet.errors import ConfigError
 from knet.records import Manifest
 from knet_indexer.ingest.sync import sync
