@@ -38,6 +38,8 @@ class NodeConfig(Record, frozen=True):
     host: str = "127.0.0.1"
     port: int = FIRST_PORT
     index: str = ""  # "module:function" that opens a LangChain vector store; empty: the node's own index
+    grace: float = 24.0  # hours until the text of a removed document is deleted: readers of the version before finish
+    forgotten: list[str] = []  # uris of documents that are taken back, and left out of each sync
     allow: list[str] = []  # documents to publish although they seem to hold secrets, by path in a source or by uri
     endpoint: str = ""  # public URL, if it is not http://host:port
 

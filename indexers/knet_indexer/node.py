@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
@@ -20,7 +20,7 @@ from knet.embed.base import Embedder
 from knet.embed.load import is_bulk, load_embedder
 from knet.embed.models import find_model
 from knet.errors import ConfigError, NodeBusy, StoreError
-from knet.files import open_private, restrict_access
+from knet.files import open_private, restrict_access, write_atomically
 from knet.index.dense import DenseIndexFactory, ExactIndex
 from knet.records import Space
 
@@ -54,7 +54,8 @@ def quiet(phase: str, done: int, total: int) -> None:
 
 
 class Node:
-    """A node's home folder, opened: ``node.json``, ``node.key``, ``state.db``, ``blocks/``; ``index/`` if it is large.
+    """A node's home folder, opened: ``node.json``, ``node.key``, ``node.address``, ``state.db``, ``blocks/``;
+    ``index/`` if it is large.
 
     ``load`` opens its embedder, ``cut`` the chunker that fits the embedder, ``connect`` its chain. ``profile`` replaces
     the network that its settings name.
@@ -84,8 +85,34 @@ class Node:
 
     @cached_property
     def signer(self) -> Signer:
-        """The key that owns the node's identity, signs its receipts and publishes its heads."""
-        return load_or_create_key(self.folder / "node.key")
+        """The key that owns the node's identity, signs its receipts and publishes its heads.
+
+        Raises ConfigError when its file is missing: another key would be another node.
+        """
+        path, note = self.folder / "node.key", self.folder / "node.address"
+        if not path.exists() and (identity := self._earlier_identity(note)):
+            raise ConfigError(
+                f"{path} is missing: it is the key of {identity}.",
+                hint="Restore it from a backup. Without it this identity is lost: create another node with"
+                " `knet node init` and add the same sources.",
+            )
+        signer = load_or_create_key(path)
+        if not note.exists():
+            with suppress(OSError):  # a home on a read-only disk
+                write_atomically(note, f"{signer.address}\n".encode())
+        return signer
+
+    def _earlier_identity(self, note: Path) -> str:
+        """Return the name, address and numbers of the node that had a key here before; empty for a new node."""
+        address = note.read_text().strip() if note.exists() else ""
+        numbers = []
+        if (self.folder / "state.db").exists():
+            with self.open_state() as state:
+                for key, number in state.metas("identity ").items():
+                    numbers.append(f"node {number.decode()} on network {key.removeprefix('identity ')}")
+        if not address and not numbers:
+            return ""
+        return ", ".join([f"{self.name} (address {address or 'unknown'})", *numbers])
 
     @cached_property
     def store(self) -> FileStore:

@@ -41,6 +41,12 @@ CREATE TABLE IF NOT EXISTS changes (
 );
 CREATE INDEX IF NOT EXISTS changes_by_manifest ON changes(manifest)
 """
+# added to files of the same version: earlier releases ignore it
+_WITHDRAWN = """
+CREATE TABLE IF NOT EXISTS withdrawn (
+  document BLOB PRIMARY KEY, text BLOB NOT NULL, since INTEGER NOT NULL, forgotten INTEGER NOT NULL
+) WITHOUT ROWID
+"""
 
 
 class ItemRow(Record, frozen=True):
@@ -75,7 +81,10 @@ class State(Database):
     def __init__(self, path: Path) -> None:
         hint = "Delete it and run `knet node sync` to index again."
         super().__init__(path, _SCHEMA, version=VERSION, hint=hint, durable=True)
-        self.connection.execute("PRAGMA foreign_keys = ON")
+        with self._translated():
+            self.connection.execute("PRAGMA foreign_keys = ON")
+            self.connection.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten: they may hold titles
+            self.connection.execute(_WITHDRAWN)
 
     # --- settings --------------------------------------------------------------------------------------------------
 
@@ -88,6 +97,21 @@ class State(Database):
         """Store a setting, at once or with the `transaction` in progress."""
         with self._translated():
             self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def metas(self, prefix: str) -> dict[str, bytes]:
+        """Return the settings whose keys begin with ``prefix``."""
+        rows = self.query("SELECT key, value FROM meta WHERE substr(key, 1, ?) = ? ORDER BY key", len(prefix), prefix)
+        return {key: bytes(value) for key, value in rows}
+
+    def drop_meta(self, key: str) -> None:
+        """Delete a setting, at once or with the `transaction` in progress."""
+        with self._translated():
+            self.connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+
+    def purge_file(self) -> None:
+        """Move all changes from the write-ahead log into the file, so that neither holds deleted rows."""
+        with self._translated():
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # --- items and their documents ---------------------------------------------------------------------------------
 

@@ -120,6 +120,13 @@ class FileStore:
             except CodecError:
                 continue  # an unfinished write, or a file of another program
 
+    def size(self, cid: Cid) -> int:
+        """Return the length of a block in bytes, 0 when it is missing."""
+        path = self._path(cid)
+        with _translated(path), suppress(FileNotFoundError):
+            return path.stat().st_size
+        return 0
+
     def sizes(self) -> list[tuple[Cid, int]]:
         """Return every block with its size in bytes, oldest write first."""
         found: list[tuple[float, Cid, int]] = []

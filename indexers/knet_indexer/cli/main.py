@@ -25,6 +25,7 @@ from .common import (
     progress_bars,
     stop_with_parent,
 )
+from .documents import forget, show_withdrawal
 from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
 
 if TYPE_CHECKING:
@@ -264,6 +265,9 @@ def skipped(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = 
         out.print(f"{escape(uri)}: {escape(reason)}")
 
 
+app.command()(forget)
+
+
 @app.command()
 @command
 def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False) -> None:
@@ -367,9 +371,11 @@ def _report(report: R, as_json: bool, show: Callable[[R], None], *, phase: str =
 def _show_publish(report: PublishReport) -> None:
     if not report.transaction:
         out.print(f"nothing changed since manifest {report.sequence} of node {report.node}")
+        show_withdrawal(report)
         return
     out.print(
         f"node {report.node} published manifest {report.sequence}: {report.documents} documents, "
         f"{report.chunks} passages in {report.shards} shards ({report.added} added, {report.removed} removed)"
     )
     out.print(f"{report.manifest}", soft_wrap=True)
+    show_withdrawal(report)

@@ -36,7 +36,7 @@ def resyncing(
             node.reload()
             sync(node)
             report = publish(node)
-            if report.changed:
+            if report.changed or report.withdrawn:
                 on_publish(report)
         except KnetError as error:
             on_error(error)

@@ -69,13 +69,14 @@ class DiskIndex:
         self._store = store
         self._make_index = make_index
 
-    def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress) -> None:
+    def update(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, *, afresh: bool = False) -> None:
         """Bring the index up to ``refs`` and the blocks of the shards ``kept``. Does nothing when it is up to date.
 
-        Waits while another process works on it. Raises StoreError, and what `knet.index.shard.read_shard` raises for
-        damaged or missing blocks.
+        ``afresh`` builds a new one: an updated index keeps words of removed chunks until its files are merged. Waits
+        while another process works on it. Raises StoreError, and what `knet.index.shard.read_shard` raises for damaged
+        or missing blocks.
         """
-        self._ready(refs, kept, progress, lambda folder: None)
+        self._ready(refs, kept, progress, lambda folder: None, afresh=afresh)
 
     def open(
         self, cid: Cid, kept: Several[Cid], more: frozenset[Cid], progress: Progress
@@ -117,11 +118,19 @@ class DiskIndex:
         """Delete the index: a small node needs none."""
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def _ready(self, refs: Sequence[ShardRef], kept: Several[Cid], progress: Progress, use: Callable[[Path], T]) -> T:
+    def _ready(
+        self,
+        refs: Sequence[ShardRef],
+        kept: Several[Cid],
+        progress: Progress,
+        use: Callable[[Path], T],
+        *,
+        afresh: bool = False,
+    ) -> T:
         """Update the newest folder and use it, or else build a new one; then delete the others."""
         with self._locked():
             numbers = sorted(int(path.name) for path in self._root.iterdir() if path.name.isdecimal())
-            newest = numbers[-1] if numbers else 1
+            newest = numbers[-1] + afresh if numbers else 1
             try:
                 found = self._current(newest, refs, kept, progress, use)
             except (StoreError, BlockNotFound) as error:

@@ -84,6 +84,7 @@ class _Sync:
         self.state = state
         self.progress = progress
         self.known = state.items()
+        self.forgotten = frozenset(node.config.forgotten)
         self.incomplete = {
             item for item, text in state.texts() if not node.store.has(text)
         }  # their blocks were deleted
@@ -130,6 +131,8 @@ class _Sync:
             settings = self._settings_digest(source)
             try:
                 for item in parse_source(source.spec, **source.options).items():
+                    if item.uri in self.forgotten:
+                        continue
                     allowed = "|allowed" if self._is_allowed(item) else ""
                     entry = _Listed(item, source.spec, f"{item.fingerprint}|{settings}{allowed}")
                     first = listed.setdefault(item.uri, entry)

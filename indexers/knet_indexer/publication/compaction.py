@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import NamedTuple
 
@@ -30,6 +30,10 @@ class DocumentPlacement(NamedTuple):
 
     spans: list[tuple[int, int]]
     ranges: list[ChunkRange]
+
+    def is_in(self, shards: Collection[int]) -> bool:
+        """Return whether one of these shards holds a part of the document."""
+        return any(part.shard in shards for part in self.ranges)
 
 
 def document_placements(source: BlockSource, manifest: Manifest) -> dict[Cid, DocumentPlacement]:

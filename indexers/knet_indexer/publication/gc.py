@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from knet.codec import cid_of
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+
+from knet.codec import Cid, cid_of
+from knet.content.base import get_record
 from knet.content.bundle import bundle_blocks
 from knet.content.dag import reachable
-from knet.records import Record
+from knet.errors import BlockNotFound
+from knet.records import Manifest, Record, Shard
 
 from ..node import Node
+from ..state import State
 from . import manifest_log
 from .manifest import indexed_space
-from .manifest_log import GRACE_MANIFESTS
 
 
 class GarbageReport(Record, frozen=True):
@@ -27,14 +32,34 @@ def collect_garbage(node: Node) -> GarbageReport:
     Raises NodeBusy, IndexerError while a sync is unfinished, and StoreError.
     """
     with node.lock("gc"), node.open_state() as state:
-        space = indexed_space(node, state)
-        needed = {text for _, text in state.texts()}
-        for entry in manifest_log.latest(state, count=GRACE_MANIFESTS):
-            needed.update(reachable(node.store, entry.manifest), bundle_blocks(node.store, entry.manifest))
-        blocks = size = 0
-        for cid in list(node.store):
-            if cid not in needed:
-                size += len(node.store.get(cid))
-                node.store.delete(cid)
-                blocks += 1
-        return GarbageReport(blocks=blocks, bytes=size, vectors=state.drop_unused_vectors(cid_of(space)))
+        return delete_unneeded(node, state)
+
+
+def delete_unneeded(node: Node, state: State, withdrawn: Collection[Cid] = ()) -> GarbageReport:
+    """Delete the blocks that neither the last two manifests of a network nor the indexed documents need.
+
+    Of these manifests, shards that list a ``withdrawn`` document are deleted too. Raises as `collect_garbage`.
+    """
+    space = indexed_space(node, state)
+    needed = set(_needed(node, state, frozenset(withdrawn)))
+    blocks = size = 0
+    for cid in list(node.store):
+        if cid not in needed:
+            size += node.store.size(cid)
+            node.store.delete(cid)
+            blocks += 1
+    return GarbageReport(blocks=blocks, bytes=size, vectors=state.drop_unused_vectors(cid_of(space)))
+
+
+def _needed(node: Node, state: State, withdrawn: frozenset[Cid]) -> Iterator[Cid]:
+    yield from (text for _, text in state.texts())
+    for entry in manifest_log.served(state):
+        with suppress(BlockNotFound):
+            manifest = get_record(node.store, entry.manifest, Manifest)
+            yield from (entry.manifest, manifest.space, manifest.card, *bundle_blocks(node.store, entry.manifest))
+            for model in manifest.dsi_models:
+                yield from reachable(node.store, model)
+            for ref in manifest.shards:
+                with suppress(BlockNotFound):
+                    if withdrawn.isdisjoint(get_record(node.store, ref.shard, Shard).documents):
+                        yield from reachable(node.store, ref.shard)

@@ -40,9 +40,18 @@ class ManifestDraft(NamedTuple):
 
 
 def draft_manifest(
-    node: Node, state: State, base: Manifest | None, *, compact: bool, progress: Progress
+    node: Node,
+    state: State,
+    base: Manifest | None,
+    *,
+    compact: bool,
+    stale: Collection[int] = (),
+    progress: Progress,
 ) -> ManifestDraft:
-    """Write what changed since ``base``, the last manifest. Raises IndexerError when a sync is due, and StoreError."""
+    """Write what changed since ``base``, the last manifest. Shards of the numbers ``stale`` are rewritten.
+
+    Raises IndexerError when a sync is due, and StoreError.
+    """
     space = indexed_space(node, state)
     base, card, before = _load_base(node, base)
     shards = base.shards if base and base.space == cid_of(space) else []
@@ -51,7 +60,8 @@ def draft_manifest(
     for row in _indexed(state):
         progress("draft_manifest", len(wanted), 0)
         wanted[row.cid] = row.document.uri
-        if shards and row.cid in before and before[row.cid].spans == [(c.start, c.end) for c in row.chunks]:
+        place = before.get(row.cid) if shards else None
+        if place and place.spans == [(c.start, c.end) for c in row.chunks] and not place.is_in(stale):
             kept.add(row.cid)
     documents = [(uri, cid) for cid, uri in wanted.items()]
     same = kept == wanted.keys() == before.keys() and not compact

@@ -53,6 +53,12 @@ def latest(state: State, network: str = "", count: int = 1) -> list[LoggedManife
     return _entries(state.query(f"{_COLUMNS} WHERE {where}", network, count))
 
 
+def served(state: State) -> list[LoggedManifest]:
+    """Return the newest `GRACE_MANIFESTS` of each network, newest first: those that the node serves there."""
+    networks = [network for (network,) in state.query("SELECT DISTINCT network FROM manifests WHERE published")]
+    return [entry for network in networks for entry in latest(state, network, GRACE_MANIFESTS)]
+
+
 def head(state: State, network: str = "") -> LoggedManifest | None:
     """Return the newest manifest published on a network, or on any."""
     return next(iter(latest(state, network)), None)

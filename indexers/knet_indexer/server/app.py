@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from knet.records import SearchReply, SearchRequest
 from knet.routing.service_status import ServiceStatus
 
 from ..node import Node
+from ..publication.publish import publish_due
 from . import audits, negotiation, openapi
 from .agent_card import registration
 from .audits import NodeAuditor
@@ -34,6 +36,7 @@ from .rate_limit import TokenBuckets, client_key
 from .ratings import RatingKeeper, ratings_router
 from .responses import ManifestReply
 
+WITHDRAWAL_SECONDS = 60.0  # between two searches for removed documents whose grace time is over
 POLL_SECONDS = 1.0  # until a publication is served; the check reads one row of SQLite
 SEARCH_THREADS = 2  # numpy and FAISS share the cores among themselves
 INLINE_SEARCH_CHUNKS = 2000  # a search of fewer takes less time than a hand-over to a thread
@@ -41,6 +44,7 @@ BURST_SECONDS = 6  # of a client's rate at once: a notebook that runs from its t
 PACED_PATHS = ("/ipfs/", "/v1/card", "/v1/manifest", "/v1/changes")  # searches have their own limit
 MAX_QUEUED = 64  # a longer queue would exceed its clients' deadlines
 
+log = logging.getLogger("knet.node")
 
 Skipped = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Number of changes on earlier pages.")]
 Sequence = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Sequence number of the follower; 0: none.")]
@@ -83,7 +87,8 @@ class Service:
 
     def serves(self, cid: Cid) -> bool:
         """Return whether the gateway may serve a block."""
-        published = self.watcher.current is not None and cid in self.watcher.current.blocks
+        head = self.watcher.current
+        published = head is not None and cid in head.blocks and cid not in self.watcher.withheld
         return published or self.ratings.has(cid)
 
     def check_rate(self, request: Request) -> None:
@@ -114,10 +119,11 @@ class Service:
         if self.waiting >= MAX_QUEUED:
             raise NodeBusy("this node has too many searches waiting.", hint="Ask again in a second.")
         if request.vector and len(snapshot.collection) < INLINE_SEARCH_CHUNKS and not self.node.config.index:
-            return snapshot.answer(request)
+            return snapshot.answer(request, self.watcher.withheld)
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, snapshot.answer, request)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, snapshot.answer, request, self.watcher.withheld)
         finally:
             self.waiting -= 1
 
@@ -131,6 +137,15 @@ class Service:
                 await asyncio.sleep(audits.AUDIT_SECONDS)
         finally:
             auditor.close()
+
+    async def withdraw(self) -> None:
+        """Publish without the text of removed documents when their grace time is over."""
+        while True:
+            await asyncio.sleep(WITHDRAWAL_SECONDS)
+            try:
+                await asyncio.to_thread(publish_due, self.node)
+            except KnetError as error:
+                log.warning("node %s: removed documents could not be withdrawn: %s", self.node.name, error)
 
     async def watch(self) -> None:
         """Serve every later publication."""
@@ -155,7 +170,7 @@ def create_app(node: Node) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.watcher.refresh)
-        tasks = [asyncio.create_task(service.watch()), asyncio.create_task(service.audit())]
+        tasks = [asyncio.create_task(work) for work in (service.watch(), service.audit(), service.withdraw())]
         yield
         for task in tasks:
             task.cancel()

@@ -25,6 +25,7 @@ from ..disk_index.index import disk_index_of
 from ..node import Node, network_of
 from ..publication import manifest_log
 from ..publication.manifest_log import GRACE_MANIFESTS, LoggedManifest
+from ..publication.withdrawal import withheld_blocks
 
 MAX_K = 100  # passages by each retriever: a reply is at most about 1 MiB
 MAX_QUESTION = 4096  # characters; a model reads their first 256 tokens
@@ -44,9 +45,15 @@ class PublishedSnapshot:
         self._node = node
         self._deployment = node.profile.deployment
 
-    def answer(self, request: SearchRequest) -> SearchReply:
-        """Search, prove and sign. Raises CodecError, SpaceMismatch or TooLarge for an invalid request."""
+    def answer(self, request: SearchRequest, withheld: Container[Cid] = frozenset()) -> SearchReply:
+        """Search, prove and sign, without passages of ``withheld`` documents.
+
+        Raises CodecError, SpaceMismatch or TooLarge for an invalid request.
+        """
         found = self.collection.search(request.question, self._vector(request), min(request.k, MAX_K))
+        if withheld:
+            shards = self.collection.shards
+            found = [hit for hit in found if shards[hit.shard].document(hit.chunk)[0] not in withheld]
         documents, hits, leaves = self.collection.prove(found)
         receipt = Receipt(
             node=self.entry.node,
@@ -102,12 +109,14 @@ class HeadWatcher:
         self._node = node
         self._on_change = on_change
         self.current: PublishedSnapshot | None = None
+        self.withheld: frozenset[Cid] = frozenset()  # forgotten documents and texts that the head may still name
         self._logged_at = float("-inf")
 
     def refresh(self) -> None:
         """Load the newest published manifest if it is not served yet. Keeps the old one on any error."""
         try:
             with self._node.open_state() as state:
+                self.withheld = withheld_blocks(state)
                 entries = manifest_log.latest(state, network_of(self._node), GRACE_MANIFESTS)
             if entries and (self.current is None or self.current.entry.id != entries[0].id):
                 self.current = self._load(entries)
@@ -116,8 +125,11 @@ class HeadWatcher:
             log.error("node %s: the newest manifest cannot be served: %s", self._node.name, error)
 
     def _load(self, entries: list[LoggedManifest]) -> PublishedSnapshot:
-        known = [(entry.manifest, get_record(self._node.store, entry.manifest, Manifest)) for entry in entries]
-        shards = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
+        store = self._node.store
+        known = [(entry.manifest, get_record(store, entry.manifest, Manifest)) for entry in entries]
+        listed = {ref.shard for _, manifest in known if manifest.access == "public" for ref in manifest.shards}
+        needed = {ref.shard for ref in known[0][1].shards}
+        shards = {shard for shard in listed if shard in needed or store.has(shard)}  # others hold withdrawn text
         others = frozenset(
             block for cid, manifest in known for block in _blocks_beside_shards(self._node, cid, manifest)
         )
@@ -125,9 +137,9 @@ class HeadWatcher:
         if uses_disk_index(head.chunks):
             collection, blocks = disk_index_of(self._node).open(cid, shards, others, self._log_progress)
             return PublishedSnapshot(self._node, entries[0], collection, blocks)
-        collection = Collection.load(self._node.store, cid, index=self._node.index)
+        collection = Collection.load(store, cid, index=self._node.index)
         return PublishedSnapshot(
-            self._node, entries[0], collection, others.union(*(reachable(self._node.store, s) for s in shards))
+            self._node, entries[0], collection, others.union(*(reachable(store, shard) for shard in shards))
         )
 
     def _log_progress(self, phase: str, done: int, total: int) -> None:

@@ -57,7 +57,7 @@ def test_missing_index_is_built_by_the_serving_node(
     node = make_node(tmp_path / "node", {"a.txt": "Whales sing.", "b.txt": "Snails do not."}, devnet)
     sync(node)
     with monkeypatch.context() as patched:
-        patched.setattr(DiskIndex, "update", lambda *_: None)  # as by a node that was small then
+        patched.setattr(DiskIndex, "update", lambda *_, **__: None)  # as by a node that was small then
         publish(node)
     assert not (node.folder / "index").exists()
     snapshot = head_of(HeadWatcher(node, lambda snapshot: None))
