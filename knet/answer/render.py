@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 from unicodedata import category
 from urllib.parse import urlsplit
 
 from ..records import Answer, NodeStatus, Passage
+
+if TYPE_CHECKING:
+    from ..routing.node_info import NodeInfo
 
 FORM_MARK = "AskWidget: "  # the start of the text beside every form
 SAFE_SCHEMES = ("http", "https")
@@ -107,6 +111,17 @@ def _node_html(node: NodeStatus) -> str:
 
 def _troubles(answer: Answer) -> list[NodeStatus]:
     return [node for node in answer.nodes if node.status not in ("success", "skipped")]
+
+
+NODE_COLUMNS = ("node", "title", "documents", "chunks", "version", "reliability", "ratings", "problem")
+
+
+def node_cells(info: NodeInfo) -> tuple[str, ...]:
+    """Return the row of a node in a table with `NODE_COLUMNS`, as plain text."""
+    return (
+        str(info.node), plain(info.title), str(info.documents), str(info.chunks), str(info.sequence),
+        f"{info.reliability:.2f} ± {info.deviation:.2f}", str(info.ratings), plain(info.problem),
+    )  # fmt: skip
 
 
 def safe(text: str) -> str:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import __version__
+from ..answer.render import NODE_COLUMNS, node_cells
 from ..codec import to_json, to_plain
 from ..config import home
 from ..errors import ConfigError
@@ -167,22 +168,11 @@ def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
         found = net.nodes()
         _filling(net)
     if as_json:
-        import msgspec
-
-        print_json(msgspec.to_builtins(found))
+        print_json(found)
         return
-    table = Table("node", "title", "documents", "chunks", "version", "reliability", "ratings", "problem")
+    table = Table(*NODE_COLUMNS)
     for info in found:
-        table.add_row(
-            str(info.node),
-            shown(info.title),
-            str(info.documents),
-            str(info.chunks),
-            str(info.sequence),
-            f"{info.reliability:.2f} ± {info.deviation:.2f}",
-            str(info.ratings),
-            shown(info.problem),
-        )
+        table.add_row(*map(escape, node_cells(info)))
     out.print(table)
 
 

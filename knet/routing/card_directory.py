@@ -12,7 +12,7 @@ from ..index.lexical import tokens
 from ..records import NodeEntry, Reputation, Space
 from .directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability
 from .filters import permitted, unavailable_statuses, unembedded_statuses, with_vector
-from .node_info import NodeInfo, info_of, unusable_info
+from .node_info import NodeInfo, info_of
 from .node_view import NodeView, behind, in_grace, load_view
 from .origins import HELD_BACK, Admission, OriginBudget
 from .query import Priors, Query, Selection
@@ -80,7 +80,7 @@ class CardDirectory:
     def infos(self) -> list[NodeInfo]:
         return [
             *map(info_of, self._nodes.values()),
-            *(unusable_info(node, reason) for node, reason in self._unusable.items()),
+            *(NodeInfo(node=node, problem=reason) for node, reason in self._unusable.items()),
         ]
 
     def follow(self, entries: Sequence[NodeEntry]) -> None:

@@ -7,18 +7,18 @@ from .node_view import NodeView
 
 
 class NodeInfo(Record, frozen=True):
-    """One node as `Network.nodes` lists it."""
+    """One node as `Network.nodes` lists it; one that cannot be asked has only its ``problem``."""
 
     node: int
-    title: str
-    description: str
-    endpoint: str
-    documents: int
-    chunks: int
-    sequence: int
-    reliability: float
-    deviation: float
-    ratings: int
+    title: str = ""
+    description: str = ""
+    endpoint: str = ""
+    documents: int = 0
+    chunks: int = 0
+    sequence: int = 0
+    reliability: float = 0.5
+    deviation: float = 0.0
+    ratings: int = 0
     problem: str = ""
 
 
@@ -35,10 +35,3 @@ def info_of(view: NodeView) -> NodeInfo:
         deviation=view.reputation.deviation,
         ratings=view.reputation.count,
     )
-
-
-def unusable_info(node: int, reason: str) -> NodeInfo:
-    return NodeInfo(
-        node=node, title="", description="", endpoint="", documents=0, chunks=0, sequence=0,
-        reliability=0.5, deviation=0.0, ratings=0, problem=reason,
-    )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
-from knet.answer.render import plain
+from knet.answer.render import NODE_COLUMNS, node_cells
 from knet.records import Rating
 from knet.routing.node_info import NodeInfo
 
@@ -13,27 +13,16 @@ from knet.routing.node_info import NodeInfo
 class NodeTable:
     """Table of the nodes of a network; ``nodes`` are its records."""
 
-    columns = ("node", "title", "documents", "chunks", "version", "reliability", "ratings", "problem")
-
     def __init__(self, nodes: Sequence[NodeInfo]) -> None:
         self.nodes = list(nodes)
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                str(info.node), plain(info.title), str(info.documents), str(info.chunks), str(info.sequence),
-                f"{info.reliability:.2f} ± {info.deviation:.2f}", str(info.ratings), plain(info.problem),
-            )
-            for info in self.nodes
-        ]  # fmt: skip
-
     def __repr__(self) -> str:
-        rows = [self.columns, *self._rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(self.columns))]
+        rows = [NODE_COLUMNS, *map(node_cells, self.nodes)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
     def _repr_html_(self) -> str:
-        return _table(self.columns, self._rows())
+        return _table(NODE_COLUMNS, map(node_cells, self.nodes))
 
 
 def rated(ratings: Sequence[Rating]) -> str:
@@ -42,7 +31,7 @@ def rated(ratings: Sequence[Rating]) -> str:
     return f"rated {values}; `%knet flush` puts it on chain"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"

@@ -22,7 +22,7 @@ from ...records import NodeEntry, Reputation, Space
 from ..block_sources import NodeBlockSources
 from ..directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability
 from ..filters import permitted, unavailable_statuses, unembedded_statuses, with_vector
-from ..node_info import NodeInfo, info_of, unusable_info
+from ..node_info import NodeInfo, info_of
 from ..node_view import NodeView, load_view
 from ..origins import Admission, OriginBudget, servers_of
 from ..query import Priors, Query, Reliabilities, Selection
@@ -131,7 +131,7 @@ class SummaryDirectory:
                     )
                 )
         missing = self._entries.keys() - {info.node for info in infos}
-        return infos + [unusable_info(node, reasons.get(node, UNREAD)) for node in missing]
+        return infos + [NodeInfo(node=node, problem=reasons.get(node, UNREAD)) for node in missing]
 
     # --- one query ---------------------------------------------------------------------------------------------
 
