@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import atexit
-import json
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
 from knet.chain.devchain import start_network, stop_network
 from knet.config import Profile, home, load_profile
 from knet.errors import IndexerError, NodeBusy
-from knet.files import make_folder, open_private
+from knet.files import make_folder
 
+from ..child import SERVING, progress_of, start_command, stop_commands
 from ..config import NodeConfig, SourceConfig, node_home, save_config
 from ..sources import parse_source
 from .owners import OWNERS, Owner
 from .pollution import falsify
 
 NAME = "demo"
-SERVING = "serve"  # the phase in which a node answers
 READY_SECONDS = 240.0  # a first start embeds all documents, also on a slow machine
-STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
 
 # Called while a node starts with its title, the phase, the amount done and the total.
@@ -42,7 +38,7 @@ class DemoNetwork:
 
     def __init__(self, owners: list[Owner] = OWNERS) -> None:
         self.owners = owners
-        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._processes: list[subprocess.Popen[str]] = []
         # A server starts the network in one thread and stops it in another.
         self._lock = FileLock(home() / "networks" / f"{NAME}.lock", thread_local=False, mode=0o600)
 
@@ -82,19 +78,10 @@ class DemoNetwork:
 
     def _spawn(self, owner: Owner, on_progress: OnProgress) -> Callable[[], None]:
         folder = _folder(owner)
-        log = open(open_private(folder / "node.log"), "w")  # noqa: SIM115
-        process = subprocess.Popen(
-            [sys.executable, "-m", "knet_indexer", "up", folder.name, "--json", "--attached"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        log.close()
-        self._processes[owner.name] = process
+        process = start_command(folder / "node.log", "up", folder.name, "--attached")
+        self._processes.append(process)
         serving, ended = threading.Event(), threading.Event()
-        assert process.stdout is not None
-        progress = (process.stdout, owner.title, on_progress, serving, ended)
+        progress = (process, owner.title, on_progress, serving, ended)
         threading.Thread(target=_read, args=progress, daemon=True).start()
 
         def wait() -> None:
@@ -106,18 +93,7 @@ class DemoNetwork:
 
     def stop(self) -> None:
         """Stop the nodes and the chain; their state stays on disk."""
-        for process in self._processes.values():
-            if process.stdin is not None:
-                with suppress(OSError):
-                    process.stdin.close()
-        for process in self._processes.values():
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        stop_commands(self._processes)
         self._processes.clear()
         if self._lock.is_locked:
             _ready_file().unlink(missing_ok=True)
@@ -193,21 +169,19 @@ def _write_falsified(owner: Owner, target: Path) -> None:
 
 
 def _read(
-    stream: IO[str], title: str, on_progress: OnProgress, serving: threading.Event, ended: threading.Event
+    process: subprocess.Popen[str],
+    title: str,
+    on_progress: OnProgress,
+    serving: threading.Event,
+    ended: threading.Event,
 ) -> None:
     """Pass on a node's progress; ``ended`` is set at the end of its start, ``serving`` before that if it succeeded."""
-    for event in _events(stream):
+    for event in progress_of(process):
         on_progress(title, event["phase"], event.get("done", 0), event.get("total", 0))
         if event["phase"] == SERVING:
             serving.set()
             ended.set()
     ended.set()
-
-
-def _events(stream: IO[str]) -> Iterator[dict[str, Any]]:
-    for line in stream:
-        with suppress(json.JSONDecodeError):
-            yield json.loads(line)
 
 
 def _free_ports(count: int) -> list[int]:

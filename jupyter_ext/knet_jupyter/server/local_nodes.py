@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from knet.config import Profile
 from knet.errors import ConfigError, IndexerError, KnetError, NodeBusy
-from knet.files import open_private
 from knet.records import Record
+from knet_indexer.child import SERVING, progress_of, start_command, stop_commands
 from knet_indexer.config import NodeConfig, SourceConfig, free_port, load_config, node_home, nodes_folder
 from knet_indexer.demo.network import NAME as DEMO
 from knet_indexer.node import create_node
 
-SERVING = "serve"
-STOP_SECONDS = 10.0
 SHOWN_LOG = 500  # characters of the end of a node's log: its error, on one line
 
 
@@ -158,7 +153,7 @@ class _Running:
 
     def __init__(self, home: Path, *command: str) -> None:
         self._home = home
-        self._process = self._spawn("node.log", *command)
+        self._process = start_command(home / "node.log", *command)
         self._sync: subprocess.Popen[str] | None = None
         self._progress: dict[str, Any] = {"phase": "starting"}
         self._serving = False
@@ -168,21 +163,8 @@ class _Running:
         self._lock = threading.Lock()  # guards against a start while the node stops
         threading.Thread(target=self._follow, daemon=True, name=f"knet-node-{home.name}").start()
 
-    def _spawn(self, log_name: str, *command: str) -> subprocess.Popen[str]:
-        try:
-            with open(open_private(self._home / log_name), "w") as log:
-                return subprocess.Popen(
-                    [sys.executable, "-m", "knet_indexer", *command, "--json"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                )
-        except OSError as error:
-            raise IndexerError(f"node {self._home.name}: {command[0]} cannot be started: {error.strerror}.") from error
-
     def _follow(self) -> None:
-        for progress in _lines(self._process.stdout):
+        for progress in progress_of(self._process):
             self._progress = progress
             self._serving = self._serving or progress.get("phase") == SERVING
         self._process.wait()
@@ -200,9 +182,9 @@ class _Running:
                 with self._lock:
                     if self.stopping:
                         return
-                    self._sync = self._spawn("sync.log", step, self._home.name, "--lines")
+                    self._sync = start_command(self._home / "sync.log", step, self._home.name, "--lines")
                 self._progress = {"phase": step}
-                for progress in _lines(self._sync.stdout):
+                for progress in progress_of(self._sync):
                     self._progress = {"phase": step, **progress}
                 if self._sync.wait() and not self.stopping:
                     self._failure = self._log_tail("sync.log") or f"The {step} failed."
@@ -233,40 +215,13 @@ class _Running:
             return {"state": state, "phase": str(self._progress.get("phase", "")), **progress}
         return {"state": "serving", "detail": self._failure}
 
-    def request_stop(self) -> None:
-        """Ask the processes to end by closing their input."""
+    def begin_stop(self) -> list[subprocess.Popen[str]]:
+        """Start no further process, and return those to stop."""
         with self._lock:
             self.stopping = True
-        for process in self._processes():
-            if process.stdin is not None:
-                with suppress(OSError):
-                    process.stdin.close()
-
-    def wait(self, until: float) -> None:
-        """Wait for the end of the processes; kill them at ``until`` (monotonic seconds)."""
-        for process in self._processes():
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def _processes(self) -> list[subprocess.Popen[str]]:
         return [process for process in (self._sync, self._process) if process is not None]
 
 
 def _stop(running: Sequence[_Running]) -> None:
     """Stop all of them in parallel."""
-    for one in running:
-        one.request_stop()
-    until = time.monotonic() + STOP_SECONDS
-    for one in running:
-        one.wait(until)
-
-
-def _lines(stream: IO[str] | None) -> Iterator[dict[str, Any]]:
-    assert stream is not None
-    with stream:
-        for line in stream:
-            with suppress(json.JSONDecodeError):
-                yield json.loads(line)
+    stop_commands([process for one in running for process in one.begin_stop()])

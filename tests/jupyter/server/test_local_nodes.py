@@ -81,12 +81,12 @@ def test_node_stopped_during_a_sync_does_not_publish(tmp_path: Path, monkeypatch
     """Each step is a program that ends successfully on request."""
     begun: list[str] = []
 
-    def spawn(running: own._Running, log_name: str, *command: str) -> subprocess.Popen[str]:
+    def spawn(log: Path, *command: str) -> subprocess.Popen[str]:
         begun.append(command[0])
         program = [sys.executable, "-c", "import sys; sys.stdin.read()"]
         return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    monkeypatch.setattr(own._Running, "_spawn", spawn)
+    monkeypatch.setattr(own, "start_command", spawn)
     running = own._Running(tmp_path, "up")
     running.sync()
     wait_for(lambda: "sync" in begun, "the sync begins")
@@ -100,20 +100,20 @@ def stand_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], own
     """Return local nodes one and two with a program in place of each node process, in the node's folder."""
 
     def nodes(program: str) -> own.LocalNodes:
-        begin = own._Running._spawn
+        begin = own.start_command
 
-        def spawn(running: own._Running, log_name: str, *command: str) -> subprocess.Popen[str]:
+        def spawn(log: Path, *command: str) -> subprocess.Popen[str]:
             if command[0] != "up":
-                return begin(running, log_name, *command)
+                return begin(log, *command)
             return subprocess.Popen(
                 [sys.executable, "-c", program],
-                cwd=running._home,
+                cwd=log.parent,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
 
-        monkeypatch.setattr(own._Running, "_spawn", spawn)
+        monkeypatch.setattr(own, "start_command", spawn)
         for name in ("one", "two"):
             create_node(node_home(name), NodeConfig(name=name, profile="jupyter"))
         return own.LocalNodes(home)
@@ -163,7 +163,7 @@ def test_failed_sync_shows_the_reason(stand_in: Callable[[str], own.LocalNodes],
     mine = stand_in(PATIENTLY.replace("AWAITED", "[]"))
     mine.start("one", "", nodes[0].node.profile)
     wait_for(lambda: mine.nodes()[0].state == "serving", "it serves")
-    (node_home("one") / "sync.log").mkdir()  # where its log would be
+    (node_home("one") / "sync.log").mkdir()  # in the place of its log
     mine.sync("one")
     wait_for(lambda: mine.nodes()[0].state == "serving", "the sync is over")
     assert "sync cannot be started" in mine.nodes()[0].detail
