@@ -21,11 +21,10 @@ from knet.records import Answer
 from knet.routing.node_info import NodeInfo
 from knet.routing.options import MAX_K, MAX_QUESTION
 from knet_indexer.demo.network import NAME as DEMO
-from knet_jupyter.protocol import AskEvent
+from knet_jupyter.protocol import AskEvent, AskRequest, Transactions
 from knet_jupyter.server.custody import Custody
 from knet_jupyter.server.handlers.answers import ExportedFile
-from knet_jupyter.server.handlers.ask import AskRequest
-from knet_jupyter.server.handlers.ratings import PendingRatings, Transactions
+from knet_jupyter.server.handlers.ratings import PendingRatings
 from knet_jupyter.server.health import HealthSnapshot
 from knet_jupyter.server.overview import Overview
 

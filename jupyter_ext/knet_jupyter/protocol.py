@@ -1,4 +1,4 @@
-"""Messages of the server to panels and kernels: the state of a connection, and the events of a question.
+"""Messages between the server, panels and kernels: the state of a connection, a question, and its events.
 
 The events of one question come in this order: started, phase (any number), asking, node (one each), and one of answer,
 stopped and error.
@@ -6,12 +6,11 @@ stopped and error.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from knet.codec import cid_of
-from knet.errors import KnetError
 from knet.records import Answer, NodeStatus, Record
+from knet.routing.options import NODE_TIMEOUT, PASSAGES, MaxNodes
 
 if TYPE_CHECKING:
     from knet.answer.live import LiveAnswer
@@ -43,6 +42,22 @@ class ConnectionState(Record, frozen=True):
     development: bool = False  # a chain on this machine, where transactions are free
 
 
+class AskRequest(Record, frozen=True):
+    """A question with its options, which are those of `Network.ask` that JSON can hold."""
+
+    question: str
+    profile: str = ""
+    k: int = PASSAGES
+    max_nodes: MaxNodes = "auto"
+    nodes: list[int] = []
+    private: bool = False
+    min_reliability: float = 0.0
+    node_timeout: float = NODE_TIMEOUT  # seconds
+
+
+ASK_OPTIONS = {*AskRequest.__struct_fields__} - {"question", "profile"}
+
+
 class AskEvent(Record, frozen=True, omit_defaults=True):
     """One event of a question; ``event`` tells which of the other fields are set."""
 
@@ -58,23 +73,8 @@ class AskEvent(Record, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-def started(number: str) -> AskEvent:
-    return AskEvent(event="started", id=number)
-
-
-def phase(part: Phase) -> AskEvent:
-    return AskEvent(event="phase", phase=part)
-
-
-def asking(nodes: Sequence[NodeStatus]) -> AskEvent:
-    return AskEvent(event="asking", nodes=list(nodes))
-
-
-def node_done(node: NodeStatus) -> AskEvent:
-    return AskEvent(event="node", node=node)
-
-
 def answered(answer: LiveAnswer) -> AskEvent:
+    """Return the event of an answer."""
     shown = answer._repr_mimebundle_()
     return AskEvent(
         event="answer",
@@ -85,9 +85,7 @@ def answered(answer: LiveAnswer) -> AskEvent:
     )
 
 
-def stopped() -> AskEvent:
-    return AskEvent(event="stopped")
+class Transactions(Record, frozen=True):
+    """The hashes of the transactions that put ratings on chain."""
 
-
-def failed(error: KnetError) -> AskEvent:
-    return AskEvent(event="error", message=str(error), reason=type(error).__name__)
+    transactions: list[str]

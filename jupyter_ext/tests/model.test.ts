@@ -12,7 +12,7 @@ function state(profile: string, now: ConnectionState['state'] = 'ready'): Connec
   return { ...STATE, profile, state: now };
 }
 
-/** A client of a server with the given replies, which is otherwise ready for every profile. */
+/** Return a client of a server with the given replies, which is otherwise ready for every profile. */
 function client(replies: Partial<Api>): Knet {
   const api = { profile: 'a' } as Api;
   const now = () => Promise.resolve(state(api.profile));

@@ -26,20 +26,19 @@ from knet.errors import Cancelled, KnetError, TransportError
 from knet.records import Answer, Rating, Record
 from knet.routing.options import OnSelected, OnStatus
 
-from ..protocol import FOLDER_VARIABLE, HOME_FILE, SOCKET_FILE, AskEvent, ConnectionState
+from ..protocol import (
+    ASK_OPTIONS,
+    FOLDER_VARIABLE,
+    HOME_FILE,
+    SOCKET_FILE,
+    AskEvent,
+    ConnectionState,
+    Transactions,
+)
 
 if TYPE_CHECKING:
     from knet.client.network import Network
     from knet.routing.node_info import NodeInfo
-
-SENT_OPTIONS = {
-    "k",
-    "max_nodes",
-    "nodes",
-    "private",
-    "min_reliability",
-    "node_timeout",
-}  # the options of `Network.ask` that JSON can hold
 
 T = TypeVar("T")
 
@@ -81,7 +80,7 @@ class ServerNetwork:
     ) -> LiveAnswer:
         """Ask as `Network.ask`. Interrupting the kernel cancels the question on the server."""
         sent = {name: value for name, value in options.items() if value is not None}
-        if not sent.keys() <= SENT_OPTIONS:
+        if not sent.keys() <= ASK_OPTIONS:
             return self._own().ask(question, on_status=on_status, on_selected=on_selected, **options)
         phases: dict[str, str] = {}
         for event in self._events({"question": question, "profile": self._profile, **sent}):
@@ -163,17 +162,13 @@ class ServerRatings:
     def flush(self, *, bond: int = 0) -> list[str]:
         """Flush as `knet.client.ratings.QueuedRatings.flush`."""
         body = {"bond": str(bond), "profile": self._network._profile}
-        return self._network._call("ratings/flush", _Sent, body).transactions
+        return self._network._call("ratings/flush", Transactions, body).transactions
 
 
 class _Rated(Record, frozen=True):
     """The part of the reply of the ratings route that a kernel needs."""
 
     rated: list[Rating]
-
-
-class _Sent(Record, frozen=True):
-    transactions: list[str]
 
 
 class _Connection(http.client.HTTPConnection):

@@ -18,7 +18,7 @@ from ..protocol import ConnectionState, Phase
 
 OnPhase = Callable[[Phase], None]
 
-POLL_SECONDS = 0.05  # how often a caller that waits for a connection checks for its cancellation
+POLL_SECONDS = 0.05  # between two checks of a waiting caller for its cancellation
 
 
 class Clients:

@@ -1,39 +1,24 @@
-"""The chain of custody of one passage: from the quoted span to the transaction that published it."""
+"""The chain of custody of one passage, beyond its record: the quoted span in its document, the publication, and the
+receipt.
+"""
 
 from __future__ import annotations
 
 from knet.chain.receipts import recover
 from knet.client.network import Network
-from knet.codec import Cid
 from knet.content.base import get_record
 from knet.errors import ConfigError, KnetError
-from knet.records import Answer, Document, Head, Passage, Record
+from knet.records import Answer, Document, Passage, Record
 
 CONTEXT = 400  # characters of the document shown on each side of a span: about a paragraph
 
 
-class CustodySpan(Record, frozen=True):
-    """The passage in the document's canonical text, with its context."""
+class CustodyContext(Record, frozen=True):
+    """Characters of the document's canonical text around the passage."""
 
-    start: int
-    end: int
-    exact: str
     before: str = ""
     after: str = ""
     problem: str = ""  # the reason for a missing context
-
-
-class CustodyDocument(Record, frozen=True):
-    """The document, and its place in the node's manifest."""
-
-    document: Cid
-    uri: str
-    title: str
-    licence: str
-    manifest: Cid
-    shard: int
-    chunk: int
-    proof: int  # hashes from the passage to the shard's root
 
 
 class CustodyPublication(Record, frozen=True):
@@ -58,17 +43,14 @@ class CustodyReceipt(Record, frozen=True):
 
 
 class Custody(Record, frozen=True):
-    """The provenance of one passage of an answer, step by step."""
+    """The provenance of one passage, step by step; ``title``, ``owner`` and ``endpoint`` are those of its node."""
 
-    passage: int
-    node: int
     title: str
     owner: str
     endpoint: str
     chain_id: int
     registry: str
-    span: CustodySpan
-    held: CustodyDocument
+    context: CustodyContext
     published: CustodyPublication
     signed: CustodyReceipt
 
@@ -81,51 +63,32 @@ def custody(network: Network, answer: Answer, number: int) -> Custody:
     if not 1 <= number <= len(answer.passages):
         raise ConfigError(f"The answer has no passage {number}.")
     passage = answer.passages[number - 1]
-    where = passage.provenance
     try:
-        view = network.view(where.node)
+        view = network.view(passage.provenance.node)
     except KnetError:
         view = None
-    held = CustodyDocument(
-        document=where.document,
-        uri=passage.uri,
-        title=passage.title,
-        licence=passage.licence,
-        manifest=where.manifest,
-        shard=where.shard,
-        chunk=where.chunk,
-        proof=len(where.path),
-    )
     return Custody(
-        passage=number,
-        node=where.node,
         title=view.card.title if view else "",
         owner=view.entry.owner if view else "",
         endpoint=view.entry.endpoint if view else "",
         chain_id=network.chain.deployment.chain_id,
         registry=network.chain.deployment.manifests,
-        span=_span(network, passage),
-        held=held,
+        context=_context(network, passage),
         published=_published(network, passage),
         signed=_signed(network, answer, passage),
     )
 
 
-def _span(network: Network, passage: Passage) -> CustodySpan:
-    span = CustodySpan(start=passage.start, end=passage.end, exact=passage.text)
+def _context(network: Network, passage: Passage) -> CustodyContext:
     try:
         source = network.source_of(passage.provenance.node)
         document = get_record(source, passage.provenance.document, Document)
         text = source.get(document.text).decode(errors="replace")
     except KnetError as error:
-        return CustodySpan(start=span.start, end=span.end, exact=span.exact, problem=str(error))
+        return CustodyContext(problem=str(error))
     if text[passage.start : passage.end] != passage.text:
-        problem = "The document has another text at this span."
-        return CustodySpan(start=span.start, end=span.end, exact=span.exact, problem=problem)
-    return CustodySpan(
-        start=span.start,
-        end=span.end,
-        exact=span.exact,
+        return CustodyContext(problem="The document has another text at this span.")
+    return CustodyContext(
         before=text[max(0, passage.start - CONTEXT) : passage.start],
         after=text[passage.end : passage.end + CONTEXT],
     )
@@ -136,7 +99,7 @@ def _published(network: Network, passage: Passage) -> CustodyPublication:
         heads = network.chain.manifests.heads(passage.provenance.node)
     except KnetError as error:
         return CustodyPublication(problem=str(error))
-    found: Head | None = next((head for head in heads if head.manifest == passage.provenance.manifest), None)
+    found = next((head for head in heads if head.manifest == passage.provenance.manifest), None)
     if found is None:
         return CustodyPublication(problem="The chain does not know this manifest.")
     return CustodyPublication(

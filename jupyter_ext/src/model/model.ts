@@ -2,7 +2,7 @@
 
 import { JSONExt, ReadonlyPartialJSONValue, Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Api } from './api';
@@ -31,60 +31,21 @@ export interface IOptions {
   node_timeout: number;
 }
 
-export interface IKnet {
-  readonly api: Api;
-  readonly trans: TranslationBundle;
-  readonly options: IOptions;
-  readonly state: ConnectionState | null;
-  readonly stateChanged: ISignal<IKnet, ConnectionState | null>;
-  /** The network's name, which is kept while the server does not answer; empty while it is unknown. */
-  readonly profile: string;
-  readonly profileChanged: ISignal<IKnet, string>;
-  /** True if that network is connected, so that a request does not start it. */
-  readonly ready: boolean;
-  /** Select the network of this profile of the server; empty: its default. */
-  use(profile: string): void;
-  /** Read the state of the connection from the server; starts nothing. */
-  refresh(): Promise<void>;
-  /** The newest health snapshot; null before the first, and while the server does not answer. */
-  readonly health: HealthSnapshot | null;
-  readonly healthChanged: ISignal<IKnet, HealthSnapshot | null>;
-  /** Poll the health every few seconds until the result is disposed; otherwise it is polled twice a minute. */
-  watch(): IDisposable;
-  /** Poll the health now. */
-  refreshHealth(): Promise<void>;
-  /** Connect to the network, which starts the demo network if it is selected. */
-  connect(): Promise<void>;
-  /** The last answer of the ask panel. */
-  answered: IAnswered | null;
-  readonly selected: ISelection | null;
-  readonly selectionChanged: ISignal<IKnet, ISelection | null>;
-  select(selection: ISelection | null): void;
-  /** The newest verification report of an answer from anywhere in JupyterLab, or null. */
-  reportOn(answer: Answer): VerificationReport | null;
-  readonly reportsChanged: ISignal<IKnet, VerificationReport>;
-  /** Check every claim of an answer again, and keep the report. */
-  verify(answer: Answer): Promise<void>;
-  /** The queued ratings; a failure to read them becomes their `problem`. */
-  pending(): Promise<PendingRatings>;
-  /** Emitted when a rating was queued, withdrawn or sent. */
-  readonly ratingsChanged: ISignal<IKnet, PendingRatings>;
-  rate(answer: Answer, value: number, passage: number | null): Promise<PendingRatings>;
-  /** Withdraw a queued rating. */
-  withdraw(receipt: string): Promise<void>;
-  /** Send the queued ratings with at most `bond` wei (in digits) at stake. Returns the transactions, none for an empty queue. */
-  flush(bond: string): Promise<string[]>;
-}
+/** The state as the plugins require it. */
+export type IKnet = Knet;
 
 export const IKnet = new Token<IKnet>('knet-jupyter:IKnet', 'The connection to the knet network.');
 
 const POLL_MILLISECONDS = 1000; // while a network starts
 const MAX_REPORTS = 200; // kept; the oldest are dropped
 
-export class Knet implements IKnet {
+export class Knet {
   state: ConnectionState | null = null;
+  /** The network's name, which is kept while the server does not answer; empty while it is unknown. */
   profile = '';
+  /** The newest health snapshot; null before the first, and while the server does not answer. */
   health: HealthSnapshot | null = null;
+  /** The last answer of the ask panel. */
   answered: IAnswered | null = null;
   selected: ISelection | null = null;
   private readonly poller: Poller;
@@ -94,6 +55,7 @@ export class Knet implements IKnet {
   readonly healthChanged: Signal<IKnet, HealthSnapshot | null> = new Signal<IKnet, HealthSnapshot | null>(this);
   readonly selectionChanged: Signal<IKnet, ISelection | null> = new Signal<IKnet, ISelection | null>(this);
   readonly reportsChanged: Signal<IKnet, VerificationReport> = new Signal<IKnet, VerificationReport>(this);
+  /** Emitted when a rating was queued, withdrawn or sent. */
   readonly ratingsChanged: Signal<IKnet, PendingRatings> = new Signal<IKnet, PendingRatings>(this);
 
   constructor(
@@ -107,18 +69,22 @@ export class Knet implements IKnet {
     );
   }
 
+  /** True if that network is connected, so that a request does not start it. */
   get ready(): boolean {
     return this.state?.state === 'ready' && this.state.profile === this.profile;
   }
 
+  /** Poll the health every few seconds until the result is disposed; otherwise it is polled twice a minute. */
   watch(): IDisposable {
     return this.poller.watch();
   }
 
+  /** Poll the health now. */
   refreshHealth(): Promise<void> {
     return this.poller.now();
   }
 
+  /** Select the network of this profile of the server; empty: its default. */
   use(profile: string): void {
     if (profile !== this.api.profile) {
       this.api.profile = profile;
@@ -126,6 +92,7 @@ export class Knet implements IKnet {
     }
   }
 
+  /** Read the state of the connection from the server; starts nothing. */
   async refresh(): Promise<void> {
     this.setState(await this.current(() => this.api.state()).catch(() => null));
     if (this.state?.state !== this.health?.state.state) {
@@ -133,6 +100,7 @@ export class Knet implements IKnet {
     }
   }
 
+  /** Connect to the network, which starts the demo network if it is selected. */
   async connect(): Promise<void> {
     const watching = setInterval(() => void this.refresh(), POLL_MILLISECONDS);
     try {
@@ -177,10 +145,12 @@ export class Knet implements IKnet {
     }
   }
 
+  /** Return the newest verification report of an answer from anywhere in JupyterLab, or null. */
   reportOn(answer: Answer): VerificationReport | null {
     return this.reports.find(one => sameAnswer(one.answer, answer))?.report ?? null;
   }
 
+  /** Check every claim of an answer again, and keep the report. */
   async verify(answer: Answer): Promise<void> {
     const report = await this.api.verify(answer);
     this.reports = [{ answer, report }, ...this.reports.filter(one => !sameAnswer(one.answer, answer))].slice(
@@ -190,6 +160,7 @@ export class Knet implements IKnet {
     this.reportsChanged.emit(report);
   }
 
+  /** Return the queued ratings; a failure to read them becomes their `problem`. */
   pending(): Promise<PendingRatings> {
     return this.current(() => this.api.pending()).catch((error: Error) => ({
       ratings: [],
@@ -199,10 +170,12 @@ export class Knet implements IKnet {
     }));
   }
 
+  /** Withdraw a queued rating. */
   async withdraw(receipt: string): Promise<void> {
     await this.emitRatings(() => this.api.withdraw(receipt));
   }
 
+  /** Send the queued ratings with at most `bond` wei (in digits) at stake; return the transactions, if any. */
   async flush(bond: string): Promise<string[]> {
     try {
       return (await this.api.flush(bond)).transactions;

@@ -106,28 +106,20 @@ export interface Cost {
 }
 
 export interface Custody {
-  passage: number;
-  node: number;
   title: string;
   owner: string;
   endpoint: string;
   chain_id: number;
   registry: string;
-  span: CustodySpan;
-  held: CustodyDocument;
+  context: CustodyContext;
   published: CustodyPublication;
   signed: CustodyReceipt;
 }
 
-export interface CustodyDocument {
-  document: string;
-  uri: string;
-  title: string;
-  licence: string;
-  manifest: string;
-  shard: number;
-  chunk: number;
-  proof: number;
+export interface CustodyContext {
+  before: string;
+  after: string;
+  problem: string;
 }
 
 export interface CustodyPublication {
@@ -144,15 +136,6 @@ export interface CustodyReceipt {
   issued_at: number;
   results: string;
   signature: string;
-  problem: string;
-}
-
-export interface CustodySpan {
-  start: number;
-  end: number;
-  exact: string;
-  before: string;
-  after: string;
   problem: string;
 }
 

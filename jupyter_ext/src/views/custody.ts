@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IMarks, Mark } from '../model/checks';
 import { Child, h, source, svg } from './dom';
 import { column } from '../model/geometry';
-import type { Custody } from '../model/types';
+import type { Custody, Passage } from '../model/types';
 import { clip, line, moment, prose, short } from '../model/text';
 
 const WIDTH = 240; // of a side panel, so that letters keep their size
@@ -17,30 +17,32 @@ interface ILink {
   mark: Mark;
 }
 
-/** The name, value and mark of each box. */
+/** Return the name, value and mark of each box. */
 function links(
+  passage: Passage,
   found: Custody,
   sentence: string,
   quoted: Mark,
   marks: IMarks,
   trans: TranslationBundle
 ): { [id: string]: ILink } {
-  const { span, held, published, signed } = found;
+  const { context, published, signed } = found;
+  const { node, manifest } = passage.provenance;
   const missing = () => (found.registry ? trans.__('none') : trans.__('not looked up'));
   return {
     sentence: { name: trans.__('Sentence'), value: sentence || trans.__('(not quoted in the answer)'), mark: quoted },
     span: {
       name: trans.__('Span'),
-      value: `${span.start}–${span.end}`,
-      mark: unless(span.problem, marks.inclusion)
+      value: `${passage.start}–${passage.end}`,
+      mark: unless(context.problem, marks.inclusion)
     },
-    document: { name: trans.__('Document'), value: held.title || held.uri, mark: marks.inclusion },
+    document: { name: trans.__('Document'), value: passage.title || passage.uri, mark: marks.inclusion },
     manifest: {
       name: trans.__('Manifest'),
-      value: `${published.sequence ? `#${published.sequence} ` : ''}${short(held.manifest)}`,
+      value: `${published.sequence ? `#${published.sequence} ` : ''}${short(manifest)}`,
       mark: marks.freshness
     },
-    node: { name: trans.__('Node'), value: `${found.node} ${found.title}`, mark: 'none' },
+    node: { name: trans.__('Node'), value: `${node} ${found.title}`, mark: 'none' },
     chain: {
       name: trans.__('Transaction'),
       value: short(published.transaction, 6, 4) || missing(),
@@ -54,12 +56,13 @@ function links(
   };
 }
 
-/** A step with a problem is unknown, unless it is known to fail. */
+/** Return the mark of a step: unknown with a problem, unless the step is known to fail. */
 function unless(problem: string, mark: Mark): Mark {
   return problem && mark !== 'fails' ? 'unknown' : mark;
 }
 
 export function custodyDrawing(
+  passage: Passage,
   found: Custody,
   sentence: string,
   quoted: Mark,
@@ -67,7 +70,7 @@ export function custodyDrawing(
   trans: TranslationBundle
 ): SVGElement {
   const drawing = column(ROWS, WIDTH);
-  const steps = links(found, sentence, quoted, marks, trans);
+  const steps = links(passage, found, sentence, quoted, marks, trans);
   const title = trans.__('Chain of custody');
   return svg(
     'svg',
@@ -105,28 +108,29 @@ export function custodyDrawing(
   );
 }
 
-/** The span in its context. */
-export function contextView(found: Custody, trans: TranslationBundle): HTMLElement {
-  const { before, exact, after, problem } = found.span;
+/** Show the span in its context. */
+export function contextView(passage: Passage, found: Custody, trans: TranslationBundle): HTMLElement {
+  const { before, after, problem } = found.context;
   return h(
     'section',
     {},
     h('h3', { class: 'jp-knet-Heading' }, trans.__('In its document')),
-    h('p', { class: 'jp-knet-Passage-title' }, source(found.held.title, found.held.uri)),
+    h('p', { class: 'jp-knet-Passage-title' }, source(passage.title, passage.uri)),
     problem ? h('p', { class: 'jp-knet-Message' }, line(problem)) : null,
     h(
       'blockquote',
       { class: 'jp-knet-Quote jp-knet-Context', tabindex: 0 },
       before && `…${prose(before)}`,
-      h('mark', {}, prose(exact)),
+      h('mark', {}, prose(passage.text)),
       after && `${prose(after)}…`
     )
   );
 }
 
-/** All values in full. */
-export function detailsView(found: Custody, trans: TranslationBundle): HTMLElement {
-  const { held, published, signed } = found;
+/** Show all values in full. */
+export function detailsView(passage: Passage, found: Custody, trans: TranslationBundle): HTMLElement {
+  const { published, signed } = found;
+  const { node, document, manifest, shard, chunk, path } = passage.provenance;
   const row = (name: string, value: Child): Node[] => (value ? [h('dt', {}, name), h('dd', {}, value)] : []);
   return h(
     'details',
@@ -135,12 +139,15 @@ export function detailsView(found: Custody, trans: TranslationBundle): HTMLEleme
     h(
       'dl',
       { class: 'jp-knet-Names' },
-      ...row(trans.__('Document'), line(held.document)),
-      ...row(trans.__('Address'), line(held.uri)),
-      ...row(trans.__('Licence'), line(held.licence)),
-      ...row(trans.__('Manifest'), line(held.manifest)),
-      ...row(trans.__('Place'), trans.__('shard %1, chunk %2, proof of %3 hashes', held.shard, held.chunk, held.proof)),
-      ...row(trans.__('Node'), `${found.node} ${line(found.title)}`),
+      ...row(trans.__('Document'), line(document)),
+      ...row(trans.__('Address'), line(passage.uri)),
+      ...row(trans.__('Licence'), line(String(passage.licence ?? ''))),
+      ...row(trans.__('Manifest'), line(manifest)),
+      ...row(
+        trans.__('Place'),
+        trans.__('shard %1, chunk %2, proof of %3 hashes', Number(shard), Number(chunk), path?.length ?? 0)
+      ),
+      ...row(trans.__('Node'), `${node} ${line(found.title)}`),
       ...row(trans.__('Owner'), line(found.owner)),
       ...row(trans.__('Endpoint'), line(found.endpoint)),
       ...row(trans.__('Registry'), found.registry && trans.__('%1 on chain %2', line(found.registry), found.chain_id)),

@@ -185,13 +185,9 @@ def test_custody_leads_from_the_span_to_the_transaction(
     call: Call, refused: Call, answer: dict[str, Any], nodes: list[RunningNode]
 ) -> None:
     found = call("custody", {"answer": answer, "passage": 1})
-    passage, node = (
-        answer["passages"][0],
-        next(n for n in nodes if n.identity == answer["passages"][0]["provenance"]["node"]),
-    )
-    assert found["span"]["exact"] == passage["text"]
-    assert found["held"]["manifest"] == passage["provenance"]["manifest"]
-    assert (found["node"], found["endpoint"]) == (node.identity, node.endpoint)
+    node = next(n for n in nodes if n.identity == answer["passages"][0]["provenance"]["node"])
+    assert found["endpoint"] == node.endpoint
+    assert found["context"]["problem"] == ""
     assert found["published"]["transaction"].startswith("0x")
     assert found["published"]["newest"] is True
     assert found["signed"]["signer"] == found["owner"] == node.node.signer.address
@@ -200,7 +196,7 @@ def test_custody_leads_from_the_span_to_the_transaction(
 
 def test_custody_of_a_changed_passage_names_the_difference(call: Call, answer: dict[str, Any]) -> None:
     answer["passages"][0]["text"] = "A beaver is a fish."
-    assert "another text" in call("custody", {"answer": answer})["span"]["problem"]
+    assert "another text" in call("custody", {"answer": answer})["context"]["problem"]
 
 
 def test_answers_are_exported_as_prov_crate_and_json(call: Call, refused: Call, answer: dict[str, Any]) -> None:

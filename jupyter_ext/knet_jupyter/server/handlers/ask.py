@@ -14,24 +14,9 @@ from tornado.iostream import StreamClosedError
 from knet.codec import to_json
 from knet.errors import Cancelled, KnetError
 from knet.records import Record
-from knet.routing.options import NODE_TIMEOUT, PASSAGES, MaxNodes
 
-from ...protocol import AskEvent, answered, asking, failed, node_done, phase, started, stopped
+from ...protocol import ASK_OPTIONS, AskEvent, AskRequest, Phase, answered
 from .base import KnetHandler
-
-
-class AskRequest(Record, frozen=True):
-    """A question with its options; the fields are those of `Network.ask`."""
-
-    question: str
-    profile: str = ""
-    k: int = PASSAGES
-    max_nodes: MaxNodes = "auto"
-    nodes: list[int] = []
-    private: bool = False
-    min_reliability: float = 0.0
-    node_timeout: float = NODE_TIMEOUT  # seconds
-
 
 Send = Callable[[AskEvent], None]
 
@@ -55,7 +40,7 @@ class AskHandler(KnetHandler):
 
         with self.service.asking() as (number, stop):
             self._stop = stop
-            send(started(number))
+            send(AskEvent(event="started", id=number))
             work = loop.run_in_executor(self.service.pool, self._ask, question, stop, send)
             work.add_done_callback(lambda _: send(None))
             while (event := await events.get()) is not None:
@@ -64,28 +49,26 @@ class AskHandler(KnetHandler):
         self.finish(set_content_type="application/x-ndjson")
 
     def _ask(self, question: AskRequest, stop: threading.Event, send: Send) -> None:
+        def report(part: Phase) -> None:
+            send(AskEvent(event="phase", phase=part))
+
         try:
-            network = self.service.clients.network(question.profile, lambda part: send(phase(part)), stop=stop)
-            answer = network.ask(
+            answer = self.service.clients.network(question.profile, report, stop=stop).ask(
                 question.question,
-                k=question.k,
-                max_nodes=question.max_nodes,
-                nodes=question.nodes,
-                private=question.private,
-                min_reliability=question.min_reliability,
-                node_timeout=question.node_timeout,
-                on_selected=lambda nodes: send(asking(nodes)),
-                on_status=lambda node: send(node_done(node)),
+                on_selected=lambda nodes: send(AskEvent(event="asking", nodes=list(nodes))),
+                on_status=lambda node: send(AskEvent(event="node", node=node)),
                 cancel=stop,
+                **{name: getattr(question, name) for name in ASK_OPTIONS},
             )
             send(answered(answer))
         except Cancelled:
-            send(stopped())
+            send(AskEvent(event="stopped"))
         except KnetError as error:
-            send(failed(error))
+            send(AskEvent(event="error", message=str(error), reason=type(error).__name__))
         except Exception as error:  # the listener must get a last event
             self.log.exception("A question failed.")
-            send(failed(KnetError(f"The server failed: {type(error).__name__}.", hint="Its log says more.")))
+            message = f"The server failed: {type(error).__name__}. Its log says more."
+            send(AskEvent(event="error", message=message, reason=KnetError.__name__))
 
     async def _send(self, event: AskEvent) -> None:
         try:

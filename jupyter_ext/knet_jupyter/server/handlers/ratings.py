@@ -9,6 +9,7 @@ from knet.errors import ChainError, ConfigError
 from knet.rating.stake import Cost
 from knet.records import Answer, Rating, Record
 
+from ...protocol import Transactions
 from .base import CallHandler, ReadHandler
 
 
@@ -39,12 +40,6 @@ class PendingRatings(Record, frozen=True):
     cost: Cost | None
     problem: str = ""
     rated: list[Rating] = []
-
-
-class Transactions(Record, frozen=True):
-    """The hashes of the transactions that put ratings on chain."""
-
-    transactions: list[str]
 
 
 class WithdrawRequest(Record, frozen=True):
