@@ -67,7 +67,7 @@ class Profile(Record, frozen=True):
     raters: list[str] = []  # accounts whose ratings count before this user has rated; checksum addresses
     audit_budget: int = 10**16  # wei a week that unattended audits of ratings may spend on gas and fees
     confirmations: int | Literal["safe", "finalized"] | None = None  # see `confirmations_needed`
-    addresses: str = "public"  # which endpoints read from the chain may be contacted: public | loopback | private
+    addresses: str = "public"  # policy for endpoints read from the chain: public | loopback | private
 
     @property
     def confirmations_needed(self) -> int | Literal["safe", "finalized"]:

@@ -43,7 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-DISTRIBUTION = "knetwork"  # what pip installs; `knet` on PyPI is another project
+DISTRIBUTION = "knetwork"  # the name for pip; `knet` on PyPI is another project
 
 
 def pip_command(*extras: str) -> str:

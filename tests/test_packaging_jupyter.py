@@ -32,7 +32,7 @@ def built() -> None:
 def wheel(built: None, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)  # where pip builds
+        patch.chdir(ROOT)  # pip builds here
         made = next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"]))
     return zipfile.ZipFile(made)
 

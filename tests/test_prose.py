@@ -1,4 +1,4 @@
-"""Rules of prose that a machine can check: how docstrings open, words to avoid, commit subjects.
+"""Rules of prose that a machine can check: how docstrings and comments open, words to avoid, commit subjects.
 
 A line that has to quote such a word (a user of the system, another author's text) ends with ``prose: quoted`` in a
 comment.
@@ -22,6 +22,18 @@ CLAUSE = re.compile(r"(What|Whether|Where|Who|Whom|Whose|How|Which|Why)\b", re.I
 WORDS = re.compile(r"\b(whoever|nobody|somebody|anew|one's own|by the way)\b", re.IGNORECASE)  # prose: quoted
 IS_NO = re.compile(r"(?P<before>(?:\b[\w']+\W+){0,2})\b(is|are|was|were) no (?P<after>\w+(?: \w+)?)", re.IGNORECASE)
 COMPARISON = re.compile(r"(longer|less|fewer)\b|(more|\w+er) than\b", re.IGNORECASE)
+SLASHED = (".ts", ".js", ".mjs", ".css", ".sol")  # languages with comments in slashes
+HASHED = (".py", ".sh", ".toml", ".yml", ".ini", "Makefile", ".ci/run", "binder/start", "binder/postBuild")
+COMMENT = {  # one comment: a block, or lines of the same kind below each other
+    SLASHED: re.compile(r"/\*\*?(?P<block>.*?)\*/|(?P<lines>//[^\n]*(?:\n[ \t]*//[^\n]*)*)", re.DOTALL),
+    HASHED: re.compile(r"(?:^|(?<=\s))(?P<lines>#[^\n]*(?:\n[ \t]*#[^\n]*)*)", re.MULTILINE),
+}
+TAG = re.compile(r"^\s*@(?:notice|dev|title|param \w+|return)\s+", re.MULTILINE)  # NatSpec: each tag opens a text
+FUNCTION = re.compile(  # with parameters, in TypeScript or Solidity, below its comment
+    r"\s*\n\s*(?:export |async |private |protected |public |static )*(?:function\*? )?\*?(?!constructor\b)\w+"
+    r"(?:<[^()]*>)?\((?!\))"
+)
+NOUN = re.compile(r"(The|A|An|All|Any|Each|Every|One|Its|This|That|These|True|Number|Text)\b")
 LEADER = re.compile(r"^\s*(?:///?|#+|\*|>)?\s*")  # of a comment's or quotation's continuation line
 QUOTED = "prose: quoted"
 FOREIGN = re.compile(
@@ -52,6 +64,21 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.body[0].lineno, text
 
 
+def comments(name: str, text: str) -> Iterator[tuple[int, list[str], bool]]:
+    """Yield each comment of a file: its line, its openings, and True if it documents a function with parameters."""
+    for kind, pattern in COMMENT.items():
+        if not name.endswith(kind):
+            continue
+        for match in pattern.finditer(text):
+            body = "\n".join(
+                LEADER.sub("", line)
+                for line in match[0].removeprefix("/**").removeprefix("/*").removesuffix("*/").splitlines()
+            )
+            openings = [part.strip() for part in TAG.split(body) if part.strip()]
+            documents = match[0].startswith(("/**", "///")) and FUNCTION.match(text, match.end()) is not None
+            yield text.count("\n", 0, match.start()) + 1, openings, documents
+
+
 def flowed(text: str) -> tuple[str, list[int]]:
     """Return the text in one line without comment leaders, and the line number of each of its characters."""
     parts, numbers = [], []
@@ -78,6 +105,52 @@ def test_docstring_opens_with_a_noun_phrase_or_a_verb() -> None:
         if CLAUSE.match(text)
     ]
     assert found == []
+
+
+def test_comment_opens_with_a_noun_phrase_or_a_verb() -> None:
+    found = [
+        f"{name}:{line}: {opening.splitlines()[0]}"
+        for name in tracked()
+        if name.endswith((*SLASHED, *HASHED))
+        for line, openings, _ in comments(name, (ROOT / name).read_text(encoding="utf-8"))
+        for opening in openings
+        if CLAUSE.match(opening)
+    ]
+    assert found == []
+
+
+def test_comment_of_a_function_opens_with_a_verb() -> None:
+    found = [
+        f"{name}:{line}: {openings[0].splitlines()[0]}"
+        for name in tracked()
+        if name.endswith(SLASHED)
+        for line, openings, documents in comments(name, (ROOT / name).read_text(encoding="utf-8"))
+        if documents and openings and NOUN.match(openings[0])
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.ts", "/** What it holds. */\nclass A {}", (["What it holds."], False)),
+        (
+            "a.ts",
+            "/**\n * The sum\n * of both. */\nexport function sum(a: number): number {",
+            (["The sum\nof both."], True),
+        ),
+        ("a.ts", "/** The age. */\nget age(): number {", (["The age."], False)),
+        ("a.ts", "  /** The rest. */\n  private async rest<T>(of: T[]): Promise<T> {", (["The rest."], True)),
+        (
+            "a.sol",
+            "/// @notice Add.\n/// @param a Which of them.\nfunction f(uint a)",
+            (["Add.", "Which of them."], True),
+        ),
+        ("a.py", "x = 1  #" + " how much\n# of it", (["how much\nof it"], False)),
+    ],
+)
+def test_openings_of_a_comment_are_found(name: str, text: str, expected: tuple[list[str], bool]) -> None:
+    assert [(openings, documents) for _, openings, documents in comments(name, text)] == [expected]
 
 
 def test_text_names_its_agents_and_says_what_a_thing_is() -> None:

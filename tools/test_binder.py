@@ -112,7 +112,7 @@ class Binder:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         path = os.pathsep.join([str(self.venv / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
         if self.copied:
-            kept["LD_LIBRARY_PATH"] = str(self.copied / "lib")  # where its own libpython is
+            kept["LD_LIBRARY_PATH"] = str(self.copied / "lib")  # the folder of its own libpython
         return {**kept, "HOME": str(self.home), "PATH": path, "KNET_HOME": str(self.home / "knet")}
 
     def start(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:

@@ -19,7 +19,7 @@ from knet_indexer.ingest.sync import SyncReport, sync
 from knet_indexer.node import Node, create_node
 
 CHUNKS = 10_000
-WARNED = (SyntaxError, ValueError, UnicodeDecodeError, RecursionError)  # what unusual files make the parser raise
+WARNED = (SyntaxError, ValueError, UnicodeDecodeError, RecursionError)  # raised by the parser for unusual files
 
 
 def resync_part(axes: Axes, chunks: int = CHUNKS) -> tuple[dict[str, float], dict[str, Any]]:

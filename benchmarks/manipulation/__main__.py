@@ -148,7 +148,7 @@ class Run:
         self.costs[what] = {"locked": locked / WEI, "spent_on_gas": spent / WEI}
 
     def whitewash(self, who: str, client: Signer) -> None:
-        """A badly rated node leaves and comes back under another identity, owner and address."""
+        """Let a badly rated node leave and come back under another identity, owner and address."""
         questions = self.in_play(self.liar)
         believed = self.beliefs(client)
         unrated = {node: known for node, known in believed.items() if node != self.liar}
@@ -206,7 +206,7 @@ def lost_batches(hostile: float, seed: int = 0) -> float:
 
 
 def figures_of(found: Found) -> dict[str, float]:
-    """The figures: of every attack the one that works best, on average over runs."""
+    """Return the figures: of every attack the one that works best, on average over runs."""
     names = {
         "victim_loss_at_equal_bond": ("victim_loss", "newcomer", "equal"),
         "wash_gain_at_equal_bond": ("wash_gain", "newcomer", "equal"),

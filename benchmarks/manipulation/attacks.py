@@ -44,18 +44,18 @@ def wash_rating() -> dict[str, Attack]:
 
 
 def one(town: Town, wei: int, shares: RatingSums) -> Spending:
-    """All of the bond on one account, spent in these proportions."""
+    """Put all of the bond on one account, spent in these proportions."""
     return [(town.account(), wei, scaled(shares, wei))]
 
 
 def several(town: Town, wei: int, shares: RatingSums) -> Spending:
-    """The bond split over ten accounts; fewer where the least bond allows no more."""
+    """Split the bond over ten accounts; fewer where the least bond allows no more."""
     parts = min(PARTS, max(wei // 10**16, 1))
     return [(town.account(), wei // parts, scaled(shares, wei // parts)) for _ in range(parts)]
 
 
 def traitor(town: Town, node: int, wei: int, shares: RatingSums) -> Spending:
-    """The owner of an honest node that all raters rate well turns."""
+    """Let the owner of an honest node turn that all raters rate well."""
     return [(town.owner(town.turned if town.turned != node else town.turned_next), wei, scaled(shares, wei))]
 
 
@@ -67,7 +67,7 @@ def scaled(shares: RatingSums, wei: int) -> RatingSums:
 
 
 def rivals(town: Town, node: int) -> list[int]:
-    """Every node that was there before the attack, but one."""
+    """Return every node that was there before the attack, but one."""
     return [each for each in town.first if each != node]
 
 

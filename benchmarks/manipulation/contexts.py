@@ -57,7 +57,7 @@ class Contexts:
         self._fetched: dict[tuple[int, int], list[int]] = {}
 
     def renamed(self, node: int, identity: int) -> Contexts:
-        """The same network, in which ``node`` has left and answers under a new identity."""
+        """Return the same network, in which ``node`` has left and answers under a new identity."""
         other = object.__new__(Contexts)
         other.world = self.world
         pool = self.network.pool
@@ -70,14 +70,14 @@ class Contexts:
         return other
 
     def fetch(self, question: int, node: int) -> list[int]:
-        """A node's best passages for a question."""
+        """Return a node's best passages for a question."""
         key = question, node
         if key not in self._fetched:
             self._fetched[key] = self.network.sources[node].fetch(question, FETCHED)
         return self._fetched[key]
 
     def shown(self, question: int, beliefs: Mapping[int, Reputation], *, k: int = SHOWN) -> list[int]:
-        """The node of each passage shown, best first, to a client that holds ``beliefs``."""
+        """Return the node of each passage shown, best first, to a client that holds ``beliefs``."""
         fetched = [(node, p) for node in self._selected(question, beliefs) for p in self.fetch(question, node)]
         ranked = self.network.merge(question, fetched, beliefs, k=k)
         return [each.checked.node for _, each in ranked]

@@ -42,11 +42,11 @@ class Town:
         return {node: owner.address for node, owner in self._owners.items()}
 
     def owner(self, node: int) -> Signer:
-        """The account that owns a node."""
+        """Return the account that owns a node."""
         return self._owners[node]
 
     def account(self) -> Signer:
-        """A new account with ether to spend."""
+        """Return a new account with ether to spend."""
         signer = new_key()
         fund(self.profile.rpc, signer.address, FUNDS)
         return signer

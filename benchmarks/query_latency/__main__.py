@@ -26,7 +26,7 @@ NODES = 20
 QUESTIONS = 240
 STAGED = 60  # further questions, asked with a stopwatch on every stage
 WARM_UP = 20
-K = 8  # what `Network.ask` returns by default
+K = 8  # passages that `Network.ask` returns by default
 
 Ask = Callable[[str], object]
 

@@ -132,7 +132,7 @@ contract IdentityRegistry is IIdentityRegistry, ERC721URIStorage, EIP712 {
         _setWallet(agentId, msg.sender);
     }
 
-    /// @dev Called last, so that the receiver's hook finds a complete registration.
+    /// @dev Call the receiver's hook. The last step, so that the hook finds a complete registration.
     function _checkReceiver(uint256 agentId) private {
         ERC721Utils.checkOnERC721Received(msg.sender, address(0), msg.sender, agentId, "");
     }

@@ -37,7 +37,7 @@ contract HostileNetwork is Fixture {
         rate(1, -100, 2);
     }
 
-    /// @dev The fuzzer calls every public function; a second deployment would forget the first.
+    /// @dev Do nothing: the fuzzer calls every public function, and a second deployment would forget the first.
     function setUp() public override {}
 
     function wait(uint256 howLong) external {
@@ -52,7 +52,7 @@ contract HostileNetwork is Fixture {
         reliability.checkpoint(both);
     }
 
-    /// @dev Receipts are signed by the wallet of the moment: clients refuse any other.
+    /// @dev Rate with receipts of the present wallet: clients refuse any other.
     function rate(uint8 target, int8 value, uint8 count) public {
         vm.warp(time);
         target = target % uint8(NODES);
@@ -119,7 +119,7 @@ contract HostileNetwork is Fixture {
         walletKeys[target] = keys[to % HOSTILE];
     }
 
-    /// @dev To another hostile account, or to the rater itself, target cannot refuse.
+    /// @dev Transfer a node to another hostile account, or to the rater, which cannot refuse it.
     function give(uint8 target, uint8 to) external {
         vm.warp(time);
         target = target % uint8(NODES);
@@ -186,7 +186,7 @@ contract HostileNetwork is Fixture {
         }
     }
 
-    /// @dev Nothing is owed to others out of its bond, and all of it is free once the last window is over.
+    /// @dev Check that nothing is owed out of the rater's bond, and that all of it is free after the last window.
     function checkRater() external view {
         assert(reliability.raterOf(client).bond == BOND && client.balance == 0);
         assert(reliability.bountyOf(client) == 0 && reliability.burnt() == 0);

@@ -31,7 +31,7 @@ contract Network is Fixture {
         checkpointNode();
     }
 
-    /// @dev The fuzzer calls every public function; a second deployment would forget the first.
+    /// @dev Do nothing: the fuzzer calls every public function, and a second deployment would forget the first.
     function setUp() public override {}
 
     function stake(uint8 actor, uint256 amount) external {
@@ -76,7 +76,7 @@ contract Network is Fixture {
         vm.warp(time);
     }
 
-    /// @dev One rating, honest or forged.
+    /// @dev Submit one rating, honest or forged.
     function rate(uint8 actor, int8 value, bool forged) external {
         vm.warp(time);
         uint256 key = keys[actor % RATERS];
@@ -167,7 +167,7 @@ contract Network is Fixture {
         } catch {}
     }
 
-    /// @dev Wei are neither created nor lost.
+    /// @dev Check that wei are neither created nor lost.
     function checkBonds() external view {
         uint256 bonds = 0;
         uint256 balances = 0;
@@ -180,14 +180,14 @@ contract Network is Fixture {
         assert(address(reliability).balance + balances == CAPITAL);
     }
 
-    /// @dev In every epoch the raters together use at most the influence that their capital gives.
+    /// @dev Check that in every epoch all raters together use at most the influence of their capital.
     function checkInfluence() external view {
         for (uint256 epoch = START / 1 weeks; epoch <= time / 1 weeks; ++epoch) {
             assert(influence[epoch] <= CAPITAL / 1e13);
         }
     }
 
-    /// @dev A score is never more than the ratings of its active batches.
+    /// @dev Check that a score never exceeds the ratings of its active batches.
     function checkScores() external view {
         uint256 positive = 0;
         uint256 negative = 0;

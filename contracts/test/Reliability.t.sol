@@ -33,7 +33,7 @@ contract ReliabilityTest is Fixture {
         list[0] = delta;
     }
 
-    /// @dev Deltas of `count` nodes with `each` ratings, two of three of them positive.
+    /// @dev Return deltas of `count` nodes with `each` ratings, two of three of them positive.
     function manyNodes(uint256 count, uint256 each) internal pure returns (uint256[] memory list) {
         list = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
@@ -153,7 +153,7 @@ contract ReliabilityTest is Fixture {
         submitDeltas(client, all);
     }
 
-    /// @dev Influence that accounts have together with one bond split between them.
+    /// @dev Return the influence that accounts have together with one bond split between them.
     function influenceOfSplit(uint256 accounts) internal returns (uint256 total) {
         uint256 target = 5000 + accounts;
         for (uint256 i = 0; i < accounts; ++i) {

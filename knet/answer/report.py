@@ -40,7 +40,7 @@ class CheckKind(StrEnum):
         return _CLAIMS.get(self, self.value)
 
 
-_CLAIMS = {  # where the kind's own name does not say it
+_CLAIMS = {  # of kinds whose own name does not say it
     CheckKind.QUESTION_VECTOR: "vector fits question",
     CheckKind.COVERED: "receipt covers it",
     CheckKind.ON_CHAIN: "manifest on chain",

@@ -54,7 +54,7 @@ def own_network(profile: str | None = None) -> Network:
     It is made on first use, again when the profile has changed since, and closed when the process ends.
     Raises ConfigError.
     """
-    from .network import connect  # which brings the chain's and the models' libraries
+    from .network import connect  # brings the libraries of the chain and of the models
 
     with _connecting:
         name = profile or default_name() or load_profile().name

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 FIRST_SECONDS = 1.0  # a question waits no longer for the rating history
 UNKNOWN = Reputation()
-REFRESH_SECONDS = 30.0  # how often the chain is asked for new batches, while questions are asked
+REFRESH_SECONDS = 30.0  # between two requests to the chain for new batches, while questions are asked
 NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
 ENOUGH = 20  # questions from which on it is worth telling one from another
 PRIOR_TOP = 64  # nodes of a big network looked at for their name alone, whatever the question
@@ -314,7 +314,7 @@ class TrustModel:
 
 
 def _with_lineage(known: Reputation, inherited: float) -> Reputation:
-    """A belief with what earlier identities of the node are blamed for, as far as nothing speaks for this one."""
+    """Return a belief with the inherited negative evidence, less the evidence for the node itself."""
     more = max(inherited - known.positive, 0.0)
     return pooled(known, Reputation(negative=more)) if more else known
 

@@ -21,7 +21,7 @@ from ..records import Answer, Passage, Sentence
 CALLS = 64  # most answers written: Shapley values of 8 passages are then within about 0.05
 CREDITED = 8  # passages that share the credit for an answer, which quotes three at most
 EXACT = 6  # up to this many passages, all orders are averaged, in at most 64 answers
-CLOSE = 0.01  # where a set of passages lacks at most this share of the answer, the rest adds nothing
+CLOSE = 0.01  # share of the answer; the rest adds nothing to a set of passages that lacks at most this much
 
 Compose = Callable[[Sequence[int]], str]  # the answer's text from some of the passages, by their indices
 

@@ -22,7 +22,7 @@ from ..http import HttpClient
 from ..records import NodeEntry, Record
 from .batch import RatingIndex, fetch_leaves
 
-MAX_OFFER_BYTES = 2 << 20  # what a node takes in one request
+MAX_OFFER_BYTES = 2 << 20  # that a node takes in one request
 MAX_OFFERED = 4_000  # ratings in a batch of this client: 1.5 MB
 RATED_KEEPERS = 16  # rated nodes that keep a batch
 OTHER_KEEPERS = 4  # further nodes: all of them have to be hostile or offline for a batch to be lost

@@ -88,7 +88,7 @@ class BatchVerifier:
         ]
 
     def _read(self, batch: Batch) -> list[Leaf] | str:
-        """The leaves, or why they cannot be read."""
+        """Return the leaves, or the reason why they cannot be read."""
         try:
             return fetch_leaves(batch, self._source_of(batch))
         except UNREADABLE as error:

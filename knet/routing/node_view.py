@@ -12,7 +12,7 @@ from ..index.card_format import check_shape, read_centroids, read_df, read_sprea
 from ..index.shard import Vectors
 from ..records import Card, Manifest, NodeEntry, Reputation, Space
 
-GRACE_SECONDS = 60.0  # how long the head before the last is still taken: replies cross with publications
+GRACE_SECONDS = 60.0  # in which the head before the last is still taken: replies cross with publications
 
 
 class NodeView:

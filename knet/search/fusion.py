@@ -33,7 +33,7 @@ WEIGHTS: Mapping[str, float] = {
 """The first four learnt by `learn_weights` on what docs/papers.md says. Only their ratios matter. ``dsi`` has less than
 is best on honest nodes (docs/papers.md): the model that speaks of a node's passages is the node's own."""
 COLUMNS = tuple(WEIGHTS)
-STANDS_FOR = {"sentence": "dense"}  # where the first is known, the second has nothing to add
+STANDS_FOR = {"sentence": "dense"}  # the second adds nothing where the first is known
 WINDOW = 24  # tokens, about a sentence; finding the sentences themselves would take fifty times as long
 EPSILON = 1e-9
 

@@ -99,7 +99,7 @@ class Lineage:
 
 
 def _host(endpoint: str) -> str:
-    """The host of an endpoint; with its port where many nodes share one machine, as in development."""
+    """Return the host of an endpoint; with its port where many nodes share one machine, as in development."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
     try:

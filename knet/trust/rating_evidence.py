@@ -88,7 +88,7 @@ def trusted_evidence(
 
 
 def _corroborated(voices: list[Reputation]) -> Reputation:
-    """All voices but the largest of each side."""
+    """Return the sum of all voices but the largest of each side."""
     return Reputation(
         positive=_without_largest([voice.positive for voice in voices]),
         negative=_without_largest([voice.negative for voice in voices]),

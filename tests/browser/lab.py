@@ -23,7 +23,7 @@ from knet_indexer.demo.network import _free_ports
 ROOT = Path(__file__).resolve().parents[2]
 EXTENSION = ROOT / "jupyter_ext"
 BUILT = EXTENSION / "knet_jupyter" / "labextension"
-MODELS = ROOT / ".cache" / "models"  # what is derived from a model's weights takes 20 s to make
+MODELS = ROOT / ".cache" / "models"  # files derived from a model's weights take 20 s to make
 START_SECONDS = 180.0
 BASE_URL = "/user/abc/"
 FLAGS = [

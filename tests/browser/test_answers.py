@@ -155,7 +155,7 @@ def test_chosen_nodes_are_cleared_with_another_network(driver: Driver) -> None:
     panel = open_filters(driver)
     panel.get_by_label("node-2").check()
     driver.pretend_state(profile="another", state="off")
-    driver.run_command("knet:open-network")  # which looks at once
+    driver.run_command("knet:open-network")  # it polls at once
     expect(panel.locator(".jp-knet-State")).to_contain_text("another: not connected")
     expect(summary(panel)).to_have_text("Filters")
     assert asked_of(driver) == []

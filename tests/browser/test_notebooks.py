@@ -59,7 +59,7 @@ def test_inserted_cell_names_the_asked_network(driver: Driver) -> None:
     expect(panel.locator(".jp-knet-State")).to_contain_text("lab: connected")
     for route in ("state", "health"):
         driver.page.route(f"**/knet/{route}*", lambda route: route.fulfill(status=503, json={}))
-    driver.run_command("knet:open-network")  # which looks at once
+    driver.run_command("knet:open-network")  # it polls at once
     expect(panel).to_contain_text("does not answer")
     driver.ask(QUESTION).get_by_role("button", name="Insert as cell").click()
     cell = driver.page.locator(".jp-NotebookPanel:visible .cm-content").filter(has_text="knet.ask")

@@ -15,7 +15,7 @@ from tests.network.support import WORD_SPACE
 from .support import QUICK, TOPICS, asking, pairs, passages
 
 NETWORK = (31337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
-TARGET = "tides-use"  # what every question shall lead to
+TARGET = "tides-use"  # the target of every question
 
 
 def poison(key: Signer) -> list[Pair]:

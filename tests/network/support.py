@@ -39,7 +39,7 @@ class WordEmbedder:
 
     def __init__(self, space: Space = WORD_SPACE) -> None:
         self.space = space
-        self.texts = 0  # how many were embedded, for tests that count
+        self.texts = 0  # number of embedded texts, for tests that count
 
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> Vectors:
         self.texts += len(texts)

@@ -115,7 +115,7 @@ abstract contract Bonds is IBonds {
         (owed.amount, owed.epoch) = (owed.amount + uint96(reward), uint32(currentEpoch()));
     }
 
-    /// @dev Rounds down, so that parts of a bond never have more influence than the whole.
+    /// @dev Return the influence of a bond, rounded down: parts of a bond never have more influence than the whole.
     function _budget(uint256 amount) private pure returns (uint256) {
         return amount / WEI_PER_INFLUENCE;
     }

@@ -58,19 +58,19 @@ interface IBonds {
     /// @notice Withdraw the sender's rewards, from the epoch after the last one in which it earned some.
     function claim() external;
 
-    /// @notice Rewards that an account earned by challenges and has not claimed.
+    /// @notice Return the rewards that an account earned by challenges and has not claimed.
     /// @param account The account that earned them.
     function rewardOf(address account) external view returns (Reward memory);
 
-    /// @notice Wei kept from a rater's slashed bonds. Half of it rewards the next challenge of one of its batches.
+    /// @notice Return the wei kept from a rater's slashed bonds. Half of it rewards the next challenge of its batches.
     /// @param rater The account whose batches are challenged.
     function bountyOf(address rater) external view returns (uint256);
 
-    /// @notice Bond, influence used and last batch of a rater.
+    /// @notice Return bond, influence used and last batch of a rater.
     /// @param rater The account that rates.
     function raterOf(address rater) external view returns (Rater memory);
 
-    /// @notice Influence left to a rater in this epoch, in hundredths: a rating of 100 uses 100.
+    /// @notice Return the influence left to a rater in this epoch, in hundredths: a rating of 100 uses 100.
     /// @param rater The account that rates.
     function influenceOf(address rater) external view returns (uint256);
 

@@ -76,7 +76,7 @@ interface IIdentityRegistry is IERC721 {
     /// @param metadataValue The value from now on.
     function setMetadata(uint256 agentId, string calldata metadataKey, bytes calldata metadataValue) external;
 
-    /// @notice One metadata value, empty if it was never set. `agentWallet` gives the 20 bytes of the wallet.
+    /// @notice Return one metadata value, empty if it was never set. `agentWallet` gives the 20 bytes of the wallet.
     /// @param agentId The agent.
     /// @param metadataKey The key.
     function getMetadata(uint256 agentId, string calldata metadataKey) external view returns (bytes memory);
@@ -94,11 +94,11 @@ interface IIdentityRegistry is IERC721 {
     /// @param agentId The agent.
     function unsetAgentWallet(uint256 agentId) external;
 
-    /// @notice The wallet that signs for the agent; zero if it has none.
+    /// @notice Return the wallet that signs for the agent; zero if it has none.
     /// @param agentId The agent.
     function getAgentWallet(uint256 agentId) external view returns (address);
 
-    /// @notice True if an account owns the agent or is approved for it. Reverts if there is no such agent.
+    /// @notice Return true if an account owns the agent or is approved for it. Reverts if there is no such agent.
     /// @param spender The account.
     /// @param agentId The agent.
     function isAuthorizedOrOwner(address spender, uint256 agentId) external view returns (bool);

@@ -23,7 +23,7 @@ interface IKeyHistory {
     /// @param nodes At most `MAX_NODES` node ids.
     function checkpoint(uint256[] calldata nodes) external;
 
-    /// @notice Recorded periods of an account at a node.
+    /// @notice Return the recorded periods of an account at a node.
     /// @param node The node's id in the identity registry.
     /// @param account The wallet or owner.
     function keyHistory(uint256 node, address account) external view returns (KeyPeriods memory);

@@ -31,7 +31,7 @@ interface IManifestRegistry {
     /// @param manifestDigest The sha2-256 digest in the manifest's CIDv1 (dag-cbor).
     function publish(uint256 nodeId, uint64 sequence, bytes32 manifestDigest) external;
 
-    /// @notice The node's newest manifest; its `sequence` is 0 if the node has published none.
+    /// @notice Return the node's newest manifest; its `sequence` is 0 if the node has published none.
     /// @param nodeId The node's id in the identity registry.
     function head(uint256 nodeId) external view returns (Head memory);
 

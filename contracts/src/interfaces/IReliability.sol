@@ -177,20 +177,20 @@ interface IReliability {
     /// @param index The leaf's place in the batch.
     function reclaimFee(address rater, uint32 number, uint256 index) external;
 
-    /// @notice The sums of one node as of now; all zero if it was never rated.
+    /// @notice Return the sums of one node as of now; all zero if it was never rated.
     /// @param node The node's id in the identity registry.
     function score(uint256 node) external view returns (Score memory);
 
-    /// @notice The sums of nodes, in the order of the call.
+    /// @notice Return the sums of nodes, in the order of the call.
     /// @param nodes At most `MAX_NODES_PER_CALL` node ids.
     function scores(uint256[] calldata nodes) external view returns (Score[] memory);
 
-    /// @notice The hash of an active batch, `keccak256(abi.encode(submittedAt, root, content, deltas))`; else 0.
+    /// @notice Return the hash of an active batch, `keccak256(abi.encode(submittedAt, root, content, deltas))`; else 0.
     /// @param rater The account that submitted the batch.
     /// @param number The batch's number among the rater's.
     function commitmentOf(address rater, uint32 number) external view returns (bytes32);
 
-    /// @notice The EIP-712 digest that a node signs.
+    /// @notice Return the EIP-712 digest that a node signs.
     /// @param receipt The receipt.
     function digestOf(Receipt calldata receipt) external view returns (bytes32);
 }

@@ -8,14 +8,14 @@ import {Proof, Rating} from "../types/Batch.sol";
 /// @dev The leaves of the first delta come first, as many as it counts, then those of the second, and so on. So a leaf's
 /// place gives its delta, and one leaf or two neighbours prove any wrong sum.
 library RatingLib {
-    /// @notice Number of leaves, by the counts of the deltas.
+    /// @notice Return the number of leaves, by the counts of the deltas.
     function size(uint256[] calldata deltas) internal pure returns (uint256 total) {
         for (uint256 i = 0; i < deltas.length; ++i) {
             total += uint32(deltas[i]);
         }
     }
 
-    /// @notice The delta of the leaf at `index`; its leaves are `first` to `last`.
+    /// @notice Return the delta of the leaf at `index`; its leaves are `first` to `last`.
     function deltaOf(uint256[] calldata deltas, uint256 index)
         internal
         pure
@@ -30,7 +30,7 @@ library RatingLib {
         last = next - 1;
     }
 
-    /// @notice True if the leaf is in the tree of `total` leaves with this root (RFC 9162, 2.1.3.2; sha2-256).
+    /// @notice Return true if the leaf is in the tree of `total` leaves with this root (RFC 9162, 2.1.3.2; sha2-256).
     function isIn(Proof calldata proof, uint256 total, bytes32 root) internal pure returns (bool) {
         uint256 index = proof.index;
         if (index >= total) return false;
@@ -49,7 +49,7 @@ library RatingLib {
         return used == proof.path.length && value == root;
     }
 
-    /// @notice True if the leaf's sums are the sums before it and its own value.
+    /// @notice Return true if the leaf's sums are the sums before it and its own value.
     function follows(Rating calldata rating, uint256 positive, uint256 negative) internal pure returns (bool) {
         if (rating.value > 0) positive += SignedMath.abs(rating.value);
         else negative += SignedMath.abs(rating.value);

@@ -24,7 +24,7 @@ library ScoreLib {
     /// @param delta The packed delta to add.
     error ScoreOverflow(uint256 score, uint256 delta);
 
-    /// @notice The word with a packed delta added, brought to `epoch`.
+    /// @notice Return the word with a packed delta added, brought to `epoch`.
     /// @dev No field of a delta is half as large as its field here, so with the top bits free no sum overflows.
     function add(uint256 score, uint256 delta, uint256 epoch) internal pure returns (uint256) {
         if (uint32(score) != epoch) score = faded(score, epoch);
@@ -35,7 +35,7 @@ library ScoreLib {
         }
     }
 
-    /// @notice The word without the remaining part of a delta that was added in epoch `since`.
+    /// @notice Return the word without the remaining part of a delta that was added in epoch `since`.
     function remove(uint256 score, uint256 delta, uint256 since, uint256 epoch) internal pure returns (uint256) {
         uint256 own = faded(add(since, delta, since), epoch);
         score = faded(score, epoch);
@@ -47,7 +47,7 @@ library ScoreLib {
         );
     }
 
-    /// @notice The word as a struct, as of `epoch`.
+    /// @notice Return the word as a struct, as of `epoch`.
     function read(uint256 score, uint256 epoch) internal pure returns (Score memory) {
         score = faded(score, epoch);
         // forge-lint: disable-next-item(unsafe-typecast) -- 60, 60 and 64 bits; epochs are weeks
@@ -56,7 +56,7 @@ library ScoreLib {
         );
     }
 
-    /// @notice The share of a weight that is left after some epochs, with 64 binary places.
+    /// @notice Return the share of a weight that is left after some epochs, with 64 binary places.
     function keptAfter(uint256 epochs) internal pure returns (uint256 share) {
         if (epochs == 1) return KEPT;
         if (epochs >= FORGOTTEN) return 0;
@@ -69,7 +69,7 @@ library ScoreLib {
         }
     }
 
-    /// @dev 80 bits times at most 65 do not overflow. Epochs only grow.
+    /// @dev Fade the word to `epoch`. 80 bits times at most 65 do not overflow; epochs only grow.
     function faded(uint256 score, uint256 epoch) private pure returns (uint256) {
         unchecked {
             uint256 kept = keptAfter(epoch - uint32(score));
@@ -81,7 +81,7 @@ library ScoreLib {
         return positive << 176 | negative << 96 | count << 32 | epoch;
     }
 
-    /// @dev Rounding may leave less of a sum than of its parts, by a few millionths.
+    /// @dev Subtract down to zero: rounding may leave less of a sum than of its parts, by a few millionths.
     function less(uint256 from, uint256 amount) private pure returns (uint256) {
         return from > amount ? from - amount : 0;
     }

@@ -63,7 +63,7 @@ contract Fixture {
         return rate(receiptOf(nonce), OWNER_KEY, value);
     }
 
-    /// @dev `count` honest ratings of `node`, with their running sums.
+    /// @dev Return `count` honest ratings of `node`, with their running sums.
     function ratings(uint256 count, uint256 firstNonce) internal view returns (Rating[] memory list) {
         list = new Rating[](count);
         for (uint256 i = 0; i < count; ++i) {
@@ -97,7 +97,7 @@ contract Fixture {
         return node_ << 128 | positive << 80 | negative << 32 | count;
     }
 
-    /// @dev Deltas of the leaves: one for each run of one node.
+    /// @dev Return the deltas of the leaves: one for each run of one node.
     function deltasOf(Rating[] memory list) internal pure returns (uint256[] memory deltas) {
         deltas = new uint256[](list.length);
         uint256 found = 0;

@@ -15,7 +15,7 @@ library Tree {
         return sha256(abi.encodePacked(bytes1(0x01), rootOf(leaves, start, middle), rootOf(leaves, middle, stop)));
     }
 
-    /// @dev PATH(m, D_n): siblings from the bottom up.
+    /// @dev Return PATH(m, D_n): siblings from the bottom up.
     function pathOf(bytes32[] memory leaves, uint256 start, uint256 stop, uint256 index)
         internal
         pure
@@ -33,7 +33,7 @@ library Tree {
         path[below.length] = sibling;
     }
 
-    /// @dev The largest power of two below `size`.
+    /// @dev Return the largest power of two below `size`.
     function split(uint256 size) private pure returns (uint256 power) {
         for (power = 1; power * 2 < size; power *= 2) {}
     }

@@ -61,7 +61,7 @@ class Postings:
             except BaseException:
                 with suppress(*_FAILURES):
                     writer.rollback()
-                    writer.wait_merging_threads()  # which also releases the folder
+                    writer.wait_merging_threads()  # also releases the folder
                 raise
             writer.wait_merging_threads()
 

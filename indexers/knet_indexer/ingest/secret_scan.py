@@ -101,7 +101,7 @@ _CODE = re.compile(r"[()\[\]]|^[A-Za-z_]\w*\.\w|^[a-z]+(?:_[a-z0-9]+)+$|::|->|^h
 _WORD = re.compile(r"[^\W\d_]+")
 _LONGEST_WORD = 12  # letters of a word in the lists
 _GAP = re.compile(r"[.:;)|\"'`*>#-]{0,6}[\s,][\s\d.,:;)|\"'`*>#-]{0,12}")  # between words of a phrase
-_SUSPECT = re.compile(  # what every rule below needs; most lines have none of it
+_SUSPECT = re.compile(  # needed by every rule below; most lines have none of it
     r"[\w+/=.:-]{16}|BEGIN|-File-|params|(?i:pass|pwd|kennw|contrase|secret|credential|key|token)"
 )
 

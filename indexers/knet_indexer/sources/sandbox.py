@@ -126,7 +126,7 @@ class Child:
             if stream is not None:
                 try:
                     stream.close()
-                except OSError:  # what was not yet written to a dead child
+                except OSError:  # of bytes not yet written to a dead child
                     continue
 
 

@@ -14,7 +14,7 @@ export function askingCell(asked: Required<AskRequest>): string {
   return `import knet\n\nknet.ask(\n${parts.map(part => `    ${part},\n`).join('')})`;
 }
 
-/** A Python string literal; characters that change the direction of text or hide parts of it become escapes. */
+/** Return a Python string literal; characters that change the direction of text or hide parts of it become escapes. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(
     /[\p{Cf}\p{Zl}\p{Zp}]/gu,

@@ -17,8 +17,8 @@ const KINDS: { [mark in keyof IMarks]: CheckKind[] } = {
   freshness: ['on_chain']
 };
 
-/** The marks of passage `number` (from 1). `fresh`: the server has just delivered the answer, and it delivers only
- * passages that passed its checks. */
+/** Return the marks of passage `number` (from 1). `fresh`: the server has just delivered the answer, and it delivers
+ * only passages that passed its checks. */
 export function marks(answer: Answer, number: number, report: VerificationReport | null, fresh: boolean): IMarks {
   const provenance = answer.passages[number - 1].provenance;
   if (!report) {
@@ -39,7 +39,7 @@ export function marks(answer: Answer, number: number, report: VerificationReport
   };
 }
 
-/** The mark of sentence `number` (from 1; 0: there is none): of its citations, and of the derivation of the text. */
+/** Return the mark of sentence `number` (from 1; 0: there is none) by its citations and the derivation of the text. */
 export function quotation(number: number, report: VerificationReport | null, fresh: boolean): Mark {
   if (!number) {
     return 'none';
@@ -51,7 +51,7 @@ export function quotation(number: number, report: VerificationReport | null, fre
   return fresh ? 'holds' : 'claimed';
 }
 
-/** The worst of several checks; no check at all is unknown. */
+/** Return the worst of several checks; no check at all is unknown. */
 export function worst(checks: Check[]): Mark {
   if (checks.some(check => check.ok === false)) {
     return 'fails';

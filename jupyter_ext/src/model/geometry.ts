@@ -80,12 +80,12 @@ export function separate(
   return moved;
 }
 
-/** Radius of a topic from its number of chunks. */
+/** Return the radius of a topic from its number of chunks. */
 export function radius(weight: number, most: number): number {
   return 2 + 4 * Math.sqrt(Math.max(weight, 0) / Math.max(most, 1));
 }
 
-/** The path of the reliability over the batches, which starts at the prior mean (0.5). */
+/** Return the path of the reliability over the batches, which starts at the prior mean (0.5). */
 export function sparkline(moments: Point[], width: number, height: number): string {
   const values = [0.5, ...moments.map(moment => moment.mean)];
   const step = width / Math.max(values.length - 1, 1);
@@ -93,7 +93,7 @@ export function sparkline(moments: Point[], width: number, height: number): stri
   return values.map((value, at) => `${at ? 'L' : 'M'}${round(at * step)} ${round(y(value))}`).join(' ');
 }
 
-/** The band of one standard deviation around the same line. */
+/** Return the band of one standard deviation around the same line. */
 export function band(moments: Point[], width: number, height: number): string {
   const points = [{ mean: 0.5, deviation: Math.sqrt(1 / 12) }, ...moments];
   const step = width / Math.max(points.length - 1, 1);

@@ -30,7 +30,7 @@ export function answers(node: NodeHealth): boolean {
   return node.state === 'up' || node.state === 'behind';
 }
 
-/** The overall state of a network, which is the color of its dot. */
+/** Return the overall state of a network, which is the color of its dot. */
 export function overall(health: HealthSnapshot | null): 'off' | 'starting' | 'ready' | 'partly' | 'failed' {
   if (health?.state.state !== 'ready') {
     return health?.state.state ?? 'failed';
@@ -42,7 +42,7 @@ export function overall(health: HealthSnapshot | null): 'off' | 'starting' | 're
   return answering < total || failed.length ? 'partly' : 'ready';
 }
 
-/** Milliseconds until the next poll. */
+/** Return the milliseconds until the next poll. */
 export function pollInterval(health: HealthSnapshot | null, watched: boolean): number {
   if (health?.state.state === 'starting' || summary(health).busy.length) {
     return BUSY_MILLISECONDS;
@@ -50,12 +50,12 @@ export function pollInterval(health: HealthSnapshot | null, watched: boolean): n
   return watched ? WATCHED_MILLISECONDS : CALM_MILLISECONDS;
 }
 
-/** Progress of a local node in whole percent; null while the total is unknown. */
+/** Return the progress of a local node in whole percent; null while the total is unknown. */
 export function percent(node: LocalNode): number | null {
   return node.total > 0 ? Math.min(100, Math.round((100 * node.done) / node.total)) : null;
 }
 
-/** A key of the network's publications: the id and the version of every node. */
+/** Return a key of the network's publications: the id and the version of every node. */
 export function publications(nodes: { node: number; sequence: number }[]): string {
   return nodes
     .map(({ node, sequence }) => `${node}:${sequence}`)

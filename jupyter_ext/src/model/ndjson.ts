@@ -31,7 +31,7 @@ export async function* readLines<T>(body: ReadableStream<Uint8Array>): AsyncGene
   }
 }
 
-/** The value of a last line without a line end; none if the line is incomplete. */
+/** Return the value of a last line without a line end; none if the line is incomplete. */
 function lastValue<T>(line: string): T[] {
   try {
     return line.trim() ? [JSON.parse(line) as T] : [];

@@ -10,7 +10,7 @@ export const SHOWN_LINE = 400;
 // Control and formatting characters can change the direction of text or hide parts of it.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
-/** One line without unprintable characters, cut to a length. */
+/** Return the text as one line without unprintable characters, cut to a length. */
 export function line(text: string, length = SHOWN_LINE): string {
   return clip(
     clip(text, 4 * length)
@@ -21,13 +21,13 @@ export function line(text: string, length = SHOWN_LINE): string {
   );
 }
 
-/** Text that keeps its line breaks, cut to a length. */
+/** Return the text without unprintable characters, with its line breaks, cut to a length. */
 export function prose(text: string, length = SHOWN_TEXT): string {
   const lines = clip(text, length).split('\n');
   return lines.map(one => one.replace(UNPRINTABLE, ' ')).join('\n');
 }
 
-/** A text cut to a length, with an ellipsis at the cut. */
+/** Cut a text to a length, with an ellipsis at the cut. */
 export function clip(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
@@ -37,30 +37,30 @@ export function isLink(uri: string): boolean {
   return /^https?:\/\/[^\s]+$/i.test(uri) && uri.length <= 2048 && URL.canParse(uri);
 }
 
-/** Mean and standard deviation of the Beta(1 + positive, 1 + negative) posterior. */
+/** Return mean and standard deviation of the Beta(1 + positive, 1 + negative) posterior. */
 export function belief(known: Reputation): { mean: number; deviation: number } {
   const total = 2 + known.positive + known.negative;
   const mean = (1 + known.positive) / total;
   return { mean, deviation: Math.sqrt((mean * (1 - mean)) / (total + 1)) };
 }
 
-/** `0.67 ± 0.18`. */
+/** Return mean and deviation as text: `0.67 ± 0.18`. */
 export function plusMinus(mean: number, deviation: number): string {
   return `${mean.toFixed(2)} ± ${deviation.toFixed(2)}`;
 }
 
-/** A long name with its middle left out: `bafyre…3xq`. */
+/** Return a long name with its middle left out: `bafyre…3xq`. */
 export function short(name: string, head = 10, tail = 6): string {
   return name.length <= head + tail + 1 ? name : `${name.slice(0, head)}…${name.slice(-tail)}`;
 }
 
-/** Wei as ether with the significant digits. */
+/** Return wei as ether with the significant digits. */
 export function ether(wei: number): string {
   const amount = wei / 1e18;
   return amount === 0 ? '0' : amount >= 0.001 ? String(Number(amount.toPrecision(4))) : amount.toExponential(2);
 }
 
-/** Unix seconds as a sortable date and time. */
+/** Return unix seconds as a sortable date and time. */
 export function moment(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? '?' : date.toISOString().replace('T', ' ').slice(0, 16) + ' UTC';
@@ -74,7 +74,7 @@ const SPANS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60]
 ];
 
-/** The time since a moment (unix seconds) in words; a moment in the future counts as now. */
+/** Return the time since a moment (unix seconds) in words; a moment in the future counts as now. */
 export function ago(seconds: number, now: number = Date.now() / 1000): string {
   const passed = Math.max(0, now - seconds);
   const words = new Intl.RelativeTimeFormat(globalThis.document?.documentElement.lang || 'en', { numeric: 'auto' });
@@ -82,7 +82,7 @@ export function ago(seconds: number, now: number = Date.now() / 1000): string {
   return unit === 'second' ? words.format(0, 'second') : words.format(-Math.floor(passed / length), unit);
 }
 
-/** The citation of the exact span of a passage (counted from 1) for a paper. */
+/** Return the citation of the exact span of a passage (counted from 1) for a paper. */
 export function citation(answer: Answer, number: number): string {
   const passage = answer.passages[number - 1];
   const { node, manifest } = passage.provenance;
@@ -91,7 +91,7 @@ export function citation(answer: Answer, number: number): string {
   return `“${title}”, ${line(passage.uri, 300)}, ${where}. knet node ${node}, manifest ${manifest}, asked ${moment(answer.time)}.`;
 }
 
-/** The citations of all cited passages of an answer, one a line. */
+/** Return the citations of all cited passages of an answer, one a line. */
 export function citations(answer: Answer): string {
   const cited = answer.sentences.flatMap(sentence => sentence.citations.map(one => one.passage));
   const known = [...new Set(cited)].filter(index => index >= 0 && index < answer.passages.length);

@@ -153,21 +153,23 @@ export class ProvenancePanel extends Widget {
     }
   }
 
-  private drawCustody({ answer, passage, fresh }: ISelection, found: Custody): void {
+  private drawCustody({ answer, passage: number, fresh }: ISelection, found: Custody): void {
     const { trans } = this.knet;
+    const passage = answer.passages[number - 1];
     const report = this.checked;
-    const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === passage - 1));
+    const at = answer.sentences.findIndex(one => one.citations.some(span => span.passage === number - 1));
     put(
       this.body,
       custodyDrawing(
+        passage,
         found,
         answer.sentences[at]?.text ?? '',
         quotation(at + 1, report, fresh),
-        marks(answer, passage, report, fresh),
+        marks(answer, number, report, fresh),
         trans
       ),
-      contextView(found, trans),
-      detailsView(found, trans)
+      contextView(passage, found, trans),
+      detailsView(passage, found, trans)
     );
   }
 

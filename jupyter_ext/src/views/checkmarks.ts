@@ -9,7 +9,7 @@ import { belief, line, plusMinus } from '../model/text';
 
 const SIGNS: { [mark in Mark]: string } = { holds: '✓', fails: '✗', unknown: '?', claimed: '○', none: '–' };
 
-/** The marks of signature, inclusion and freshness. */
+/** Show the marks of signature, inclusion and freshness. */
 export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement {
   const names: { [mark in keyof IMarks]: string } = {
     signature: trans.__('signature'),
@@ -38,7 +38,7 @@ export function marksView(marks: IMarks, trans: TranslationBundle): HTMLElement 
   );
 }
 
-/** The outcome of the question at a node, in words. */
+/** Return the outcome of the question at a node, in words. */
 export function statusWord(status: string, trans: TranslationBundle): string {
   const words = new Map([
     ['success', trans.__('answered')],
@@ -52,7 +52,7 @@ export function statusWord(status: string, trans: TranslationBundle): string {
   return words.get(status) ?? line(status, 20);
 }
 
-/** Reliability as a bar with its uncertainty, and as numbers. In a stored answer it is not covered by any check. */
+/** Show reliability as a bar with its uncertainty, and as numbers. In a stored answer it is not covered by any check. */
 export function reliabilityView(known: Reputation, fresh: boolean, trans: TranslationBundle): HTMLElement {
   const { mean, deviation } = belief(known);
   const rated = trans._n('%1 rating', '%1 ratings', known.count, known.count);
@@ -65,7 +65,7 @@ export function reliabilityView(known: Reputation, fresh: boolean, trans: Transl
   );
 }
 
-/** The bar: a tick at the mean, a band of one standard deviation. */
+/** Draw the bar: a tick at the mean, a band of one standard deviation. */
 export function reliabilityBar(mean: number, deviation: number): HTMLElement {
   const bar = h('span', { class: 'jp-knet-Bar', 'aria-hidden': 'true' }, h('span'), h('span'));
   const [spread, tick] = [bar.children[0] as HTMLElement, bar.children[1] as HTMLElement];

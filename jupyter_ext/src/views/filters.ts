@@ -20,7 +20,7 @@ export interface IChoice {
   away: boolean; // chosen before, and not available now
 }
 
-/** The nodes to choose from: those that can be asked, and those chosen before. */
+/** Return the nodes to choose from: those that can be asked, and those chosen before. */
 export function choices(infos: NodeInfo[], before: IChoice[]): IChoice[] {
   const chosen = before.filter(one => one.chosen);
   const usable = infos.filter(info => !info.problem);

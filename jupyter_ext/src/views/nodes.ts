@@ -107,7 +107,7 @@ export class NodeList {
   }
 }
 
-/** The health of a node: its state, its searches, its version, and a problem with its remedy. */
+/** Show the health of a node: its state, its searches, its version, and a problem with its remedy. */
 function liveView(info: NodeInfo, health: NodeHealth | undefined, trans: TranslationBundle): HTMLElement[] {
   const problem = health?.problem || info.problem;
   const states = {

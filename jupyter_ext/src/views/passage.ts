@@ -92,7 +92,7 @@ function score(passage: Passage): string {
   return (typeof dense === 'number' ? dense : passage.score).toFixed(2);
 }
 
-/** The passage's text with the quoted spans marked. Offsets count code points, as in the record. */
+/** Return the passage's text with the quoted spans marked. Offsets count code points, as in the record. */
 export function highlighted(passage: Passage, quoted: { start: number; end: number }[]): (Node | string)[] {
   const points = Array.from(passage.text.slice(0, 2 * SHOWN_TEXT)).slice(0, SHOWN_TEXT);
   const cut =

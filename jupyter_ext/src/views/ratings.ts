@@ -145,7 +145,7 @@ export class RatingsView implements IDisposable {
   }
 }
 
-/** The rating with its sign, for example `+1` or `−0.5`. */
+/** Return the rating with its sign, for example `+1` or `−0.5`. */
 function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${Math.abs(value) / FULL_RATING}`;
 }

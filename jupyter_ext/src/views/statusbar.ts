@@ -53,7 +53,7 @@ function connection(state: ConnectionState | null, trans: TranslationBundle): st
   return state ? words[state.state] : trans.__('no server');
 }
 
-/** The text after the network's name: problems first, then progress, then the number of nodes that answer. */
+/** Return the text after the network's name: problems first, then progress, then the number of nodes that answer. */
 function news(health: HealthSnapshot, trans: TranslationBundle): string {
   const { total, answering, busy, failed } = summary(health);
   const parts = [
@@ -75,7 +75,7 @@ function news(health: HealthSnapshot, trans: TranslationBundle): string {
   return parts.map(part => ` · ${part}`).join('');
 }
 
-/** The problems in detail, one a line. */
+/** Return the problems in detail, one a line. */
 function problems(health: HealthSnapshot, trans: TranslationBundle): string[] {
   const { silent, failed } = summary(health);
   return [

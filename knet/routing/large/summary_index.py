@@ -20,7 +20,7 @@ BY_BOTH = 256  # nodes proposed for their nearest group and their words together
 BY_WORDS = 64  # nodes proposed for the words they hold, whatever they are about
 NEAREST = 2048  # groups looked at for that: a node counts once, however many of its groups are near
 MOST_POSTINGS = 1 << 17  # read for a question, rarest terms first; terms that nearly every node holds propose none
-COSINE = WEIGHTS[0] + WEIGHTS[2] + WEIGHTS[3]  # what a cosine weighs in the features that it is part of
+COSINE = WEIGHTS[0] + WEIGHTS[2] + WEIGHTS[3]  # weight of a cosine in the features that contain it
 WORDS = WEIGHTS[1] + JOINT_WEIGHT * WEIGHTS[2] + WEIGHTS[4]  # the same for the share of a question's idf
 SAMPLE = 128  # nodes of a space from which its scale of cosines is told
 
