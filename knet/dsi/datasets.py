@@ -13,8 +13,8 @@ import numpy as np
 from ..codec import DAG_CBOR, Cid, decode, from_json
 from ..content.store import FileStore
 from ..errors import CodecError, ConfigError
-from ..index.collection import read_head
-from ..index.shard import live_mask, read_shard
+from ..index.collection import read_head, require_space
+from ..index.shard import live_mask, read_shards
 from ..records import Manifest, Space
 from .corpus import Passages
 from .pairs import SignedPair, WeightedPair
@@ -44,7 +44,7 @@ def parse_passage_id(docid: str) -> tuple[Cid, int, int]:
 def read_node(folder: Path) -> tuple[Passages, Space]:
     """Return the passages of the newest manifest in a node's block store, with the published vectors.
 
-    Raises ConfigError when there is no manifest, and as `read_head` and `read_shard`.
+    Raises ConfigError when there is no manifest, and as `read_head`, `read_shards` and `require_space`.
     """
     store = FileStore(folder / "blocks")
     found = [(manifest.time, manifest.sequence, cid) for cid, manifest in _manifests(store)]
@@ -53,9 +53,9 @@ def read_node(folder: Path) -> tuple[Passages, Space]:
     manifest, space, _ = read_head(store, max(found)[2])
     ids, texts = [], []
     rows = [np.zeros((0, space.dimension), np.float16)]
-    for ref in manifest.shards:
-        shard = read_shard(store, ref)
-        live = np.flatnonzero(live_mask(ref))
+    for shard in read_shards(store, manifest.shards):
+        require_space(shard, space)
+        live = np.flatnonzero(live_mask(shard.ref))
         for chunk in live.tolist():
             document, start, end = shard.spans[chunk].tolist()
             ids.append(passage_id(shard.document_blocks[document][0], start, end))

@@ -27,11 +27,12 @@ class MemoryLexical:
     """Exact BM25 index in memory, which scores every chunk."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        corpus = [tokens(text) for text in texts]
+        vocabulary: dict[str, int] = {}  # numbers take a seventh of the memory of short words
+        corpus = [[vocabulary.setdefault(term, len(vocabulary)) for term in tokens(text)] for text in texts]
         self._chunks = len(corpus)
-        self._bm25 = bm25s.BM25(k1=K1, b=B) if any(corpus) else None
+        self._bm25 = bm25s.BM25(k1=K1, b=B) if vocabulary else None
         if self._bm25 is not None:
-            self._bm25.index(corpus, show_progress=False)
+            self._bm25.index((corpus, vocabulary), show_progress=False)
 
     def score(self, question: str, k: int, others: Callable[[], Iterable[int]]) -> dict[int, float]:
         known = [t for t in dict.fromkeys(tokens(question)) if self._bm25 is not None and t in self._bm25.vocab_dict]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..codec import MAX_BLOCK
 from ..records import VECTOR_DTYPE, Card, Manifest, ShardRef, Space
-from .shard import Vectors
+from .shard import Vectors, has_repeats
 
 MAX_DIMENSION = 8192  # twice the largest embedding model in use
 MAX_COSINE = 1.01  # float16 rounds
@@ -72,6 +72,8 @@ def check_shape(manifest: Manifest, card: Card, space: Space) -> None:
         raise ValueError("it is of another space")
     if (card.documents, card.chunks) != (manifest.documents, manifest.chunks):
         raise ValueError("its numbers of documents or chunks differ from the manifest's")
+    if has_repeats(manifest.shards):
+        raise ValueError("its manifest names a shard twice")
     if card.chunks != sum(_live_chunks(ref, space) for ref in manifest.shards) or card.documents < 0:
         raise ValueError("its number of chunks differs from that of the manifest's shards")
     if not 0 <= card.average_length <= MAX_AVERAGE_LENGTH:

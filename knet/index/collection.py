@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from ..codec import Cid, cid_of
 from ..content.base import BlockSource, get_record
-from ..errors import CodecError, SpaceMismatch
+from ..errors import SpaceMismatch
 from ..merkle import Tree
 from ..records import Card, Hit, Manifest, Record, ShardRef, Space
 from .bm25 import LexicalIndex, MemoryLexical
 from .dense import DenseIndex, DenseIndexFactory, ExactIndex
-from .shard import LoadedShard, ShardView, Vectors, live_mask, read_shard
+from .shard import LoadedShard, ShardView, Vectors, live_mask, read_shards
 
-MAX_TEXT = 1 << 30  # characters of a collection in memory: half a million chunks have a quarter of it
 RESULTS_TAG = b"knet/results/1"
 
 
@@ -87,20 +86,13 @@ class Collection:
     ) -> Collection:
         """Fetch and check everything that a manifest names, into memory; ``index`` builds the vector index.
 
-        Raises as `read_shard`, CodecError for more than `MAX_TEXT` characters, SpaceMismatch, and StoreError when the
-        index cannot be built.
+        Raises as `read_shards`, SpaceMismatch, and StoreError when the index cannot be built.
         """
         manifest, space, card = read_head(source, cid)
-        shards, total = [], 0
-        for ref in manifest.shards:
-            shards.append(read_shard(source, ref, progress=progress))
-            total += sum(map(len, shards[-1].texts))
-            if total > MAX_TEXT:
-                raise CodecError(f"Collection {cid} expands to more than {MAX_TEXT} characters.")
-        for ref, shard in zip(manifest.shards, shards, strict=True):
-            if shard.vectors.shape[1] != space.dimension:
-                found = shard.vectors.shape[1]
-                raise SpaceMismatch(f"Shard {ref.shard} has {found} dimensions, its space {space.dimension}.")
+        shards = []
+        for shard in read_shards(source, manifest.shards, progress=progress):
+            require_space(shard, space)
+            shards.append(shard)
         return cls.in_memory(cid, manifest, space, card, shards, index)
 
     @classmethod
@@ -200,6 +192,12 @@ def read_head(source: BlockSource, cid: Cid) -> tuple[Manifest, Space, Card]:
     if manifest.space != card.space:
         raise SpaceMismatch(f"Card {manifest.card} is of space {card.space}, its manifest of {manifest.space}.")
     return manifest, space, card
+
+
+def require_space(shard: LoadedShard, space: Space) -> None:
+    """Raise SpaceMismatch for a shard whose vectors have another dimension than the space of its manifest."""
+    if (found := shard.vectors.shape[1]) != space.dimension:
+        raise SpaceMismatch(f"Shard {shard.ref.shard} has {found} dimensions, its space {space.dimension}.")
 
 
 def results_root(leaves: list[bytes], salt: bytes) -> bytes:

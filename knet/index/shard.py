@@ -14,10 +14,9 @@ from ..codec import MAX_BLOCK, MAX_CHUNK, Cid, block_of, encode, is_chunk
 from ..content.base import BlockSource, BlockStore, get_record, put_record
 from ..errors import CodecError, NotIncluded
 from ..merkle import Tree
-from ..records import VECTOR_DTYPE, Document, Lexical, Record, Shard, ShardRef, Space, chunk_leaf
+from ..records import VECTOR_DTYPE, Document, Record, Shard, ShardRef, Space, chunk_leaf
+from .expansion import ExpansionMeter
 from .lexical import term_statistics
-
-MAX_SHARD_TEXT = 64 << 20  # characters; chunks may overlap, so a few blocks could expand to gigabytes
 
 Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.uint32]
@@ -120,7 +119,6 @@ class LoadedShard:
         texts: list[str],
         spans: Spans,
         vectors: npt.NDArray[np.float16],
-        lexical: Lexical,
     ) -> None:
         self.ref = ref
         self.documents = documents
@@ -128,7 +126,6 @@ class LoadedShard:
         self.texts = texts
         self.spans = spans
         self.vectors = vectors
-        self.lexical = lexical
 
     @cached_property
     def leaves(self) -> list[bytes]:
@@ -170,17 +167,37 @@ def live_mask(ref: ShardRef) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def read_shard(source: BlockSource, ref: ShardRef, *, progress: Callable[[int], None] | None = None) -> LoadedShard:
-    """Fetch a shard and check it: blocks against CIDs, chunks against the Merkle root the manifest names.
+def read_shards(
+    source: BlockSource, refs: Sequence[ShardRef], *, progress: Callable[[int], None] | None = None
+) -> Iterator[LoadedShard]:
+    """Fetch the shards of a manifest one by one and check each: blocks against CIDs, chunks against the Merkle root.
 
-    Raises NotIncluded when the chunks do not give that root, CodecError on impossible shapes, and as
-    `BlockSource.get`. ``progress`` receives the number of bytes of each block.
+    Raises NotIncluded when the chunks do not give that root, CodecError on impossible shapes, for a shard or document
+    that is named twice, and for content that expands too far (`knet.index.expansion`), and as `BlockSource.get`.
+    ``progress`` receives the number of bytes of each block.
     """
-    report = progress or (lambda _: None)
+    if has_repeats(refs):
+        raise CodecError("The manifest names a shard twice.")
+    meter = ExpansionMeter(source)
+    return (_read_shard(meter, ref, progress or (lambda _: None)) for ref in refs)
+
+
+def read_shard(source: BlockSource, ref: ShardRef) -> LoadedShard:
+    """Fetch and check one shard. Raises as `read_shards`."""
+    return next(read_shards(source, [ref]))
+
+
+def has_repeats(refs: Sequence[ShardRef]) -> bool:
+    """Return True if a manifest names a shard twice, which no change of a collection does."""
+    return len({ref.shard for ref in refs}) < len(refs)
+
+
+def _read_shard(source: ExpansionMeter, ref: ShardRef, report: Callable[[int], None]) -> LoadedShard:
     shard = get_record(source, ref.shard, Shard)
     if shard.count != ref.count or shard.encoding != "f2" or not 0 < shard.dimension <= MAX_BLOCK:
         raise CodecError(f"Shard {ref.shard} differs from its manifest in count, encoding or dimension.")
-    lexical = get_record(source, shard.lexical, Lexical)
+    if len(set(shard.documents)) < len(shard.documents):
+        raise CodecError(f"Shard {ref.shard} names a document twice.")
     blocks = [source.get(shard.chunks), source.get(shard.vectors)]
     report(sum(map(len, blocks)))
     try:
@@ -190,16 +207,16 @@ def read_shard(source: BlockSource, ref: ShardRef, *, progress: Callable[[int], 
         raise CodecError(f"Shard {ref.shard}: its blocks do not hold {shard.count} chunks.") from error
     documents = [get_record(source, cid, Document) for cid in shard.documents]
     texts = list(_texts(source, ref, documents, spans, report))
-    loaded = LoadedShard(ref, documents, texts, spans, vectors, lexical)
+    loaded = LoadedShard(ref, documents, texts, spans, vectors)
     if loaded.tree.root != ref.root:
         raise NotIncluded(f"Shard {ref.shard}: its chunks do not give the Merkle root in the manifest.")
     return loaded
 
 
 def _texts(
-    source: BlockSource, ref: ShardRef, documents: list[Document], spans: Spans, report: Callable[[int], None]
+    source: ExpansionMeter, ref: ShardRef, documents: list[Document], spans: Spans, report: Callable[[int], None]
 ) -> Iterator[str]:
-    current, text, total = -1, "", 0
+    current, text = -1, ""
     for index, start, end in spans.tolist():
         if index >= len(documents):
             raise CodecError(f"Shard {ref.shard}: a chunk names document {index} of {len(documents)}.")
@@ -213,12 +230,8 @@ def _texts(
                 raise CodecError(f"The text {document.text} of {document.uri} is not UTF-8.") from error
         if not start < end <= len(text):
             raise CodecError(f"Shard {ref.shard}: a chunk lies outside its document ({start}:{end}).")
+        source.cut(end - start)
         chunk = text[start:end]
         if not is_chunk(chunk):
             raise CodecError(f"Shard {ref.shard}: a chunk has more than {MAX_CHUNK} bytes ({start}:{end}).")
-        total += len(chunk)
-        if total > MAX_SHARD_TEXT:
-            raise CodecError(
-                f"Shard {ref.shard}: its chunks repeat their documents, to more than {MAX_SHARD_TEXT} characters."
-            )
         yield chunk

@@ -114,16 +114,3 @@ def test_node_cuts_what_clients_would_refuse() -> None:
 def test_node_names_an_address_that_clients_would_refuse() -> None:
     with pytest.raises(SourceError, match="more than 4096 characters"):
         prepared("a" * (MAX_URI + 1), Text("some text"))
-
-
-def test_shard_that_expands_its_documents_is_refused(tmp_path: Path) -> None:
-    """Threat model: node, a few blocks that expand to gigabytes."""
-    store = FileStore(tmp_path)
-    document = Document(uri="a", text=store.put(b"x" * 10_000))
-    chunks = [
-        Chunk(document=document, start=n % 1000, end=n % 1000 + 8000, text="x" * 8000, vector=b"\0\0")
-        for n in range(9000)
-    ]
-    (ref,) = write_shards(store, Space(model="m", weights=b"", dimension=1), chunks)
-    with pytest.raises(CodecError, match="its chunks repeat their documents"):
-        read_shard(store, ref)
