@@ -20,6 +20,7 @@ from .codec import from_json, to_json
 from .errors import CodecError, ConfigError
 from .files import restrict_access, write_atomically
 from .records import Record
+from .redaction import hide_keys, public_url
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 JOURNALS = "transactions"  # folder in `home()` with the transactions that are sent and not final yet
@@ -68,6 +69,17 @@ class Profile(Record, frozen=True):
     audit_budget: int = 10**16  # wei a week that unattended audits of ratings may spend on gas and fees
     confirmations: int | Literal["safe", "finalized"] | None = None  # see `confirmations_needed`
     addresses: str = "public"  # policy for endpoints read from the chain: public | loopback | private
+
+    def __post_init__(self) -> None:
+        hide_keys(self.rpc, *self.gateways)
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.name!r} of the chain at {self.public_rpc}>"  # notebooks store what they display
+
+    @property
+    def public_rpc(self) -> str:
+        """The RPC's URL without its key."""
+        return public_url(self.rpc)
 
     @property
     def confirmations_needed(self) -> int | Literal["safe", "finalized"]:

@@ -43,6 +43,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .redaction import redacted
+
 DISTRIBUTION = "knetwork"  # the name for pip; `knet` on PyPI is another project
 
 
@@ -65,14 +67,15 @@ class KnetError(Exception):
 
     def __str__(self) -> str:
         message = Exception.__str__(self)  # KeyError would print the repr
-        return f"{message} {self.hint}" if self.hint else message
+        return redacted(f"{message} {self.hint}" if self.hint else message)
 
     @property
     def described(self) -> str:
         """The error for a user: the message as a sentence, and its hint or the default one of its class."""
-        if self.hint or not self.default_hint:
-            return str(self)
-        return f"{str(self).rstrip('.')}. {self.default_hint}"
+        shown = str(self)
+        if self.hint or not self.default_hint or shown.endswith(self.default_hint):  # as one from another process
+            return shown
+        return f"{shown.rstrip('.')}. {self.default_hint}"
 
 
 class ConfigError(KnetError):

@@ -22,6 +22,7 @@ PACKAGES = {
 }
 LAYERS = (  # lowest first: a module imports from its own layer and those below it (the longest matching name counts)
     ("knet",),  # the public names, loaded on first use
+    ("knet.redaction",),
     ("knet.errors", "knet.files"),
     ("knet.sqlite",),
     ("knet.codec", "knet.merkle", "knet.http"),

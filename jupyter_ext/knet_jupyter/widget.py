@@ -144,4 +144,4 @@ class AskWidget(anywidget.AnyWidget):
         try:
             action()
         except KnetError as error:
-            self._set(error=str(error))
+            self._set(error=error.described)

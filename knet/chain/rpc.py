@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import requests
 from eth_utils.address import to_checksum_address
@@ -23,6 +22,8 @@ from web3.exceptions import (
 from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
 from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
+from ..http import quoted
+from ..redaction import HIDDEN, hide_keys, public_url, redact_error, redact_logs, redacted
 from .abi import artifact, describe_revert
 from .finality import confirmed_block
 from .keys import Signer
@@ -37,15 +38,12 @@ BETWEEN_BLOCKS = ("BlockOutOfRange", "header not found")
 READ_PAUSES = (0.01, 0.05, 0.2, 0.5)  # seconds; a development chain is through at once, a lagging node within a block
 
 
-def rpc_origin(url: str) -> str:
-    """Return the URL without user, password, path and query, which often carry an API key."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
-
-
 def _reason(error: Web3Exception) -> str:
-    """Return the RPC's error as text."""
+    """Return the RPC's error as text, which is the server's: without keys and control characters."""
+    return quoted(redacted(_said(error)))
+
+
+def _said(error: Web3Exception) -> str:
     if isinstance(error, ContractLogicError):
         data = error.data if isinstance(error.data, str) else ""
         return describe_revert(bytes.fromhex(data.removeprefix("0x"))) if data.startswith("0x") else str(error.message)
@@ -61,6 +59,9 @@ class _Provider(HTTPProvider):
     Anvil refuses such a read while other accounts write; behind a load balancer a node may be a block behind.
     """
 
+    def __str__(self) -> str:
+        return f"RPC at {public_url(str(self.endpoint_uri))}"
+
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         for pause in READ_PAUSES:
             response = super().make_request(method, params)
@@ -68,6 +69,16 @@ class _Provider(HTTPProvider):
                 return response
             time.sleep(pause)
         return super().make_request(method, params)
+
+
+@contextmanager
+def _redacted_errors() -> Iterator[None]:
+    """Remove the RPC's key from exceptions, whose messages name its URL or repeat what a server says."""
+    try:
+        yield
+    except Exception as error:
+        redact_error(error)
+        raise
 
 
 class Rpc:
@@ -80,12 +91,12 @@ class Rpc:
     def __init__(
         self, url: str, journals: Path | None = None, confirmations: int | Literal["safe", "finalized"] = 0
     ) -> None:
-        try:
-            self.origin = rpc_origin(url)
-        except ValueError as error:
-            raise ConfigError(f"{url!r} is not the URL of a chain's RPC.") from error
+        hide_keys(url)
+        redact_logs()
+        self.origin = public_url(url)
         if not self.origin.startswith(("http://", "https://")):
-            raise ConfigError(f"{self.origin!r} is not the http(s) URL of a chain's RPC.")
+            shown = "What the profile names" if self.origin == HIDDEN else repr(self.origin)
+            raise ConfigError(f"{shown} is not the http(s) URL of a chain's RPC.")
         provider = _Provider(
             url, request_kwargs={"timeout": (CONNECT_SECONDS, READ_SECONDS)}, exception_retry_configuration=None
         )
@@ -100,7 +111,8 @@ class Rpc:
         ``description`` completes "... failed"; ``failure`` is raised when the chain itself refuses.
         """
         try:
-            yield
+            with _redacted_errors():
+                yield
         except KnetError:
             raise
         except requests.HTTPError as error:
@@ -146,7 +158,7 @@ class Rpc:
             if "error" in response:
                 detail = response["error"]
                 message = detail["message"] if isinstance(detail, dict) else detail
-                raise ChainError(f"{method} failed at {self.origin}: {message}.")
+                raise ChainError(f"{method} failed at {self.origin}: {quoted(redacted(str(message)))}.")
             return response["result"]
 
     def block_number(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from ..answer.render import plain
 from ..codec import to_json
@@ -19,12 +21,24 @@ from ..files import write_atomically
 if TYPE_CHECKING:
     from ..client.network import Network
 
+# In JSON, C0 controls are escaped already. These are DEL, C1 controls, and characters that turn or hide text.
+_INVISIBLE = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+class _PlainConsole(Console):
+    """Console that prints no control or formatting characters of a text, so that no foreign text moves the cursor."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render one text of a line or table. Titles, names, errors and passages of others come through here."""
+        return super().render_str("\n".join(plain(line) for line in text.split("\n")), **options)
+
+
 # Progress and errors go to stderr, so that --json leaves stdout to the result alone.
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-out = Console(highlight=False, soft_wrap=True)
+console = _PlainConsole(stderr=True, highlight=False, soft_wrap=True)
+out = _PlainConsole(highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 ProfileName = Annotated[
@@ -51,7 +65,14 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout."""
-    print(to_json(value), flush=True)
+    print_json_text(to_json(value))
+
+
+def print_json_text(text: str, end: str = "\n") -> None:
+    """Print JSON on stdout, with control and formatting characters as escapes, which terminals do not act on."""
+    if not text.isascii():
+        text = _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    print(text, end=end, flush=True)
 
 
 def print_result(value: Any, text: str, as_json: bool) -> None:

@@ -25,7 +25,7 @@ from ..content.store import FileStore
 from ..errors import ChainError, CodecError, ConfigError, StoreError
 from ..http import HttpClient
 from ..records import Card, Document, Lexical, Manifest, Shard, Space
-from .common import AsJson, ProfileName, command, console, print_result, shown
+from .common import AsJson, ProfileName, command, console, out, print_json_text, print_result, shown
 
 AT_ONCE = 16  # nodes asked at the same time: the holder of a block is unknown, and some of many nodes are offline
 KINDS = (Space, Document, Shard, Lexical, Card, Manifest, Bundle)
@@ -65,11 +65,9 @@ def fetch(
             result = {"cid": str(root), "path": str(output), "bytes": size}
             print_result(result, f"{size:,} bytes in {shown(str(output))}", as_json)
         elif as_json:
-            print(record_json(root, source.get(root)))
+            print_json_text(record_json(root, source.get(root)))
         else:
-            for piece in pieces:
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            _print_block(pieces)
 
 
 @app.command(name="import")
@@ -89,6 +87,17 @@ def import_(
     except CodecError as error:
         raise CodecError(f"{file} is not a valid CAR file: {error}", hint="Fetch or export it again.") from error
     print_result({"roots": roots}, "imported " + ", ".join(map(str, roots)), as_json)
+
+
+def _print_block(pieces: Iterable[bytes]) -> None:
+    """Write a block to standard output: as it is for a program, without control characters for a terminal."""
+    if sys.stdout.isatty():
+        lines = b"".join(pieces).decode("utf-8", "replace").split("\n")
+        out.print("\n".join(shown(line) for line in lines))
+        return
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
 def _profile(name: str | None, elsewhere: list[str] | None) -> Profile | None:

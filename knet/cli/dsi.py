@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ..config import DEFAULT_MODEL, load_profile
 from ..errors import ConfigError
-from .common import AsJson, ProfileName, command, console, out, print_json, print_result
+from .common import AsJson, ProfileName, command, console, out, print_json, print_result, shown
 
 if TYPE_CHECKING:
     from ..dsi.corpus import Passages, Questions
@@ -83,7 +82,7 @@ def train(
     print_result(
         {"folder": str(folder), **counts, "dropped_pairs": dropped},
         f"{plan.shards} models of {plan.passages} passages, trained on {asked} given and "
-        f"{generated} generated questions, in {escape(str(folder))}",
+        f"{generated} generated questions, in {shown(str(folder))}",
         as_json,
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from .. import __version__
@@ -18,7 +17,19 @@ from ..codec import to_json, to_plain
 from ..config import home
 from ..errors import ConfigError
 from ..routing.options import parse_max_nodes
-from .common import AsJson, ProfileName, command, connect, console, out, print_json, print_result, shown, write_file
+from .common import (
+    AsJson,
+    ProfileName,
+    command,
+    connect,
+    console,
+    out,
+    print_json,
+    print_json_text,
+    print_result,
+    shown,
+    write_file,
+)
 from .content import app as content_app
 from .dsi import app as dsi_app
 from .mcp import app as mcp_app
@@ -172,7 +183,7 @@ def nodes(profile: ProfileName = None, as_json: AsJson = False) -> None:
         return
     table = Table(*NODE_COLUMNS)
     for info in found:
-        table.add_row(*map(escape, node_cells(info)))
+        table.add_row(*map(shown, node_cells(info)))
     out.print(table)
 
 
@@ -211,11 +222,11 @@ def export(
         else:
             data = ro_crate(record, heads=heads)
     if output is None:
-        print(data.decode(), end="")
+        print_json_text(data.decode(), end="")
         return
     write_file(output, data)
     result = {"written": str(output), "format": format, "bytes": len(data)}
-    print_result(result, f"wrote {escape(str(output))} ({len(data)} bytes)", as_json)
+    print_result(result, f"wrote {shown(str(output))} ({len(data)} bytes)", as_json)
 
 
 def _filling(net: Network) -> dict[str, int] | None:
@@ -239,8 +250,8 @@ def _load(path: Path | None) -> Answer:
 
 def _show(answer: LiveAnswer, explain: bool) -> None:
     text, _, facts = str(answer).partition("\n\n")
-    out.print(f"[{'bold' if answer.found else 'yellow'}]{escape(text)}[/]\n")
-    out.print(escape(facts))
+    out.print(f"[{'bold' if answer.found else 'yellow'}]{shown(text)}[/]\n")
+    out.print("\n".join(shown(line) for line in facts.split("\n")))
     if not explain:
         return
     names = list(dict.fromkeys(name for passage in answer.passages for name in passage.shares))
@@ -251,7 +262,7 @@ def _show(answer: LiveAnswer, explain: bool) -> None:
         table.add_row(str(number), str(passage.provenance.node), f"{passage.score:.2f}", *given)
     out.print(table)
     for node in answer.nodes:
-        out.print(f"node {node.node} {shown(node.title)}: {node.status} ({escape(node.why)})")
+        out.print(f"node {node.node} {shown(node.title)}: {node.status} ({shown(node.why)})")
 
 
 def _given(passage: Passage, name: str) -> str:
@@ -263,9 +274,9 @@ def _show_report(report: VerificationReport) -> None:
     marks = {True: "[green]holds[/]", False: "[red]FAILS[/]", None: "[yellow]not checked[/]"}
     table = Table("claim", "about", "", "detail")
     for check in report.checks:
-        table.add_row(check.claim, escape(check.subject), marks[check.ok], shown(check.detail))
+        table.add_row(check.claim, shown(check.subject), marks[check.ok], shown(check.detail))
     out.print(table)
-    out.print(str(report))
+    out.print(shown(str(report)))
 
 
 def _verify_notebook(path: Path, embed: bool, profile: str | None, as_json: bool) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import typer
+from msgspec.structs import replace
 
 from ..config import ADDRESS_POLICIES, Deployment, Profile, load_profile, profile_names, save_profile
 from ..errors import ConfigError
-from .common import AsJson, command, console, out, print_json, print_result
+from ..redaction import public_url
+from .common import AsJson, command, console, out, print_json, print_result, shown
 
 app = typer.Typer(help="Start a new network, or join an existing one.", no_args_is_help=True)
 
@@ -29,8 +31,8 @@ def up(
 
     with console.status("starting the chain ..."):
         profile = start_network(name, port=port)
-    text = f"network {name}: chain {profile.deployment.chain_id} at {profile.rpc}; it is now the default profile"
-    print_result(profile, text, as_json)
+    text = f"network {name}: chain {profile.deployment.chain_id} at {profile.public_rpc}; it is now the default profile"
+    print_result(_public(profile), text, as_json)
 
 
 @app.command()
@@ -47,7 +49,7 @@ def down(name: Name = "local", as_json: AsJson = False) -> None:
 @command
 def join(
     name: Name,
-    rpc: Annotated[str, typer.Option(help="The URL of an Ethereum JSON-RPC.")],
+    rpc: Annotated[str, typer.Option(envvar="KNET_RPC", show_envvar=True, help="The URL of an Ethereum JSON-RPC.")],
     identity: Annotated[str, typer.Option(help="The address of the ERC-8004 identity registry.")],
     manifests: Annotated[str, typer.Option(help="The address of the manifest registry.")],
     reliability: Annotated[str, typer.Option(help="The address of the reliability contract.")],
@@ -77,7 +79,12 @@ def join(
         name=name, rpc=rpc, deployment=deployment, addresses=addresses, confirmations=_confirmations(confirmations)
     )
     path = save_profile(profile, default=True)
-    print_result(profile, f"joined {name}; the profile is {path}", as_json)
+    print_result(_public(profile), f"joined {shown(name)}; the profile is {shown(str(path))}", as_json)
+
+
+def _public(profile: Profile) -> Profile:
+    """Return a profile to print: without the keys in its URLs."""
+    return replace(profile, rpc=profile.public_rpc, gateways=[public_url(url) for url in profile.gateways])
 
 
 def _confirmations(text: str) -> int | Literal["safe", "finalized"] | None:
@@ -99,4 +106,4 @@ def list_(as_json: AsJson = False) -> None:
         print_json(names)
     else:
         for profile in [load_profile(name) for name in names]:
-            out.print(f"{profile.name}: {profile.rpc}")
+            out.print(f"{shown(profile.name)}: {profile.public_rpc}")

@@ -8,10 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 from typer.testing import CliRunner, Result
 
 from knet.answer.live import MEDIA_TYPE
 from knet.answer.render import answer_text
+from knet.cli.common import console, out, print_json, shown
 from knet.cli.main import app
 from knet.client import network
 from knet.client.network import Network
@@ -192,3 +194,17 @@ def test_version_is_printed() -> None:
 
     assert knet("--version").stdout.strip() == f"knet {__version__}"
     assert sys.modules["knet"].__version__ == __version__
+
+
+def test_no_control_character_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Threat model: document, node; terminal escapes in what a command prints."""
+    evil = "a\x1b]0;owned\x07\x9b2J\u202e\u2066[bold]b[/bold]\x7f"
+    table = Table("name", title=shown(evil))
+    table.add_row(evil)
+    out.print(f"file {evil}", table)
+    console.print(shown(evil))
+    print_json({"name": evil})
+    printed = capsys.readouterr()
+    assert [c for c in printed.out + printed.err if not c.isprintable() and c != "\n"] == []
+    assert "[bold]b[/bold]" in printed.err, "markup of others is shown"
+    assert json.loads(printed.out.splitlines()[-1]) == {"name": evil}, "JSON keeps its value"

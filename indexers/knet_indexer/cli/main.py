@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from knet.cli.common import AsJson, ProfileName, command, console, out, print_json
+from knet.cli.common import AsJson, ProfileName, command, console, out, print_json, shown
 from knet.config import DEFAULT_MODEL
 from knet.errors import ChainError, ConfigError, KnetError
 
@@ -77,7 +76,7 @@ def init(
     if as_json:
         print_json({"name": name, "home": str(node.folder), "address": node.signer.address, "port": config.port})
     else:
-        out.print(f"node {escape(name)} in {escape(str(node.folder))}, key {node.signer.address}")
+        out.print(f"node {shown(name)} in {shown(str(node.folder))}, key {node.signer.address}")
         out.print("next: `knet node add folder:DIR`, then `knet node up`")
 
 
@@ -184,7 +183,7 @@ def publish(
         return
     _show_publish(report)
     for each in pins:
-        out.print(f"{each.status} at {escape(each.where)}: {each.root}")
+        out.print(f"{each.status} at {shown(each.where)}: {each.root}")
 
 
 @app.command()
@@ -243,9 +242,9 @@ def status(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = F
     table = Table(show_header=False, box=None)
     for field, value in _plain(found).items():
         if field not in ("skipped", "sources"):
-            table.add_row(field.replace("_", " "), escape(str(value)))
+            table.add_row(field.replace("_", " "), shown(str(value)))
     for source in found.sources:
-        table.add_row("source", escape(source))
+        table.add_row("source", shown(source))
     out.print(table)
     if found.skipped:
         out.print(f"[yellow]{len(found.skipped)} skipped[/]: run `knet node skipped`")
@@ -262,7 +261,7 @@ def skipped(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = 
         print_json([{"uri": uri, "reason": reason} for uri, reason in found])
         return
     for uri, reason in found:
-        out.print(f"{escape(uri)}: {escape(reason)}")
+        out.print(f"{shown(uri)}: {shown(reason)}")
 
 
 app.command()(forget)
@@ -314,13 +313,13 @@ def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False
         _report(report, as_json, _show_publish, phase="publish")
 
     def failed(error: KnetError) -> None:
-        console.print(f"[yellow]warning:[/] {escape(str(error))}")
+        console.print(f"[yellow]warning:[/] {shown(error.described)}")
 
     def ready() -> None:
         if as_json:
             print_json({"phase": "serve", "name": node.name, "endpoint": node.config.public_endpoint})
         else:
-            out.print(f"serving {escape(node.name)} at {node.config.public_endpoint} (Ctrl-C stops)")
+            out.print(f"serving {shown(node.name)} at {shown(node.config.public_endpoint)} (Ctrl-C stops)")
 
     try:
         with node.open_state() as state:
@@ -348,7 +347,7 @@ def _show_sources(node: Node, as_json: bool) -> None:
         print_json({"sources": [_plain(source) for source in node.config.sources]})
     else:
         for source in node.config.sources:
-            out.print(escape(" ".join([source.spec, *(f"{key}={value}" for key, value in source.options.items())])))
+            out.print(shown(" ".join([source.spec, *(f"{key}={value}" for key, value in source.options.items())])))
 
 
 def _show_sync(report: SyncReport) -> None:

@@ -12,11 +12,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from knet.cli.common import AsJson, command, console, out, print_json
+from knet.cli.common import AsJson, command, console, out, print_json, shown
 from knet.errors import ConfigError
 
 from .owners import OWNERS, QUESTIONS, Owner
@@ -141,20 +140,20 @@ def _sentence(summary: dict[str, object]) -> str:
 
 
 def _show_answer(question: str, answer: LiveAnswer) -> None:
-    out.print(f"\n[bold cyan]? {escape(question)}[/]")
-    out.print(f"[bold]{escape(answer.text)}[/]")
-    shown = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
-    for number in sorted(shown):
+    out.print(f"\n[bold cyan]? {shown(question)}[/]")
+    out.print(f"[bold]{shown(answer.text)}[/]")
+    cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
+    for number in sorted(cited):
         passage = answer.passages[number]
         rated = passage.reliability
         out.print(
-            f"  [{number + 1}] {escape(passage.title)} ({escape(passage.uri)} {passage.start}-{passage.end}), node "
+            f"  [{number + 1}] {shown(passage.title)} ({shown(passage.uri)} {passage.start}-{passage.end}), node "
             f"{passage.provenance.node}, similarity {passage.scores['dense']:.2f}, "
             f"reliability {rated.mean:.2f} ± {rated.deviation:.2f}",
             highlight=False,
         )
     statuses = ", ".join(f"{n.title}: {n.status} {n.milliseconds:.0f} ms" for n in answer.nodes)
-    out.print(f"  [dim]{escape(statuses)}; {answer.record.milliseconds:.0f} ms in all[/]")
+    out.print(f"  [dim]{shown(statuses)}; {answer.record.milliseconds:.0f} ms in all[/]")
 
 
 def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None = None) -> None:
@@ -163,7 +162,7 @@ def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None
     for info in nodes:
         moved = f" (was {earlier[info.node]:.2f})" if info.node in earlier else ""
         table.add_row(
-            str(info.node), escape(info.title), str(info.documents), str(info.chunks), str(info.ratings),
+            str(info.node), shown(info.title), str(info.documents), str(info.chunks), str(info.ratings),
             f"{info.reliability:.2f} ± {info.deviation:.2f}{moved}",
         )  # fmt: skip
     out.print(table)

@@ -11,6 +11,7 @@ from knet.client.network import Network, connect
 from knet.config import Profile, default_name, load_profile, profile_names
 from knet.errors import Cancelled, ConfigError, KnetError, NodeBusy
 from knet.records import Answer
+from knet.redaction import redacted
 from knet_indexer.demo.network import NAME as DEMO
 from knet_indexer.demo.network import DemoNetwork, wait_until_ready
 
@@ -57,7 +58,7 @@ class Clients:
         try:
             name = self._name(profile)
         except ConfigError as error:
-            return ConnectionState(profile="", profiles=_known(), state="off", detail=str(error))
+            return ConnectionState(profile="", profiles=_known(), state="off", detail=error.described)
         return self._connection(name).state()
 
     def _name(self, profile: str) -> str:
@@ -148,7 +149,7 @@ class _Connection:
         except Exception as error:
             with self._lock:
                 if self._starting is future:
-                    self._problem, self._starting = str(error) or type(error).__name__, None
+                    self._problem, self._starting = _problem_of(error), None
                     future.set_exception(error)
             return
         with self._lock:
@@ -217,3 +218,7 @@ def _is_of(answer: Answer, name: str) -> bool:
 
 def _known() -> list[str]:
     return sorted({*profile_names(), DEMO})
+
+
+def _problem_of(error: Exception) -> str:
+    return error.described if isinstance(error, KnetError) else redacted(str(error)) or type(error).__name__

@@ -85,7 +85,7 @@ def _context(network: Network, passage: Passage) -> CustodyContext:
         document = get_record(source, passage.provenance.document, Document)
         text = source.get(document.text).decode(errors="replace")
     except KnetError as error:
-        return CustodyContext(problem=str(error))
+        return CustodyContext(problem=error.described)
     if text[passage.start : passage.end] != passage.text:
         return CustodyContext(problem="The document has another text at this span.")
     return CustodyContext(
@@ -98,7 +98,7 @@ def _published(network: Network, passage: Passage) -> CustodyPublication:
     try:
         heads = network.chain.manifests.heads(passage.provenance.node)
     except KnetError as error:
-        return CustodyPublication(problem=str(error))
+        return CustodyPublication(problem=error.described)
     found = next((head for head in heads if head.manifest == passage.provenance.manifest), None)
     if found is None:
         return CustodyPublication(problem="The chain does not know this manifest.")
@@ -124,7 +124,7 @@ def _signed(network: Network, answer: Answer, passage: Passage) -> CustodyReceip
         signer = recover(signed, deployment.chain_id, deployment.reliability)
         wallet = network.chain.identity.signer_of(node)
     except KnetError as error:
-        return CustodyReceipt(problem=str(error))
+        return CustodyReceipt(problem=error.described)
     if signer != wallet:  # every signature gives some address, and another one on another network
         return CustodyReceipt(problem=f"Not signed for node {node} on this network: the signature gives {signer}.")
     return CustodyReceipt(

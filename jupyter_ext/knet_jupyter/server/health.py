@@ -48,7 +48,7 @@ class HealthMonitor:
             nodes = self._health(state.profile, network)
             return HealthSnapshot(state=state, nodes=nodes, local_nodes=_mark_elsewhere(local_nodes, nodes, network))
         except KnetError as error:
-            return HealthSnapshot(state=state, local_nodes=local_nodes, problem=str(error))
+            return HealthSnapshot(state=state, local_nodes=local_nodes, problem=error.described)
 
     def _health(self, name: str, network: Network) -> list[NodeHealth]:
         with self._lock:

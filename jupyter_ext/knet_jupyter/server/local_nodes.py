@@ -54,7 +54,7 @@ class LocalNodes:
         try:
             return self._node(name)
         except KnetError as error:
-            return LocalNode(name=name, sources=[], profile="", state="failed", detail=str(error))
+            return LocalNode(name=name, sources=[], profile="", state="failed", detail=error.described)
 
     def start(self, name: str, folder: str, profile: Profile, *, endpoint: str = "") -> LocalNode:
         """Start a node; a new name gets a new node over a folder of the workspace.
@@ -190,7 +190,7 @@ class _Running:
                     self._failure = self._log_tail("sync.log") or f"The {step} failed."
                     return
         except IndexerError as error:
-            self._failure = str(error)
+            self._failure = error.described
         finally:
             self._sync, self.syncing = None, False
 

@@ -64,7 +64,7 @@ class AskHandler(KnetHandler):
         except Cancelled:
             send(AskEvent(event="stopped"))
         except KnetError as error:
-            send(AskEvent(event="error", message=str(error), reason=type(error).__name__))
+            send(AskEvent(event="error", message=error.described, reason=type(error).__name__))
         except Exception as error:  # the listener must get a last event
             self.log.exception("A question failed.")
             message = f"The server failed: {type(error).__name__}. Its log says more."

@@ -89,7 +89,7 @@ class KnetHandler(APIHandler):
             yield
         except KnetError as error:
             self.set_status(status_of(error))
-            self.finish(json.dumps({"message": str(error), "reason": type(error).__name__}))
+            self.finish(json.dumps({"message": error.described, "reason": type(error).__name__}))
             raise web.Finish from error
 
     def reply(self, record: Any) -> None:

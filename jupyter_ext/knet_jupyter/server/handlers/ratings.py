@@ -72,7 +72,7 @@ class _QueueHandler(CallHandler):
         try:
             cost = network.ratings.cost() if pending else None
         except ChainError as error:  # the queue is shown without its cost
-            problem = str(error)
+            problem = error.described
         return PendingRatings(ratings=queued, cost=cost, problem=problem, rated=list(rated))
 
 
