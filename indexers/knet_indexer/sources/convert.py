@@ -1,4 +1,4 @@
-"""Conversion of HTML, PDF and Word files to text by markitdown, which is imported at the first conversion.
+"""Conversion of HTML and Word files to text by markitdown, which is imported at the first conversion.
 
 `knet_indexer.sources.sandbox` calls it in a child process with limits of time and memory.
 """
@@ -37,14 +37,6 @@ def html_text(data: bytes, where: str) -> Text:
         element.decompose()
     markdown = _convert("HtmlConverter", str(main).encode(), ".html", where)
     return Text(markdown, first_heading(markdown) or title, "text/markdown")
-
-
-def pdf_text(data: bytes, where: str) -> Text:
-    """Return the text layer of a PDF. Raises SourceError, also for one that is encrypted or holds only pictures."""
-    text = _convert("PdfConverter", data, ".pdf", where)
-    if not text.strip():
-        raise SourceError(f"{where} holds no text.", hint="If its pages are scans, run OCR over it first.")
-    return Text(text, _pdf_title(data))
 
 
 def docx_text(data: bytes, where: str) -> Text:
@@ -100,14 +92,3 @@ def _unreadable(error: Exception, suffix: str, where: str) -> SourceError:
         return SourceError(f"{where} is encrypted.", hint="Save a copy without a password, or leave it out.")
     reason = str(error).partition("\n")[0][:200]
     return SourceError(f"{where} is not a readable {suffix[1:]} file ({name}: {reason}).")
-
-
-def _pdf_title(data: bytes) -> str:
-    from pdfminer.pdfdocument import PDFDocument
-    from pdfminer.pdfparser import PDFParser
-    from pdfminer.utils import decode_text
-
-    for info in PDFDocument(PDFParser(io.BytesIO(data))).info:
-        if isinstance(title := info.get("Title"), bytes):
-            return decode_text(title).strip()
-    return ""

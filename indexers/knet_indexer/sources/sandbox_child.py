@@ -12,9 +12,10 @@ import msgspec
 from knet.errors import KnetError
 
 from .base import Text
-from .convert import docx_text, html_text, pdf_text
+from .convert import docx_text, html_text
 from .files import MAX_FILE
 from .notebooks import notebook_text
+from .pdf import pdf_text
 from .sandbox import Reply, Request, read_message, write_message
 
 try:

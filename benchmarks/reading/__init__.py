@@ -1,0 +1,1 @@
+"""Reading of documents: words, their order and noise of PDFs and pages, encodings of texts, against known text."""
