@@ -9,6 +9,8 @@ from knet.codec import Cid, decode, encode
 from knet.records import Document, Record
 from knet.sqlite import Database
 
+from .sources.notes import Note
+
 VERSION = 1
 _VARIABLES = 500  # SQLite's oldest limit on "?" in one statement is 999
 _PAGE = 500  # documents read at once: a node may have a million
@@ -41,12 +43,14 @@ CREATE TABLE IF NOT EXISTS changes (
 );
 CREATE INDEX IF NOT EXISTS changes_by_manifest ON changes(manifest)
 """
-# added to files of the same version: earlier releases ignore it
-_WITHDRAWN = """
-CREATE TABLE IF NOT EXISTS withdrawn (
-  document BLOB PRIMARY KEY, text BLOB NOT NULL, since INTEGER NOT NULL, forgotten INTEGER NOT NULL
-) WITHOUT ROWID
-"""
+# added to files of the same version: earlier releases ignore them
+_ADDED = (
+    "CREATE TABLE IF NOT EXISTS withdrawn (document BLOB PRIMARY KEY, text BLOB NOT NULL, since INTEGER NOT NULL,"
+    " forgotten INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS notes (item TEXT NOT NULL REFERENCES items(uri) ON DELETE CASCADE, kind TEXT NOT NULL,"
+    " count INTEGER NOT NULL, detail TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS notes_by_item ON notes(item)",
+)
 
 
 class ItemRow(Record, frozen=True):
@@ -84,7 +88,8 @@ class State(Database):
         with self._translated():
             self.connection.execute("PRAGMA foreign_keys = ON")
             self.connection.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten: they may hold titles
-            self.connection.execute(_WITHDRAWN)
+            for statement in _ADDED:
+                self.connection.execute(statement)
 
     # --- settings --------------------------------------------------------------------------------------------------
 
@@ -127,8 +132,8 @@ class State(Database):
         """Return the spaces of all indexed items: one, unless a change of model was interrupted."""
         return {Cid(row[0]) for row in self.query("SELECT DISTINCT space FROM items WHERE reason = ''")}
 
-    def replace(self, row: ItemRow, documents: Iterable[DocumentRow] = ()) -> None:
-        """Replace an item and its documents; inside a `transaction`."""
+    def replace(self, row: ItemRow, documents: Iterable[DocumentRow] = (), notes: Iterable[Note] = ()) -> None:
+        """Replace an item, its documents and the notes on its reading; inside a `transaction`."""
         self.remove([row.uri])
         values = (row.uri, row.source, row.fingerprint, row.space, row.reason)
         self.connection.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?)", values)
@@ -138,6 +143,8 @@ class State(Database):
             number = self.connection.execute(sql, document).lastrowid
             rows = [(number, chunk.start, chunk.end, chunk.digest) for chunk in entry.chunks]
             self.connection.executemany("INSERT INTO chunks VALUES (?, ?, ?, ?)", rows)
+        listed = [(row.uri, note.kind, note.count, note.detail) for note in notes]
+        self.connection.executemany("INSERT INTO notes VALUES (?, ?, ?, ?)", listed)
 
     def remove(self, uris: Iterable[str]) -> None:
         """Delete items, their documents and chunks; inside a `transaction`."""
@@ -164,6 +171,11 @@ class State(Database):
         while page := self.query(sql, last):
             yield from ((item, Cid(text)) for _, item, text in page)
             last = page[-1][0]
+
+    def notes(self) -> list[tuple[str, Note]]:
+        """Return each item's uri with the notes on its reading."""
+        rows = self.query("SELECT item, kind, count, detail FROM notes ORDER BY item, rowid")
+        return [(item, Note(kind=kind, count=count, detail=detail)) for item, kind, count, detail in rows]
 
     def counts(self) -> tuple[int, int]:
         """Return the numbers of documents and of chunks."""

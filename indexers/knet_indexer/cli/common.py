@@ -7,14 +7,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import msgspec
 import typer
 from rich import progress
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from knet.cli.common import console, print_json
 from knet.errors import ConfigError
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
 NodeArgument = Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the node, if there are several.")]
 NodeOption = Annotated[str, typer.Option("--node", "-n", help="Name of the node, if there are several.")]
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the node, if it is not the default.")]
+
+R = TypeVar("R")
 
 PHASES = {
     "list": "listing sources",
@@ -66,6 +77,7 @@ def progress_bars() -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
     with progress.Progress(*columns, console=console, transient=True) as bars:
@@ -80,16 +92,38 @@ def progress_bars() -> Iterator[Progress]:
 
 @contextmanager
 def json_lines() -> Iterator[Progress]:
-    """Print progress for programs: one JSON line on stdout for each phase, and then at most one a second."""
-    last = ("", 0.0)
+    """Print progress for programs: one JSON line on stdout for each phase, and then at most one a second.
+
+    ``seconds_left`` is an estimate from the phase so far, None while the total is unknown.
+    """
+    last, began, first = ("", 0.0), 0.0, 0
 
     def show(phase: str, done: int, total: int) -> None:
-        nonlocal last
-        if phase != last[0] or done == total or time.monotonic() - last[1] >= 1:
-            last = (phase, time.monotonic())
-            print_json({"phase": phase, "done": done, "total": total})
+        nonlocal last, began, first
+        now = time.monotonic()
+        if phase != last[0]:
+            began, first = now, done
+        if phase != last[0] or done == total or now - last[1] >= 1:
+            last = (phase, now)
+            made = done - first
+            left = round((now - began) * (total - done) / made, 1) if total and made > 0 else None
+            print_json({"phase": phase, "done": done, "total": total, "seconds_left": left})
 
     yield show
+
+
+def plain_fields(record: Any) -> dict[str, Any]:
+    """Return a record as JSON values."""
+    plain: dict[str, Any] = msgspec.to_builtins(record, enc_hook=str)
+    return plain
+
+
+def report_result(report: R, as_json: bool, show: Callable[[R], None], *, phase: str = "") -> None:
+    """Print a report as JSON, or show it to people. ``phase`` marks one of several JSON lines."""
+    if as_json:
+        print_json({"phase": phase, **plain_fields(report)} if phase else report)
+    else:
+        show(report)
 
 
 def allowed_name(name: str, specs: Iterable[str]) -> str:

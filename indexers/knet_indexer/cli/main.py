@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import msgspec
 import typer
-from rich.table import Table
 
 from knet.cli.common import AsJson, ProfileName, command, console, out, print_json, shown
 from knet.config import DEFAULT_MODEL
@@ -18,17 +15,18 @@ from .common import (
     HomeOption,
     NodeArgument,
     NodeOption,
-    allowed_name,
     json_lines,
     open_node,
+    plain_fields,
     progress_bars,
+    report_result,
     stop_with_parent,
 )
-from .documents import forget, show_withdrawal
+from .documents import documents, forget, show, show_withdrawal
+from .indexing import Allow, Lines, Retry, allow_documents, run_sync, show_sync, skipped, status, sync
 from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
 
 if TYPE_CHECKING:
-    from ..ingest.sync import SyncReport
     from ..node import Node
     from ..publication.publish import PublishReport
 
@@ -129,36 +127,6 @@ def remove(
     _show_sources(opened, as_json)
 
 
-Lines = Annotated[bool, typer.Option("--lines", help="Print progress as JSON lines on stdout, one a second.")]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(metavar="FILE", help="Publish this document although it seems to hold a secret (repeatable)."),
-]
-Retry = Annotated[bool, typer.Option(help="Read skipped documents again that did not change.")]
-
-
-@app.command()
-@command
-def sync(
-    name: NodeArgument = "",
-    home: HomeOption = None,
-    retry: Retry = False,
-    executor: Annotated[str, typer.Option(help="Read and embed with local, ray or ray://HOST:PORT.")] = "local",
-    allow: Allow = None,
-    as_json: AsJson = False,
-    lines: Lines = False,
-) -> None:
-    """Index changes of the sources. An interrupted sync continues where it stopped.
-
-    Documents that seem to hold secrets end it with their list, and nothing is published until each is removed, ignored
-    or allowed.
-    """
-    node = open_node(name, home)
-    _allow(node, allow)
-    report = _sync(node, retry, lines, executor=executor)
-    _report(report, as_json, _show_sync)
-
-
 @app.command()
 @command
 def publish(
@@ -179,7 +147,7 @@ def publish(
     report = _publish(node, compact, lines)
     pins = pin_all()
     if as_json:
-        print_json({**_plain(report), "pins": [_plain(each) for each in pins]} if pin else report)
+        print_json({**plain_fields(report), "pins": [plain_fields(each) for each in pins]} if pin else report)
         return
     _show_publish(report)
     for each in pins:
@@ -217,54 +185,20 @@ def up(
     if attached:
         stop_with_parent()
     node = open_node(name, home)
-    _allow(node, allow)
+    allow_documents(node, allow)
     if port:
         node.configure(port=port)
     if not retry and is_head_on_chain(node):
         _serve(node, as_json, every, at_once=True)
         return
-    synced = _sync(node, retry, as_json)
-    _report(synced, as_json, _show_sync, phase="sync")
-    _report(_publish(node, False, as_json), as_json, _show_publish, phase="publish")
+    synced = run_sync(node, retry=retry, lines=as_json)
+    report_result(synced, as_json, show_sync, phase="sync")
+    report_result(_publish(node, False, as_json), as_json, _show_publish, phase="publish")
     _serve(node, as_json, every)
 
 
-@app.command()
-@command
-def status(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False) -> None:
-    """Show the documents, publications and skipped documents of a node."""
-    from .status import read_status
-
-    found = read_status(open_node(name, home))
-    if as_json:
-        print_json(found)
-        return
-    table = Table(show_header=False, box=None)
-    for field, value in _plain(found).items():
-        if field not in ("skipped", "sources"):
-            table.add_row(field.replace("_", " "), shown(str(value)))
-    for source in found.sources:
-        table.add_row("source", shown(source))
-    out.print(table)
-    if found.skipped:
-        out.print(f"[yellow]{len(found.skipped)} skipped[/]: run `knet node skipped`")
-
-
-@app.command()
-@command
-def skipped(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False) -> None:
-    """List skipped documents with the reason."""
-    from .status import read_status
-
-    found = read_status(open_node(name, home)).skipped
-    if as_json:
-        print_json([{"uri": uri, "reason": reason} for uri, reason in found])
-        return
-    for uri, reason in found:
-        out.print(f"{shown(uri)}: {shown(reason)}")
-
-
-app.command()(forget)
+for each in (sync, status, skipped, documents, show, forget):
+    app.command()(each)
 
 
 @app.command()
@@ -283,20 +217,6 @@ def gc(name: NodeArgument = "", home: HomeOption = None, as_json: AsJson = False
 # --- parts -------------------------------------------------------------------------------------------------------
 
 
-def _allow(node: Node, names: list[str] | None) -> None:
-    """Remember documents that may be published although they seem to hold secrets."""
-    if names:
-        added = [allowed_name(name, [source.spec for source in node.config.sources]) for name in names]
-        node.configure(allow=sorted({*node.config.allow, *added}))
-
-
-def _sync(node: Node, retry: bool, lines: bool = False, executor: str = "local") -> SyncReport:
-    from ..ingest.sync import sync
-
-    with json_lines() if lines else progress_bars() as progress:
-        return sync(node, progress=progress, retry=retry, executor=executor)
-
-
 def _publish(node: Node, compact: bool, lines: bool = False) -> PublishReport:
     from ..publication.publish import publish
 
@@ -310,7 +230,7 @@ def _serve(node: Node, as_json: bool, every: float = 0, *, at_once: bool = False
     from .watch import resyncing
 
     def published(report: PublishReport) -> None:
-        _report(report, as_json, _show_publish, phase="publish")
+        report_result(report, as_json, _show_publish, phase="publish")
 
     def failed(error: KnetError) -> None:
         console.print(f"[yellow]warning:[/] {shown(error.described)}")
@@ -337,34 +257,12 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(record, enc_hook=str)
-    return plain
-
-
 def _show_sources(node: Node, as_json: bool) -> None:
     if as_json:
-        print_json({"sources": [_plain(source) for source in node.config.sources]})
+        print_json({"sources": [plain_fields(source) for source in node.config.sources]})
     else:
         for source in node.config.sources:
             out.print(shown(" ".join([source.spec, *(f"{key}={value}" for key, value in source.options.items())])))
-
-
-def _show_sync(report: SyncReport) -> None:
-    out.print(
-        f"{report.added} added, {report.changed} changed, {report.removed} removed, {report.unchanged} unchanged; "
-        f"{report.chunks} passages, {report.embedded} embedded in {report.seconds:.1f} s"
-    )
-    if report.skipped:
-        out.print(f"[yellow]{len(report.skipped)} skipped[/]: run `knet node skipped`")
-
-
-def _report(report: R, as_json: bool, show: Callable[[R], None], *, phase: str = "") -> None:
-    """Print a report as JSON, or show it to people. ``phase`` marks one of several JSON lines."""
-    if as_json:
-        print_json({"phase": phase, **_plain(report)} if phase else report)
-    else:
-        show(report)
 
 
 def _show_publish(report: PublishReport) -> None:

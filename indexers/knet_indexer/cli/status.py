@@ -5,6 +5,7 @@ from __future__ import annotations
 from knet.codec import Cid
 from knet.records import Record
 
+from ..ingest.account import UNFINISHED, Account, last_account
 from ..node import Node
 from ..publication import manifest_log
 
@@ -24,6 +25,8 @@ class NodeStatus(Record, frozen=True):
     manifest: Cid | None
     sources: list[str]
     skipped: list[tuple[str, str]]  # uri and reason
+    account: Account | None  # of the last sync
+    unfinished: bool  # a sync was interrupted, or runs now
 
 
 def read_status(node: Node) -> NodeStatus:
@@ -31,6 +34,7 @@ def read_status(node: Node) -> NodeStatus:
     with node.open_state() as state:
         documents, chunks = state.counts()
         head = manifest_log.head(state)
+        account, unfinished = last_account(state), bool(state.meta(UNFINISHED))
         skipped = sorted((row.uri, row.reason) for row in state.items().values() if row.reason)
     return NodeStatus(
         name=node.name,
@@ -45,4 +49,6 @@ def read_status(node: Node) -> NodeStatus:
         manifest=head.manifest if head else None,
         sources=[source.spec for source in node.config.sources],
         skipped=skipped,
+        account=account,
+        unfinished=unfinished,
     )

@@ -1,5 +1,5 @@
 """Sync of a node's state with its sources: read changed items, embed new chunks, delete what the sources no longer
-list.
+list, and account for every file.
 
 Work is committed in batches. After an interruption the next run continues at the last batch. A text is embedded once:
 vectors are stored by space and text.
@@ -7,9 +7,8 @@ vectors are stored by space and text.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,15 +17,15 @@ from msgspec.structs import replace
 from knet.codec import Cid, cid_of, decode, encode, to_json
 from knet.embed.base import Embedder, Vectors
 from knet.embed.load import is_bulk
-from knet.errors import SecretsFound, SourceError, TransportError
+from knet.errors import SecretsFound, TransportError
 from knet.index.shard import encode_vector
 from knet.records import Record, Space
 
-from ..config import SourceConfig
 from ..node import Node, Progress, quiet
-from ..sources.base import Item, parse_source
 from ..state import ItemRow, State
+from .account import UNFINISHED, Account, make_account, store_account
 from .executor import LOCAL, Executor, check_executor, open_executor
+from .listing import ListedItem, Lister, is_file
 from .prepare import Outcome, PreparedItem, ReadJob
 from .secret_scan import RULES, SecretScan, refuse_secrets
 
@@ -48,26 +47,55 @@ class SyncReport(Record, frozen=True):
     chunks: int
     embedded: int
     seconds: float
+    account: Account
 
 
-def sync(node: Node, *, progress: Progress = quiet, retry: bool = False, executor: str = LOCAL) -> SyncReport:
+class SyncPlan(Record, frozen=True):
+    """The effect that a sync would have, without a reading of the items: their uris.
+
+    ``left_out`` has kinds, places and rules with their numbers of files, ``failures`` sources and parts that cannot be
+    listed.
+    """
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    unchanged: int
+    left_out: list[tuple[str, int]]
+    failures: list[tuple[str, str]]
+
+
+def never(source: str, documents: int) -> bool:
+    """Refuse to empty a source."""
+    return False
+
+
+def sync(
+    node: Node,
+    *,
+    progress: Progress = quiet,
+    retry: bool = False,
+    executor: str = LOCAL,
+    may_empty: Callable[[str, int], bool] = never,
+) -> SyncReport:
     """Index what changed. ``retry`` also reads skipped items that did not change.
 
     ``executor`` names the executor of the heavy work: ``local``, or ``ray`` and ``ray://HOST:PORT`` for a Ray cluster.
     The cluster is contacted only when something changed. A source that cannot be listed, and an item that cannot be
-    read, are skipped with the reason. Documents that seem to hold secrets are withheld. With any of them, the sync ends
-    in SecretsFound, and the node publishes nothing. Raises NodeBusy, ModelNotFound and StoreError, and what
-    `open_executor` raises.
+    read, are skipped with the reason. ``may_empty`` decides about a source, given with its number of documents, that
+    lists none of them any more: a disk that is not mounted looks like that. Documents that seem to hold secrets are
+    withheld. With any of them, the sync ends in SecretsFound, and the node publishes nothing. Raises NodeBusy,
+    ModelNotFound and StoreError, and what `open_executor` raises.
     """
     check_executor(executor)
     with node.lock("sync"), node.open_state() as state:
-        return _Sync(node, state, progress).run(retry, executor)
+        return _Sync(node, state, progress, may_empty).run(retry, executor)
 
 
-class _Listed(NamedTuple):
-    item: Item
-    source: str
-    fingerprint: str
+def plan_sync(node: Node, *, progress: Progress = quiet) -> SyncPlan:
+    """Return the effect that a sync would have, and change nothing. Raises StoreError."""
+    with node.open_state() as state:
+        return _Sync(node, state, progress, never).plan()
 
 
 class _Batch(NamedTuple):
@@ -79,24 +107,25 @@ class _Batch(NamedTuple):
 
 
 class _Sync:
-    def __init__(self, node: Node, state: State, progress: Progress) -> None:
+    def __init__(self, node: Node, state: State, progress: Progress, may_empty: Callable[[str, int], bool]) -> None:
         self.node = node
         self.state = state
         self.progress = progress
         self.known = state.items()
-        self.forgotten = frozenset(node.config.forgotten)
         self.incomplete = {
             item for item, text in state.texts() if not node.store.has(text)
         }  # their blocks were deleted
         self.skipped: dict[str, str] = {}
         self.secrets: dict[str, tuple[str, str]] = {}  # uri -> name and findings
-        self.complete: set[str] = set()  # sources listed completely
+        self.lister = Lister(node.config, self.known, may_empty, progress)
+        self.kept: set[str] = set()  # uris that could not be fetched now
         self.bulk_embedder: Embedder | None = None
         self.pending: deque[_Batch] = deque()
         self.added = self.changed = self.embedded = self.to_embed = 0
 
     def run(self, retry: bool, executor: str) -> SyncReport:
         started = time.monotonic()
+        self.state.put_meta(UNFINISHED, b"1")
         listed = self._list()
         space = self._stored_space()
         todo = self._todo(listed, space, retry)
@@ -108,12 +137,18 @@ class _Sync:
                 todo = self._todo(listed, self._store_space(embedder.space), retry)
             with open_executor(executor, self.node.config.model) as opened:
                 self._read(todo, embedder, opened)
-        removed = self._remove_vanished(listed)
+        vanished = self.lister.vanished()
+        with self.state.transaction():
+            self.state.remove(vanished)
         scan = SecretScan(rules=RULES, documents=[found for _, found in sorted(self.secrets.items())])
-        self.state.put_meta("secrets", to_json(scan).encode())
+        account = self._account()
+        with self.state.transaction():
+            self.state.put_meta("secrets", to_json(scan).encode())
+            store_account(self.state, account)
+            self.state.drop_meta(UNFINISHED)
         refuse_secrets(scan)
         return SyncReport(
-            removed=removed,
+            removed=len(vanished),
             added=self.added,
             changed=self.changed,
             unchanged=len(listed.keys() - self.skipped.keys()) - self.added - self.changed,
@@ -121,39 +156,42 @@ class _Sync:
             chunks=self.state.counts()[1],
             embedded=self.embedded,
             seconds=time.monotonic() - started,
+            account=account,
+        )
+
+    def plan(self) -> SyncPlan:
+        listed = self._list()
+        todo = {entry.item.uri for entry in self._todo(listed, self._stored_space(), retry=False)}
+        left_out = Counter(item.left_out for item in self.lister.seen if item.left_out)
+        for listing in self.lister.listings:
+            left_out.update(listing.left_out)
+        return SyncPlan(
+            added=sorted(todo - self.known.keys()),
+            changed=sorted(todo & self.known.keys()),
+            removed=sorted(self.lister.vanished()),
+            unchanged=len(listed.keys() - todo),
+            left_out=left_out.most_common(),
+            failures=sorted(self.lister.failures),
+        )
+
+    def _account(self) -> Account:
+        return make_account(
+            int(time.time()),
+            self.lister.seen,
+            self.state.items(),
+            self.state.notes(),
+            self.lister.listings,
+            withheld=self.secrets,
+            kept=self.kept,
+            failures=self.lister.failures,
         )
 
     # --- listing ---------------------------------------------------------------------------------------------------
 
-    def _list(self) -> dict[str, _Listed]:
-        listed: dict[str, _Listed] = {}
-        for source in self.node.config.sources:
-            settings = self._settings_digest(source)
-            try:
-                for item in parse_source(source.spec, **source.options).items():
-                    if item.uri in self.forgotten:
-                        continue
-                    allowed = "|allowed" if self._is_allowed(item) else ""
-                    entry = _Listed(item, source.spec, f"{item.fingerprint}|{settings}{allowed}")
-                    first = listed.setdefault(item.uri, entry)
-                    if first.item.fingerprint != item.fingerprint:
-                        self.skipped[f"{item.uri} of {source.spec}"] = (
-                            f"{first.source} has another document of this uri. "
-                            "Add one of the sources with `-o base=NAME`."
-                        )
-                    self.progress("list", len(listed), 0)
-                self.complete.add(source.spec)
-            except (SourceError, TransportError) as error:
-                self.skipped[source.spec] = str(error)
+    def _list(self) -> dict[str, ListedItem]:
+        listed = self.lister.run()
+        self.skipped.update(self.lister.conflicts | dict(self.lister.failures))
         return listed
-
-    def _settings_digest(self, source: SourceConfig) -> str:
-        """Return a digest of licence, options and rules for secrets: when they change, every item is read again."""
-        settings = repr((self.node.config.licence, sorted(source.options.items()), RULES))
-        return hashlib.sha256(settings.encode()).hexdigest()[:8]
-
-    def _is_allowed(self, item: Item) -> bool:
-        return item.uri in self.node.config.allow or (_is_file(item) and item.title in self.node.config.allow)
 
     def _stored_space(self) -> Space | None:
         """Return the space of the configured model at the last sync, without loading the model."""
@@ -167,7 +205,7 @@ class _Sync:
             self.state.put_meta("space", encode(space))
         return space
 
-    def _todo(self, listed: dict[str, _Listed], space: Space | None, retry: bool) -> list[_Listed]:
+    def _todo(self, listed: dict[str, ListedItem], space: Space | None, retry: bool) -> list[ListedItem]:
         name = cid_of(space).raw if space else b""
         todo = []
         for entry in listed.values():
@@ -181,7 +219,7 @@ class _Sync:
 
     # --- reading and embedding -------------------------------------------------------------------------------------
 
-    def _read(self, todo: list[_Listed], embedder: Embedder, executor: Executor) -> None:
+    def _read(self, todo: list[ListedItem], embedder: Embedder, executor: Executor) -> None:
         cut = self.node.chunker(embedder.space)
         jobs = (self._job(entry, embedder.space) for entry in todo)
         batch: list[PreparedItem] = []
@@ -196,7 +234,7 @@ class _Sync:
         self._commit(all_but=0)
         self.progress("read", len(todo), len(todo))
 
-    def _job(self, entry: _Listed, space: Space) -> ReadJob:
+    def _job(self, entry: ListedItem, space: Space) -> ReadJob:
         uri, name = entry.item.uri, cid_of(space).raw
         known = self.known.get(uri)
         return ReadJob(
@@ -205,8 +243,8 @@ class _Sync:
             licence=self.node.config.licence,
             known=list(self.state.documents(uri)) if known else [],
             recut=known is None or known.space != name,
-            path=entry.item.title if _is_file(entry.item) else "",
-            allowed=self._is_allowed(entry.item),
+            path=entry.item.title if is_file(entry.item) else "",
+            allowed=self.lister.is_allowed(entry.item),
         )
 
     def _prepared(self, job: ReadJob, outcome: Outcome) -> PreparedItem | None:
@@ -223,6 +261,7 @@ class _Sync:
         if not isinstance(outcome, TransportError):
             return PreparedItem(row=replace(row, reason=reason))
         if job.known and not job.recut:
+            self.kept.add(row.uri)
             return None  # the item exists but cannot be fetched now: the documents read before stay
         return PreparedItem(row=replace(row, reason=reason, fingerprint=""))  # the next sync tries again
 
@@ -257,25 +296,8 @@ class _Sync:
                     self.node.store.put(block)
             with self.state.transaction():
                 for ready in batch.items:
-                    self.state.replace(ready.row, ready.documents)
+                    self.state.replace(ready.row, ready.documents, ready.notes)
 
     def _embedded(self, texts: int) -> None:
         self.embedded += texts
         self.progress("embed", self.embedded, self.to_embed)
-
-    # --- removal ---------------------------------------------------------------------------------------------------
-
-    def _remove_vanished(self, listed: dict[str, _Listed]) -> int:
-        configured = {source.spec for source in self.node.config.sources}
-        vanished = [
-            row.uri
-            for row in self.known.values()
-            if row.uri not in listed and (row.source in self.complete or row.source not in configured)
-        ]
-        with self.state.transaction():
-            self.state.remove(vanished)
-        return len(vanished)
-
-
-def _is_file(item: Item) -> bool:
-    return item.current_fingerprint is not None

@@ -20,6 +20,7 @@ from knet.records import Head, Manifest, Record
 
 from ..disk_index import uses_disk_index
 from ..disk_index.index import disk_index_of
+from ..ingest.account import UNFINISHED, last_account
 from ..ingest.secret_scan import SecretScan, refuse_secrets
 from ..node import Node, Progress, quiet
 from ..state import State
@@ -33,7 +34,8 @@ from .pinning import renew_pins
 class PublishReport(Record, frozen=True):
     """The result of a publication. ``added``, ``removed`` and ``withdrawn`` count documents; of the latter the node
     deleted the text. ``transaction`` is empty when nothing changed. ``pins`` names the pins that were renewed without
-    withdrawn text, ``unreachable`` those that may still hold it, with the reason.
+    withdrawn text, ``unreachable`` those that may still hold it, with the reason. ``incomplete`` names the parts of
+    the sources that the last sync did not read.
     """
 
     node: int
@@ -48,6 +50,7 @@ class PublishReport(Record, frozen=True):
     withdrawn: int = 0
     pins: list[str] = []
     unreachable: list[str] = []
+    incomplete: list[str] = []
     transaction: str = ""
     seconds: float = 0.0
 
@@ -135,6 +138,7 @@ def publish_indexed(node: Node, state: State, *, compact: bool = False, progress
         removed=len(draft.removed),
         compacted=draft.compacted,
         withdrawn=len(due.documents),
+        incomplete=_incomplete(state),
         transaction=transaction,
     )
 
@@ -148,6 +152,13 @@ def _check_secrets(node: Node, state: State) -> None:
         )
     if stored:
         refuse_secrets(from_json(stored, SecretScan))
+
+
+def _incomplete(state: State) -> list[str]:
+    """Return the reasons why the index may lack documents of the sources."""
+    account = last_account(state)
+    reasons = ["the last sync did not finish: run `knet node sync` again"] if state.meta(UNFINISHED) else []
+    return [*reasons, *(f"{part}: {reason}" for part, reason in (account.failures if account else []))]
 
 
 def _base(node: Node, state: State) -> Manifest | None:

@@ -110,6 +110,7 @@ class Service:
             documents=manifest.documents if manifest else 0,
             chunks=manifest.chunks if manifest else 0,
             searches=self.metrics.answered,
+            sync=self.watcher.account.counts if self.watcher.account else None,
         )
 
     async def search(self, request: SearchRequest) -> SearchReply:
@@ -152,6 +153,7 @@ class Service:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await asyncio.to_thread(self.watcher.refresh)
+            self.metrics.set_account(self.watcher.account)
 
 
 def search_outcome(error: Exception) -> str:
@@ -170,6 +172,7 @@ def create_app(node: Node) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.watcher.refresh)
+        service.metrics.set_account(service.watcher.account)
         tasks = [asyncio.create_task(work) for work in (service.watch(), service.audit(), service.withdraw())]
         yield
         for task in tasks:

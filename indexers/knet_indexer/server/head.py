@@ -22,6 +22,7 @@ from knet.records import Manifest, Receipt, SearchReply, SearchRequest
 
 from ..disk_index import uses_disk_index
 from ..disk_index.index import disk_index_of
+from ..ingest.account import Account, last_account
 from ..node import Node, network_of
 from ..publication import manifest_log
 from ..publication.manifest_log import GRACE_MANIFESTS, LoggedManifest
@@ -110,6 +111,7 @@ class HeadWatcher:
         self._on_change = on_change
         self.current: PublishedSnapshot | None = None
         self.withheld: frozenset[Cid] = frozenset()  # forgotten documents and texts that the head may still name
+        self.account: Account | None = None  # of the last sync
         self._logged_at = float("-inf")
 
     def refresh(self) -> None:
@@ -117,6 +119,7 @@ class HeadWatcher:
         try:
             with self._node.open_state() as state:
                 self.withheld = withheld_blocks(state)
+                self.account = last_account(state)
                 entries = manifest_log.latest(state, network_of(self._node), GRACE_MANIFESTS)
             if entries and (self.current is None or self.current.entry.id != entries[0].id):
                 self.current = self._load(entries)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from ..ingest.account import Account
+
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -23,6 +25,12 @@ class Metrics:
         self.sequence = Gauge("knet_node_head_sequence", "Sequence number of the head.", registry=self.registry)
         self.documents = Gauge("knet_node_documents", "Documents in the head.", registry=self.registry)
         self.chunks = Gauge("knet_node_chunks", "Chunks in the head.", registry=self.registry)
+        self.files = Gauge(
+            "knet_node_files", "Files in the last sync by outcome.", ["outcome"], registry=self.registry
+        )  # read | unreadable | left_out | withheld
+        self.failures = Gauge(
+            "knet_node_source_failures", "Sources and parts that could not be listed.", registry=self.registry
+        )
 
         self.answered = 0  # searches with the outcome ok, for `/v1/status`
         ProcessCollector(registry=self.registry)  # memory, CPU and open files, where the system reports them
@@ -31,6 +39,14 @@ class Metrics:
         """Count one search."""
         self.searches.labels(outcome).inc()
         self.answered += outcome == "ok"
+
+    def set_account(self, account: Account | None) -> None:
+        """Set the numbers of files in the last sync."""
+        if account is not None:
+            counts = account.counts
+            for outcome in ("read", "unreadable", "left_out", "withheld"):
+                self.files.labels(outcome).set(getattr(counts, outcome))
+            self.failures.set(counts.failures)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from knet.errors import SourceError
 
 from .base import Item, Text, patterns
 from .ignore import IgnoreRules
+from .listing import Listing
 from .opening import read_below
 
 MAX_FILE = 64 << 20  # bytes; larger files are data rather than documents, and take minutes to convert
@@ -32,28 +32,74 @@ def _current_fingerprint(path: Path) -> str:
     return _fingerprint(path.lstat())
 
 
-def _walk(root: Path, suffixes: Collection[str], ignored: IgnoreRules) -> Iterator[Path]:
-    """Yield files with one of these suffixes, in path order.
+class _Walk:
+    """Documents under a folder, in path order, and a count of the files that are left out."""
 
-    Hidden files and folders, virtual environments, installed and built files, linked folders, and ignored paths are
-    left out. Raises SourceError.
-    """
-    for folder, names, files in os.walk(root, onerror=_refuse):
-        here = Path(folder)
-        names[:] = sorted(name for name in names if _enters(here / name, ignored))
-        for path in (here / name for name in sorted(files) if not name.startswith(".")):
-            if path.suffix.lower() in suffixes and not ignored.matches(path):
-                yield path
+    def __init__(self, root: Path, suffixes: Collection[str], ignored: IgnoreRules) -> None:
+        self._root = root
+        self._suffixes = suffixes
+        self._ignored = ignored
+        self.listing = Listing()
+        self.failed: dict[Path, str] = {}
 
+    def files(self) -> Iterator[Path]:
+        """Yield the documents. A folder that cannot be listed is recorded. Raises SourceError for the root."""
+        todo = [self._root]
+        while todo:
+            folder = todo.pop()
+            try:
+                with os.scandir(folder) as scanned:
+                    entries = sorted(scanned, key=lambda entry: entry.name)
+                self._ignored.load(folder)
+            except (OSError, SourceError) as error:
+                self._refuse(folder, error)
+                continue
+            folders = []
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if not (reason := self._folder_left_out(Path(entry.path))):
+                        folders.append(Path(entry.path))
+                    else:
+                        self._count(Path(entry.path), reason)
+                elif entry.is_symlink() and os.path.isdir(entry.path):
+                    self.listing.linked_folders += 1
+                elif reason := self._file_left_out(entry):
+                    self.listing.left_out[reason] += 1
+                else:
+                    yield Path(entry.path)
+            todo += reversed(folders)
 
-def _enters(path: Path, ignored: IgnoreRules) -> bool:
-    if path.name.startswith(".") or path.name in SKIPPED_FOLDERS or path.is_symlink():
-        return False
-    return not os.path.exists(path / "pyvenv.cfg") and not ignored.matches(path, folder=True)
+    def _refuse(self, folder: Path, error: OSError | SourceError) -> None:
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{folder} cannot be listed: {error.strerror or error}. Check its permissions."
+        if folder == self._root:
+            raise SourceError(reason) from error
+        self.failed[folder] = reason
 
+    def _folder_left_out(self, path: Path) -> str:
+        if path.name.startswith(".") or path.name in SKIPPED_FOLDERS or os.path.exists(path / "pyvenv.cfg"):
+            return f"{path.name}/"
+        return self._ignored.reason(path, folder=True)
 
-def _refuse(error: OSError) -> None:
-    raise SourceError(f"{error.filename} cannot be listed: {error.strerror}.", hint="Check its permissions.") from error
+    def _file_left_out(self, entry: os.DirEntry[str]) -> str:
+        path = Path(entry.path)
+        if reason := self._ignored.reason(path):
+            return reason
+        if entry.name.startswith("."):
+            return "hidden files"
+        if entry.is_symlink():
+            return "links"
+        if not entry.is_file(follow_symlinks=False):
+            return "special files"  # reading a pipe may not end
+        suffix = path.suffix.lower()
+        return "" if suffix in self._suffixes else suffix or "no suffix"
+
+    def _count(self, folder: Path, reason: str) -> None:
+        """Count the files in a folder that is left out."""
+        for path, folders, files in os.walk(folder):
+            self.listing.left_out[reason] += len(files)
+            self.listing.linked_folders += sum(os.path.islink(os.path.join(path, name)) for name in folders)
 
 
 class FilesSource(ABC):
@@ -75,29 +121,34 @@ class FilesSource(ABC):
         self._git = gitignore == "yes"
         self._base = base or f"{self.kind}:{self.root.name}/"
         self._exclude = patterns(exclude)
+        self.listing = Listing()
 
     def items(self) -> Iterator[Item]:
         """Yield an item for each document: its uri is base and path, its fingerprint time and size.
 
         Links are not followed: their targets are listed in their own place, or lie outside the folder that the owner
-        chose to publish. Raises SourceError when the folder cannot be listed.
+        chose to publish. `listing` then counts what was left out. Raises SourceError when the folder cannot be listed.
         """
-        ignored = IgnoreRules(self.root, self._exclude, git=self._git)
-        for path in _walk(self.root, self.suffixes, ignored):
+        walk = _Walk(self.root, self.suffixes, IgnoreRules(self.root, self._exclude, git=self._git))
+        self.listing = walk.listing
+        for path in walk.files():
             try:
                 status = path.lstat()
             except OSError:
                 continue  # deleted since its folder was listed
-            if stat.S_ISREG(status.st_mode):  # reading a pipe may not end
-                relative = path.relative_to(self.root).as_posix()
-                name = os.fsencode(relative)
-                yield Item(
-                    uri=self._base + quote(name),
-                    fingerprint=_fingerprint(status),
-                    title=name.decode("utf-8", "replace"),
-                    reader=partial(_read, self.root, relative, self.read),
-                    current_fingerprint=partial(_current_fingerprint, path),
-                )
+            relative = path.relative_to(self.root).as_posix()
+            yield Item(
+                uri=self._uri(relative),
+                fingerprint=_fingerprint(status),
+                title=os.fsencode(relative).decode("utf-8", "replace"),
+                reader=partial(_read, self.root, relative, self.read),
+                current_fingerprint=partial(_current_fingerprint, path),
+            )
+        for folder, reason in walk.failed.items():
+            walk.listing.failed[self._uri(folder.relative_to(self.root).as_posix()) + "/"] = reason
+
+    def _uri(self, relative: str) -> str:
+        return self._base + quote(os.fsencode(relative))
 
     @staticmethod
     @abstractmethod

@@ -33,49 +33,70 @@ class IgnoreRules:
         self._root = root
         self._names = IGNORE_FILES if git else IGNORE_FILES[1:]
         self._above = _around(root) if git else []
-        self._specs: dict[Path, GitIgnoreSpec | None] = {}
+        self._specs: dict[Path, _FolderRules | None] = {}
 
-    def matches(self, path: Path, *, folder: bool = False) -> bool:
-        """Return True if a path below the root is ignored; its parent folders are not. Raises SourceError."""
+    def load(self, folder: Path) -> None:
+        """Read the ignore files of a folder below the root. Raises SourceError."""
+        self._spec_in(folder)
+
+    def reason(self, path: Path, *, folder: bool = False) -> str:
+        """Return the rule that ignores a path below the root, empty for none; its parent folders are not ignored.
+
+        Raises SourceError.
+        """
         slash = "/" if folder else ""
         if self._exclude.match_file(path.relative_to(self._root).as_posix() + slash):
-            return True
+            return "exclude"
         for above in (path.parent, *path.parent.parents):
             if (spec := self._spec_in(above)) is not None:
-                found = spec.check_file(path.relative_to(above).as_posix() + slash).include
+                found = spec.reason(path.relative_to(above).as_posix() + slash)
                 if found is not None:
                     return found
             if above == self._root:
                 break
-        return _is_ignored(path, slash, self._above)
+        return _ignored_by(path, slash, self._above)
 
-    def _spec_in(self, folder: Path) -> GitIgnoreSpec | None:
+    def _spec_in(self, folder: Path) -> _FolderRules | None:
         if folder not in self._specs:
-            lines = [line for name in self._names for line in _lines(folder / name)]
-            self._specs[folder] = _spec(lines, " or ".join(self._names), folder) if lines else None
+            rules = _FolderRules(folder, self._names)
+            self._specs[folder] = rules if rules.lines else None
         return self._specs[folder]
 
 
-def _around(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+class _FolderRules:
+    """The patterns of some files in one folder, of which later ones have precedence."""
+
+    def __init__(self, folder: Path, names: Collection[str]) -> None:
+        self.origins = [(name, line) for name in names for line in _lines(folder / name) if line]
+        self.lines = [line for _, line in self.origins]
+        self._spec = _spec(self.lines, " or ".join(names), folder)
+
+    def reason(self, path: str) -> str | None:
+        """Return the file that ignores a path, empty where one includes it, None when no pattern matches."""
+        result = self._spec.check_file(path)
+        if result.include is None:
+            return None
+        return f"named in {Path(self.origins[result.index or 0][0]).name}" if result.include else ""
+
+
+def _around(root: Path) -> list[tuple[Path, _FolderRules]]:
     """Return the patterns of the repository that holds ``root``, from its top down; none outside of a repository."""
     parents = [root, *root.parents]
     top = next((number for number, folder in enumerate(parents) if os.path.lexists(folder / ".git")), None)
     if top is None:
         return []
     repository = parents[top]
-    found = [(repository, _spec(_lines(_git_folder(repository) / "info" / "exclude"), ".git/info/exclude", repository))]
-    for folder in reversed(parents[1 : top + 1]):
-        lines = [line for name in IGNORE_FILES for line in _lines(folder / name)]
-        found.append((folder, _spec(lines, " or ".join(IGNORE_FILES), folder)))
-    return [] if root != repository and _is_ignored(root, "/", found) else found
+    found = [(repository, _FolderRules(_git_folder(repository), ["info/exclude"]))]
+    found += [(folder, _FolderRules(folder, IGNORE_FILES)) for folder in reversed(parents[1 : top + 1])]
+    return [] if root != repository and _ignored_by(root, "/", found) else found
 
 
-def _is_ignored(path: Path, slash: str, specs: list[tuple[Path, GitIgnoreSpec]]) -> bool:
-    for base, spec in reversed(specs):
-        found = spec.check_file(path.relative_to(base).as_posix() + slash).include
+def _ignored_by(path: Path, slash: str, specs: list[tuple[Path, _FolderRules]]) -> str:
+    for base, rules in reversed(specs):
+        found = rules.reason(path.relative_to(base).as_posix() + slash)
         if found is not None:
             return found
-    return False
+    return ""
 
 
 def _git_folder(repository: Path) -> Path:

@@ -15,6 +15,7 @@ from knet.records import Record
 from knet_indexer.child import SERVING, progress_of, start_command, stop_commands
 from knet_indexer.config import NodeConfig, SourceConfig, free_port, load_config, node_home, nodes_folder
 from knet_indexer.demo.network import NAME as DEMO
+from knet_indexer.ingest.account import INCOMPLETE, read_account
 from knet_indexer.node import create_node
 
 SHOWN_LOG = 500  # characters of the end of a node's log: its error, on one line
@@ -23,7 +24,7 @@ SHOWN_LOG = 500  # characters of the end of a node's log: its error, on one line
 class LocalNode(Record, frozen=True):
     """A node of this user; ``elsewhere`` means that it answers but was not started here.
 
-    ``total`` is 0 while the amount of work is unknown.
+    ``total`` is 0 while the amount of work is unknown. ``account`` is that of the last sync, in words.
     """
 
     name: str
@@ -34,6 +35,8 @@ class LocalNode(Record, frozen=True):
     done: int = 0
     total: int = 0
     detail: str = ""
+    account: str = ""
+    failures: int = 0  # sources and parts that the last sync could not list
     endpoint: str = ""  # identifies the node among those of the network
 
 
@@ -126,11 +129,14 @@ class LocalNodes:
         config = load_config(node_home(name))
         running = self._running.get(name)
         state = running.state() if running else {}
+        account = read_account(node_home(name))
         return LocalNode(
             name=name,
             sources=[self._shown(s.spec) for s in config.sources],
             profile=config.profile,
             endpoint=config.public_endpoint,
+            account=str(account) if account else "",
+            failures=len(account.failures) if account else 0,
             **state,
         )
 
@@ -186,7 +192,7 @@ class _Running:
                 self._progress = {"phase": step}
                 for progress in progress_of(self._sync):
                     self._progress = {"phase": step, **progress}
-                if self._sync.wait() and not self.stopping:
+                if self._sync.wait() not in (0, INCOMPLETE) and not self.stopping:
                     self._failure = self._log_tail("sync.log") or f"The {step} failed."
                     return
         except IndexerError as error:

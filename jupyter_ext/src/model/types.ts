@@ -166,6 +166,8 @@ export interface LocalNode {
   done: number;
   total: number;
   detail: string;
+  account: string;
+  failures: number;
   endpoint: string;
 }
 

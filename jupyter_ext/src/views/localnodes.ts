@@ -118,6 +118,9 @@ export class LocalNodesView implements IDisposable {
         : null,
       h('p', { class: 'jp-knet-Passage-uri' }, node.sources.map(one => line(one, 120)).join(', ')),
       done === null ? null : h('progress', { max: 100, value: done, 'aria-label': name }),
+      node.account
+        ? h('p', { class: node.failures ? 'jp-knet-Problem' : 'jp-knet-Dim' }, line(node.account, 1000))
+        : null,
       node.detail ? h('p', { class: 'jp-knet-Problem' }, line(node.detail)) : null,
       node.state === 'failed'
         ? h('p', { class: 'jp-knet-Dim' }, trans.__('Fix the reported error and restart; the index is kept.'))
