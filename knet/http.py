@@ -115,20 +115,42 @@ def quoted(text: str) -> str:
     return clean if len(clean) <= MAX_DETAIL else clean[: MAX_DETAIL - 1] + "…"
 
 
+class AddressPolicy:
+    """The address policy ``name`` of a client. One that ``narrows`` becomes ``public`` with the first public address.
+
+    So a site whose name once led to a public address cannot lead to an address of this machine's network later.
+    ``refused`` is the address that was refused last.
+    """
+
+    def __init__(self, name: str, *, narrows: bool = False) -> None:
+        self.name = name
+        self.refused: IpAddress | None = None
+        self.narrows = narrows
+
+    def accepts(self, ip: IpAddress) -> bool:
+        """Return True if a socket to this address may be opened."""
+        if not allowed(ip, self.name):
+            self.refused = ip
+            return False
+        if self.narrows and allowed(ip, "public"):
+            self.name = "public"
+        return True
+
+
 class HttpClient:
     """A connection pool with one address policy. Thread-safe; closed by `close` or by garbage collection.
 
     ``addresses`` is ``public`` (globally routable only), ``loopback`` (also this machine) or ``private`` (all but
-    link-local, multicast and cloud metadata addresses).
+    link-local, multicast and cloud metadata addresses), or an `AddressPolicy`.
     """
 
-    def __init__(self, addresses: str = "public") -> None:
-        self.addresses = addresses
+    def __init__(self, addresses: str | AddressPolicy = "public") -> None:
+        policy = addresses if isinstance(addresses, AddressPolicy) else AddressPolicy(addresses)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS, "knet-dns"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="knet-http", daemon=True)
         self._thread.start()
-        self._session = self.run(_open_session(addresses))
+        self._session = self.run(_open_session(policy))
         self._finalize = weakref.finalize(self, _shut_down, self._loop, self._thread, self._session)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -226,11 +248,11 @@ class _Refused(PermissionError):
     """A refused address, as the OSError that the connector expects from a socket factory."""
 
 
-async def _open_session(addresses: str) -> aiohttp.ClientSession:
+async def _open_session(policy: AddressPolicy) -> aiohttp.ClientSession:
     def checked_socket(info: tuple[Any, ...]) -> socket.socket:
         ip = ip_address(info[4][0])
-        if not allowed(ip, addresses):
-            raise _Refused(errno.EACCES, f"{ip} is outside the address policy {addresses!r}")
+        if not policy.accepts(ip):
+            raise _Refused(errno.EACCES, f"{ip} is outside the address policy {policy.name!r}")
         return socket.socket(info[0], info[1], info[2])
 
     return aiohttp.ClientSession(

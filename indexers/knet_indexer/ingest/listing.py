@@ -15,6 +15,7 @@ from ..sources.listing import Listing
 from ..state import ItemRow
 from .account import DUPLICATE, FORGOTTEN, Seen
 from .secret_scan import RULES
+from .sites import SiteMemory
 
 EMPTY_HINT = "If that is right, run `knet node sync --empty`; if its disk is not mounted, mount it and sync again."
 
@@ -40,11 +41,13 @@ class Lister:
         known: dict[str, ItemRow],
         may_empty: Callable[[str, int], bool],
         progress: Progress,
+        sites: SiteMemory,
     ) -> None:
         self._config = config
         self._known = known
         self._may_empty = may_empty
         self._progress = progress
+        self._sites = sites
         self._forgotten = frozenset(config.forgotten)
         self._complete: set[str] = set()  # sources listed completely, but for the beginnings of uris in `_failed`
         self._failed: list[str] = []
@@ -61,10 +64,11 @@ class Lister:
             opened: Source | None = None
             try:
                 opened = parse_source(source.spec, **source.options)
+                self._sites.restrict(opened)
                 self._list_items(source, opened)
                 self._complete.add(source.spec)
             except (SourceError, TransportError) as error:
-                self._fail(source.spec, str(error))
+                self._fail(source.spec, error.described)
             listing = getattr(opened, "listing", None)  # sources of other packages may have none
             if isinstance(listing, Listing):
                 self.listings.append(listing)

@@ -28,6 +28,7 @@ from .executor import LOCAL, Executor, check_executor, open_executor
 from .listing import ListedItem, Lister, is_file
 from .prepare import Outcome, PreparedItem, ReadJob
 from .secret_scan import RULES, SecretScan, refuse_secrets
+from .sites import SiteMemory
 
 BATCH_CHUNKS = 512  # read, embedded and committed together
 EMBED_BATCH = 256  # some seconds of embedding on a CPU, the work that a crash may lose
@@ -117,7 +118,8 @@ class _Sync:
         }  # their blocks were deleted
         self.skipped: dict[str, str] = {}
         self.secrets: dict[str, tuple[str, str]] = {}  # uri -> name and findings
-        self.lister = Lister(node.config, self.known, may_empty, progress)
+        self.sites = SiteMemory(state)
+        self.lister = Lister(node.config, self.known, may_empty, progress, self.sites)
         self.kept: set[str] = set()  # uris that could not be fetched now
         self.bulk_embedder: Embedder | None = None
         self.pending: deque[_Batch] = deque()
@@ -127,6 +129,7 @@ class _Sync:
         started = time.monotonic()
         self.state.put_meta(UNFINISHED, b"1")
         listed = self._list()
+        self.sites.save()
         space = self._stored_space()
         todo = self._todo(listed, space, retry)
         if todo:
@@ -136,7 +139,10 @@ class _Sync:
             if embedder.space != space:
                 todo = self._todo(listed, self._store_space(embedder.space), retry)
             with open_executor(executor, self.node.config.model) as opened:
-                self._read(todo, embedder, opened)
+                try:
+                    self._read(todo, embedder, opened)
+                finally:
+                    self.sites.save()
         vanished = self.lister.vanished()
         with self.state.transaction():
             self.state.remove(vanished)

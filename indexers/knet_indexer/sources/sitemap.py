@@ -2,6 +2,9 @@
 
 It reads only pages of the sitemap's own host that robots.txt allows (RFC 9309), one at a time with a pause in between.
 A page changed when its ``lastmod`` did. A page without ``lastmod`` is read once a day.
+
+A site may be one of the owner's network. Once its name led to a public address, only public addresses are asked, so
+that it cannot make the node publish pages of the owner's network; `knet_indexer.ingest.sites` remembers this.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, XMLParser
 
 from knet.errors import AddressRefused, BadReply, SourceError, TooLarge
-from knet.http import HttpClient
+from knet.http import AddressPolicy, HttpClient
 
 from .base import Item, Text, patterns, positive_number
 from .files import decode_text
@@ -45,9 +48,12 @@ _PLAIN = {".md": "text/markdown", ".txt": "text/plain", ".rst": "text/x-rst"}
 
 
 class SitemapSource:
-    """The pages of one site. ``limit`` is their maximum number, ``include`` holds patterns of urls (``*/docs/*``)."""
+    """The pages of one site. ``limit`` is their maximum number, ``include`` holds patterns of urls (``*/docs/*``).
 
-    def __init__(self, argument: str, *, limit: str = "", include: str = "") -> None:
+    ``addresses`` is ``public`` for public addresses only, or ``private`` for all; empty, the first public one decides.
+    """
+
+    def __init__(self, argument: str, *, limit: str = "", include: str = "", addresses: str = "") -> None:
         parts = urlsplit(argument)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise SourceError(f"{argument!r} is not the address of a site.", hint="Begin it with https://.")
@@ -55,12 +61,29 @@ class SitemapSource:
         self.name = f"sitemap:{argument}"
         self._limit = positive_number(self.name, "limit", limit) if limit else MAX_PAGES
         self._include = patterns(include)
+        if addresses not in ("", "public", "private"):
+            raise SourceError(f"{self.name}: addresses is {addresses!r}.", hint="Write public or private.")
+        self.host = parts.hostname or ""
+        self.policy = AddressPolicy(addresses or "private", narrows=not addresses)
         self._pause = PAUSE
         self._next = 0.0
 
     @cached_property
     def _client(self) -> HttpClient:
-        return HttpClient(addresses="private")  # the owner chose the address, and only its host is contacted
+        return HttpClient(self.policy)  # the owner chose the address, and only its host is contacted
+
+    def _get(self, url: str, max_bytes: int, accept: str = "") -> bytes:
+        self.policy.refused = None
+        try:
+            return self._client.get(url, deadline=DEADLINE, max_bytes=max_bytes, accept=accept)
+        except AddressRefused as error:
+            if self.policy.name != "public" or self.policy.refused is None:
+                raise
+            raise AddressRefused(
+                f"{url} was not read: {self.host} leads to {self.policy.refused} now, which is not a public address.",
+                hint="If it moved into your own network, add the source again with `-o addresses=private`. "
+                "Otherwise remove it: the site tries to have pages of your network published.",
+            ) from error
 
     def items(self) -> Iterator[Item]:
         robots = self._robots()
@@ -82,7 +105,7 @@ class SitemapSource:
         url = urljoin(self.url, "/robots.txt")
         robots = RobotFileParser(url)
         try:
-            data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_ROBOTS)
+            data = self._get(url, MAX_ROBOTS)
             robots.parse(data.decode("utf-8", "replace").splitlines()[:MAX_RULES])
         except BadReply as error:
             if error.status in (401, 403):
@@ -108,7 +131,7 @@ class SitemapSource:
                     yield url, lastmod
 
     def _sitemap(self, url: str) -> _Listing:
-        data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_SITEMAP)
+        data = self._get(url, MAX_SITEMAP)
         listing = _Listing()
         parser = XMLParser(target=listing)
         try:
@@ -124,8 +147,10 @@ class SitemapSource:
         time.sleep(max(0.0, self._next - time.monotonic()))
         self._next = time.monotonic() + self._pause
         try:
-            data = self._client.get(url, deadline=DEADLINE, max_bytes=MAX_PAGE, accept="text/html, text/plain")
+            data = self._get(url, MAX_PAGE, "text/html, text/plain")
         except (AddressRefused, TooLarge) as error:
+            if self.policy.refused is not None:
+                raise  # the page read before stays
             raise SourceError(str(error)) from error
         except BadReply as error:
             if error.status in (404, 410):

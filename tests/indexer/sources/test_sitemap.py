@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,7 +19,7 @@ NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
 class Site:
     """A web site on this machine: ``pages`` maps a path to a status and a body."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.pages: dict[str, tuple[int, bytes]] = {}
         self.requested: list[str] = []
         site = self
@@ -37,7 +38,7 @@ class Site:
             def log_message(self, format: str, *args: object) -> None:
                 """Print nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((address, 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def put(self, path: str, body: str | bytes, status: int = 200) -> None:
@@ -54,13 +55,20 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    site = Site()
+    with running(Site()) as site:
+        yield site
+
+
+@contextmanager
+def running(site: Site) -> Iterator[Site]:
     thread = threading.Thread(target=site.server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
-    thread.join()
+    try:
+        yield site
+    finally:
+        site.server.shutdown()
+        site.server.server_close()
+        thread.join()
 
 
 def page(path: str, lastmod: str = "") -> str:
