@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -25,6 +26,7 @@ from .common import (
 from .documents import documents, forget, show, show_withdrawal
 from .indexing import Allow, Lines, Retry, allow_documents, run_sync, show_sync, skipped, status, sync
 from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
+from .previews import preview_all
 
 if TYPE_CHECKING:
     from ..node import Node
@@ -89,17 +91,30 @@ def add(
     ] = None,
     node: NodeOption = "",
     home: HomeOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Add them without a question.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the preview, and add nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add sources of documents."""
+    """Show what sources hold, and add them. In a terminal, ask before; --json and scripts are not asked.
+
+    The preview reads no document, and looks at a part of very large folders and sites. Nothing is read or published
+    before a sync.
+    """
     from ..sources.base import parse_source
 
     opened = open_node(node, home)
     options = dict(_pair(text) for text in option or [])
-    new = [SourceConfig(spec=parse_source(spec, **options).name, options=options) for spec in specs]
-    kept = [source for source in opened.config.sources if source.spec not in {entry.spec for entry in new}]
-    opened.configure(sources=[*kept, *new])
-    _show_sources(opened, as_json)
+    sources = [parse_source(spec, **options) for spec in specs]
+    previews = preview_all(opened, sources, quiet=as_json)
+    asks = sys.stdin.isatty() and not (yes or as_json)
+    if not dry_run and asks and not typer.confirm("Add them?", default=True, err=True):
+        out.print("nothing was added")
+        raise typer.Exit(1)
+    if not dry_run:
+        new = [SourceConfig(spec=source.name, options=options) for source in sources]
+        kept = [source for source in opened.config.sources if source.spec not in {entry.spec for entry in new}]
+        opened.configure(sources=[*kept, *new])
+    _show_sources(opened, as_json, preview=previews)
 
 
 @app.command()
@@ -257,9 +272,9 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _show_sources(node: Node, as_json: bool) -> None:
+def _show_sources(node: Node, as_json: bool, **more: object) -> None:
     if as_json:
-        print_json({"sources": [plain_fields(source) for source in node.config.sources]})
+        print_json({"sources": [plain_fields(source) for source in node.config.sources], **more})
     else:
         for source in node.config.sources:
             out.print(shown(" ".join([source.spec, *(f"{key}={value}" for key, value in source.options.items())])))

@@ -21,7 +21,7 @@ from knet.records import Record
 
 from ..sources.folder import CODE
 
-RULES = 1  # version of the rules: documents are scanned again when it changes
+RULES = 2  # version of the rules: documents are scanned again when it changes
 MOST = 3  # findings listed for each document
 MOST_LISTED = 100  # documents listed in an error
 WINDOW = 1024  # characters that a rule sees at once
@@ -138,7 +138,7 @@ def find_secrets(text: str, path: str = "", *, is_code: bool = False) -> list[st
     ``is_code`` is for source code, where passwords are quoted and names such as ``wallet.py`` are ordinary.
     """
     found: dict[str, None] = {}
-    if path and _has_secret_name(path, is_code):
+    if path and has_secret_name(path, is_code=is_code):
         found["its name"] = None
     for kind, line in _found(text, is_code):
         found[f"{kind} in line {line}"] = None
@@ -147,8 +147,10 @@ def find_secrets(text: str, path: str = "", *, is_code: bool = False) -> list[st
     return list(found)
 
 
-def _has_secret_name(path: str, is_code: bool) -> bool:
-    name = path.rpartition("/")[2].lower()
+def has_secret_name(path: str, *, is_code: bool) -> bool:
+    """Return True if the name of a file suggests a secret, in any width, case and composition of its letters."""
+    name = unicodedata.normalize("NFKC", path.rpartition("/")[2]).lower()
+    name = "".join(c for c in name if unicodedata.category(c) not in ("Cf", "Mn"))
     patterns = _NAMES if is_code else (*_NAMES, *_DOCUMENT_NAMES)
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 

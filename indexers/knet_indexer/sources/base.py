@@ -10,10 +10,11 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from knet.errors import SourceError
 
+from .budget import Budget
 from .notes import Note
 
 GROUP = "knet.sources"
@@ -40,7 +41,7 @@ class Item:
 
     ``current_fingerprint`` computes the fingerprint on the machine that calls it, and raises OSError where the item is
     missing: a machine with the same fingerprint reads the same text. An item without it is read only where it was
-    listed.
+    listed. ``size`` is in bytes, 0 where it is unknown.
     """
 
     uri: str
@@ -48,6 +49,7 @@ class Item:
     title: str
     reader: Callable[[], Text] = field(repr=False, compare=False)
     current_fingerprint: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    size: int = field(default=0, compare=False)
 
     def read(self) -> Text:
         """Return the item's text.
@@ -68,6 +70,13 @@ class Source(Protocol):
     def items(self) -> Iterator[Item]:
         """Yield every item, in a stable order. Raises SourceError or TransportError when the listing is incomplete."""
         ...
+
+
+@runtime_checkable
+class BoundedSource(Source, Protocol):
+    """A source whose listing ends early when its ``budget`` is spent, so that it can be previewed."""
+
+    budget: Budget
 
 
 def text_reader(text: Text) -> Callable[[], Text]:

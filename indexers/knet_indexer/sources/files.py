@@ -16,6 +16,7 @@ from charset_normalizer import from_bytes
 from knet.errors import SourceError
 
 from .base import Item, Text, patterns
+from .budget import Budget
 from .ignore import IgnoreRules
 from .listing import Listing
 from .opening import read_below
@@ -35,7 +36,8 @@ def _current_fingerprint(path: Path) -> str:
 class _Walk:
     """Documents under a folder, in path order, and a count of the files that are left out."""
 
-    def __init__(self, root: Path, suffixes: Collection[str], ignored: IgnoreRules) -> None:
+    def __init__(self, root: Path, suffixes: Collection[str], ignored: IgnoreRules, budget: Budget) -> None:
+        self._budget = budget
         self._root = root
         self._suffixes = suffixes
         self._ignored = ignored
@@ -45,17 +47,19 @@ class _Walk:
     def files(self) -> Iterator[Path]:
         """Yield the documents. A folder that cannot be listed is recorded. Raises SourceError for the root."""
         todo = [self._root]
-        while todo:
+        while todo and self._budget.goes_on():
             folder = todo.pop()
             try:
                 with os.scandir(folder) as scanned:
-                    entries = sorted(scanned, key=lambda entry: entry.name)
+                    entries = sorted(self._budget.take(scanned), key=lambda entry: entry.name)
                 self._ignored.load(folder)
             except (OSError, SourceError) as error:
                 self._refuse(folder, error)
                 continue
             folders = []
             for entry in entries:
+                if not self._budget.in_time():
+                    return
                 if entry.is_dir(follow_symlinks=False):
                     if not (reason := self._folder_left_out(Path(entry.path))):
                         folders.append(Path(entry.path))
@@ -64,7 +68,7 @@ class _Walk:
                 elif entry.is_symlink() and os.path.isdir(entry.path):
                     self.listing.linked_folders += 1
                 elif reason := self._file_left_out(entry):
-                    self.listing.left_out[reason] += 1
+                    self.listing.leave_out(reason, self._shown(entry.path))
                 else:
                     yield Path(entry.path)
             todo += reversed(folders)
@@ -86,7 +90,7 @@ class _Walk:
         path = Path(entry.path)
         if reason := self._ignored.reason(path):
             return reason
-        if entry.name.startswith("."):
+        if entry.name.startswith((".", "~$")):  # the second is Word's, beside an open document
             return "hidden files"
         if entry.is_symlink():
             return "links"
@@ -97,9 +101,21 @@ class _Walk:
 
     def _count(self, folder: Path, reason: str) -> None:
         """Count the files in a folder that is left out."""
-        for path, folders, files in os.walk(folder):
-            self.listing.left_out[reason] += len(files)
-            self.listing.linked_folders += sum(os.path.islink(os.path.join(path, name)) for name in folders)
+        todo = [str(folder)]
+        while todo and self._budget.goes_on():
+            try:
+                with os.scandir(todo.pop()) as scanned:
+                    entries = self._budget.take(scanned)
+            except OSError:
+                continue
+            folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            linked = sum(entry.is_symlink() and entry.is_dir() for entry in entries)
+            self.listing.leave_out(reason, self._shown(str(folder)) + "/", len(entries) - len(folders) - linked)
+            self.listing.linked_folders += linked
+            todo += folders
+
+    def _shown(self, path: str) -> str:
+        return os.fsencode(os.path.relpath(path, self._root)).decode("utf-8", "replace")
 
 
 class FilesSource(ABC):
@@ -122,6 +138,7 @@ class FilesSource(ABC):
         self._base = base or f"{self.kind}:{self.root.name}/"
         self._exclude = patterns(exclude)
         self.listing = Listing()
+        self.budget = Budget()
 
     def items(self) -> Iterator[Item]:
         """Yield an item for each document: its uri is base and path, its fingerprint time and size.
@@ -129,7 +146,8 @@ class FilesSource(ABC):
         Links are not followed: their targets are listed in their own place, or lie outside the folder that the owner
         chose to publish. `listing` then counts what was left out. Raises SourceError when the folder cannot be listed.
         """
-        walk = _Walk(self.root, self.suffixes, IgnoreRules(self.root, self._exclude, git=self._git))
+        rules = IgnoreRules(self.root, self._exclude, git=self._git)
+        walk = _Walk(self.root, self.suffixes, rules, self.budget)
         self.listing = walk.listing
         for path in walk.files():
             try:
@@ -143,6 +161,7 @@ class FilesSource(ABC):
                 title=os.fsencode(relative).decode("utf-8", "replace"),
                 reader=partial(_read, self.root, relative, self.read),
                 current_fingerprint=partial(_current_fingerprint, path),
+                size=status.st_size,
             )
         for folder, reason in walk.failed.items():
             walk.listing.failed[self._uri(folder.relative_to(self.root).as_posix()) + "/"] = reason

@@ -19,3 +19,10 @@ class Listing:
     left_out: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     linked_folders: int = 0
+    first: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, reason: str, name: str, files: int = 1) -> None:
+        """Count files that a rule leaves out; ``first`` keeps one name for each rule."""
+        if files:
+            self.left_out[reason] += files
+            self.first.setdefault(reason, name)

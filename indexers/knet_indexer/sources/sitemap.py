@@ -26,7 +26,9 @@ from knet.errors import AddressRefused, BadReply, SourceError, TooLarge
 from knet.http import AddressPolicy, HttpClient
 
 from .base import Item, Text, patterns, positive_number
+from .budget import Budget
 from .files import decode_text
+from .listing import Listing
 from .sandbox import POOL
 
 AGENT = "knet"
@@ -65,6 +67,8 @@ class SitemapSource:
             raise SourceError(f"{self.name}: addresses is {addresses!r}.", hint="Write public or private.")
         self.host = parts.hostname or ""
         self.policy = AddressPolicy(addresses or "private", narrows=not addresses)
+        self.budget = Budget()
+        self.listing = Listing()
         self._pause = PAUSE
         self._next = 0.0
 
@@ -75,7 +79,9 @@ class SitemapSource:
     def _get(self, url: str, max_bytes: int, accept: str = "") -> bytes:
         self.policy.refused = None
         try:
-            return self._client.get(url, deadline=DEADLINE, max_bytes=max_bytes, accept=accept)
+            return self._client.get(
+                url, deadline=min(DEADLINE, self.budget.seconds_left), max_bytes=max_bytes, accept=accept
+            )
         except AddressRefused as error:
             if self.policy.name != "public" or self.policy.refused is None:
                 raise
@@ -88,13 +94,16 @@ class SitemapSource:
     def items(self) -> Iterator[Item]:
         robots = self._robots()
         self._pause = min(float(robots.crawl_delay(AGENT) or PAUSE), MAX_PAUSE)
+        self.listing = Listing()
         pages: dict[str, str] = {}
         for url, lastmod in self._pages():
             if robots.can_fetch(AGENT, url):
                 pages[url] = lastmod
-            if len(pages) == self._limit:
+            else:
+                self.listing.leave_out("forbidden by robots.txt", url)
+            if len(pages) == self._limit or not self.budget.in_time():
                 break
-        if not pages:
+        if not pages and not self.budget.is_spent:
             raise SourceError(f"{self.url} lists no page of its own host that robots.txt allows.")
         for url, lastmod in pages.items():
             fingerprint = lastmod or f"day {datetime.now(UTC).date()}"
@@ -118,10 +127,11 @@ class SitemapSource:
     def _pages(self) -> Iterator[tuple[str, str]]:
         """Yield address and ``lastmod`` of every page, through nested sitemaps."""
         queue, seen = [self.url], {self.url}
-        while queue:
+        while queue and self.budget.may_request():
             listing = self._sitemap(queue.pop(0))
             for url, lastmod in listing.entries:
                 if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
+                    self.listing.leave_out("of another host", url)
                     continue
                 if listing.is_index:
                     if url not in seen and len(seen) < MAX_SITEMAPS:
@@ -129,6 +139,8 @@ class SitemapSource:
                         queue.append(url)
                 elif not self._include or any(fnmatchcase(url, pattern) for pattern in self._include):
                     yield url, lastmod
+                else:
+                    self.listing.leave_out("not named by include", url)
 
     def _sitemap(self, url: str) -> _Listing:
         data = self._get(url, MAX_SITEMAP)
