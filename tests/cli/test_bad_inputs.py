@@ -88,6 +88,8 @@ ROWS: list[tuple[str, str]] = [
     ("node init|new|--home|{}/c|--rate|-1", "--rate"),
     ("node add|{}/docs|--node|nowhere", "nowhere"),
     ("node remove|{}/docs|--node|nowhere", "nowhere"),
+    ("node documents|nowhere", "nowhere"),
+    ("node show|a.md|--node|nowhere", "nowhere"),
     ("node forget|a.md|--node|nowhere", "nowhere"),
     ("node sync|nowhere", "nowhere"),
     ("node publish|nowhere", "nowhere"),

@@ -66,6 +66,8 @@ LINES = [
     "node add|folder:{}/docs|--node|mine",
     "node remove|folder:{}/other|--node|mine",
     "node sync|mine",
+    "node documents|mine",
+    "node show|folder:docs/a.md|--node|mine",
     "node forget|folder:docs/a.md|--node|mine",
     "node forget|folder:docs/a.md|--undo|--node|mine",
     "node publish|mine",
