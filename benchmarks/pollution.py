@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.harness import data
 from benchmarks.passages import SEED, embedded
 from knet.embed.base import Embedder, Vectors
-from knet.index.lexical import tokens
+from knet.index.analyser import split_words
 from knet.index.sentences import sentences
 from knet_indexer.chunking import canonical
 
@@ -70,7 +70,7 @@ def load(name: str, embedder: Embedder) -> World:
     random.Random(SEED).shuffle(raw)
     raw = raw[:QUESTIONS]
     questions = [
-        Question(text, row, tuple(frame(tokens(a)) for a in gold), tuple(_plants(number, raw)))
+        Question(text, row, tuple(frame(split_words(a)) for a in gold), tuple(_plants(number, raw)))
         for number, (text, row, gold) in enumerate(raw)
     ]
     about: dict[int, list[int]] = {}
@@ -97,7 +97,7 @@ def pollute(text: str, replaced: Sequence[tuple[Sequence[str], str]]) -> str:
     swaps: dict[str, str] = {}
     for answers, planted in replaced:
         for answer in answers:
-            swaps.setdefault(" ".join(tokens(answer)), planted)
+            swaps.setdefault(" ".join(split_words(answer)), planted)
     for answer in sorted(swaps, key=len, reverse=True):
         pattern = r"[\W_]+".join(map(re.escape, answer.split()))
         text = re.sub(rf"(?<!\w){pattern}(?!\w)", swaps[answer], text, flags=re.IGNORECASE)
@@ -128,18 +128,18 @@ def _squad_questions(documents: Documents) -> Iterator[tuple[str, int, list[str]
     rows = {key: row for row, (key, _, _) in enumerate(documents)}
     for each in data("squad_dev.queries"):
         row = rows.get(next(iter(each["relevant"])))
-        answers = sorted({a for a in each["answers"] if tokens(a)})
+        answers = sorted({a for a in each["answers"] if split_words(a)})
         if row is not None and answers:
             yield each["text"], row, answers
 
 
 def _medquad_questions(documents: Documents) -> Iterator[tuple[str, int, list[str]]]:
     rows = {key: row for row, (key, _, _) in enumerate(documents)}
-    df = Counter(word for _, _, text in documents for word in set(tokens(text)))
+    df = Counter(word for _, _, text in documents for word in set(split_words(text)))
     for each in data("medquad.queries"):
         row = rows.get(next(iter(each["relevant"])))
         if row is not None:
-            known = set(tokens(each["text"] + " " + documents[row][1]))
+            known = set(split_words(each["text"] + " " + documents[row][1]))
             gold = _telling(documents[row][2], known, df)
             if gold:
                 yield each["text"], row, [gold]
@@ -147,7 +147,7 @@ def _medquad_questions(documents: Documents) -> Iterator[tuple[str, int, list[st
 
 def _telling(text: str, known: set[str], df: Mapping[str, int]) -> str:
     """Return the most distinctive run of three words of this text, without words of the question."""
-    words = tokens(text)
+    words = split_words(text)
     runs = [words[at : at + GOLD_WORDS] for at in range(len(words) - GOLD_WORDS + 1)]
     free = [run for run in runs if not known & set(run) and all(map(str.isalpha, run))]
     return " ".join(max(free, key=lambda run: sum(-math.log(df[word]) for word in run), default=[]))
@@ -156,14 +156,14 @@ def _telling(text: str, known: set[str], df: Mapping[str, int]) -> str:
 def _plants(number: int, raw: Sequence[tuple[str, int, list[str]]]) -> Iterator[str]:
     """Return one false answer per source: that of a question on another document, with digits if the true one has."""
     text, row, gold = raw[number]
-    own = frame(tokens(" ".join(gold)))
+    own = frame(split_words(" ".join(gold)))
     chance = random.Random(f"{SEED} {number} {text}")
     has_digit = any(map(str.isdigit, own))
     used: set[str] = set()
     for _ in range(SOURCES):
         for _ in range(200):
             other = raw[chance.randrange(len(raw))]
-            words = tokens(other[2][0])
+            words = split_words(other[2][0])
             planted = frame(words)
             alike = any(map(str.isdigit, planted)) == has_digit and len(words) <= 6
             if other[1] != row and planted not in own and planted not in used and alike:

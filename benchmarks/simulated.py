@@ -17,8 +17,9 @@ import numpy.typing as npt
 from benchmarks.pollution import Question, World, frame
 from knet.codec import Cid, block_of, cid_of
 from knet.embed.base import Vectors
+from knet.index.analyser import split_words, terms_of, tokens
 from knet.index.card import Batch, make_card
-from knet.index.lexical import K1, B, tokens
+from knet.index.lexical import K1, B
 from knet.index.shard import encode_vector
 from knet.records import Document, Head, Hit, Manifest, NodeEntry, Reputation, Space
 from knet.routing.node_view import NodeView
@@ -60,7 +61,7 @@ class Pool:
 
     @cached_property
     def words(self) -> list[list[str]]:
-        return [tokens(text) for text in self.texts]
+        return [split_words(text) for text in self.texts]
 
     @cached_property
     def framed(self) -> list[str]:
@@ -117,7 +118,7 @@ class Source:
     @cached_property
     def _lexical(self) -> bm25s.BM25:
         index = bm25s.BM25(k1=K1, b=B)
-        index.index([self.pool.words[passage] for passage in self.held], show_progress=False)
+        index.index([terms_of(self.pool.words[passage]) for passage in self.held], show_progress=False)
         return index
 
     def fetch(self, question: int, count: int = FETCHED) -> list[int]:

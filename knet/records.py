@@ -144,6 +144,7 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     cost: int = 0  # wei a query
     spreads: bytes = b""
     places: bytes = b""
+    analyser: int | msgspec.UnsetType = msgspec.UNSET  # `ANALYSER` of the terms; left out: 1
 
 
 class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):

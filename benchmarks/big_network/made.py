@@ -18,8 +18,9 @@ from benchmarks.corpora import corpus, sampled
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
 from knet.embed.base import PartEmbedder, Vectors
+from knet.index.analyser import tokens
 from knet.index.card import CENTROIDS, SKETCH_TERMS
-from knet.index.lexical import term_hash, tokens
+from knet.index.lexical import term_hash
 from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Space
 from knet.routing.node_view import NodeView
 

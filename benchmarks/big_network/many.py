@@ -19,7 +19,8 @@ import psutil
 
 from benchmarks.big_network.made import CardData, made
 from knet.codec import Cid, cid_of, from_json, to_json
-from knet.index.lexical import term_hash, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import term_hash
 from knet.records import Space
 from knet.routing.card_index import CardFeatures
 from knet.routing.features import FEATURES, WIDTH, features, routing_scores

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from knet.dsi.corpus import Passages, Questions
 from knet.dsi.ensemble import DsiRetriever
 from knet.dsi.model import Model
-from knet.index.lexical import K1, B, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import K1, B
 
 POOL = 50  # of each retriever
 GRID = np.linspace(0, 1, 21)

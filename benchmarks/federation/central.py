@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from benchmarks.passages import Passage, Question
 from knet.embed.base import Vectors
-from knet.index.lexical import K1, B, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import K1, B
 
 Rows = npt.NDArray[np.int64]
 

@@ -16,7 +16,8 @@ from benchmarks.corpora import Asked, Corpus, Document
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
 from knet.embed.base import PartEmbedder, Vectors
-from knet.index.lexical import K1, B, Statistics, document_frequency, tokens
+from knet.index.analyser import split_words, terms_of, tokens
+from knet.index.lexical import K1, B, Statistics, document_frequency
 from knet.index.shard import encode_vector
 from knet.records import Document as Source
 from knet.records import Hit
@@ -44,11 +45,12 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.rows = {document.id: row for row, document in enumerate(self.documents)}
-        self.words = [tokens(document.text) for document in self.documents]
+        self.words = [split_words(document.text) for document in self.documents]
+        self.terms = [terms_of(words) for words in self.words]
         self._ends = np.cumsum([len(own) for own in self.parts])
         self._stacked = np.concatenate(self.parts)
         lengths = sum(map(len, self.words)) / len(self.words)
-        self.statistics = Statistics(len(self.words), lengths, document_frequency(self.words))
+        self.statistics = Statistics(len(self.words), lengths, document_frequency(self.terms))
         source = Source(uri="", text=self.space)
         self._hits = [self._checked(row, source) for row in range(len(self.documents))]
 
@@ -59,12 +61,12 @@ class Bench:
 
     @cached_property
     def _plain(self) -> bm25s.BM25:
-        return _index(self.words)
+        return _index(self.terms)
 
     @cached_property
     def _extended(self) -> bm25s.BM25:
         more = [[word for each in self.known.get(row, ()) for word in tokens(each)] for row in range(len(self.words))]
-        return _index([[*own, *added] for own, added in zip(self.words, more, strict=True)])
+        return _index([[*own, *added] for own, added in zip(self.terms, more, strict=True)])
 
     def _checked(self, row: int, source: Source) -> VerifiedHit:
         text = self.documents[row].text

@@ -16,7 +16,8 @@ from benchmarks.passages import Passage, Question, by_article, embedded, squad
 from benchmarks.ranking import interval
 from knet.embed.base import Vectors
 from knet.embed.load import load_embedder
-from knet.index.lexical import K1, B, document_frequency, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import K1, B, document_frequency
 from knet.search.fusion import WEIGHTS, calibrated
 
 NODES = 20

@@ -18,7 +18,8 @@ from benchmarks.routing.world import Ids, Rows, World, at_random, by_topic, coar
 from knet.codec import encode
 from knet.embed.base import PartEmbedder, Vectors
 from knet.embed.load import load_embedder
-from knet.index.lexical import term_hash, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import term_hash
 from knet.records import SearchRequest
 from knet.routing.node_view import NodeView
 from knet.routing.options import Options

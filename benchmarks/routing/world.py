@@ -14,8 +14,9 @@ from benchmarks.corpora import SETS, Asked, Document, corpus, sampled
 from benchmarks.passages import SEED, embedded, embedded_parts
 from knet.codec import Cid, cid_of
 from knet.embed.base import PartEmbedder, Vectors
+from knet.index.analyser import tokens
 from knet.index.card import Batch, make_card
-from knet.index.lexical import K1, B, tokens
+from knet.index.lexical import K1, B
 from knet.records import Head, Manifest, NodeEntry, Space
 from knet.routing.node_view import NodeView
 

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from ..codec import Cid, encode
 from ..derivation import Candidate, Derivation, NodeBelief
 from ..errors import AuthorsWord, VerificationError
-from ..index.lexical import Statistics, tokens
+from ..index.analyser import tokens
+from ..index.lexical import Statistics
 from ..index.sentences import sentences
 from ..records import (
     Answer,

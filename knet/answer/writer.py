@@ -10,11 +10,12 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..index.lexical import Statistics, tokens
+from ..index.analyser import tokens
+from ..index.lexical import Statistics
 from ..index.sentences import Span, sentences
 from ..records import Citation, Passage, Sentence
 
-WRITING = 1  # version of `extract` and `is_found`; raise it with every change to their results
+WRITING = 2  # version of `extract` and `is_found`; raise it with every change to their results
 MAX_SENTENCES = 3
 RUNNER_UP = 0.6  # a further sentence must cover this share of what the best one covers
 LEAD_WEIGHT = 0.35  # weight of the passage's rank beside the question words that its sentence covers

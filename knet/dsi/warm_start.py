@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..index.lexical import K1, B, tokens
+from ..index.analyser import split_words
+from ..index.lexical import K1, B
 from .docids import Rows, Trie, Vectors
 from .features import Hashes, term_features
 from .model import Floats, Lexical, Model
@@ -94,7 +95,7 @@ def passage_weights(
 def feature_counts(text: str) -> Counter[int]:
     """Count the occurrences of each feature in a passage."""
     counts: Counter[int] = Counter()
-    for term, times in Counter(tokens(text)).items():
+    for term, times in Counter(split_words(text)).items():
         for feature in term_features(term):
             counts[feature] += times
     return counts

@@ -8,7 +8,8 @@ from typing import Protocol
 import bm25s
 import numpy as np
 
-from .lexical import K1, B, tokens
+from .analyser import tokens
+from .lexical import K1, B
 
 
 class LexicalIndex(Protocol):

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from ..codec import cid_of
 from ..records import VECTOR_DTYPE, Card, Space
+from .analyser import ANALYSER, tokens
 from .card_format import read_centroids, read_df, read_places, read_spreads
-from .lexical import document_frequency, term_hash, tokens
+from .lexical import document_frequency, term_hash
 from .shard import Vectors
 
 CENTROIDS = 64  # with the sketch, keeps 97.7 % of central recall (docs/papers.md); more gains little
@@ -69,6 +70,7 @@ def make_card(
         licence=licence,
         access=access,
         cost=cost,
+        analyser=ANALYSER,
         **stats.fields,
     )
 

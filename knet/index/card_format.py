@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..codec import MAX_BLOCK
 from ..records import VECTOR_DTYPE, Card, Manifest, ShardRef, Space
+from .analyser import ANALYSER
 from .shard import Vectors, has_repeats
 
 MAX_DIMENSION = 8192  # twice the largest embedding model in use
@@ -26,6 +27,11 @@ def read_centroids(card: Card, space: Space) -> Vectors:
         raise ValueError("a centroid is not a number")
     unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     return unit
+
+
+def has_current_terms(card: Card) -> bool:
+    """Return True if the card's terms are those of this version's analyser; those of another version match none."""
+    return card.analyser == ANALYSER
 
 
 def read_df(card: Card) -> dict[int, int]:

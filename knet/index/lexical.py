@@ -1,13 +1,11 @@
-"""Tokens, term statistics and BM25 scores. Node and client use the same tokens, so a client can recompute a score.
+"""Term statistics and BM25 scores. Node and client use the same tokens, so a client can recompute a score.
 
 BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with Lucene's non-negative idf.
 """
 
 from __future__ import annotations
 
-import codecs
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from zlib import crc32
@@ -17,37 +15,11 @@ import numpy.typing as npt
 
 from ..derivation import TermStatistics
 from ..records import Lexical
+from .analyser import tokens
 
 K1 = 1.2
 B = 0.75
-_TOKEN = re.compile(r"[^\W_]++")
-_GAP = re.compile(r"[\W_]++")
-_LOWER = bytes(
-    byte if byte > 127 else ord(chr(byte).lower()) if chr(byte).isalnum() else ord(" ") for byte in range(256)
-)
-_FOREIGN = 1 / 8  # share of bytes beyond one for each character above which most words would need `_fold`
-
 Counts = npt.NDArray[np.uint32]
-
-
-def tokens(text: str) -> list[str]:
-    """Return the runs of letters and digits, case folded.
-
-    Every passage of every reply is tokenised, so mostly ASCII text is translated byte by byte, which is 2 to 3 times as
-    fast. Only its other characters go through `_fold`.
-    """
-    if len(text.encode(errors="replace")) > (1 + _FOREIGN) * len(text):
-        return _TOKEN.findall(text.casefold())
-    return text.encode("ascii", "knet-fold").translate(_LOWER).decode().split()
-
-
-def _fold(error: UnicodeError) -> tuple[bytes, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    run = error.object[error.start : error.end]
-    return _GAP.sub(" ", run.casefold()).encode(), error.end
-
-
-codecs.register_error("knet-fold", _fold)
 
 
 def term_hash(term: str) -> int:

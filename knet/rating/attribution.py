@@ -15,7 +15,8 @@ from itertools import permutations
 
 from ..answer.writer import EXTRACTIVE, Writer, extract, generate
 from ..errors import ConfigError
-from ..index.lexical import Statistics, document_frequency, tokens
+from ..index.analyser import split_words
+from ..index.lexical import Statistics, document_frequency
 from ..records import Answer, Passage, Sentence
 
 CALLS = 64  # most answers written: Shapley values of 8 passages are then within about 0.05
@@ -28,7 +29,7 @@ Compose = Callable[[Sequence[int]], str]  # the answer's text from some of the p
 
 def by_extraction(question: str, passages: Sequence[Passage]) -> Compose:
     """Return a function that composes extractive answers, with term statistics of the passages themselves."""
-    words = [tokens(passage.text) for passage in passages]
+    words = [split_words(passage.text) for passage in passages]
     length = sum(map(len, words)) / max(len(words), 1)
     statistics = Statistics(len(words), length, document_frequency(words))
     return lambda kept: _text(extract(question, [passages[n] for n in kept], statistics))
@@ -91,7 +92,7 @@ class _Value:
         self._compose = compose
         self._left = calls - 1
         every_passage = frozenset(range(count))
-        self.whole = Counter(tokens(compose(sorted(every_passage)))) if count else Counter()
+        self.whole = Counter(split_words(compose(sorted(every_passage)))) if count else Counter()
         self._known = {frozenset[int](): 0.0, every_passage: 1.0 if self.whole else 0.0}
 
     def __call__(self, kept: Sequence[int]) -> float:
@@ -100,7 +101,7 @@ class _Value:
             if not self._left:
                 raise _Spent
             self._left -= 1
-            self._known[key] = self._f1(Counter(tokens(self._compose(sorted(key)))))
+            self._known[key] = self._f1(Counter(split_words(self._compose(sorted(key)))))
         return self._known[key]
 
     def _f1(self, words: Counter[str]) -> float:

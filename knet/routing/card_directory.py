@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ..codec import Cid
 from ..content.base import BlockSource
-from ..index.lexical import tokens
+from ..index.analyser import tokens
 from ..records import NodeEntry, Reputation, Space
 from .directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability
 from .filters import permitted, unavailable_statuses, unembedded_statuses, with_vector

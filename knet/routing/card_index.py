@@ -55,14 +55,16 @@ class CardIndex:
 
     def _invert(self, views: Sequence[NodeView]) -> None:
         """Invert the cards' terms: one run of each array a term, found by bisection."""
-        terms = [np.frombuffer(view.card.terms, "<u4") for view in views]
+        terms = [np.frombuffer(view.lexical_card.terms, "<u4") for view in views]
         every = np.concatenate([np.zeros(0, np.uint32), *terms])
         order = np.argsort(every, kind="stable")
         self._terms = every[order]
         self._holder = np.repeat(np.arange(len(views)), [len(each) for each in terms])[order]
-        df = [np.frombuffer(view.card.df, "<u4") for view in views]
+        df = [np.frombuffer(view.lexical_card.df, "<u4") for view in views]
         self._df = np.concatenate([np.zeros(0, np.uint32), *df])[order]
-        self._places = np.concatenate([np.zeros(0, np.uint64), *(read_places(view.card) for view in views)])[order]
+        self._places = np.concatenate([np.zeros(0, np.uint64), *(read_places(view.lexical_card) for view in views)])[
+            order
+        ]
 
     def card_features(self, terms: Sequence[int], vectors: Mapping[Cid, Vectors]) -> CardFeatures:
         """Return the cards' features. ``terms`` are hashes; ``vectors`` the question ``(dimension,)`` in each space."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from functools import cached_property
 
+from msgspec.structs import replace
+
 from ..codec import Cid
 from ..content.base import BlockSource, get_record
 from ..errors import KnetError
-from ..index.card_format import check_shape, read_centroids, read_df, read_spreads
+from ..index.card_format import check_shape, has_current_terms, read_centroids, read_df, read_spreads
 from ..index.shard import Vectors
 from ..records import Card, Manifest, NodeEntry, Reputation, Space
 
@@ -23,6 +25,8 @@ class NodeView:
         self.manifest = manifest
         self.card = card
         self.space = space
+        # Terms of another version of the analyser match none of ours: such a node is found by its vectors alone.
+        self.lexical_card = card if has_current_terms(card) else replace(card, terms=b"", df=b"", places=b"")
         self.reputation = Reputation()
         self.earlier: dict[Cid, Manifest] = {}  # the head before this one, while its grace lasts
         self.learnt = time.time()  # when this client came to know the head: it may have been long in settling
@@ -35,7 +39,7 @@ class NodeView:
     @cached_property
     def df(self) -> dict[int, int]:
         """Document frequency by term hash, from the card."""
-        return read_df(self.card)
+        return read_df(self.lexical_card)
 
     @cached_property
     def spreads(self) -> Vectors:

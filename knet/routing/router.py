@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..index.lexical import Statistics, term_hash, tokens
+from ..index.analyser import tokens
+from ..index.card_format import has_current_terms
+from ..index.lexical import Statistics, term_hash
 from ..records import Reputation
 from ..trust.reliability import SourceBelief, bonus, with_exploration
 from .card_index import Rows, card_index
@@ -30,7 +32,7 @@ NO_PRIORS = Priors()
 
 def pooled_statistics(nodes: Iterable[NodeView], terms: Iterable[str]) -> Statistics:
     """Return network-wide term statistics for a question's terms, summed over routing cards."""
-    views = list(nodes)
+    views = [view for view in nodes if has_current_terms(view.card)]
     chunks = sum(view.card.chunks for view in views)
     tokens_in_all = sum(view.card.average_length * view.card.chunks for view in views)
     hashes = {term: term_hash(term) for term in terms}

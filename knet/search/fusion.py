@@ -19,7 +19,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ..index.lexical import Statistics, tokens
+from ..index.analyser import terms_of, tokens
+from ..index.lexical import Statistics
 
 WEIGHTS: Mapping[str, float] = {
     "dense": 0.57,
@@ -85,9 +86,9 @@ def lexical_columns(
 ) -> dict[str, Scores]:
     """Return ``bm25``, ``focus`` and ``phrase`` of passages.
 
-    ``words`` are their tokens; ``known`` the tokens of questions that each is known to answer.
+    ``words`` are those of their texts; ``known`` those of questions that each is known to answer.
     """
-    asked = tokens(question)
+    asked, words, known = tokens(question), [terms_of(each) for each in words], [terms_of(each) for each in known]
     weights = {term: statistics.idf(term) for term in asked}
     pairs = {pair: min(weights[pair[0]], weights[pair[1]]) for pair in pairwise(asked)}
     further = known if any(known) else [()] * len(words)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Cid
-from ..index.lexical import Statistics, tokens
+from ..index.analyser import split_words, term
+from ..index.lexical import Statistics
 from ..index.shard import Vectors, decode_vector
 from ..records import Record, Reputation
 from ..routing.query import Query, Selection
@@ -26,7 +27,7 @@ from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reli
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify_reply import VerifiedHit
 
-RANKING = 1  # version of `merge`; raise it with every change to its results
+RANKING = 2  # version of `merge`; raise it with every change to its results
 RERANKED = 16  # candidates that costly columns are computed for: twice what is shown by default
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same; copies must not amplify it
 SAME_SHARE = 0.8  # share of a text that another must hold to count as the same
@@ -136,7 +137,7 @@ def columns_of(
 
 
 def _asked_of(hit: VerifiedHit, answered: Mapping[bytes, Sequence[str]]) -> list[str]:
-    return [word for question in answered.get(passage_key(hit.words), ()) for word in tokens(question)]
+    return [word for question in answered.get(passage_key(hit.words), ()) for word in split_words(question)]
 
 
 def _tie(hit: VerifiedHit) -> tuple[bytes, int, int]:
@@ -165,9 +166,9 @@ def _doubt(
     weights = {node: weight(each) for node, each in zip(nodes, known, strict=True)}
     if not any(weights.values()):
         return np.zeros(len(hits))
-    asked = {term: statistics.idf(term) for term in tokens(question)}
+    asked = {word: statistics.idf(term(word)) for word in split_words(question)}
     texts = [frozenset(hit.words) for hit in hits]
-    covered = np.array([sum(idf for term, idf in asked.items() if term in text) for text in texts])
+    covered = np.array([sum(idf for word, idf in asked.items() if word in text) for text in texts])
     answers = covered >= ANSWERS * covered.max()
     return np.maximum(
         conflict_penalty(frozenset(asked), texts, nodes, weights),

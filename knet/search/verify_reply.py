@@ -19,8 +19,8 @@ import numpy as np
 from ..chain.receipts import recover
 from ..codec import DAG_CBOR, MAX_CHUNK, Cid, decode, is_chunk
 from ..errors import BadReceipt, NotIncluded, ScoreInflated, SpaceMismatch, StaleManifest
+from ..index.analyser import split_words
 from ..index.collection import results_root
-from ..index.lexical import tokens
 from ..index.shard import Vectors
 from ..merkle import included
 from ..records import VECTOR_DTYPE, Document, Evidence, Hit, Manifest, Receipt, Record, SearchReply, chunk_leaf
@@ -44,7 +44,7 @@ class VerifiedHit(Record, frozen=True):
     document_cid: Cid
     hit: Hit
     cosine: float
-    words: tuple[str, ...]  # its tokens, read while other nodes are still answering
+    words: tuple[str, ...]  # of its text, read while other nodes are still answering
 
 
 class ReplayGuard:
@@ -118,7 +118,7 @@ def _document(block: bytes) -> tuple[Cid, Document]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Return the tokens of a passage."""
+    """Return the words of a passage."""
     return _kept_words(text) if len(text) <= KEPT_SIZE else _read_words(text)
 
 
@@ -127,7 +127,7 @@ def _read_document(block: bytes) -> tuple[Cid, Document]:
 
 
 def _read_words(text: str) -> tuple[str, ...]:
-    return tuple(tokens(text))
+    return tuple(split_words(text))
 
 
 _kept_document = lru_cache(KEPT_HITS)(_read_document)

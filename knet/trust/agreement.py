@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..index.lexical import tokens
+from ..index.analyser import split_words
 from ..index.sentences import sentences
 from ..records import Record, Reputation
 from .reliability import learning_weight
@@ -45,8 +45,8 @@ class Claim(Record, frozen=True):
 
 def claim(source: int, question: str, text: str) -> Claim:
     """Return a passage as a claim: its words, and the words of its sentences that answer the question."""
-    asked = set(tokens(question))
-    parts = [frozenset(tokens(text[span.start : span.end])) for span in sentences(text)]
+    asked = set(split_words(question))
+    parts = [frozenset(split_words(text[span.start : span.end])) for span in sentences(text)]
     covers = [len(asked & part) for part in parts]
     best = max(covers, default=0)
     kept = [part for part, cover in zip(parts, covers, strict=True) if cover >= max(QUOTED * best, 1)]

@@ -11,7 +11,7 @@ from filelock import FileLock
 from ..codec import from_json, to_json
 from ..errors import CodecError
 from ..files import make_folder, write_atomically
-from ..index.lexical import tokens
+from ..index.analyser import split_words
 from ..records import Reputation
 from .reliability import observed, passage_key
 
@@ -39,7 +39,7 @@ class PassageStore(Generic[T]):
 
     def update(self, text: str, change: Callable[[T | None], T | None]) -> None:
         """Replace a passage's value by the result of ``change``; None stands for no value."""
-        key = passage_key(tokens(text))
+        key = passage_key(split_words(text))
         with self._lock:
             known = self._read()
             value = change(known.pop(key, None))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..codec import from_json
 from ..errors import CodecError, ConfigError
-from ..index.lexical import tokens
+from ..index.analyser import split_words
 from ..records import Record
 from .agreement import versions
 
@@ -78,11 +78,11 @@ def _probe(path: Path, number: int, line: str) -> Probe:
         probe = from_json(line, Probe)
     except CodecError as error:
         raise ConfigError(f"{path}, line {number}: not a valid probe: {error}.", hint=_HINT) from error
-    if not all(tokens(text) for text in (probe.question, *probe.answers, *probe.wrong)) or not probe.answers:
+    if not all(split_words(text) for text in (probe.question, *probe.answers, *probe.wrong)) or not probe.answers:
         raise ConfigError(f"{path}, line {number}: the question or an answer has no words.", hint=_HINT)
     return probe
 
 
 def _padded(text: str) -> str:
     """Return the tokens between blanks, so that containment means whole words."""
-    return f" {' '.join(tokens(text))} "
+    return f" {' '.join(split_words(text))} "

@@ -18,7 +18,8 @@ from knet.answer.writer import extract, numbered
 from knet.client.network import Network
 from knet.codec import from_json, to_json
 from knet.derivation import Derivation, NodeBelief
-from knet.index.lexical import Statistics, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import Statistics
 from knet.records import Answer, Citation, Sentence
 from tests.network.clients import PATIENT, open_client, own_network
 from tests.network.support import start_nodes

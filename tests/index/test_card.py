@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from knet.index.analyser import tokens
 from knet.index.card import Batch, make_card, revise_card
 from knet.index.card_format import read_centroids, read_df, read_places, read_spreads
-from knet.index.lexical import term_hash, tokens
+from knet.index.lexical import term_hash
 from knet.index.shard import Vectors
 from knet.records import Space
 

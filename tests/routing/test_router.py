@@ -43,6 +43,15 @@ def test_cards_of_earlier_versions_are_routed() -> None:
     assert routes[-1].node == 3
 
 
+def test_card_with_terms_of_an_earlier_analyser_is_routed_by_its_vectors() -> None:
+    view = VIEWS[1]
+    card = msgspec.structs.replace(view.card, analyser=msgspec.UNSET)
+    old = NodeView(view.entry, view.manifest, card, view.space)
+    assert old.df == {}
+    assert old.card.terms == view.card.terms
+    assert [each.node for each in route(QUERY, [VIEWS[2], old])] == [2, 3]
+
+
 def test_nodes_without_an_embedder_are_routed_by_words() -> None:
     routes = route(Query(QUESTION, {}), VIEWS)
     assert [each.node for each in routes] == [2, 1, 3]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knet.index.lexical import Statistics, tokens
+from knet.index.analyser import tokens
+from knet.index.lexical import Statistics
 from knet.search.fusion import WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 
 NAN = float("nan")

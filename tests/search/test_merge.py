@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knet.index.lexical import tokens
+from knet.index.analyser import split_words
 from knet.records import Reputation
 from knet.routing.options import Options
 from knet.routing.query import Query, Selection
@@ -46,7 +46,7 @@ def merged(
     features: Features = NO_FEATURES,
 ) -> list[RankedPassage]:
     views = {owner.node: owner.view for owner in OWNERS}
-    statistics = pooled_statistics(views.values(), tokens(QUESTION))
+    statistics = pooled_statistics(views.values(), split_words(QUESTION))
     selection = Selection([], 0, views, reputations or {}, statistics)
     return merge(Query(QUESTION, {}, Options(k=k)), found, selection, feedback, features)
 
@@ -86,7 +86,7 @@ def test_order_of_arrival_does_not_matter_among_rated_nodes() -> None:
 
 def test_own_rating_of_a_passage_applies_at_every_source() -> None:
     first = merged(HITS)[0].checked.hit.text
-    ratings = {passage_key(tokens(first)): Reputation(negative=1, count=1)}
+    ratings = {passage_key(split_words(first)): Reputation(negative=1, count=1)}
     texts = [r.checked.hit.text for r in merged(HITS, k=9, feedback=Feedback(ratings))]
     assert texts[0] != first
     assert first in texts, "the passage is ranked lower, not hidden"
@@ -162,7 +162,7 @@ def test_reranker_decides_among_the_best() -> None:
 
 def test_passage_known_to_answer_the_question_rises() -> None:
     text = "Owls hunt mice by ear."
-    known = {passage_key(tokens(text)): ["Which bird sings at night and hunts?"]}
+    known = {passage_key(split_words(text)): ["Which bird sings at night and hunts?"]}
     before = [r.checked.hit.text for r in merged(HITS, k=9)]
     after = [r.checked.hit.text for r in merged(HITS, k=9, feedback=Feedback(answered=known))]
     assert after.index(text) < before.index(text)

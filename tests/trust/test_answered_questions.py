@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from knet.index.lexical import tokens
+from knet.index.analyser import split_words
 from knet.trust.feedback import MAX_QUESTIONS, AnsweredQuestions
 from knet.trust.reliability import passage_key
 
 TEXT = "The tower is 324 metres tall."
-KEY = passage_key(tokens(TEXT))
+KEY = passage_key(split_words(TEXT))
 
 
 def test_questions_survive_a_restart_until_rated_down(tmp_path: Path) -> None:

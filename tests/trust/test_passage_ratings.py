@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from knet.index.lexical import tokens
+from knet.index.analyser import split_words
 from knet.trust.feedback import PassageRatings
 from knet.trust.reliability import passage_key
 
@@ -18,8 +18,8 @@ def test_ratings_add_up_and_survive_a_restart(tmp_path: Path) -> None:
     second.add(WRONG, -1)
     second.add("Boats leave hourly.", 1)
     known = PassageRatings(path).known
-    assert known[passage_key(tokens(WRONG))].negative == 2
-    assert known[passage_key(tokens("boats leave HOURLY"))].positive == 1
+    assert known[passage_key(split_words(WRONG))].negative == 2
+    assert known[passage_key(split_words("boats leave HOURLY"))].positive == 1
 
 
 def test_damaged_file_of_ratings_counts_as_empty(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from knet.errors import StoreError
 from knet.records import Shard
 from knet.sqlite import Database
 
-VERSION = 1
+VERSION = 2  # 2: terms of the second analyser
 CID_BYTES = 36
 PAIR = 2 * CID_BYTES
 CACHED_DOCUMENTS = 4096  # CIDs of documents and their texts

@@ -14,8 +14,9 @@ from knet.codec import Cid
 from knet.content.base import BlockSource
 from knet.content.store import FileStore
 from knet.errors import BlockTampered, CodecError
+from knet.index.analyser import tokens
 from knet.index.collection import LiveChunks
-from knet.index.lexical import K1, tokens
+from knet.index.lexical import K1
 from knet.index.lexical import Statistics as Bm25
 from knet.index.shard import LoadedShard, Spans, read_shard
 from knet.merkle import included

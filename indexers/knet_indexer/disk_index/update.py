@@ -15,8 +15,9 @@ from knet.content.base import get_record
 from knet.content.store import FileStore
 from knet.errors import StoreError
 from knet.files import make_folder
+from knet.index.analyser import tokens
 from knet.index.collection import LiveChunks
-from knet.index.lexical import document_frequency, tokens
+from knet.index.lexical import document_frequency
 from knet.index.shard import LoadedShard, live_mask, read_shard
 from knet.records import Document, Shard, ShardRef
 

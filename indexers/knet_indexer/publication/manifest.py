@@ -13,6 +13,7 @@ from knet.codec import MAX_DESCRIPTION, MAX_LANGUAGES, MAX_LICENCE, MAX_NAME, MA
 from knet.content.base import get_record, put_record
 from knet.errors import BlockNotFound, BlockTampered, IndexerError
 from knet.index.card import Batch, make_card, revise_card
+from knet.index.card_format import has_current_terms
 from knet.index.shard import Chunk, read_shard, write_shards
 from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
 
@@ -65,7 +66,8 @@ def draft_manifest(
             kept.add(row.cid)
     documents = [(uri, cid) for cid, uri in wanted.items()]
     same = kept == wanted.keys() == before.keys() and not compact
-    if base is not None and card is not None and same and card == replace(card, **_own_terms(node)):
+    current = card is not None and has_current_terms(card)
+    if base is not None and card is not None and current and same and card == replace(card, **_own_terms(node)):
         return ManifestDraft(space, base.shards, card, documents)
     removed = [part for cid in before.keys() - kept for part in before[cid].ranges] if shards else []
     last, shards = shards, tombstone(shards, removed)
@@ -77,7 +79,7 @@ def draft_manifest(
         shards = ([] if compacted else shards) + written
         put_record(node.store, space)
         changed = sum(part.stop - part.start for part in removed) + sum(ref.count for ref in written)
-        if card is not None and _keeps_card(state, card, changed):
+        if card is not None and current and _keeps_card(state, card, changed):
             added, dead = passages.batches(but=kept), _removed_batches(node, last, removed)
             card = replace(revise_card(card, space, added, dead, documents=len(wanted)), **_own_terms(node))
         else:

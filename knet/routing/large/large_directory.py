@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ...codec import Cid
 from ...errors import StoreError
-from ...index.lexical import tokens
+from ...index.analyser import tokens
 from ...records import NodeEntry, Reputation, Space
 from ..block_sources import NodeBlockSources
 from ..directory import LOAD_SECONDS, SLOW, Coverage, ReadReliability

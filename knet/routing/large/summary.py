@@ -43,7 +43,7 @@ class CardSummary(NamedTuple):
 
 def summarize_card(view: NodeView) -> CardSummary:
     """Return the summary of a view. The view's shape has been checked (`knet.index.card_format`)."""
-    card, entry = view.card, view.entry
+    card, entry = view.lexical_card, view.entry
     assert entry.head is not None
     weight = np.frombuffer(card.weights, "<u4")
     read = np.sort(np.argsort(-weight.astype(np.int64), kind="stable")[:READ_CENTROIDS])

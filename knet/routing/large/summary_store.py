@@ -32,7 +32,7 @@ SPARE = 32  # segments beyond those that would do, before small ones are merged
 MOST_NODES = (
     125_000  # 5 GB on disk where all hold much, and 0.7 GB of memory beside what the system maps: no client more
 )
-VERSION = "2"  # of the files below; others are thrown away and made again
+VERSION = "3"  # of the files below; others are thrown away and made again
 
 
 class SummaryStore:

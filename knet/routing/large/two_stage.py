@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...codec import Cid
-from ...index.lexical import Statistics, term_hash, tokens
+from ...index.analyser import tokens
+from ...index.lexical import Statistics, term_hash
 from ..card_index import CardFeatures, Rows, card_index
 from ..features import features
 from ..filters import permitted, with_vector

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from knet.codec import cid_of
+from knet.index.analyser import tokens
 from knet.index.card import Batch, make_card
-from knet.index.lexical import term_hash, tokens
+from knet.index.lexical import term_hash
 from knet.records import VECTOR_DTYPE, Card, Head, Manifest, NodeEntry, Reputation
 from knet.routing.large import summary_index as index_module
 from knet.routing.large import summary_store as store_module
