@@ -179,7 +179,7 @@ class Node:
 
     @contextmanager
     def lock(self, task: str) -> Iterator[None]:
-        """Hold the node's write lock. Other processes are told ``task``. Raises NodeBusy."""
+        """Hold the node's write lock. ``task`` is the reason that other processes show. Raises NodeBusy."""
         note = self.folder / "node.owner"
         lock = FileLock(self.folder / "node.lock", timeout=0, mode=0o600)
         try:

@@ -44,7 +44,7 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
     from ..rating.stake import ether
 
     chain, signer = _chain(load_profile(profile))
-    standing, demands = (
+    stake, demands = (
         chain.reliability.stake(signer.address),
         chain.reliability.open_challenges(signer.address),
     )
@@ -53,17 +53,17 @@ def status(profile: ProfileName = None, as_json: AsJson = False) -> None:
         print_json(
             {
                 "rater": signer.address,
-                "standing": standing,
-                "influence": standing.influence,
+                "standing": stake,
+                "influence": stake.influence,
                 "demands": demands,
                 "reward": reward,
             }
         )
         return
-    out.print(f"{signer.address}: {ether(standing.bond)} ether at stake, {standing.batches} batches submitted")
-    out.print(f"influence left in this epoch: {standing.influence / 100:g} full ratings")
-    if standing.free_at > time.time():
-        out.print(f"the bond is free again on {_utc(standing.free_at)} UTC")
+    out.print(f"{signer.address}: {ether(stake.bond)} ether at stake, {stake.batches} batches submitted")
+    out.print(f"influence left in this epoch: {stake.influence / 100:g} full ratings")
+    if stake.free_at > time.time():
+        out.print(f"the bond is free again on {_utc(stake.free_at)} UTC")
     if reward.amount:
         free = _utc(reward.free_at)
         out.print(f"{ether(reward.amount)} ether earned by challenges; `knet trust claim` takes it from {free} UTC on")
@@ -172,12 +172,12 @@ def _audited(chain: EvmChain, source: SourceOf, rater: str) -> tuple[int, list[F
     from ..chain.reliability import WINDOW_SECONDS
     from ..rating.audit import audit_batch
 
-    standing: list[Batch] = [
+    kept: list[Batch] = [
         batch for batch in chain.reliability.batches(rater or None) if chain.reliability.is_active(batch)
     ]
     closed = max(int(time.time()), chain.time()) - WINDOW_SECONDS
-    recent = [batch for batch in standing if batch.submitted_at >= closed]
-    findings = [audit_batch(chain, source, batch, standing) for batch in recent]
+    recent = [batch for batch in kept if batch.submitted_at >= closed]
+    findings = [audit_batch(chain, source, batch, kept) for batch in recent]
     return len(recent), [found for found in findings if found]
 
 

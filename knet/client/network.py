@@ -37,7 +37,7 @@ from ..records import Answer, NodeEntry, Rating, Space
 from ..routing.block_sources import NodeBlockSources
 from ..routing.directory import Coverage
 from ..routing.follower import DirectoryFollower
-from ..routing.health import NodeHealth, look_at
+from ..routing.health import NodeHealth, check_health
 from ..routing.node_info import NodeInfo
 from ..routing.node_view import NodeView
 from ..routing.options import NODE_TIMEOUT, PASSAGES, MaxNodes, OnSelected, OnStatus, Options, check_question
@@ -264,7 +264,7 @@ class Network:
     def health(self) -> list[NodeHealth]:
         """Return the health of every node now, and how often it was asked. Raises ChainUnreachable."""
         directory = self._follower.current()
-        return self._http.run(look_at(self._http, directory.cached(), directory.unusable, budget=self._budget))
+        return self._http.run(check_health(self._http, directory.cached(), directory.unusable, budget=self._budget))
 
     def as_retriever(self, *, k: int = 4, **options: Any) -> KnetRetriever:
         """Return a LangChain retriever over this network; ``options`` as for `ask`."""

@@ -56,14 +56,14 @@ class NetworkTrust:
         """
         answer = self._ask(probe.question, k=MAX_K, max_nodes="all", collapse=False)
         sent = [(passage.provenance.node, passage.text) for passage in answer.passages]
-        judged = evaluate_probe(probe, sent)
-        self._model.observe(judged)
+        result = evaluate_probe(probe, sent)
+        self._model.observe(result)
         if rate:
             best = {node: number for number, (node, _) in reversed(list(enumerate(sent, 1)))}
-            for node, outcome in judged.outcomes.items():
+            for node, outcome in result.outcomes.items():
                 if outcome:
                     self._queue.rate(answer.record, outcome, passage=best[node])
-        return judged
+        return result
 
     def finish_learning(self) -> None:
         """Wait until every answer so far has been learned from."""

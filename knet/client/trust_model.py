@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 FIRST_SECONDS = 1.0  # a question waits no longer for the rating history
 UNKNOWN = Reputation()
 REFRESH_SECONDS = 30.0  # between two requests to the chain for new batches, while questions are asked
-NOT_JUDGED = ("skipped", "access_denied", "busy")  # statuses that say nothing of a node's use
+WITHOUT_USE = ("skipped", "access_denied", "busy")  # statuses that show nothing of a node's use
 ENOUGH = 20  # questions from which on it is worth telling one from another
 PRIOR_TOP = 64  # nodes of a big network looked at for their name alone, whatever the question
 REFIT = 10  # questions; fitting a thousand takes a second, in the background
@@ -53,8 +53,8 @@ REFIT = 10  # questions; fitting a thousand takes a second, in the background
 class NodeTrust(Record, frozen=True):
     """One node as this client sees it, part by part, and in a sentence.
 
-    Ranking uses ``reliability``: ``on_chain`` with each rater weighed by how far I trust it, and ``agreed``,
-    what other sources bore out or contradicted in answers I got.
+    Ranking uses ``reliability``: ``on_chain`` with each rater weighed by how far the client trusts it, and
+    ``agreed``, the evidence of other sources in the client's answers.
     """
 
     node: int
@@ -235,25 +235,25 @@ class TrustModel:
         if self._last is not None:
             self._last.result()
 
-    def observe(self, judged: ProbeResult) -> None:
+    def observe(self, result: ProbeResult) -> None:
         """Learn what a probe showed. Raises StoreError."""
         self._memory.add(
-            Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in judged.outcomes.items()
+            Outcome(node=node, kind="reliability", outcome=outcome) for node, outcome in result.outcomes.items()
         )
 
     def refresh(self) -> None:
         """Read the batches that came since. Raises ChainUnreachable."""
         with self._lock:
-            taken_back = self._chain.reliability.removed()
+            removed = self._chain.reliability.removed()
             newest = self._chain.confirmed_block()
             recent = [batch for batch in self._chain.reliability.batches(since=self._block) if batch.block <= newest]
             settled = [batch for batch in self._batches if batch.block < self._block]
-            standing = [b for b in (*settled, *recent) if (b.rater, b.number) not in taken_back]
-            if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in standing}:
+            kept = [b for b in (*settled, *recent) if (b.rater, b.number) not in removed]
+            if not {_key(batch) for batch in self._batches} <= {_key(batch) for batch in kept}:
                 self._personal = PersonalTrust(self._me, self._starting)  # some were removed, or the chain reorganised
-            self._batches, self._block = standing, max(newest - REORG_BLOCKS, 0)
-            findings = self._verifier.check(standing, first=self._me)
-            self._personal.update(self._verifier.verified(standing), self._owners())
+            self._batches, self._block = kept, max(newest - REORG_BLOCKS, 0)
+            findings = self._verifier.check(kept, first=self._me)
+            self._personal.update(self._verifier.verified(kept), self._owners())
             self._weighed = self._personal.reputations(self._chain.time())
             self._asked_chain = time.monotonic()
         if findings:
@@ -287,11 +287,11 @@ class TrustModel:
 
     def _fit(self, space: Cid) -> None:
         """Learn from the questions remembered which nodes are of use for what."""
-        vectors, judged = self._memory.questions(space)
+        vectors, recorded = self._memory.questions(space)
         if len(vectors) < ENOUGH:
             return
-        nodes = sorted({node for used in judged for node in used})
-        outcomes = np.array([[used.get(node, np.nan) for node in nodes] for used in judged])
+        nodes = sorted({node for used in recorded for node in used})
+        outcomes = np.array([[used.get(node, np.nan) for node in nodes] for used in recorded])
         self._models[space] = nodes, Usefulness.fit(vectors, outcomes)
 
     def _remember(self, session: QuerySession, used: Sequence[Outcome]) -> None:
@@ -326,7 +326,7 @@ def _used(session: QuerySession, answer: Answer) -> list[Outcome]:
     cited = {citation.passage for sentence in answer.sentences for citation in sentence.citations}
     passages = [answer.passages[number] for number in cited]
     used = {node for passage in passages for node in (passage.provenance.node, *passage.sources)}
-    asked = [node for node, status in session.statuses.items() if status.status not in NOT_JUDGED]
+    asked = [node for node, status in session.statuses.items() if status.status not in WITHOUT_USE]
     return [Outcome(node=node, kind="usefulness", outcome=1.0 if node in used else -1.0) for node in asked]
 
 

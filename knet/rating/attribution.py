@@ -73,10 +73,10 @@ def shapley(count: int, compose: Compose, *, calls: int = CALLS, seed: int = 0) 
     return [total / done for total in totals]
 
 
-def _orders(count: int, limit: int, chance: random.Random) -> Iterator[Sequence[int]]:
+def _orders(count: int, limit: int, generator: random.Random) -> Iterator[Sequence[int]]:
     """Yield random orders, each followed by its reverse, whose errors partly cancel out."""
     for _ in range(limit):
-        order = chance.sample(range(count), count)
+        order = generator.sample(range(count), count)
         yield order
         yield order[::-1]
 

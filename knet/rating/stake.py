@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from ..chain.batches import MAX_NODES, WEI_PER_INFLUENCE, StakeStatus
 from ..chain.evm import EvmChain
 from ..chain.keys import Signer
+from ..chain.reliability import EPOCH_SECONDS
 from ..errors import ConfigError
 from ..records import Rating, Record
 
 WEI = 10**18
 MIN_BOND = 10**16  # `Reliability.MIN_BOND`
 ANY_WEI = 2**256 - 1  # a bond without a limit
-EPOCH_SECONDS = 7 * 86_400  # `Reliability.EPOCH`
 
 
 def ensure_stake(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], *, bond: int) -> tuple[int, int]:
@@ -23,36 +23,36 @@ def ensure_stake(chain: EvmChain, signer: Signer, ratings: Sequence[Rating], *, 
     Bonds the missing wei unless they exceed ``bond``. Raises ConfigError, with the command to run, while the bond is
     below the minimum.
     """
-    standing = chain.reliability.stake(signer.address)
-    missing = missing_wei(standing, ratings)
+    stake = chain.reliability.stake(signer.address)
+    missing = missing_wei(stake, ratings)
     if 0 < missing <= bond:
         chain.reliability.bond(signer, missing)
         return chain.reliability.stake(signer.address).influence, missing
-    if standing.bond < MIN_BOND:
+    if stake.bond < MIN_BOND:
         raise ConfigError(
-            f"{signer.address} has {ether(standing.bond)} ether at stake, and rating needs {ether(MIN_BOND)}; "
+            f"{signer.address} has {ether(stake.bond)} ether at stake, and rating needs {ether(MIN_BOND)}; "
             f"{len(ratings)} ratings wait.",
             hint=f"Run `knet trust bond {ether(missing)}`; it is yours again ten days after your last batch.",
         )
-    return standing.influence, 0
+    return stake.influence, 0
 
 
-def missing_wei(standing: StakeStatus, ratings: Sequence[Rating]) -> int:
+def missing_wei(stake: StakeStatus, ratings: Sequence[Rating]) -> int:
     """Return the wei to add to a bond for ratings to be sent in this epoch.
 
     Influence that a lost bond bought in this epoch counts as spent.
     """
-    weight = standing.spent + sum(abs(rating.value) for rating in ratings)
-    return max(MIN_BOND - standing.bond, weight * WEI_PER_INFLUENCE - standing.bond, 0)
+    weight = stake.spent + sum(abs(rating.value) for rating in ratings)
+    return max(MIN_BOND - stake.bond, weight * WEI_PER_INFLUENCE - stake.bond, 0)
 
 
 def waiting_for_influence(chain: EvmChain, rater: str, ratings: Sequence[Rating], sent: int) -> ConfigError:
     """Return the error that says why ratings stay queued."""
-    standing = chain.reliability.stake(rater)
-    missing = missing_wei(standing, ratings)
+    stake = chain.reliability.stake(rater)
+    missing = missing_wei(stake, ratings)
     new_epoch = time.strftime("%Y-%m-%d", time.gmtime((int(time.time()) // EPOCH_SECONDS + 1) * EPOCH_SECONDS))
     return ConfigError(
-        f"{sent} batches were sent; {len(ratings)} ratings wait, since {ether(standing.bond)} ether at stake buys no "
+        f"{sent} batches were sent; {len(ratings)} ratings wait, since {ether(stake.bond)} ether at stake buys no "
         "more influence in this epoch.",
         hint=f"Wait until {new_epoch}, or run `knet trust bond {ether(missing)}`.",
     )
@@ -87,10 +87,8 @@ class Cost(Record, frozen=True):
 
 def cost_of(chain: EvmChain, rater: str, ratings: Sequence[Rating]) -> Cost:
     """Return the cost of sending ``ratings`` now. Raises ChainUnreachable."""
-    standing = chain.reliability.stake(rater)
-    bond = missing_wei(standing, ratings) if ratings else 0
+    stake = chain.reliability.stake(rater)
+    bond = missing_wei(stake, ratings) if ratings else 0
     nodes = len({rating.receipt.receipt.node for rating in ratings})
     gas = -(-nodes // MAX_NODES) * ROUND_GAS + nodes * NODE_GAS + (BOND_GAS if bond else 0)
-    return Cost(
-        ratings=len(ratings), nodes=nodes, gas=gas, fee=gas * chain.gas_price(), bond=bond, bonded=standing.bond
-    )
+    return Cost(ratings=len(ratings), nodes=nodes, gas=gas, fee=gas * chain.gas_price(), bond=bond, bonded=stake.bond)

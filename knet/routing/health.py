@@ -43,7 +43,7 @@ class NodeHealth(Record, frozen=True):
     advice: str = ""
 
 
-async def look_at(
+async def check_health(
     http: HttpClient,
     views: Mapping[int, NodeView],
     unusable: Mapping[int, str],
@@ -55,15 +55,15 @@ async def look_at(
     Takes up to ``deadline`` seconds. Never raises for a fault of a node.
     """
     budget = budget or OriginBudget(None)
-    looked = await asyncio.gather(*(_look(http, view, deadline, budget) for view in views.values()))
+    checked = await asyncio.gather(*(_check(http, view, deadline, budget) for view in views.values()))
     left_out = [
         NodeHealth(node=node, title="", state="unusable", problem=reason, advice=_UNUSABLE)
         for node, reason in unusable.items()
     ]
-    return sorted([*looked, *left_out], key=lambda one: one.node)
+    return sorted([*checked, *left_out], key=lambda one: one.node)
 
 
-async def _look(http: HttpClient, view: NodeView, deadline: float, budget: OriginBudget) -> NodeHealth:
+async def _check(http: HttpClient, view: NodeView, deadline: float, budget: OriginBudget) -> NodeHealth:
     started = time.perf_counter()
     base = view.entry.endpoint.rstrip("/")
     state: Literal["up", "behind", "down"] = "up"

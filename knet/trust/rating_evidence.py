@@ -4,11 +4,11 @@ Three kinds of raters are told apart (docs/decisions/0056-ratings-count-once-ver
 
 * the client itself, whose ratings count in full;
 * accounts that walks from the client's ratings or from the profile's starting raters reach (`knet.trust.meritrank`).
-  Each counts for at most `TRUSTED_CAP` ratings on one node, and what only one independent voice says is left out;
+  Each counts for at most `TRUSTED_CAP` ratings on one node, and what only one group of raters says is left out;
 * all raters together. Their ratings can raise a node by `PUBLIC_CAP` ratings at most and never lower one below a node
   that has no ratings: any loss could be shed by registering again, and any rank taken this way could be bought.
-  One rater's say on one node is limited to `NODE_SHARE` of all it ever spent, and a node's credit is its share of all
-  that raters spent; both are linear in the bond, so that splitting a bond gains nothing.
+  One rater's weight on one node is limited to `NODE_SHARE` of all it ever spent, and a node's credit is its share of
+  all that raters spent; both are linear in the bond, so that splitting a bond gains nothing.
 """
 
 from __future__ import annotations
@@ -62,15 +62,16 @@ def public_credit(sums: Mapping[str, Mapping[int, Reputation]]) -> dict[int, flo
 def trusted_evidence(
     sums: Mapping[str, Mapping[int, Reputation]],
     weight: Callable[[str], float],
-    voice: Callable[[str], str],
+    group_of: Callable[[str], str],
     counts_alone: Callable[[str], bool],
 ) -> dict[int, Reputation]:
     """Return the evidence on each node from raters that the client trusts.
 
-    ``weight`` (0 to 1) says how far a rater is trusted, ``voice`` names the account that its trust depends on, itself
-    where it is independent. On either side the largest voice is left out, unless ``counts_alone`` says otherwise.
+    ``weight`` (0 to 1) says how far a rater is trusted, ``group_of`` names the account that its trust depends on,
+    itself where it is independent. On either side the largest group is left out, unless ``counts_alone`` says
+    otherwise.
     """
-    voices: defaultdict[int, defaultdict[str, Reputation]] = defaultdict(lambda: defaultdict(Reputation))
+    groups: defaultdict[int, defaultdict[str, Reputation]] = defaultdict(lambda: defaultdict(Reputation))
     alone: defaultdict[int, Reputation] = defaultdict(Reputation)
     for rater, own in sums.items():
         if (share := weight(rater)) <= 0:
@@ -80,19 +81,20 @@ def trusted_evidence(
             if counts_alone(rater):
                 alone[node] = pooled(alone[node], capped)
             else:
-                voices[node][voice(rater)] = pooled(voices[node][voice(rater)], capped)
+                group = groups[node][group_of(rater)]
+                groups[node][group_of(rater)] = pooled(group, capped)
     return {
-        node: pooled(alone[node], _corroborated(list(voices[node].values())))
-        for node in [*alone, *(each for each in voices if each not in alone)]
+        node: pooled(alone[node], _corroborated(list(groups[node].values())))
+        for node in [*alone, *(each for each in groups if each not in alone)]
     }
 
 
-def _corroborated(voices: list[Reputation]) -> Reputation:
-    """Return the sum of all voices but the largest of each side."""
+def _corroborated(groups: list[Reputation]) -> Reputation:
+    """Return the sum of all groups but the largest of each side."""
     return Reputation(
-        positive=_without_largest([voice.positive for voice in voices]),
-        negative=_without_largest([voice.negative for voice in voices]),
-        count=sum(voice.count for voice in voices),
+        positive=_without_largest([group.positive for group in groups]),
+        negative=_without_largest([group.negative for group in groups]),
+        count=sum(group.count for group in groups),
     )
 
 

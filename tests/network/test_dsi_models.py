@@ -33,7 +33,7 @@ def nodes(devnet: Profile, tmp_path: Path) -> Iterator[list[RunningNode]]:
         yield nodes
 
 
-def voices(net: Network, **options: object) -> dict[int, set[bool]]:
+def model_scores(net: Network, **options: object) -> dict[int, set[bool]]:
     """Return for each node whether De-DSI scored one of its passages."""
     answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all", **options)  # type: ignore[arg-type]
     found: dict[int, set[bool]] = {}
@@ -45,8 +45,8 @@ def voices(net: Network, **options: object) -> dict[int, set[bool]]:
 def test_question_does_not_wait_for_models_and_the_next_uses_them(nodes: list[RunningNode], tmp_path: Path) -> None:
     trained, plain = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        wait_for(lambda: voices(net).get(trained) == {True}, "the models arrived")
-        assert voices(net).get(plain, {False}) == {False}
+        wait_for(lambda: model_scores(net).get(trained) == {True}, "the models arrived")
+        assert model_scores(net).get(plain, {False}) == {False}
         answer = net.ask(QUESTION, node_timeout=PATIENT, max_nodes="all")
         assert all(sum(p.shares.values()) == pytest.approx(p.score, abs=1e-3) for p in answer.passages)
         assert not answer.verify(embed=False).failed
@@ -56,7 +56,9 @@ def test_question_does_not_wait_for_models_and_the_next_uses_them(nodes: list[Ru
 
 def test_models_score_passages_in_private_mode(nodes: list[RunningNode], tmp_path: Path) -> None:
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        wait_for(lambda: voices(net, private=True).get(nodes[0].identity) == {True}, "models had a say in private")
+        wait_for(
+            lambda: model_scores(net, private=True).get(nodes[0].identity) == {True}, "models scored in private mode"
+        )
 
 
 def test_model_above_the_size_limit_is_not_fetched(nodes: list[RunningNode]) -> None:

@@ -15,7 +15,7 @@ from knet.client.network import Network
 from knet.config import Profile
 from knet.http import HttpClient
 from knet.records import NodeEntry
-from knet.routing.health import NodeHealth, look_at
+from knet.routing.health import NodeHealth, check_health
 from knet.routing.node_view import NodeView
 
 from .clients import PATIENT, open_client, own_network, wait_for
@@ -104,7 +104,7 @@ def look(net: Network, node: RunningNode, endpoint: str) -> NodeHealth:
     view = NodeView(entry, known.manifest, known.card, known.space)
     with_policy = HttpClient(addresses="loopback")
     try:
-        (found,) = with_policy.run(look_at(with_policy, {node.identity: view}, {}, PATIENT))
+        (found,) = with_policy.run(check_health(with_policy, {node.identity: view}, {}, PATIENT))
         return found
     finally:
         with_policy.close()
@@ -189,7 +189,7 @@ def test_address_outside_the_policy_is_down_with_advice(net: Network, node: Runn
 def test_unreadable_publication_is_listed_as_unusable(net: Network) -> None:
     http = HttpClient(addresses="loopback")
     try:
-        (found,) = http.run(look_at(http, {}, {7: "its manifest is gone"}))
+        (found,) = http.run(check_health(http, {}, {7: "its manifest is gone"}))
     finally:
         http.close()
     assert (found.node, found.state, found.problem) == (7, "unusable", "its manifest is gone")

@@ -102,8 +102,8 @@ def test_ratings_reach_the_history_with_their_batch(nodes: list[RunningNode], tm
 def test_probe_rates_nodes_by_known_answers(nodes: list[RunningNode], tmp_path: Path) -> None:
     right, also, liar, other = (node.identity for node in nodes)
     with open_client(nodes[0].node.profile, tmp_path) as net:
-        judged = net.trust.probe(Probe(question=QUESTION, answers=["330 metres"]), rate=True)
-        assert judged.outcomes == {right: 1.0, also: 1.0, liar: -1.0}
+        result = net.trust.probe(Probe(question=QUESTION, answers=["330 metres"]), rate=True)
+        assert result.outcomes == {right: 1.0, also: 1.0, liar: -1.0}
         assert {rating.receipt.receipt.node: rating.value for rating in net.ratings.pending()} == {
             right: 100, also: 100, liar: -100,
         }  # fmt: skip

@@ -231,11 +231,11 @@ def test_bond_requested_after_a_lost_one_covers_the_ratings(party: Party, queue:
     for _ in range(12):  # more than the minimum bond buys
         queue.rate(party.answer(), 1)
     queue.flush(party.chain, party.rater, MemoryStore(), bond=ANY_WEI)
-    standing = replace(party.chain.reliability.stake(party.rater.address), bond=0)
+    stake = replace(party.chain.reliability.stake(party.rater.address), bond=0)
     queue.rate(party.answer(), 1)
-    missing = missing_wei(standing, queue.pending())
-    assert replace(standing, bond=missing).influence >= sum(abs(rating.value) for rating in queue.pending())
-    assert replace(standing, bond=missing - 10**13).influence < sum(abs(rating.value) for rating in queue.pending())
+    missing = missing_wei(stake, queue.pending())
+    assert replace(stake, bond=missing).influence >= sum(abs(rating.value) for rating in queue.pending())
+    assert replace(stake, bond=missing - 10**13).influence < sum(abs(rating.value) for rating in queue.pending())
 
 
 def test_receipt_in_a_batch_cannot_be_rated_again(party: Party, queue: RatingQueue) -> None:

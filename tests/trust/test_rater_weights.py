@@ -72,7 +72,7 @@ def test_two_trusted_raters_are_believed_and_one_is_not() -> None:
     assert two.negative == pytest.approx(1, rel=0.1), "what the second one says is borne out"
 
 
-def test_sybils_of_a_trusted_rater_are_one_voice_with_it() -> None:
+def test_sybils_of_a_trusted_rater_are_one_group_with_it() -> None:
     owners = {**OWNERS, **{node: f"0xSybil{node}" for node in range(100, 110)}}
     trust = PersonalTrust(ME)
     mine = [batch(ME, 1, up=5), batch(ME, 3, up=5, number=1)]

@@ -129,11 +129,11 @@ class SummaryStore:
 
     def forget(self, nodes: Collection[int]) -> None:
         """Remove nodes that have left the network."""
-        gone = [self.index.row_of[node] for node in nodes if node in self.index.row_of]
-        if gone:
+        rows = [self.index.row_of[node] for node in nodes if node in self.index.row_of]
+        if rows:
             with self._lock, _translated(self._folder):
                 alive = self.index.alive.copy()
-                alive[gone] = False
+                alive[rows] = False
                 self.index = SummaryIndex(self.index.segments, alive, self._quantizers)
                 self._compact()
 
