@@ -49,16 +49,16 @@ class NodeConfig(Record, frozen=True):
         return (self.endpoint or f"http://{self.host}:{self.port}").rstrip("/")
 
 
-def nodes_folder() -> Path:
-    """Return the folder that holds nodes by default."""
-    return home() / "nodes"
+def node_names() -> list[str]:
+    """Return the name of each node of this user, in order."""
+    return sorted(path.parent.name for path in (home() / "nodes").glob("*/node.json"))
 
 
 def node_home(name: str) -> Path:
     """Return the default home of a node. Raises ConfigError for a name that is not a valid folder name."""
     if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
         raise ConfigError(f"node name {name!r}: it is not valid.", hint="Use letters, digits and dashes.")
-    return nodes_folder() / name
+    return home() / "nodes" / name
 
 
 def load_config(folder: Path) -> NodeConfig:
@@ -85,9 +85,9 @@ def save_config(folder: Path, config: NodeConfig) -> None:
 
 
 def free_port() -> int:
-    """Return a port that no other node of `nodes_folder` has."""
+    """Return a port that no other node of this user has."""
     taken = set()
-    for path in nodes_folder().glob("*/node.json"):
+    for name in node_names():
         with suppress(ConfigError):  # another node's damaged settings do not matter here
-            taken.add(load_config(path.parent).port)
+            taken.add(load_config(node_home(name)).port)
     return next(port for port in range(FIRST_PORT, 65536) if port not in taken)

@@ -26,7 +26,7 @@ def asks(source: str, question: str) -> bool | None:
 def _questions(source: str) -> Iterator[str | None]:
     """Yield the questions that a cell asks, None for each that is not a literal."""
     if match := _CELL_MAGIC.fullmatch(source):
-        yield _unquoted(match["question"].strip())
+        yield unquoted(match["question"].strip())
         return
     lines = source[:MAX_SOURCE].split("\n")
     for number, line in enumerate(lines):
@@ -34,7 +34,7 @@ def _questions(source: str) -> Iterator[str | None]:
             lines[number] = ""
             text = _without_options((match["rest"] or "").split())
             if text not in COMMANDS and not _COMMAND.match(text):
-                yield _unquoted(text)
+                yield unquoted(text)
         elif line.lstrip().startswith(("%", "!")):
             lines[number] = ""
     code = "\n".join(lines)
@@ -70,6 +70,7 @@ def _without_options(words: list[str]) -> str:
     return " ".join(words[at:])
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """Return a question without the quotes around it."""
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
     return text[1:-1] if quoted else text

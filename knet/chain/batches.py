@@ -14,6 +14,7 @@ from ..codec import Cid
 from ..errors import BadReceipt
 from ..merkle import leaf_hash
 from ..records import Receipt, Record, SignedReceipt
+from .events import topic_address
 
 MAX_NODES = 256  # `Reliability.MAX_NODES`
 MAX_RATINGS = 65_536  # `Reliability.MAX_RATINGS`
@@ -202,8 +203,8 @@ def decode_batch(log: dict[str, Any], submitted_at: int) -> Batch:
 
 
 def rater_and_number(log: dict[str, Any]) -> tuple[str, int]:
-    """Return rater and number of the batch of a ``Submitted`` or ``Slashed`` log."""
-    return to_checksum_address("0x" + log["topics"][1][-40:]), int(log["topics"][2], 16)
+    """Return rater and number of the batch of a log of `Reliability`."""
+    return topic_address(log["topics"][1]), int(log["topics"][2], 16)
 
 
 def adds_up(before: Leaf | None, leaf: Leaf) -> bool:

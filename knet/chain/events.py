@@ -110,6 +110,11 @@ def decode_head(log: Log, time_of: BlockTime) -> Head:
     )
 
 
+def topic_address(topic: str) -> str:
+    """Return the address in a log's topic."""
+    return to_checksum_address("0x" + topic[-40:])
+
+
 def apply_logs(
     nodes: dict[int, NodeEntry], logs: Iterable[Log], time_of: BlockTime, look_up: Callable[[int], NodeEntry]
 ) -> None:
@@ -128,7 +133,7 @@ def apply_logs(
         if entry is None:
             continue
         if kind == TRANSFER:
-            entry = replace(entry, owner=to_checksum_address("0x" + topics[2][-40:]))
+            entry = replace(entry, owner=topic_address(topics[2]))
         elif kind == MANIFEST_PUBLISHED:
             entry = replace(entry, head=decode_head(log, time_of))
         elif topics[2] == _ENDPOINT:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from ..codec import Cid
@@ -25,7 +24,7 @@ from .batches import (
     proof_words,
     rater_and_number,
 )
-from .events import Log, block_times, fetch_logs
+from .events import Log, block_times, fetch_logs, topic_address
 from .keys import Signer
 from .rpc import Rpc
 
@@ -99,11 +98,11 @@ class Reliability:
             logs = fetch_logs(self._rpc, [self._contract.address], topics, start, self._rpc.block_number())
             return [decode_batch(log, time_of(log)) for log in logs]
 
-    def removed(self, *, since: int = 0) -> set[tuple[str, int]]:
-        """Return rater and number of every batch that was slashed or voided from block ``since`` on."""
-        start = max(since, self._start)
+    def removed(self) -> set[tuple[str, int]]:
+        """Return rater and number of every batch that was slashed or voided."""
         with self._rpc.errors("Reading the challenges of batches"):
-            logs = fetch_logs(self._rpc, [self._contract.address], [[SLASHED, VOIDED]], start, self._rpc.block_number())
+            latest = self._rpc.block_number()
+            logs = fetch_logs(self._rpc, [self._contract.address], [[SLASHED, VOIDED]], self._start, latest)
             return {rater_and_number(log) for log in logs}
 
     def is_active(self, batch: Batch) -> bool:
@@ -125,9 +124,9 @@ class Reliability:
                     found.pop(key, None)
                 else:
                     found[key] = AvailabilityChallenge(
-                        rater=_address(account),
+                        rater=topic_address(account),
                         number=int(number, 16),
-                        challenger=_address(address),
+                        challenger=topic_address(address),
                         index=key[3],
                         deadline=int.from_bytes(data[32:64]),
                     )
@@ -145,7 +144,7 @@ class Reliability:
                 if sent.get("to") != self._contract.address:
                     continue
                 _, arguments = self._contract.decode_function_input(sent["input"])
-                found.append((_address(log["topics"][1]), int(log["topics"][2], 16), decode_proof(arguments["proof"])))
+                found.append((*rater_and_number(log), decode_proof(arguments["proof"])))
         return found
 
     def _challenge_logs(self, kinds: list[str], rater: str | None, challenger: str | None) -> Iterator[Log]:
@@ -224,10 +223,6 @@ class Reliability:
         """Publish a leaf whose availability was challenged, and return the transaction hash."""
         call = self._contract.functions.respond(batch_words(batch), proof_words(proof), challenger)
         return self._rpc.send(signer, call, f"Publishing leaf {proof.index} of {_name(batch)}")
-
-
-def _address(topic: str) -> str:
-    return to_checksum_address("0x" + topic[-40:])
 
 
 def _topic(address: str) -> str:

@@ -31,12 +31,12 @@ def load_embedder(model: str = DEFAULT_MODEL, *, bulk: bool = False, notify: Not
     return _open(folder, read_space(folder, model), bulk, notify)
 
 
-def load_embedder_for(space: Space, *, model: str = "", bulk: bool = False, notify: Notify | None = None) -> Embedder:
+def load_embedder_for(space: Space, *, model: str = "") -> Embedder:
     """Return the embedder of exactly ``space``, from ``model`` or from the model that the space names.
 
     Raises as `load_embedder`, and SpaceMismatch when that model's weights or settings differ.
     """
-    return _open(find_space(space, model), space, bulk, notify)
+    return _open(find_space(space, model), space)
 
 
 def find_space(space: Space, model: str = "") -> Path:
@@ -60,7 +60,7 @@ def is_bulk(count: int) -> bool:
     return count >= (BULK_TEXTS_LOADED if "torch" in sys.modules else BULK_TEXTS)
 
 
-def _open(folder: Path, space: Space, bulk: bool, notify: Notify | None) -> Embedder:
+def _open(folder: Path, space: Space, bulk: bool = False, notify: Notify | None = None) -> Embedder:
     in_torch = bulk and importlib.util.find_spec("sentence_transformers")
     return _cached(folder, space, None if in_torch else onnx_graph(folder, space, notify))
 

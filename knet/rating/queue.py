@@ -28,7 +28,7 @@ from ..errors import (
 from ..files import make_folder, write_atomically
 from ..records import Answer, Rating, Record, SignedReceipt
 from .attribution import credit, receipt_of
-from .batch import RatingBatch, build_batch, fetch_leaves, fit_to_budget, publish_batch
+from .batch import build_batch, fetch_leaves, fit_to_budget, publish_batch
 from .prevalidate import chain_time, prevalidate
 from .rules import CLOCK_SKEW_SECONDS, VALIDITY_SECONDS
 from .stake import ensure_stake, waiting_for_influence
@@ -157,14 +157,14 @@ class RatingQueue:
     def _send(
         self, chain: EvmChain, signer: Signer, ratings: list[Rating], deadline: int, stores: tuple[BlockStore, ...]
     ) -> str:
-        folded = build_batch(ratings)
+        batch = build_batch(ratings)
         for store in stores:
-            publish_batch(folded, store)
+            publish_batch(batch, store)
         keys = [_key(rating.receipt) for rating in ratings]
-        sent = _Sent(root=folded.root, deadline=deadline, block=chain.block_number(), receipts=keys)
+        sent = _Sent(root=batch.root, deadline=deadline, block=chain.block_number(), receipts=keys)
         self._write(replace(self._read(), sent=sent))
         try:
-            transaction = _submit(chain, signer, folded, deadline)
+            transaction = chain.reliability.submit(signer, batch.root, batch.content, batch.deltas, deadline)
         except (TransactionPending, ChainUnreachable):
             raise  # the batch may arrive, which `_settle` finds out
         except TransactionFailed:
@@ -234,10 +234,6 @@ class RatingQueue:
 
     def _write(self, journal: _Journal) -> None:
         write_atomically(self._path, to_json(journal).encode())
-
-
-def _submit(chain: EvmChain, signer: Signer, folded: RatingBatch, deadline: int) -> str:
-    return chain.reliability.submit(signer, folded.root, folded.content, folded.deltas, deadline)
 
 
 def _carried(journal: _Journal) -> set[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,7 @@ from .card_index import CardFeatures, Rows
 
 FEATURES = ("topic", "joint", "both", "tail", "rare", "mass")
 WEIGHTS = (2.84, 3.45, 4.92, 1.09, 3.27, 0.44)
-"""Learnt by `learn_promise` on SciFact's training claims and sentences, split 50 ways by topic and at random; tested on
+"""Learnt on SciFact's training claims and sentences, split 50 ways by topic and at random; tested on
 other collections (docs/papers.md)."""
 JOINT_WEIGHT = 0.3  # of words against cosine where both are asked of one centroid
 FREEDOM = 40.0  # dimensions that chunks spread over around their centroid; far fewer than a vector has
@@ -59,9 +57,9 @@ def against_best(rows: Rows) -> Rows:
     return rows - rows.max(0) if len(rows) else rows
 
 
-def routing_scores(rows: Rows, weights: Sequence[float] = WEIGHTS) -> Rows:
+def routing_scores(rows: Rows) -> Rows:
     """Return the log-odds of nodes ``(m,)``; 0 for a node that is best in every feature."""
-    return np.asarray(against_best(rows) @ np.array(weights))
+    return np.asarray(against_best(rows) @ np.array(WEIGHTS))
 
 
 def probabilities(scores: Rows) -> Rows:

@@ -25,7 +25,7 @@ from ..routing.origins import Admission, OriginBudget
 from ..routing.query import Query, Selection
 from .merge import NO_FEATURES, NO_FEEDBACK, Features, Feedback
 from .private import FutureCache, search_fetched
-from .transport import Reply, ask_nodes
+from .transport import Reply, ask_nodes, elapsed_ms
 from .verify_reply import Question, ReplayGuard, VerifiedHit, request_salt, verify_reply
 
 MAX_FETCHED_SHARDS = 512  # about half a gigabyte of vectors a node: what a stranger may put on this disk and memory
@@ -183,7 +183,7 @@ class Collector:
             assert view.entry.head is not None  # only nodes with a head have a view
             if len(view.manifest.shards) > MAX_FETCHED_SHARDS:
                 detail = f"{len(view.manifest.shards)} shards are more than private search fetches"
-                session.note(view.entry.node, "error", _since(started), detail=detail)
+                session.note(view.entry.node, "error", elapsed_ms(started), detail=detail)
                 continue
             views[self._collections.load(view.entry.head.manifest, source_for(view))] = view
         waiting = dict(views)
@@ -191,17 +191,17 @@ class Collector:
             self._search(session, waiting.pop(future), future, started)
         for view in waiting.values():
             detail = f"its collection did not arrive within {FETCH_SECONDS:g} s; it is still being fetched"
-            session.note(view.entry.node, "timeout", _since(started), detail=detail)
+            session.note(view.entry.node, "timeout", elapsed_ms(started), detail=detail)
 
     def _search(self, session: QuerySession, view: NodeView, fetched: Future[Collection], started: float) -> None:
         try:
             models = session.models.get(view.entry.node, ())
             found = search_fetched(fetched.result(), view, session.query, models)
         except KnetError as error:
-            session.note(view.entry.node, "error", _since(started), detail=f"{type(error).__name__}: {error}")
+            session.note(view.entry.node, "error", elapsed_ms(started), detail=f"{type(error).__name__}: {error}")
             return
         session.hits += found
-        session.note(view.entry.node, "success", _since(started), hits=len(found), detail="searched here")
+        session.note(view.entry.node, "success", elapsed_ms(started), hits=len(found), detail="searched here")
 
 
 async def _unless_cancelled(session: QuerySession, work: Coroutine[None, None, None]) -> None:
@@ -223,7 +223,3 @@ def _arriving(session: QuerySession, futures: Mapping[Future[Collection], NodeVi
         pause = left if session.cancel is None else min(left, CANCEL_SECONDS)
         arrived, waiting = wait(waiting, timeout=pause, return_when=FIRST_COMPLETED)
         yield from arrived
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)

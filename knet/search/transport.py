@@ -50,7 +50,7 @@ async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, node_ti
 
     def failed(status: str, error: Exception) -> Reply:
         reached = not isinstance(error, Unreachable | DeadlineExceeded)
-        return Reply(node=node, milliseconds=_since(started), status=status, detail=str(error), reached=reached)
+        return Reply(node=node, milliseconds=elapsed_ms(started), status=status, detail=str(error), reached=reached)
 
     try:
         body = await http.fetch(
@@ -62,7 +62,7 @@ async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, node_ti
             deadline=node_timeout,
             max_bytes=MAX_REPLY_BYTES,
         )
-        return Reply(node=node, milliseconds=_since(started), reply=decode(body, SearchReply))
+        return Reply(node=node, milliseconds=elapsed_ms(started), reply=decode(body, SearchReply))
     except DeadlineExceeded as error:
         return failed("timeout", error)
     except BadReply as error:
@@ -73,5 +73,6 @@ async def _ask(http: HttpClient, view: NodeView, request: SearchRequest, node_ti
         return failed("error", error)
 
 
-def _since(started: float) -> float:
+def elapsed_ms(started: float) -> float:
+    """Return the milliseconds since a reading of `time.perf_counter`."""
     return round((time.perf_counter() - started) * 1000, 2)

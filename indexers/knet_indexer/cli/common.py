@@ -28,7 +28,7 @@ from rich.progress import (
 from knet.cli.common import console, print_json
 from knet.errors import ConfigError
 
-from ..config import node_home, nodes_folder
+from ..config import node_home, node_names
 
 if TYPE_CHECKING:
     from ..node import Node, Progress
@@ -60,7 +60,7 @@ def open_node(name: str, home: Path | None) -> Node:
 
     name = name or os.environ.get("KNET_NODE", "")
     if home is None and not name:
-        known = sorted(path.parent.name for path in nodes_folder().glob("*/node.json"))
+        known = node_names()
         if len(known) != 1:
             hint = f"Name one of {', '.join(known)}." if known else "Create one with `knet node init NAME`."
             raise ConfigError("No node is named, and there is not exactly one.", hint=hint)

@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import Any, NoReturn
 
+from knet.answer.notebook_source import unquoted
 from knet.errors import ConfigError
 from knet.records import Record
 from knet.routing.options import PASSAGES, MaxNodes, parse_max_nodes
@@ -110,7 +111,7 @@ def parse(line: str, cell: str | None) -> Command | Question:
     if cell is not None and words:
         raise ConfigError(f"%%knet: {words!r} is not an option.", hint="Write the question in the lines below.")
     text = words if cell is None else cell.strip()
-    return Question(**{**vars(parsed), "text": _unquoted(text)})
+    return Question(**{**vars(parsed), "text": unquoted(text)})
 
 
 def _command(line: str) -> Command | None:
@@ -128,11 +129,6 @@ def _command(line: str) -> Command | None:
             "%knet rate needs a rating.", hint="Write `%knet rate +1`, or `%knet rate -1 2` for passage 2."
         )
     return None
-
-
-def _unquoted(text: str) -> str:
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return text[1:-1] if quoted else text
 
 
 def usage() -> str:

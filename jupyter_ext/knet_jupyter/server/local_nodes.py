@@ -13,7 +13,7 @@ from knet.config import Profile
 from knet.errors import ConfigError, IndexerError, KnetError, NodeBusy
 from knet.records import Record
 from knet_indexer.child import SERVING, progress_of, start_command, stop_commands
-from knet_indexer.config import NodeConfig, SourceConfig, free_port, load_config, node_home, nodes_folder
+from knet_indexer.config import NodeConfig, SourceConfig, free_port, load_config, node_home, node_names
 from knet_indexer.demo.network import NAME as DEMO
 from knet_indexer.ingest.account import INCOMPLETE, read_account
 from knet_indexer.node import create_node
@@ -50,8 +50,7 @@ class LocalNodes:
 
     def nodes(self) -> list[LocalNode]:
         """Return every node of this user by name, except those of the demo; a broken one has its error as detail."""
-        found = sorted(path.parent.name for path in nodes_folder().glob("*/node.json"))
-        return [self._known(name) for name in found if not name.startswith(f"{DEMO}-")]
+        return [self._known(name) for name in node_names() if not name.startswith(f"{DEMO}-")]
 
     def _known(self, name: str) -> LocalNode:
         try:
