@@ -18,7 +18,7 @@ HIDDEN = "…"
 MIN_SEGMENT = 5  # characters of a path's part that is hidden: shorter ones, such as "v3" and "rpc", are not keys
 ORDINARY = frozenset({"arbitrum", "ethereum", "gateway", "jsonrpc", "mainnet", "optimism", "polygon", "sepolia"})
 MIN_PASSWORD = 3  # of a user name, password or value of a query
-LIBRARIES = ("knet", "requests", "urllib3", "web3")  # whose log lines are filtered
+LIBRARIES = ("knet", "requests", "urllib3", "web3")  # their log lines are filtered
 _KEY_LABEL = re.compile(r"(?=[a-zA-Z-]*[0-9])(?=[0-9-]*[a-zA-Z])[a-zA-Z0-9-]{20,63}")  # a host's label with a key
 
 _secrets: tuple[str, ...] = ()  # the longest first; replaced as a whole, so that other threads may read it
