@@ -15,8 +15,10 @@ import errno
 import socket
 import threading
 import weakref
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -137,6 +139,15 @@ class AddressPolicy:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply as a server sent it: any status, headers with lowercase names, the body as it was transferred."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class HttpClient:
     """A connection pool with one address policy. Thread-safe; closed by `close` or by garbage collection.
 
@@ -197,7 +208,7 @@ class HttpClient:
             headers["Content-Type"] = content_type
         if authorization:
             headers["Authorization"] = authorization
-        work = self._fetch(method, url, body, headers, deadline, max_bytes)
+        work = self._fetch(url, deadline, lambda target: self._exchange(method, target, body, headers, max_bytes))
         if asyncio.get_running_loop() is self._loop:
             return await work
         return await asyncio.wrap_future(self._submit(work))
@@ -206,29 +217,48 @@ class HttpClient:
         """Fetch by GET, for callers without an event loop; see `fetch`."""
         return self.run(self.fetch("GET", url, deadline=deadline, max_bytes=max_bytes, accept=accept))
 
-    async def _fetch(
-        self, method: str, url: str, body: bytes, headers: dict[str, str], deadline: float, max_bytes: int
-    ) -> bytes:
+    def get_reply(self, url: str, *, deadline: float, max_bytes: int, accept: str = "") -> Reply:
+        """Fetch by GET and return whatever the server sent, redirects and errors too; see `fetch`.
+
+        For a source that its owner named; the address policy holds for each request.
+        """
+        headers = {"Accept-Encoding": "identity", "Accept": accept or "*/*"}
+        return self.run(self._fetch(url, deadline, lambda target: self._receive(target, headers, max_bytes)))
+
+    async def _fetch(self, url: str, deadline: float, exchange: Callable[[URL], Awaitable[T]]) -> T:
         target = _checked(url)
         try:
             async with asyncio.timeout(deadline):
                 try:
-                    return await self._exchange(method, target, body, headers, max_bytes)
+                    return await exchange(target)
                 except aiohttp.ClientConnectionError as error:
                     if isinstance(error, aiohttp.ClientConnectorError):
                         raise
-                    return await self._exchange(method, target, body, headers, max_bytes)
+                    return await exchange(target)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, KnetError):
                 raise
             raise _translated(error, target, deadline) from error
 
     async def _exchange(self, method: str, url: URL, body: bytes, headers: dict[str, str], max_bytes: int) -> bytes:
+        async with self._response(method, url, body, headers) as response:
+            await _check_head(response, url)
+            return await _read(response, url, max_bytes)
+
+    async def _receive(self, url: URL, headers: dict[str, str], max_bytes: int) -> Reply:
+        async with self._response("GET", url, b"", headers) as response:
+            names = {name.lower() for name in response.headers}
+            joined = {name: ", ".join(response.headers.getall(name)) for name in names}
+            return Reply(response.status, joined, await _read(response, url, max_bytes))
+
+    @asynccontextmanager
+    async def _response(
+        self, method: str, url: URL, body: bytes, headers: dict[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         request = self._session.request(method, url, data=body or None, headers=headers, allow_redirects=False)
         async with request as response:
             try:
-                await _check_head(response, url)
-                return await _read(response, url, max_bytes)
+                yield response
             except BaseException:
                 response.close()  # unread bytes are still coming, so the connection cannot be reused
                 raise

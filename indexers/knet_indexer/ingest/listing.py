@@ -72,6 +72,8 @@ class Lister:
             listing = getattr(opened, "listing", None)  # sources of other packages may have none
             if isinstance(listing, Listing):
                 self.listings.append(listing)
+                if listing.is_incomplete:
+                    self._complete.discard(source.spec)
                 for part, reason in listing.failed.items():
                     self._fail(part, reason)
                     self._failed.append(part)

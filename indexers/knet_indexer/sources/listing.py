@@ -13,11 +13,13 @@ class Listing:
     """Account of one listing: each file that the source saw is an item, or counted in ``left_out``.
 
     ``left_out`` counts files by kind (``.eml``), place (``build/``) or rule. ``failed`` maps the beginnings of the uris
-    in a part that could not be listed to the reason: items there may still exist. ``linked_folders`` are not entered.
+    in a part that could not be listed to the reason: items there may still exist. With ``is_incomplete`` any item that
+    is not listed may still exist. ``linked_folders`` are not entered.
     """
 
     left_out: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
+    is_incomplete: bool = False
     linked_folders: int = 0
     first: dict[str, str] = field(default_factory=dict)
 

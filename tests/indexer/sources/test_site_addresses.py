@@ -128,7 +128,7 @@ def test_name_that_changes_between_two_requests_is_refused(outside: Site, names:
     """Threat model: site, DNS rebinding between its sitemap and its pages, and among the addresses of one reply."""
     source = parse_source(f"sitemap:{outside.url}")
     (item,) = source.items()
-    source._client.close()  # type: ignore[attr-defined]  # a connection that is kept alive would still be the old one
+    source._client.http.close()  # type: ignore[attr-defined]  # a connection that is kept alive would still be the old one
     del source.__dict__["_client"]
     move_inward(outside, names)
     with pytest.raises(AddressRefused, match="was not read"):
@@ -145,7 +145,15 @@ def test_second_address_of_a_public_name_may_not_be_private(names: Names) -> Non
 
 def test_redirect_inward_is_not_followed(node: Node, outside: Site, names: Names) -> None:
     outside.put("/bees", f"http://{INSIDE}/payroll", status=301)
-    assert "redirects are not followed" in dict(sync(node).skipped)[f"{outside.url}/bees"]
+    assert "not a page of this site" in dict(sync(node).skipped)[f"{outside.url}/bees"]
+
+
+def test_list_that_redirects_inward_is_refused(outside: Site, names: Names) -> None:
+    for path in ("/robots.txt", "/sitemap.xml"):
+        outside.put(path, f"http://{INSIDE}/payroll.xml", status=301)
+        with pytest.raises(AddressRefused, match="not a public address"):
+            list(parse_source(f"sitemap:{outside.url}").items())
+        outside.put("/robots.txt", "", status=404)
 
 
 def test_site_may_be_restricted_from_the_start(outside: Site, names: Names) -> None:

@@ -86,7 +86,7 @@ def test_site_is_read_page_by_page(site: Site) -> None:
     read = items["/bees"].read()
     assert (read.title, read.text, read.modified) == ("Bees", "# Bees\n\nThey dance.", 1772323200)
     assert items["/notes.md"].read().text == "# Notes\n\nPlain."
-    with pytest.raises(SourceError, match=r"answered 404.*The sitemap is out of date"):
+    with pytest.raises(SourceError, match=r"answered 404.*The list of pages is out of date"):
         items["/wax"].read()
 
 
@@ -117,7 +117,7 @@ def test_pages_outside_robots_txt_and_host_are_skipped(site: Site) -> None:
 def test_redirected_page_is_refused(site: Site) -> None:
     site.put_sitemap(page("/moved"))
     site.put("/moved", "http://169.254.169.254/secret", status=301)
-    with pytest.raises(SourceError, match="redirects are not followed"):
+    with pytest.raises(SourceError, match="not a page of this site"):
         site.items()["/moved"].read()
 
 
