@@ -12,6 +12,7 @@ from knet.records import Document, Record
 
 from ..chunking import Chunker, canonical
 from ..sources.base import Item, Text
+from ..sources.embedded import without_data
 from ..sources.notes import Note
 from ..state import ChunkRow, DocumentRow, ItemRow
 from .secret_scan import check_secrets
@@ -65,7 +66,8 @@ def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
     version.
     """
     read = job.item.read()
-    text = canonical(read.text)
+    text, data = without_data(read.text)
+    text = canonical(text)
     if not text.strip():
         raise SourceError(f"{job.item.uri} holds no text.")
     if not job.allowed:
@@ -81,7 +83,7 @@ def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
         documents.append(entry)
         blocks.append(block)
         passages.update({chunk.digest: part[chunk.start : chunk.end] for chunk in entry.chunks})
-    return PreparedItem(row=job.row, documents=documents, blocks=blocks, passages=passages, notes=read.notes)
+    return PreparedItem(row=job.row, documents=documents, blocks=blocks, passages=passages, notes=(*read.notes, *data))
 
 
 def _document(uri: str, text: Cid, item: Item, read: Text, licence: str) -> Document:

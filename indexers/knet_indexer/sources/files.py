@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from charset_normalizer import from_bytes
-
 from knet.errors import SourceError
 
 from .base import Item, Text, patterns
 from .budget import Budget
+from .charset import decode, known_encoding
 from .ignore import IgnoreRules
 from .listing import Listing
 from .opening import read_below
@@ -122,12 +121,15 @@ class FilesSource(ABC):
     """Files under a folder. ``base`` is the prefix of their uris, ``exclude`` holds .gitignore patterns.
 
     With ``gitignore=no``, `.gitignore` files and the settings of the Git repository around the folder do not count.
+    ``encoding`` is that of every text which does not state its own.
     """
 
     kind: ClassVar[str]
     suffixes: ClassVar[Collection[str]]
 
-    def __init__(self, argument: str, *, base: str = "", exclude: str = "", gitignore: str = "yes") -> None:
+    def __init__(
+        self, argument: str, *, base: str = "", exclude: str = "", gitignore: str = "yes", encoding: str = ""
+    ) -> None:
         self.root = Path(argument).expanduser().absolute()
         if not os.path.isdir(self.root):
             raise SourceError(f"{self.root} is not a folder.", hint="Name an existing folder.")
@@ -139,6 +141,9 @@ class FilesSource(ABC):
         self._exclude = patterns(exclude)
         self.listing = Listing()
         self.budget = Budget()
+        self._encoding = encoding
+        if encoding:
+            known_encoding(encoding, self.name)
 
     def items(self) -> Iterator[Item]:
         """Yield an item for each document: its uri is base and path, its fingerprint time and size.
@@ -159,7 +164,7 @@ class FilesSource(ABC):
                 uri=self._uri(relative),
                 fingerprint=_fingerprint(status),
                 title=os.fsencode(relative).decode("utf-8", "replace"),
-                reader=partial(_read, self.root, relative, self.read),
+                reader=partial(_read, self.root, relative, self.read, self._encoding),
                 current_fingerprint=partial(_current_fingerprint, path),
                 size=status.st_size,
             )
@@ -171,42 +176,24 @@ class FilesSource(ABC):
 
     @staticmethod
     @abstractmethod
-    def read(data: bytes, path: Path) -> Text:
-        """Return the text of a file with these bytes; ``path`` names it. Raises SourceError."""
+    def read(data: bytes, path: Path, encoding: str = "") -> Text:
+        """Return the text of a file with these bytes; ``path`` names it. Raises SourceError.
+
+        ``encoding`` is that of its text, where the owner names it.
+        """
 
 
-def _read(root: Path, name: str, reader: Callable[[bytes, Path], Text]) -> Text:
+def _read(root: Path, name: str, reader: Callable[[bytes, Path, str], Text], encoding: str) -> Text:
     """Return a file's text. The file is opened without following links, so it is one below ``root``."""
     path = root / name
     try:
         data, status = read_below(root, name, MAX_FILE)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
-    text = reader(data, path)
+    text = reader(data, path, encoding)
     return replace(text, title=text.title or path.name, modified=int(status.st_mtime))
 
 
 def decode_text(data: bytes, where: str) -> str:
-    """Return text in UTF-8, UTF-16 with a byte order mark, or else the most likely encoding. Raises SourceError."""
-    try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        if b"\0" in data:
-            raise SourceError(f"{where} holds binary data, not text.")
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        best = from_bytes(data).best()
-        if best is None:
-            raise SourceError(f"{where} has an unknown text encoding.", hint="Save it as UTF-8.") from error
-        return str(best)
-
-
-def first_heading(markdown: str) -> str:
-    """Return the first ``#`` heading of a Markdown text outside of code fences, or ``""``."""
-    fenced = False
-    for line in markdown.splitlines():
-        if line.startswith(("```", "~~~")):
-            fenced = not fenced
-        elif not fenced and line.startswith("#") and (title := line.lstrip("#").strip()):
-            return title
-    return ""
+    """Return a text in the encoding that it states or that is most likely. Raises SourceError."""
+    return decode(data, where).text

@@ -12,14 +12,15 @@ from pathlib import Path
 from knet.errors import SourceError
 
 from .base import Text
-from .files import FilesSource, first_heading
+from .files import FilesSource
 from .sandbox import POOL
+from .titles import first_heading
 
 _BACKTICKS = re.compile("`++")
 
 
-def read_notebook(data: bytes, path: Path) -> Text:
-    """Return `notebook_text`, within limits of time and memory. Raises SourceError."""
+def read_notebook(data: bytes, path: Path, encoding: str = "") -> Text:
+    """Return `notebook_text`, within limits of time and memory. Notebooks are UTF-8. Raises SourceError."""
     return POOL.convert(".ipynb", data, str(path))
 
 
@@ -29,7 +30,7 @@ def notebook_text(data: bytes, path: Path) -> Text:
     from nbformat.reader import reads
 
     try:
-        written = reads(data.decode())  # type: ignore[no-untyped-call]
+        written = reads(data.decode("utf-8-sig"))  # type: ignore[no-untyped-call]
         notebook = nbformat.convert(written, 4)  # type: ignore[no-untyped-call]
         language = str(notebook.metadata.get("language_info", {}).get("name", "python"))
         cells = [_markdown(cell.cell_type, _joined(cell.source), language) for cell in notebook.cells]

@@ -47,6 +47,7 @@ class Request(msgspec.Struct, frozen=True):
     where: str
     cpu_seconds: int
     output: int
+    encoding: str = ""  # that the owner names
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -91,12 +92,12 @@ class Child:
             env=environment,
         )
 
-    def convert(self, suffix: str, data: bytes, where: str, limits: Limits) -> Text:
+    def convert(self, suffix: str, data: bytes, where: str, limits: Limits, encoding: str = "") -> Text:
         """Return the text of a file. Raises SourceError; the child is dead after one that exceeded a limit."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.files += 1
-        request = Request(suffix, where, limits.cpu_seconds, limits.output)
+        request = Request(suffix, where, limits.cpu_seconds, limits.output, encoding)
         timer = Timer(limits.seconds, self._process.kill)
         timer.start()
         try:
@@ -137,14 +138,18 @@ class Pool:
         self._idle: list[Child] = []
         self._lock = Lock()
 
-    def convert(self, suffix: str, data: bytes, where: str) -> Text:
-        """Return the text of a file of the kind that ``suffix`` names. Raises SourceError and MissingExtra."""
-        if find_spec("markitdown") is None:
-            raise MissingExtra("markitdown", "node")
+    def convert(self, suffix: str, data: bytes, where: str, *, encoding: str = "") -> Text:
+        """Return the text of a file of the kind that ``suffix`` names. Raises SourceError and MissingExtra.
+
+        ``encoding`` is that of its text, where the owner or a server names it.
+        """
+        for module in ("markitdown", "pypdfium2"):
+            if find_spec(module) is None:
+                raise MissingExtra(module, "node")
         limits = LIMITS
         child = self._take(limits.memory)
         try:
-            return child.convert(suffix, data, where, limits)
+            return child.convert(suffix, data, where, limits, encoding)
         finally:
             if child.is_usable:
                 with self._lock:

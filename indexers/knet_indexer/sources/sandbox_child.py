@@ -11,10 +11,13 @@ import msgspec
 
 from knet.errors import KnetError
 
+from .archive import unreadable
 from .base import Text
-from .convert import docx_text, html_text
 from .files import MAX_FILE
+from .formats import csv_text, eml_text, epub_text, rtf_text, vtt_text, xml_text
+from .html import html_text
 from .notebooks import notebook_text
+from .office import docx_text, odt_text, pptx_text, xlsx_text
 from .pdf import pdf_text
 from .sandbox import Reply, Request, read_message, write_message
 
@@ -24,11 +27,22 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 CONVERTERS: dict[str, Callable[[bytes, str], Text]] = {
-    ".html": html_text,
     ".pdf": pdf_text,
     ".docx": docx_text,
+    ".pptx": pptx_text,
+    ".xlsx": xlsx_text,
+    ".odt": odt_text,
+    ".epub": epub_text,
+    ".rtf": rtf_text,
+    ".xml": xml_text,
     ".ipynb": lambda data, where: notebook_text(data, Path(where)),
 }
+DECODED: dict[str, Callable[[bytes, str, str], Text]] = {
+    ".html": html_text,
+    ".csv": csv_text,
+    ".eml": eml_text,
+    ".vtt": vtt_text,
+}  # with the encoding that the owner names
 MAX_REQUEST = 1 << 16
 
 
@@ -62,11 +76,16 @@ def _limit(kind: int, most: int) -> None:
 
 def _convert(request: Request, data: bytes) -> Reply:
     try:
-        text = CONVERTERS[request.suffix](data, request.where)
+        if request.suffix in DECODED:
+            text = DECODED[request.suffix](data, request.where, request.encoding)
+        else:
+            text = CONVERTERS[request.suffix](data, request.where)
     except KnetError as error:
         return Reply(error=str(error.args[0]), hint=error.hint)
     except MemoryError:
         os._exit(1)  # little works from here on
+    except (ValueError, LookupError, RecursionError, OSError) as error:  # of damaged values in a valid file
+        return Reply(error=str(unreadable(error, request.suffix[1:], request.where)))
     size = len(text.text.encode(errors="replace"))
     if size > request.output:
         limit = f"The limit is {request.output >> 20} MiB."
