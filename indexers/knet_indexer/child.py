@@ -25,7 +25,7 @@ def start_command(log: Path, *command: str) -> subprocess.Popen[str]:
     """
     try:
         with open(open_private(log), "w") as errors:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603  a fixed program, without a shell
                 [sys.executable, "-m", "knet_indexer", *command, "--json"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

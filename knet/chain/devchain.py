@@ -192,7 +192,7 @@ def _spawn(folder: Path, port: int, program: Path) -> Running | None:
     arguments += ["--state", str(folder / "chain.json"), "--state-interval", str(STATE_INTERVAL)]
     with open(open_private(log), "wb") as output:
         try:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: S603  a fixed program, without a shell
                 [program, *arguments],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -273,7 +273,7 @@ def _becomes_free(port: int) -> bool:
 
 
 def _free_port() -> int:
-    while not _is_free(port := random.choice(PORTS)):
+    while not _is_free(port := random.choice(PORTS)):  # noqa: S311  not a secret
         pass
     return port
 

@@ -64,7 +64,7 @@ def shapley(count: int, compose: Compose, *, calls: int = CALLS, seed: int = 0) 
     totals, done = [0.0] * count, 0
     every = count <= EXACT and calls >= 2**count
     try:
-        for order in permutations(range(count)) if every else _orders(count, calls, random.Random(seed)):
+        for order in permutations(range(count)) if every else _orders(count, calls, random.Random(seed)):  # noqa: S311  not a secret
             gains = _gains(order, value)
             totals = [total + gains[n] for n, total in enumerate(totals)]
             done += 1

@@ -27,7 +27,7 @@ from . import manifest_log
 from .manifest_log import LoggedManifest
 from .withdrawal import PINS_DUE
 
-TOKEN = "KNET_PINNING_TOKEN"  # the variable with the token of a pinning service, which is not stored
+TOKEN = "KNET_PINNING_TOKEN"  # the variable with the token of a pinning service, which is not stored  # noqa: S105  the name of a variable
 HEAD_SECONDS = 3.0  # a running node serves a new head within a second
 RENEWAL_SECONDS = 60.0  # for a service to fetch the head when a pin is renewed
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from .child_environment import child_environment
 from .docstrings import DocstringEntry, Unresolved
 
 CHILD = Path(__file__).with_name("live_docstrings_child.py")
@@ -24,11 +24,10 @@ def import_docstrings(wanted: Sequence[Unresolved], deadline: float = IMPORT_SEC
     crash or the deadline (seconds) count.
     """
     question = json.dumps([[item.module, item.names] for item in wanted])
-    quiet = {"MPLBACKEND": "Agg", "BROWSER": "true", "DISPLAY": "", "PYTHONWARNINGS": "ignore"}
-    environment = {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = child_environment(MPLBACKEND="Agg", BROWSER="true", DISPLAY="")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
+            subprocess.run(  # noqa: S603  a fixed program, without a shell
                 [sys.executable, "-P", str(CHILD)],
                 input=question,
                 stdout=output,

@@ -7,7 +7,6 @@ next file starts another one. Without the `resource` module (Windows) the limits
 from __future__ import annotations
 
 import atexit
-import os
 import struct
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import msgspec
 from knet.errors import MissingExtra, SourceError
 
 from .base import Text
+from .child_environment import child_environment
 from .files import MAX_FILE
 from .notes import Note
 
@@ -80,11 +80,10 @@ class Child:
     """One child process. Not thread-safe."""
 
     def __init__(self, memory: int) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"}
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # threads' stacks count as data
+        environment = child_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # threads' stacks count as data
         self.memory = memory
         self.files = 0
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  a fixed program, without a shell
             [sys.executable, "-P", "-m", CHILD, str(memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

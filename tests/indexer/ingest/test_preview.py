@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
             "~$letter.docx": "",
             "node_modules/one/a.js": "",
             "node_modules/two/b.js": "",
-            "photo.eml": "",
+            "photo.jpg": "",
         },
     )
     os.mkfifo(tmp_path / "project" / "pipe.md")
@@ -76,7 +76,7 @@ def test_preview_counts_what_a_sync_would_read_and_leave_out(
     assert (found.documents, found.bytes, found.is_complete, found.problem) == (5, 2023, True, "")
     assert found.largest[0] == ("sub/report.txt", 2000)
     assert sorted(found.left_out, key=lambda each: each.reason) == [
-        LeftOut(reason=".eml", files=1, first="photo.eml"),
+        LeftOut(reason=".jpg", files=1, first="photo.jpg"),
         LeftOut(reason="hidden files", files=3, first=".env"),
         LeftOut(reason="links", files=1, first="link.md"),
         LeftOut(reason="named in .gitignore", files=1, first="x.log.md"),
@@ -211,7 +211,7 @@ def test_person_is_asked_after_the_preview(
 def test_control_characters_of_file_names_are_not_printed(tmp_path: Path, home: Path) -> None:
     """Threat model: document; terminal escapes in the name of a file."""
     evil = "a\x1b]0;owned\x07\u202e\x9b2J[bold].md"
-    write_documents(tmp_path / "docs", {evil: "x", "b\x1b[2J.eml": "", "wallet\x1b[2J.md": "x", "c\x1b/d.md": ""})
+    write_documents(tmp_path / "docs", {evil: "x", "b\x1b[2J.jpg": "", "wallet\x1b[2J.md": "x", "c\x1b/d.md": ""})
     result = add(home, f"folder:{tmp_path / 'docs'}")
     assert [c for c in result.output if not c.isprintable() and c != "\n"] == []
     assert "[bold]" in result.stderr

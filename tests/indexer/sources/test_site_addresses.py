@@ -172,3 +172,12 @@ def test_policy_narrows_with_the_first_public_address_only() -> None:
     assert not policy.accepts(inside)
     assert policy.refused == inside
     assert not policy.accepts(ip_address("::ffff:10.0.0.7"))
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/sitemap.xml"])
+def test_list_of_a_public_site_does_not_redirect_inward(outside: Site, names: Names, path: str) -> None:
+    """Threat model: site, a redirect of its robots.txt or list to an address of the owner's network."""
+    outside.put(path, f"http://{INSIDE}:{outside.server.server_port}/payroll", status=301)
+    with pytest.raises(AddressRefused, match=f"leads to {INSIDE} now"):
+        list(parse_source(f"sitemap:{outside.url}").items())
+    assert "/payroll" not in outside.requested
