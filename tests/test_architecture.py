@@ -32,7 +32,6 @@ LAYERS = (  # lowest first: a module imports from its own layer and those below 
     ("knet.embed",),
     ("knet.index",),
     ("knet.dsi", "knet.trust"),
-    ("knet.access",),
     ("knet.routing",),
     ("knet.search",),
     ("knet.answer",),
@@ -101,6 +100,10 @@ def test_import_inside_knet_points_to_the_same_or_a_lower_layer() -> None:
         if name.startswith("knet.") and found.split(".")[0] == "knet" and layer(found) > layer(name)
     ]
     assert upward == []
+
+
+def test_layers_name_modules_that_exist() -> None:
+    assert [name for names in LAYERS for name in names if name not in MODULES] == []
 
 
 def test_imports_have_no_cycle() -> None:
