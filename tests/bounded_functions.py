@@ -18,10 +18,10 @@ from knet.index.lexical import Statistics
 from knet.index.sentences import sentences
 from knet.records import Answer, Passage, Provenance, Reputation, Shard
 from knet_indexer.chunking import canonical, chunk
-from knet_indexer.sources.files import first_heading
 from knet_indexer.sources.folder import _licence, _title
 from knet_indexer.sources.notebooks import _markdown
 from knet_indexer.sources.python_package import _DECORATION
+from knet_indexer.sources.titles import first_heading
 from knet_jupyter.kernel.input_transform import transform
 from knet_jupyter.kernel.magic_args import parse
 

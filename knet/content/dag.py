@@ -17,30 +17,22 @@ PARALLEL = 8  # requests at once: hides the round trip without overloading a gat
 _MANIFEST = Manifest.__struct_config__.tag
 
 
-def walk(
-    source: BlockSource, root: Cid, *, history: bool = False, max_blocks: int = MAX_DAG_BLOCKS
-) -> Iterator[tuple[Cid, bytes]]:
+def walk(source: BlockSource, root: Cid, *, max_blocks: int = MAX_DAG_BLOCKS) -> Iterator[tuple[Cid, bytes]]:
     """Yield every block under ``root``, the root first, each once, depth first in the order of the links.
 
-    With ``history``, a manifest's predecessors count too. Raises as `BlockSource.get`, CodecError for a block that is
-    not dag-cbor though its CID says so, and TooLarge above ``max_blocks``.
+    A manifest's predecessors do not count. Raises as `BlockSource.get`, CodecError for a block that is not dag-cbor
+    though its CID says so, and TooLarge above ``max_blocks``.
     """
-    return _walk(root, lambda cids: map(source.get, cids), 1, history, max_blocks)
+    return _walk(root, lambda cids: map(source.get, cids), 1, max_blocks)
 
 
-def reachable(
-    source: BlockSource, root: Cid, *, history: bool = False, max_blocks: int = MAX_DAG_BLOCKS
-) -> Iterator[Cid]:
+def reachable(source: BlockSource, root: Cid) -> Iterator[Cid]:
     """Yield the CIDs of `walk` without reading raw blocks, which hold no links."""
-    blocks = _walk(
-        root, lambda cids: (b"" if cid.codec == RAW else source.get(cid) for cid in cids), 1, history, max_blocks
-    )
+    blocks = _walk(root, lambda cids: (b"" if cid.codec == RAW else source.get(cid) for cid in cids), 1, MAX_DAG_BLOCKS)
     return (cid for cid, _ in blocks)
 
 
-def fetch_dag(
-    source: BlockSource, root: Cid, store: BlockStore, *, history: bool = False, max_blocks: int = MAX_DAG_BLOCKS
-) -> int:
+def fetch_dag(source: BlockSource, root: Cid, store: BlockStore) -> int:
     """Copy everything under ``root`` into ``store``; return the number of blocks. Raises as `walk`, and StoreError.
 
     Blocks that the store has are not fetched again, so an update to a newer manifest fetches the difference alone.
@@ -51,18 +43,18 @@ def fetch_dag(
         return b"" if cid.codec == RAW and store.has(cid) else both.get(cid)
 
     with ThreadPoolExecutor(PARALLEL, "knet-fetch") as pool:
-        return sum(1 for _ in _walk(root, lambda cids: pool.map(fetch, cids), PARALLEL, history, max_blocks))
+        return sum(1 for _ in _walk(root, lambda cids: pool.map(fetch, cids), PARALLEL, MAX_DAG_BLOCKS))
 
 
-def links(cid: Cid, block: bytes, *, history: bool = False) -> list[Cid]:
-    """Return the CIDs in a block, in order; a manifest's predecessor only with ``history``. Raises CodecError.
+def links(cid: Cid, block: bytes) -> list[Cid]:
+    """Return the CIDs in a block, in order, without a manifest's predecessor. Raises CodecError.
 
     The decoder returns links as bytes, so a byte string of 36 bytes that is a valid CID counts as a link too.
     """
     if cid.codec == RAW:
         return []
     plain = decode_plain(block)
-    if isinstance(plain, dict) and plain.get("type") == _MANIFEST and not history:
+    if isinstance(plain, dict) and plain.get("type") == _MANIFEST:
         plain.pop("previous", None)
     return list(_links(plain))
 
@@ -79,7 +71,7 @@ def _links(value: Any) -> Iterator[Cid]:
 
 
 def _walk(
-    root: Cid, get_all: Callable[[list[Cid]], Iterable[bytes]], width: int, history: bool, max_blocks: int
+    root: Cid, get_all: Callable[[list[Cid]], Iterable[bytes]], width: int, max_blocks: int
 ) -> Iterator[tuple[Cid, bytes]]:
     seen: set[Cid] = set()
     todo = [root]
@@ -91,6 +83,6 @@ def _walk(
                 batch.append(cid)
         for cid, block in zip(batch, get_all(batch), strict=True):
             yield cid, block
-            todo += [link for link in reversed(links(cid, block, history=history)) if link not in seen]
+            todo += [link for link in reversed(links(cid, block)) if link not in seen]
         if len(seen) + len(todo) > max_blocks:
             raise TooLarge(f"The DAG under {root} has more than {max_blocks} blocks.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import partial
 from hashlib import sha256
@@ -76,21 +76,14 @@ class Collection:
         self._executor = executor
 
     @classmethod
-    def load(
-        cls,
-        source: BlockSource,
-        cid: Cid,
-        *,
-        progress: Callable[[int], None] | None = None,
-        index: DenseIndexFactory = ExactIndex,
-    ) -> Collection:
+    def load(cls, source: BlockSource, cid: Cid, *, index: DenseIndexFactory = ExactIndex) -> Collection:
         """Fetch and check everything that a manifest names, into memory; ``index`` builds the vector index.
 
         Raises as `read_shards`, SpaceMismatch, and StoreError when the index cannot be built.
         """
         manifest, space, card = read_head(source, cid)
         shards = []
-        for shard in read_shards(source, manifest.shards, progress=progress):
+        for shard in read_shards(source, manifest.shards):
             require_space(shard, space)
             shards.append(shard)
         return cls.in_memory(cid, manifest, space, card, shards, index)

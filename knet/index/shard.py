@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Protocol
@@ -167,19 +167,16 @@ def live_mask(ref: ShardRef) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def read_shards(
-    source: BlockSource, refs: Sequence[ShardRef], *, progress: Callable[[int], None] | None = None
-) -> Iterator[LoadedShard]:
+def read_shards(source: BlockSource, refs: Sequence[ShardRef]) -> Iterator[LoadedShard]:
     """Fetch the shards of a manifest one by one and check each: blocks against CIDs, chunks against the Merkle root.
 
     Raises NotIncluded when the chunks do not give that root, CodecError on impossible shapes, for a shard or document
     that is named twice, and for content that expands too far (`knet.index.expansion`), and as `BlockSource.get`.
-    ``progress`` receives the number of bytes of each block.
     """
     if has_repeats(refs):
         raise CodecError("The manifest names a shard twice.")
     meter = ExpansionMeter(source)
-    return (_read_shard(meter, ref, progress or (lambda _: None)) for ref in refs)
+    return (_read_shard(meter, ref) for ref in refs)
 
 
 def read_shard(source: BlockSource, ref: ShardRef) -> LoadedShard:
@@ -192,37 +189,33 @@ def has_repeats(refs: Sequence[ShardRef]) -> bool:
     return len({ref.shard for ref in refs}) < len(refs)
 
 
-def _read_shard(source: ExpansionMeter, ref: ShardRef, report: Callable[[int], None]) -> LoadedShard:
+def _read_shard(source: ExpansionMeter, ref: ShardRef) -> LoadedShard:
     shard = get_record(source, ref.shard, Shard)
     if shard.count != ref.count or shard.encoding != "f2" or not 0 < shard.dimension <= MAX_BLOCK:
         raise CodecError(f"Shard {ref.shard} differs from its manifest in count, encoding or dimension.")
     if len(set(shard.documents)) < len(shard.documents):
         raise CodecError(f"Shard {ref.shard} names a document twice.")
     blocks = [source.get(shard.chunks), source.get(shard.vectors)]
-    report(sum(map(len, blocks)))
     try:
         spans = np.frombuffer(blocks[0], "<u4").reshape(shard.count, 3)
         vectors = np.frombuffer(blocks[1], VECTOR_DTYPE).reshape(shard.count, shard.dimension)
     except ValueError as error:
         raise CodecError(f"Shard {ref.shard}: its blocks do not hold {shard.count} chunks.") from error
     documents = [get_record(source, cid, Document) for cid in shard.documents]
-    texts = list(_texts(source, ref, documents, spans, report))
+    texts = list(_texts(source, ref, documents, spans))
     loaded = LoadedShard(ref, documents, texts, spans, vectors)
     if loaded.tree.root != ref.root:
         raise NotIncluded(f"Shard {ref.shard}: its chunks do not give the Merkle root in the manifest.")
     return loaded
 
 
-def _texts(
-    source: ExpansionMeter, ref: ShardRef, documents: list[Document], spans: Spans, report: Callable[[int], None]
-) -> Iterator[str]:
+def _texts(source: ExpansionMeter, ref: ShardRef, documents: list[Document], spans: Spans) -> Iterator[str]:
     current, text = -1, ""
     for index, start, end in spans.tolist():
         if index >= len(documents):
             raise CodecError(f"Shard {ref.shard}: a chunk names document {index} of {len(documents)}.")
         if index != current:
             block = source.get(documents[index].text)
-            report(len(block))
             try:
                 current, text = index, block.decode()
             except UnicodeDecodeError as error:

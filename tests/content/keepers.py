@@ -8,11 +8,26 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 
-from knet.codec import RAW, Cid
-from knet.content.dag import fetch_dag
+from knet.codec import RAW, Cid, decode_plain
+from knet.content.base import BlockSource
+from knet.content.dag import links
 from knet.content.gateway import GatewaySource
 from knet.errors import BlockNotFound, KnetError
 from knet.http import HttpClient
+
+
+def kept_with(source: BlockSource, root: Cid) -> Iterator[tuple[Cid, bytes]]:
+    """Yield every block that IPFS keeps with a pin: all links count, also those to earlier manifests."""
+    seen, todo = set(), [root]
+    while todo:
+        if (cid := todo.pop()) not in seen:
+            seen.add(cid)
+            block = source.get(cid)
+            yield cid, block
+            plain = {} if cid.codec == RAW else decode_plain(block)
+            todo += links(cid, block)
+            if isinstance(plain, dict) and plain.get("previous"):
+                todo.append(Cid(plain["previous"]))
 
 
 @dataclass
@@ -105,7 +120,8 @@ class Account:
         urls = [f"{parts[5]}://{parts[2]}:{parts[4]}" for parts in origins]
         with HttpClient(addresses="loopback") as http:
             try:
-                fetch_dag(GatewaySource(http, urls), Cid.parse(pin["pin"]["cid"]), self.store, history=True)
+                for cid, block in kept_with(GatewaySource(http, urls), Cid.parse(pin["pin"]["cid"])):
+                    self.store.put(block, cid.codec)
                 pin["status"] = "pinned"
             except KnetError as error:
                 pin |= {"status": "failed", "info": {"status_details": str(error)}}
