@@ -93,6 +93,7 @@ ROWS: list[tuple[str, str]] = [
     ("node documents|nowhere", "nowhere"),
     ("node show|a.md|--node|nowhere", "nowhere"),
     ("node forget|a.md|--node|nowhere", "nowhere"),
+    ("node set|nowhere", "nowhere"),
     ("node sync|nowhere", "nowhere"),
     ("node publish|nowhere", "nowhere"),
     ("node publish|--pin|moon", "--pin"),

@@ -65,6 +65,7 @@ LINES = [
     "node init|second",
     "node add|folder:{}/docs|--node|mine",
     "node remove|folder:{}/other|--node|mine",
+    "node set|mine|--description|D",
     "node sync|mine",
     "node documents|mine",
     "node show|folder:docs/a.md|--node|mine",

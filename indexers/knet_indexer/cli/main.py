@@ -28,6 +28,7 @@ from .documents import documents, forget, show, show_withdrawal
 from .indexing import Allow, Lines, Retry, allow_documents, run_sync, show_sync, skipped, status, sync
 from .pin import Car, Kubo, PinTarget, Service, Token, plan_pins
 from .previews import preview_all
+from .settings import set_settings
 
 if TYPE_CHECKING:
     from ..node import Node
@@ -234,6 +235,7 @@ def up(
 
 for each in (sync, status, skipped, documents, show, forget):
     app.command()(each)
+app.command("set")(set_settings)
 
 
 @app.command()

@@ -113,7 +113,7 @@ def pin_service(
     origins = [reached] if reached else []
     with _roots_at(node, _key(node, "-service", name), root):
         status = service.pin(
-            root, f"knet {node.name}", origins, timeout=timeout, on_status=lambda _: progress("pin", 0, 0)
+            root, f"knet {node.folder.name}", origins, timeout=timeout, on_status=lambda _: progress("pin", 0, 0)
         )
     return PinReport(where=name, manifest=head.manifest, root=root, status=status.status)
 
