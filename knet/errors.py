@@ -41,11 +41,14 @@ Exceptions of dependencies are translated where they arise; `tests/test_errors.p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from .redaction import redacted
 
 DISTRIBUTION = "knetwork"  # the name for pip; `knet` on PyPI is another project
+# Characters of others' names and texts that would control the terminal which a message or a log line is shown in.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def pip_command(*extras: str) -> str:
@@ -67,7 +70,7 @@ class KnetError(Exception):
 
     def __str__(self) -> str:
         message = Exception.__str__(self)  # KeyError would print the repr
-        return redacted(f"{message} {self.hint}" if self.hint else message)
+        return _CONTROLS.sub("�", redacted(f"{message} {self.hint}" if self.hint else message))
 
     @property
     def described(self) -> str:

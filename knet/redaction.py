@@ -16,7 +16,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, unquote_plus, u
 
 HIDDEN = "…"
 MIN_SEGMENT = 5  # characters of a path's part that is hidden: shorter ones, such as "v3" and "rpc", are not keys
-ORDINARY = frozenset({"arbitrum", "ethereum", "gateway", "jsonrpc", "mainnet", "optimism", "polygon", "sepolia"})
+ORDINARY = frozenset(
+    {"arbitrum", "ethereum", "gateway", "jsonrpc", "mainnet", "optimism", "pinning", "polygon", "sepolia", "services"}
+)
 MIN_PASSWORD = 3  # of a user name, password or value of a query
 LIBRARIES = ("knet", "requests", "urllib3", "web3")  # their log lines are filtered
 _KEY_LABEL = re.compile(r"(?=[a-zA-Z-]*[0-9])(?=[0-9-]*[a-zA-Z])[a-zA-Z0-9-]{20,63}")  # a host's label with a key
@@ -45,6 +47,13 @@ def hide_keys(*urls: str) -> None:
     found = {form for url in urls for secret in _secret_parts(url) for form in _forms(secret)}
     if not found.issubset(_secrets):
         _secrets = tuple(sorted({*_secrets, *found}, key=lambda secret: (-len(secret), secret)))
+
+
+def hide_words(*secrets: str) -> None:
+    """Have `redacted` remove tokens, which a server may repeat."""
+    global _secrets
+    found = {form for secret in secrets if len(secret) >= MIN_SEGMENT for form in _forms(secret)}
+    _secrets = tuple(sorted({*_secrets, *found}, key=lambda secret: (-len(secret), secret)))
 
 
 def redacted(text: str) -> str:

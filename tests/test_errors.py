@@ -52,6 +52,15 @@ def test_error_text_is_message_and_hint() -> None:
     assert str(error) == "no store has the block. Add a gateway."
 
 
+def test_error_text_has_no_control_characters() -> None:
+    """Threat model: document, node; terminal escapes in the message of an error, which commands and logs print."""
+    error = errors.SourceError(
+        "a\x1b]0;owned\x07\x9b2J\u202e.md cannot be read.\nSee\tbelow.", hint="Rename \x1b[2J it."
+    )
+    assert str(error) == "a�]0;owned��2J�.md cannot be read.\nSee\tbelow. Rename �[2J it."
+    assert error.described == str(error)
+
+
 @pytest.mark.parametrize("name", TREE)
 def test_every_error_class_has_a_hint(name: str) -> None:
     if name in ("KnetError", "MissingExtra"):  # the base class; the pip command

@@ -25,6 +25,7 @@ from ..content.store import FileStore
 from ..errors import ChainError, CodecError, ConfigError, StoreError
 from ..http import HttpClient
 from ..records import Card, Document, Lexical, Manifest, Shard, Space
+from ..redaction import hide_keys
 from .common import AsJson, ProfileName, command, console, out, print_json_text, print_result, shown
 
 AT_ONCE = 16  # nodes asked at the same time: the holder of a block is unknown, and some of many nodes are offline
@@ -133,6 +134,7 @@ def sources(
 
     Fetched blocks are verified and stored locally. Without a profile, only ``gateways`` are asked.
     """
+    hide_keys(*gateways)
     with ExitStack() as stack:
         found: list[BlockSource] = []
         if gateways:  # named by the user and not read from the chain, so they may be on this machine

@@ -12,6 +12,7 @@ import msgspec
 from ..codec import Cid
 from ..errors import BadReply, ConfigError, StoreError
 from ..http import HttpClient, quoted
+from ..redaction import hide_keys, hide_words
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ class PinningService:
                 "The pinning service is not configured: its URL or its token is missing or not valid.",
                 hint="Set KNET_PINNING_SERVICE and KNET_PINNING_TOKEN.",
             )
+        hide_words(token)
+        hide_keys(endpoint)
         self._http = http
         self._endpoint = endpoint.rstrip("/")
         self._token = token

@@ -20,7 +20,9 @@ from knet.chain.evm import open_chain
 from knet.chain.rpc import Rpc
 from knet.codec import Cid, to_json
 from knet.config import Deployment, Profile, load_profile, save_profile
+from knet.content.pinning import PinningService
 from knet.errors import ChainError, ConfigError, KnetError
+from knet.http import HttpClient
 from knet.redaction import HIDDEN, public_url, redacted
 from knet_indexer.cli import main as node_commands
 from knet_indexer.node import Node
@@ -214,3 +216,10 @@ def test_short_and_ordinary_parts_of_a_url_stay_in_messages() -> None:
     )
     text = "an ethereum chain at v3, key {}, /ipfs/ used"
     assert redacted(text.format("1a2b3c4d5e")) == text.format(HIDDEN)
+
+
+def test_token_that_a_service_repeats_is_hidden() -> None:
+    """Threat model: reader of a log; the token of a pinning service."""
+    with HttpClient() as http:
+        PinningService(http, "https://pins.example.org/psa", "CanaryToken-42")
+    assert str(KnetError("answered: Bearer CanaryToken-42 is not valid.")) == f"answered: Bearer {HIDDEN} is not valid."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from knet.codec import MAX_BLOCK, MAX_LICENCE, MAX_MEDIA_TYPE, MAX_TITLE, MAX_URI, Cid, cid_of
 from knet.errors import KnetError, SourceError
@@ -71,7 +72,8 @@ def prepare(job: ReadJob, cut: Chunker) -> PreparedItem:
     if not text.strip():
         raise SourceError(f"{job.item.uri} holds no text.")
     if not job.allowed:
-        check_secrets(job.path or job.item.uri, text, read.media_type, is_file=bool(job.path))
+        published = (unquote(job.item.uri), read.title, read.licence)
+        check_secrets(job.path or job.item.uri, text, read.media_type, is_file=bool(job.path), labels=published)
     before = {_unmodified(entry.document): entry for entry in job.known}
     documents, blocks, passages = [], [], {}
     for part, uri in _parts(text, job.item.uri):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.util import find_spec
@@ -113,11 +113,17 @@ class SecretScan(Record, frozen=True):
     documents: list[tuple[str, str]] = []
 
 
-def check_secrets(name: str, text: str, media_type: str, *, is_file: bool) -> None:
-    """Raise SecretsFound if a document seems to hold a secret, or if the name of its file says so."""
-    found = ", ".join(find_secrets(text, name if is_file else "", is_code=media_type in _CODE_TYPES))
+def check_secrets(name: str, text: str, media_type: str, *, is_file: bool, labels: Sequence[str] = ()) -> None:
+    """Raise SecretsFound if a document seems to hold a secret, or if the name of its file says so.
+
+    ``labels`` are its address, title and licence, which are published as well.
+    """
+    found = find_secrets(text, name if is_file else "", is_code=media_type in _CODE_TYPES)
+    for label in labels:
+        found += [f"{kind} in its address or title" for kind, _ in _found(label, is_code=False)]
     if found:
-        raise SecretsFound(f"{name} seems to hold a secret: {found}.", documents=[(name, found)])
+        listed = ", ".join(dict.fromkeys(found[:MOST]))
+        raise SecretsFound(f"{name} seems to hold a secret: {listed}.", documents=[(name, listed)])
 
 
 def refuse_secrets(scan: SecretScan) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
+from knet.config import home
 from knet.errors import SourceError
 
 from .base import Item, Text, patterns
@@ -81,6 +82,8 @@ class _Walk:
         self.failed[folder] = reason
 
     def _folder_left_out(self, path: Path) -> str:
+        if holds_own_files(path):
+            return "knet's own files"
         if path.name.startswith(".") or path.name in SKIPPED_FOLDERS or os.path.exists(path / "pyvenv.cfg"):
             return f"{path.name}/"
         return self._ignored.reason(path, folder=True)
@@ -117,6 +120,12 @@ class _Walk:
         return os.fsencode(os.path.relpath(path, self._root)).decode("utf-8", "replace")
 
 
+def holds_own_files(folder: Path) -> bool:
+    """Return whether a folder is knet's home or a node's: with keys, questions and answers."""
+    own = home()
+    return os.path.exists(folder / "node.key") or (own.exists() and os.path.samefile(folder, own))
+
+
 class FilesSource(ABC):
     """Files under a folder. ``base`` is the prefix of their uris, ``exclude`` holds .gitignore patterns.
 
@@ -133,6 +142,8 @@ class FilesSource(ABC):
         self.root = Path(argument).expanduser().absolute()
         if not os.path.isdir(self.root):
             raise SourceError(f"{self.root} is not a folder.", hint="Name an existing folder.")
+        if holds_own_files(self.root):
+            raise SourceError(f"{self.root} holds knet's own keys and answers.", hint="Name another folder.")
         self.name = f"{self.kind}:{self.root}"
         if gitignore not in ("yes", "no"):
             raise SourceError(f"{self.name}: gitignore is {gitignore!r}.", hint="Write yes or no.")

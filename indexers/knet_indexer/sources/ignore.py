@@ -32,7 +32,8 @@ class IgnoreRules:
         self._exclude = _spec(exclude, "exclude", root)
         self._root = root
         self._names = IGNORE_FILES if git else IGNORE_FILES[1:]
-        self._above = _around(root) if git else []
+        self._folds = ignores_case(root)
+        self._above = _around(root, self._folds) if git else []
         self._specs: dict[Path, _FolderRules | None] = {}
 
     def load(self, folder: Path) -> None:
@@ -58,36 +59,46 @@ class IgnoreRules:
 
     def _spec_in(self, folder: Path) -> _FolderRules | None:
         if folder not in self._specs:
-            rules = _FolderRules(folder, self._names)
+            rules = _FolderRules(folder, self._names, self._folds)
             self._specs[folder] = rules if rules.lines else None
         return self._specs[folder]
 
 
 class _FolderRules:
-    """The patterns of some files in one folder, of which later ones have precedence."""
+    """The patterns of some files in one folder, of which later ones have precedence; ``folds`` ignores case."""
 
-    def __init__(self, folder: Path, names: Collection[str]) -> None:
+    def __init__(self, folder: Path, names: Collection[str], folds: bool) -> None:
+        self._folds = folds
         self.origins = [(name, line) for name in names for line in _lines(folder / name) if line]
         self.lines = [line for _, line in self.origins]
-        self._spec = _spec(self.lines, " or ".join(names), folder)
+        self._spec = _spec([line.lower() for line in self.lines] if folds else self.lines, " or ".join(names), folder)
 
     def reason(self, path: str) -> str | None:
         """Return the file that ignores a path, empty where one includes it, None when no pattern matches."""
-        result = self._spec.check_file(path)
+        result = self._spec.check_file(path.lower() if self._folds else path)
         if result.include is None:
             return None
         return f"named in {Path(self.origins[result.index or 0][0]).name}" if result.include else ""
 
 
-def _around(root: Path) -> list[tuple[Path, _FolderRules]]:
+def ignores_case(folder: Path) -> bool:
+    """Return whether a folder's file system ignores case, as on macOS and Windows, where Git's patterns do, too."""
+    other = folder.with_name(folder.name.swapcase())
+    try:
+        return other != folder and os.path.samefile(other, folder)
+    except OSError:
+        return False
+
+
+def _around(root: Path, folds: bool) -> list[tuple[Path, _FolderRules]]:
     """Return the patterns of the repository that holds ``root``, from its top down; none outside of a repository."""
     parents = [root, *root.parents]
     top = next((number for number, folder in enumerate(parents) if os.path.lexists(folder / ".git")), None)
     if top is None:
         return []
     repository = parents[top]
-    found = [(repository, _FolderRules(_git_folder(repository), ["info/exclude"]))]
-    found += [(folder, _FolderRules(folder, IGNORE_FILES)) for folder in reversed(parents[1 : top + 1])]
+    found = [(repository, _FolderRules(_git_folder(repository), ["info/exclude"], folds))]
+    found += [(folder, _FolderRules(folder, IGNORE_FILES, folds)) for folder in reversed(parents[1 : top + 1])]
     return [] if root != repository and _ignored_by(root, "/", found) else found
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from knet.errors import IndexerError, SecretsFound
 from knet_indexer.cli.common import allowed_name
-from knet_indexer.ingest.secret_scan import _windows, find_secrets
+from knet_indexer.ingest.secret_scan import _windows, check_secrets, find_secrets
 from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node
 from knet_indexer.publication.publish import publish
@@ -206,3 +206,26 @@ def test_work_doubles_with_the_text(mark: str) -> None:
 
     assert windows(80_000) < 2.1 * windows(40_000) < 4.2 * 2 * 40_000
     find_secrets(mark * (80_000 // len(mark)))  # within the test's time limit, which 80,000 squared exceeds
+
+
+@pytest.mark.parametrize(
+    "label", ["https://example.org/doc?api_key=k3f9w0xq2z", "AN AWS KEY", "https://u:s3cr3tpw@docs.example.org/a"]
+)
+def test_secret_in_an_address_or_title_is_found(label: str) -> None:
+    """Threat model: owner, by mistake; a token in the address of a page, or in the name of a file."""
+    label = label.replace("AN AWS KEY", SECRETS["an AWS key"])
+    with pytest.raises(SecretsFound, match="in its address or title"):
+        check_secrets("a", MOTHS, "text/plain", is_file=False, labels=("https://example.org/a", label))
+    check_secrets("a", MOTHS, "text/plain", is_file=False, labels=("https://example.org/password-rules?page=2", "Keys"))
+
+
+def test_secret_in_the_name_of_a_file_stops_the_sync(tmp_path: Path) -> None:
+    node = make_node(tmp_path / "node", {f"{joined('gh', 'p_', 'a1B2' * 9)}.md": MOTHS})
+    with pytest.raises(SecretsFound, match="in its address or title"):
+        sync(node)
+    assert node_holds_nothing(node)
+
+
+def node_holds_nothing(node: Node) -> bool:
+    with node.open_state() as state:
+        return not list(state.documents())

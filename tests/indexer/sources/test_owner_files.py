@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from knet.errors import SourceError
-from knet_indexer.sources import parse_source
+from knet_indexer.sources import ignore, parse_source
 from knet_indexer.sources.opening import read_below
 
 
@@ -200,3 +200,70 @@ def test_links_are_refused_without_dir_fd_as_well(docs: Path, tmp_path: Path, mo
     replace_folder(docs, tmp_path / "outside")
     with pytest.raises(SourceError, match="is a link"):
         read_below(docs, "sub/a.md", 100)
+
+
+# --- files that no owner means -----------------------------------------------------------------------------------
+
+
+def test_homes_of_knet_and_its_nodes_are_not_listed(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threat model: owner, by mistake; a folder that holds knet's keys, questions and answers."""
+    monkeypatch.setenv("KNET_HOME", str(docs / "knet-data"))
+    write(
+        docs, {"a.md": "", "knet-data/notes.md": "a question", "node/node.key": "", "node/b.md": "", "other/c.md": ""}
+    )
+    assert names(docs) == ["a.md", "other/c.md"]
+    source = parse_source(f"folder:{docs}")
+    list(source.items())
+    assert source.listing.left_out["knet's own files"] == 3  # type: ignore[attr-defined]
+    (docs / "link").symlink_to(docs / "knet-data")
+    for own in ("knet-data", "node", "link"):
+        with pytest.raises(SourceError, match="knet's own keys"):
+            parse_source(f"folder:{docs / own}")
+
+
+def test_backups_and_locks_of_editors_are_not_listed(docs: Path) -> None:
+    """Threat model: owner, by mistake; copies of secrets that editors leave, and Git's own folder."""
+    kept = ("notes.md",)
+    left = (
+        *(
+            ".env~",
+            ".env.bak",
+            ".notes.md.swp",
+            "notes.md~",
+            "#notes.md#",
+            "notes.md.orig",
+            "env.bak",
+            "wallet.txt.bak",
+        ),
+        *("~$letter.docx", "._notes.md", ".git/COMMIT_EDITMSG.md", ".git/logs/a.txt", ".ipynb_checkpoints/a.ipynb"),
+        *("secrets.zip", "backup.tar.gz", "notes.7z", "keys.tar"),
+    )
+    write(docs, dict.fromkeys((*kept, *left), ""))
+    assert names(docs) == list(kept)
+
+
+def test_patterns_ignore_case_where_the_file_system_does(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threat model: owner, by mistake; ``Secret.md`` beside a pattern ``secret.md``, on macOS and Windows."""
+    write(docs, {".gitignore": "secret.md\nDrafts/\n[a-c].txt\n", "Secret.MD": "", "drafts/a.md": "", "B.txt": ""})
+    assert names(docs) == ["B.txt", "Secret.MD", "drafts/a.md"], "Git lists them here, too"
+    monkeypatch.setattr(ignore, "ignores_case", lambda folder: True)
+    assert names(docs) == []
+    monkeypatch.undo()
+    (docs.parent / "DOCS").symlink_to(docs, target_is_directory=True)
+    assert ignore.ignores_case(docs), "two names of one folder tell"
+
+
+def test_file_that_grows_while_it_is_read_is_bounded(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threat model: process on the owner's machine; a file that grows without end."""
+    write(docs, {"log.txt": "x" * 100})
+    real = os.fstat
+
+    def grows(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        with (docs / "log.txt").open("a") as file:
+            file.write("y" * 5000)
+        return status
+
+    monkeypatch.setattr(os, "fstat", grows)
+    with pytest.raises(SourceError, match="is too large"):
+        read_below(docs, "log.txt", 1000)
