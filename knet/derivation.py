@@ -14,6 +14,14 @@ class TermStatistics(Record, frozen=True):
     df: dict[str, int]
 
 
+class Place(Record, frozen=True):
+    """The place of a chunk in its manifest, with the Merkle path that proves it."""
+
+    shard: int
+    chunk: int
+    path: list[bytes]
+
+
 class Candidate(Record, frozen=True):
     """A verified hit that was ranked and is not shown; its receipt covers it."""
 
@@ -23,6 +31,7 @@ class Candidate(Record, frozen=True):
     end: int
     text: str
     vector: bytes
+    place: Place | None = None  # only of a text that another node holds with few other words
 
 
 class NodeBelief(Record, frozen=True):
@@ -47,4 +56,5 @@ class Derivation(Record, frozen=True):
     nonce: bytes  # 16 random bytes in each request's salt
     candidates: list[Candidate] | None = None  # None: not held, since there are too many, or no receipt covers them
     beliefs: list[NodeBelief] = []  # of nodes with any evidence
+    published: list[list[int]] = []  # for each receipt, the block in which each of its passages was first published
     personal: list[str] = []  # other inputs that only the author has, such as own ratings of passages

@@ -14,6 +14,7 @@ import msgspec
 
 from .codec import ChunkText, Cid, Description, Languages, Licence, MediaType, Name, Prefix, Scores, Title, Uri, encode
 from .derivation import Derivation
+from .earlier import EarlierRoot
 from .merkle import leaf_hash
 from .record import Record as Record
 
@@ -57,12 +58,15 @@ class Leaf(Record, frozen=True):
     vector: bytes  # sha2-256 of the chunk's stored vector
 
 
+def leaf_block(document: Cid, start: int, end: int, text: str, vector: bytes) -> bytes:
+    """Return the block of one chunk's leaf."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return encode(Leaf(document=document, start=start, end=end, text=digest, vector=hashlib.sha256(vector).digest()))
+
+
 def chunk_leaf(document: Cid, start: int, end: int, text: str, vector: bytes) -> bytes:
     """Return the leaf hash (32 bytes) of one chunk."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return leaf_hash(
-        encode(Leaf(document=document, start=start, end=end, text=digest, vector=hashlib.sha256(vector).digest()))
-    )
+    return leaf_hash(leaf_block(document, start, end, text, vector))
 
 
 class Shard(Record, frozen=True, tag_field="type", tag="knet/shard/1"):
@@ -104,6 +108,12 @@ class ShardRef(Record, frozen=True):
     root: bytes  # Merkle root over the shard's chunk leaves
     count: int
     removed: list[Tombstone] = []
+    earlier: list[EarlierRoot] | msgspec.UnsetType = msgspec.UNSET  # left out where this manifest is the first
+
+    @property
+    def earlier_roots(self) -> list[EarlierRoot]:
+        """The roots in ``earlier``, or an empty list."""
+        return [] if isinstance(self.earlier, msgspec.UnsetType) else self.earlier
 
 
 class DsiModel(Record, frozen=True, tag_field="type", tag="knet/dsi/1"):
@@ -167,6 +177,12 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
     def dsi_models(self) -> list[Cid]:
         """The CIDs in ``models``, or an empty list."""
         return [] if isinstance(self.models, msgspec.UnsetType) else self.models
+
+    @property
+    def earlier_blocks(self) -> list[Cid]:
+        """The blocks that prove the age of its shards, each once."""
+        roots = [root for ref in self.shards for root in ref.earlier_roots]
+        return list(dict.fromkeys(cid for root in roots for cid in (root.manifest, root.leaves) if cid is not None))
 
 
 # --- requests of a client, replies of a node ---------------------------------------------------------------------

@@ -8,13 +8,13 @@ depends on knowledge of the author alone raises AuthorsWord.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from msgspec.structs import replace
 
 from ..codec import Cid, encode
-from ..derivation import Candidate, Derivation, NodeBelief
+from ..derivation import Candidate, Derivation, NodeBelief, Place
 from ..errors import AuthorsWord, VerificationError
 from ..index.analyser import tokens
 from ..index.lexical import Statistics
@@ -32,6 +32,7 @@ from ..records import (
 )
 from ..routing.options import Options
 from ..routing.query import Query, Reliabilities, Selection
+from ..search.copies import contested
 from ..search.merge import RANKING, RankedPassage, merge
 from ..search.session import QuerySession
 from ..search.verify_reply import VerifiedHit, cosines_of, query_digest, request_salt, words_of
@@ -44,6 +45,7 @@ LARGEST = 1e12  # of counts, so that no arithmetic of a reader overflows
 TOLERANCE = 2e-3  # of scores and shares: recorded with 4 decimals, from vectors of another machine
 BLANK = Document(uri="", text=Cid.of(b""))  # ranking does not read the document
 UNRATED = Reputation()
+NO_PLACE = Place(shard=-1, chunk=-1, path=[])
 
 
 # --- the author's side -------------------------------------------------------------------------------------------
@@ -64,18 +66,19 @@ def derivation_of(session: QuerySession, ranked: Sequence[RankedPassage], receip
         statistics=selection.statistics.record(tokens(query.question)),
         asked=sorted(view.entry.node for view in session.asked),
         nonce=session.nonce,
-        candidates=_candidates(session.hits, ranked, receipts),
+        candidates=_candidates(session, ranked, receipts),
         beliefs=beliefs,
+        published=[[hit.block or 0 for hit in session.hits if hit.node == node] for node in receipts],
         personal=_personal(session),
     )
 
 
 def _candidates(
-    hits: Sequence[VerifiedHit], ranked: Sequence[RankedPassage], receipts: Mapping[int, int]
+    session: QuerySession, ranked: Sequence[RankedPassage], receipts: Mapping[int, int]
 ) -> list[Candidate] | None:
     shown = {id(item.checked) for item in ranked}
-    others = [hit for hit in hits if id(hit) not in shown]
-    if len(others) > MAX_CANDIDATES or any(hit.node not in receipts for hit in hits):
+    others = [(hit, index in session.contested) for index, hit in enumerate(session.hits) if id(hit) not in shown]
+    if len(others) > MAX_CANDIDATES or any(hit.node not in receipts for hit in session.hits):
         return None
     return [
         Candidate(
@@ -85,8 +88,9 @@ def _candidates(
             end=each.hit.end,
             text=each.hit.text,
             vector=each.hit.vector,
+            place=Place(shard=each.hit.shard, chunk=each.hit.chunk, path=each.hit.path) if is_contested else None,
         )
-        for each in others
+        for each, is_contested in others
     ]
 
 
@@ -153,20 +157,42 @@ def _statistics(answer: Answer, known: Derivation) -> Statistics:
 # --- the reader's side: ranking ----------------------------------------------------------------------------------
 
 
-def check_order(answer: Answer) -> None:
-    """Raise VerificationError unless the recorded hits rank in this order, with these scores."""
+def check_order(answer: Answer, block_of: Callable[[VerifiedHit], int]) -> None:
+    """Raise VerificationError unless the recorded hits rank in this order, with these scores.
+
+    ``block_of`` returns the block in which a hit was first published.
+    """
     known, hits = _ranked_inputs(answer)
     ranked = _rank(answer, hits, known, _beliefs(known))
-    if [item.checked.hit.chunk for item in ranked] != list(range(len(answer.passages))):
+    if [item.checked.hit.document for item in ranked] != list(range(len(answer.passages))):
         raise VerificationError("its hits rank in another order, or others rank before them.")
     for number, (item, passage) in enumerate(zip(ranked, answer.passages, strict=True), 1):
         pairs = ((item.scores, passage.scores), (item.shares, passage.shares))
         if not (_close({"": item.score}, {"": passage.score}) and all(_close(*pair) for pair in pairs)):
             raise VerificationError(f"passage {number} has other scores.")
+    _check_published(answer, hits, known, ranked, block_of)
     if known.beliefs:
         again = _rank(answer, hits, known, {})
         if [item.checked for item in again] != [item.checked for item in ranked]:
             raise AuthorsWord("the author's word: it is ranked by what the author believes about its nodes.")
+
+
+def _check_published(
+    answer: Answer,
+    hits: Sequence[VerifiedHit],
+    known: Derivation,
+    ranked: Sequence[RankedPassage],
+    block_of: Callable[[VerifiedHit], int],
+) -> None:
+    """Check the recorded blocks of first publication of texts that several nodes hold, and what follows from them."""
+    blocks = {index: block_of(hits[index]) for index in sorted(contested(hits))}
+    if any((hits[index].block or 0) < block for index, block in blocks.items()):
+        raise VerificationError("it dates a passage before the chain shows its publication.")
+    dated = [replace(hit, block=blocks.get(index)) for index, hit in enumerate(hits)]
+    again = _rank(answer, dated, known, _beliefs(known))
+    results = [[(item.checked.hit.document, item.sources, item.shares) for item in each] for each in (ranked, again)]
+    if results[0] != results[1]:
+        raise AuthorsWord("the author's word: a passage that it cites was published before by another node.")
 
 
 def check_sources(answer: Answer) -> None:
@@ -211,11 +237,11 @@ def _ranked_inputs(answer: Answer) -> tuple[Derivation, list[VerifiedHit]]:
         raise AuthorsWord("the author's word: it does not hold the hits that it does not show.")
     if len(known.candidates) + len(answer.passages) > MAX_RERANKED:
         raise AuthorsWord(f"the author's word: more than {MAX_RERANKED} hits are not ranked again.")
-    return known, _hits(answer, known.candidates)
+    return known, _hits(answer, known.candidates, known.published)
 
 
-def _hits(answer: Answer, candidates: Sequence[Candidate]) -> list[VerifiedHit]:
-    """Return all hits. ``hit.chunk`` is the index of the passage that shows it, -1 for the others."""
+def _hits(answer: Answer, candidates: Sequence[Candidate], published: Sequence[Sequence[int]]) -> list[VerifiedHit]:
+    """Return all hits. ``hit.document`` is the index of the passage that shows it, -1 for the others."""
     members: list[dict[bytes, tuple[int, Candidate]]] = [{} for _ in answer.receipts]
     shown = [
         Candidate(
@@ -225,6 +251,7 @@ def _hits(answer: Answer, candidates: Sequence[Candidate]) -> list[VerifiedHit]:
             end=passage.end,
             text=passage.text,
             vector=passage.provenance.vector,
+            place=Place(shard=passage.provenance.shard, chunk=passage.provenance.chunk, path=passage.provenance.path),
         )
         for passage in answer.passages
     ]
@@ -236,35 +263,44 @@ def _hits(answer: Answer, candidates: Sequence[Candidate]) -> list[VerifiedHit]:
             raise VerificationError("a hit is there twice, or its receipt does not cover it.")
         members[each.receipt][leaf] = index, each
     requests = {query_digest(encode(request)): request for request in answer.requests}
+    if [len(blocks) for blocks in published] != [len(evidence.leaves) for evidence in answer.receipts]:
+        raise VerificationError("it does not hold the blocks in which its passages were published.")
     return [
         hit
-        for evidence, found in zip(answer.receipts, members, strict=True)
-        for hit in _hits_of(evidence, [found[leaf] for leaf in evidence.leaves if leaf in found], requests)
+        for evidence, found, blocks in zip(answer.receipts, members, published, strict=True)
+        for hit in _hits_of(
+            evidence,
+            [(*found[leaf], block) for leaf, block in zip(evidence.leaves, blocks, strict=True) if leaf in found],
+            requests,
+        )
     ]
 
 
 def _hits_of(
-    evidence: Evidence, found: Sequence[tuple[int, Candidate]], requests: Mapping[bytes, SearchRequest]
+    evidence: Evidence, found: Sequence[tuple[int, Candidate, int]], requests: Mapping[bytes, SearchRequest]
 ) -> list[VerifiedHit]:
     request = requests.get(evidence.signed.receipt.query)
     if request is None or request.space is None or not request.vector:
         raise VerificationError("a receipt is for a request that is not there, or has no vector.")
-    cosines = cosines_of([each.vector for _, each in found], np.frombuffer(request.vector, "<f4"))
+    cosines = cosines_of([each.vector for _, each, _ in found], np.frombuffer(request.vector, "<f4"))
+    manifest = Cid.from_digest(evidence.signed.receipt.manifest)
     return [
         VerifiedHit(
             node=evidence.signed.receipt.node,
             space=request.space,
-            manifest=each.document,
+            manifest=manifest,
             document=BLANK,
             document_cid=each.document,
             hit=Hit(
-                document=0, shard=0, chunk=index, start=each.start, end=each.end, text=each.text, vector=each.vector,
-                path=[], scores={},
+                document=index, shard=place.shard, chunk=place.chunk, start=each.start, end=each.end, text=each.text,
+                vector=each.vector, path=place.path, scores={},
             ),
             cosine=cosine,
             words=words_of(each.text),
+            block=block,
         )
-        for (index, each), cosine in zip(found, cosines, strict=True)
+        for (index, each, block), cosine in zip(found, cosines, strict=True)
+        for place in [each.place or NO_PLACE]
     ]  # fmt: skip
 
 

@@ -28,7 +28,8 @@ from ..index.collection import results_root
 from ..index.shard import decode_vector
 from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
-from ..search.verify_reply import cosine_of, query_digest
+from ..search.first_published import FirstPublished
+from ..search.verify_reply import VerifiedHit, cosine_of, query_digest
 from .derivation import check_complete, check_order, check_sources, check_written, is_not_found
 from .report import Check, CheckKind, VerificationReport
 from .writer import EXTRACTIVE, numbered
@@ -45,13 +46,15 @@ def verify_answer(
     chain: EvmChain,
     source_for: Callable[[int], BlockSource],
     embedder_for: Callable[[Space], Embedder] | None = None,
+    first_published: FirstPublished | None = None,
 ) -> VerificationReport:
     """Check every claim of an answer again.
 
     ``source_for(node)`` reads blocks. ``embedder_for(space)`` computes embeddings again to compare vectors with texts;
-    without it those claims are left out.
+    without it those claims are left out. ``first_published`` remembers publications that the chain showed.
     """
-    return VerificationReport(checks=list(_checks(answer, chain, source_for, embedder_for)))
+    known = first_published or FirstPublished(chain.manifests.published_in)
+    return VerificationReport(checks=list(_checks(answer, chain, source_for, embedder_for, known)))
 
 
 def _checks(
@@ -59,6 +62,7 @@ def _checks(
     chain: EvmChain,
     source_for: Callable[[int], BlockSource],
     embedder_for: Callable[[Space], Embedder] | None,
+    first_published: FirstPublished,
 ) -> Iterator[Check]:
     yield _check(CheckKind.QUESTION, "answer", partial(_question, answer))
     if embedder_for is not None:
@@ -76,7 +80,8 @@ def _checks(
         for kind, holds in _passage_claims(answer, passage, chain, source_for(node), embedder_for):
             yield _check(kind, subject, holds, passage=number, node=node)
     yield _check(CheckKind.ANSWER_TEXT, "answer", partial(_answer_text, answer))
-    for kind, holds in _derivation_claims(answer):
+    block_of = partial(_first_block, answer, chain, source_for, first_published)
+    for kind, holds in _derivation_claims(answer, block_of):
         yield _check(kind, "answer", holds)
     if answer.writer != EXTRACTIVE and not _is_not_found(answer):
         detail = f"{answer.writer!r} wrote it: only a reader can tell whether its sentences say what the spans do."
@@ -89,10 +94,12 @@ def _checks(
             )
 
 
-def _derivation_claims(answer: Answer) -> Iterator[tuple[CheckKind, Callable[[], None]]]:
+def _derivation_claims(
+    answer: Answer, block_of: Callable[[VerifiedHit], int]
+) -> Iterator[tuple[CheckKind, Callable[[], None]]]:
     if answer.writer == EXTRACTIVE:
         yield CheckKind.DERIVED, partial(check_written, answer)
-    yield CheckKind.ORDER, partial(check_order, answer)
+    yield CheckKind.ORDER, partial(check_order, answer, block_of)
     yield CheckKind.SOURCES, partial(check_sources, answer)
     yield CheckKind.COMPLETE, partial(check_complete, answer)
 
@@ -219,6 +226,25 @@ def _in_manifest(passage: Passage, source: BlockSource) -> None:
     proven = included(_leaf(passage), where.chunk, ref.count, where.path, ref.root)
     _require(proven, "the manifest does not contain this passage.")
     _require(not any(cut.start <= where.chunk < cut.stop for cut in ref.removed), "its owner had removed it.")
+
+
+def _first_block(
+    answer: Answer,
+    chain: EvmChain,
+    source_for: Callable[[int], BlockSource],
+    first_published: FirstPublished,
+    found: VerifiedHit,
+) -> int:
+    """Return the block of the chain in which a hit is known to be first published."""
+    _same_network(answer, chain)
+    hit, source = found.hit, source_for(found.node)
+    manifest = get_record(source, found.manifest, Manifest)
+    head = next((head for head in chain.manifests.heads(found.node) if head.manifest == found.manifest), None)
+    ref = manifest.shards[hit.shard] if 0 <= hit.shard < len(manifest.shards) else None
+    leaf = chunk_leaf(found.document_cid, hit.start, hit.end, hit.text, hit.vector)
+    if head is None or ref is None or not included(leaf, hit.chunk, ref.count, hit.path, ref.root):
+        raise VerificationError(f"a passage of node {found.node} is not proven to be in its manifest.")
+    return first_published.block_of(found.node, ref, hit.text, head.block, source)
 
 
 def _exact_text(passage: Passage, source: BlockSource) -> None:

@@ -14,8 +14,9 @@ from ..index.analyser import tokens
 from ..index.lexical import Statistics
 from ..index.sentences import Span, sentences
 from ..records import Citation, Passage, Sentence
+from ..search.copies import COPIED
 
-WRITING = 2  # version of `extract` and `is_found`; raise it with every change to their results
+WRITING = 3  # version of `extract` and `is_found`; raise it with every change to their results
 MAX_SENTENCES = 3
 RUNNER_UP = 0.6  # a further sentence must cover this share of what the best one covers
 LEAD_WEIGHT = 0.35  # weight of the passage's rank beside the question words that its sentence covers
@@ -49,12 +50,14 @@ def is_found(question: str, passages: Sequence[Passage], statistics: Statistics)
 def extract(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
     """Return up to `MAX_SENTENCES` sentences that cover most of the question, each with its span as a citation.
 
-    Passages of distrusted nodes are quoted only where there is no other passage.
+    Passages of distrusted nodes, and copies of another node's passage (`knet.search.copies`), are quoted only where
+    there is no other passage.
     """
     weights = _weights(question, statistics)
     candidates: list[tuple[float, float, list[str], int, Span]] = []
     trusted = [number for number, passage in enumerate(passages) if not passage.reliability.is_distrusted]
-    for number in trusted or range(len(passages)):
+    first = [number for number in trusted or range(len(passages)) if COPIED not in passages[number].shares]
+    for number in first or trusted or range(len(passages)):
         passage = passages[number]
         for span in sentences(passage.text):
             exact = passage.text[span.start : span.end]

@@ -34,6 +34,13 @@ class ManifestRegistry:
             self._identity.owner_of(node)
         return found
 
+    def published_in(self, node: int, block: int) -> list[Cid]:
+        """Return the manifests that became a node's head in one block."""
+        topics = [MANIFEST_PUBLISHED, f"0x{node:064x}"]
+        with self._rpc.errors(f"Reading the manifests of node {node}"):
+            logs = fetch_logs(self._rpc, [self._deployment.manifests], topics, block, block)
+            return [decode_head(log, lambda _: 0).manifest for log in logs]
+
     def publish(self, signer: Signer, node: int, sequence: int, manifest: Cid) -> str:
         """Make a manifest the node's head and return the transaction hash.
 

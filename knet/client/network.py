@@ -44,6 +44,7 @@ from ..routing.options import NODE_TIMEOUT, PASSAGES, MaxNodes, OnSelected, OnSt
 from ..routing.origins import OriginBudget
 from ..routing.query import Query
 from ..search.dsi_scores import ModelCache, dsi_column
+from ..search.first_published import FirstPublished
 from ..search.merge import Features, Feedback, merge
 from ..search.query_embedding import QueryEmbedders
 from ..search.rerank import Reranker, rerank_columns
@@ -112,6 +113,7 @@ class Network:
         )
         self._models = ModelCache()
         self._collector = Collector(http, chain.deployment, self._budget)
+        self._first_published = FirstPublished(chain.manifests.published_in)
         self._embedders = QueryEmbedders(profile, load_embedder)
         self.ratings = QueuedRatings(
             profile, chain, signer, self._queue, self._sources.stores, self._responder, self._leaves, self._refresh
@@ -182,6 +184,7 @@ class Network:
         else:
             self._collector.ask(session)
         session.check()
+        session.hits, session.contested = self._first_published.dated(session.hits, selection.views, self._source_for)
         ranked = merge(query, session.hits, selection, session.feedback, session.features)
         name = EXTRACTIVE if model is None else model.get_name()
         answer = compose(session, ranked, self.chain.deployment, started, writer=_writer(model), writer_name=name)
@@ -214,7 +217,8 @@ class Network:
         ``embed`` also embeds each passage's text again, to compare it with its vector.
         """
         record = answer.record if isinstance(answer, LiveAnswer) else answer
-        return verify_answer(record, self.chain, self.source_of, self._embedders.embedder if embed else None)
+        embedder_for = self._embedders.embedder if embed else None
+        return verify_answer(record, self.chain, self.source_of, embedder_for, self._first_published)
 
     def rate(
         self,

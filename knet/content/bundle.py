@@ -13,7 +13,10 @@ from .base import BlockStore, get_record, put_record
 
 
 class Bundle(Record, frozen=True, tag_field="type", tag="knet/bundle/1"):
-    """Record that a node's owner pins. ``parts`` are the manifest's space, card, shards and De-DSI models."""
+    """Record that a node's owner pins.
+
+    ``parts`` are the manifest's space, card, shards, De-DSI models and proofs of age.
+    """
 
     manifest: Cid
     parts: list[Cid]
@@ -23,7 +26,8 @@ def put_bundle(store: BlockStore, manifest: Cid) -> Cid:
     """Store the bundle of a manifest that ``store`` holds; return its CID. Raises as `get_record`, and StoreError."""
     record = get_record(store, manifest, Manifest)
     raw = store.put(encode(record), RAW)
-    parts = [record.space, record.card, *(ref.shard for ref in record.shards), *record.dsi_models]
+    shards = (ref.shard for ref in record.shards)
+    parts = [record.space, record.card, *shards, *record.dsi_models, *record.earlier_blocks]
     return put_record(store, Bundle(manifest=raw, parts=parts))
 
 

@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..index.analyser import split_words
 from ..index.lexical import Statistics, document_frequency
 from ..records import Answer, Passage, Sentence
+from ..search.copies import COPIED
 
 CALLS = 64  # most answers written: Shapley values of 8 passages are then within about 0.05
 CREDITED = 8  # passages that share the credit for an answer, which quotes three at most
@@ -131,12 +132,14 @@ def credit(answer: Answer, writer: Writer | None = None) -> dict[int, float]:
     """Return the share of the answer that each receipt (index into ``answer.receipts``) carries; at most 1 in total.
 
     An extractive answer is shared by Shapley values of its best `CREDITED` passages, so that a source with the same
-    text as the quoted one has a part. An answer of a chat model is shared by `leave_one_out` over the cited passages
-    if the model is given as ``writer``: one call a passage. Citations decide where neither makes a difference.
+    text as the quoted one has a part, except copies with added words. An answer of a chat model is shared by
+    `leave_one_out` over the cited passages if the model is given as ``writer``: one call a passage. Citations decide
+    where neither makes a difference.
     """
     if not answer.sentences:
         return {}
-    passages = answer.passages[:CREDITED]
+    first = [passage for passage in answer.passages if COPIED not in passage.shares]
+    passages = (first or answer.passages)[:CREDITED]
     if answer.writer == EXTRACTIVE:
         values = shapley(len(passages), by_extraction(answer.question, passages))
     elif writer is not None:

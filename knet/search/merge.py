@@ -5,7 +5,9 @@ statistics, like every column of `knet.search.fusion`. The columns are fused as 
 nodes; per-node normalisation is never used, since it destroys the ranking (docs/papers.md). Reliability is a gate
 (`knet.trust.reliability.reliability_gate`): it decides among passages that compete on relevance, and cannot lift an
 irrelevant one. Where nodes hold different versions of one text, the version that reliable nodes back wins, and
-passages that contradict it sink. Nodes without ratings are ranked by relevance alone.
+passages that contradict it sink. Nodes without ratings are ranked by relevance alone. A copy with a few added words is
+as relevant as what it copies at most, and of equal texts the one that was published first is cited
+(`knet.search.copies`).
 """
 
 from __future__ import annotations
@@ -17,20 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Cid
-from ..index.analyser import split_words, term
+from ..index.analyser import split_words, term, tokens
 from ..index.lexical import Statistics
 from ..index.shard import Vectors, decode_vector
 from ..records import Record, Reputation
 from ..routing.query import Query, Selection
 from ..trust.agreement import conflict_penalty, outlier_penalty
 from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reliability_gate, weight
+from .copies import COPIED, copies, is_same
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify_reply import VerifiedHit
 
-RANKING = 2  # version of `merge`; raise it with every change to its results
+RANKING = 3  # version of `merge`; raise it with every change to its results
 RERANKED = 16  # candidates that costly columns are computed for: twice what is shown by default
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same; copies must not amplify it
-SAME_SHARE = 0.8  # share of a text that another must hold to count as the same
 ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
 
 Scores = npt.NDArray[np.float64]
@@ -97,21 +99,34 @@ def merge(
             raw[name][best] = column(question, [hits[i] for i in best])
             columns[name] = matched(raw[name], columns.get(STANDS_FOR.get(name, ""), relevance_of(parts)))
     parts = shares(columns, weights)
-    relevance = relevance_of(parts)
     known = [selection.reliability.get(hit.node, Reputation()) for hit in hits]
+    copied = copies(hits, known)
+    relevance, depth = _without_additions(relevance_of(parts), copied)
+    if copied:
+        parts[COPIED] = relevance - relevance_of(parts)
     final = reliability_gate(relevance, _optimistic(hits, known, feedback.ratings))
     final -= FLOOR * _doubt(question, hits, known, relevance, statistics)
     parts["trust"] = final - relevance
-    keys = list(zip((-final).tolist(), (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
+    keys = list(zip((-final).tolist(), depth, (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
     k = query.options.k
-    chosen = _collapse(order, hits, k) if query.options.collapse else {i: [] for i in order[:k]}
+    asked = frozenset(tokens(question))
+    if query.options.collapse:
+        firsts: dict[int, int] = {}
+        for copy, original in copied:
+            if copy not in firsts and is_same(hits[copy], hits[original], asked):
+                firsts[copy] = firsts.get(original, original)
+        chosen = _collapse(order, hits, k, asked, firsts)
+    else:
+        chosen = {i: [] for i in order[:k]}
     return [
         RankedPassage(
             checked=hits[i],
             score=float(final[i]),
             scores={name: round(float(values[i]), 6) for name, values in raw.items() if not np.isnan(values[i])},
-            shares={name: round(float(values[i]), 4) for name, values in parts.items()},
+            shares={
+                name: round(float(values[i]), 4) for name, values in parts.items() if name != COPIED or depth[i] > 0
+            },
             sources=sources,
         )
         for i, sources in chosen.items()
@@ -123,6 +138,18 @@ def _optimistic(
 ) -> Scores:
     own = [ratings.get(passage_key(hit.words), Reputation()) if ratings else Reputation() for hit in hits]
     return np.array([optimistic_reliability(*pair) for pair in zip(known, own, strict=True)])
+
+
+def _without_additions(relevance: Scores, copied: Sequence[tuple[int, int]]) -> tuple[Scores, list[int]]:
+    """Return the relevance, in which no copy (i of i, j) is above its original, and how often each text was copied.
+
+    An original has 0, a copy of it 1, a copy of that 2.
+    """
+    lowered, depth = relevance.copy(), [0] * len(relevance)
+    for copy, original in copied:
+        lowered[copy] = min(lowered[copy], lowered[original])
+        depth[copy] = max(depth[copy], depth[original] + 1)
+    return lowered, depth
 
 
 def columns_of(
@@ -176,30 +203,29 @@ def _doubt(
     )
 
 
-def _collapse(order: Sequence[int], hits: Sequence[VerifiedHit], k: int) -> dict[int, list[int]]:
+def _collapse(
+    order: Sequence[int], hits: Sequence[VerifiedHit], k: int, asked: frozenset[str], firsts: Mapping[int, int]
+) -> dict[int, list[int]]:
     """Return the best ``k`` of an order, each with the other nodes that hold the same words.
 
     Texts of which one holds the other become one passage with several sources; a node's near-copies of its own passage
-    are dropped. Texts that differ in a word stay apart: that word may be what one of them gets wrong.
+    are dropped. Texts that differ in a word stay apart: that word may be what one of them gets wrong. ``firsts`` holds
+    the original of each copy that says the same.
     """
+    holders: dict[int, list[int]] = {}
+    for i in order:
+        holders.setdefault(firsts.get(i, i), []).append(hits[i].node)
     chosen: dict[int, list[int]] = {}
-    framed: dict[int, str] = {}
     vectors: dict[int, list[Vectors]] = {}
     for i in order:
-        node, text = hits[i].node, f" {' '.join(hits[i].words)} "
-        same = next((j for j in chosen if _is_same(framed[j], text)), None)
+        if i in firsts:
+            continue
+        same = next((j for j in chosen if is_same(hits[j], hits[i], asked)), None)
         if same is not None:
-            if node != hits[same].node and node not in chosen[same]:
-                chosen[same].append(node)
+            chosen[same] += holders[i]
         elif len(chosen) < k:
-            vector, own = decode_vector(hits[i].hit.vector), vectors.setdefault(node, [])
+            vector, own = decode_vector(hits[i].hit.vector), vectors.setdefault(hits[i].node, [])
             if not any(v.shape == vector.shape and float(v @ vector) >= SAME_SOURCE_COSINE for v in own):
                 own.append(vector)
-                chosen[i], framed[i] = [], text
-    return chosen
-
-
-def _is_same(text: str, other: str) -> bool:
-    """Return True if one text holds the other and little beyond, such as a heading."""
-    shorter, longer = sorted((text, other), key=len)
-    return len(shorter) >= SAME_SHARE * len(longer) and shorter in longer
+                chosen[i] = holders[i]
+    return {i: [node for node in dict.fromkeys(nodes) if node != hits[i].node] for i, nodes in chosen.items()}

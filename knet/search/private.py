@@ -44,14 +44,14 @@ class FutureCache(Generic[T]):
         with self._lock:
             known = self._loaded.get(cid)
             if known is None or (known.done() and known.exception()):
-                self._loaded[cid] = _in_thread(partial(self._fetch, source, cid))
+                self._loaded[cid] = in_thread(partial(self._fetch, source, cid))
             self._loaded.move_to_end(cid)
             while len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)
             return self._loaded[cid]
 
 
-def _in_thread(work: Callable[[], T]) -> Future[T]:
+def in_thread(work: Callable[[], T]) -> Future[T]:
     """Run in a daemon thread, unlike an executor's: a node that drips for hours must not keep the process from
     ending."""
     future: Future[T] = Future()
@@ -87,6 +87,7 @@ def search_fetched(
             hit=hit,
             cosine=cosine_of(hit.vector, vector),
             words=words_of(hit.text),
+            block=view.entry.head.block if view.entry.head else None,
         )
         for hit in hits
     ]

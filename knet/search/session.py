@@ -23,6 +23,7 @@ from ..routing.node_view import NodeView
 from ..routing.options import OnSelected, OnStatus
 from ..routing.origins import Admission, OriginBudget
 from ..routing.query import Query, Selection
+from .copies import prepare
 from .merge import NO_FEATURES, NO_FEEDBACK, Features, Feedback
 from .private import FutureCache, search_fetched
 from .transport import Reply, ask_nodes, elapsed_ms
@@ -51,6 +52,7 @@ class QuerySession:
     cancel: threading.Event | None = None
     statuses: dict[int, NodeStatus] = field(default_factory=dict)
     hits: list[VerifiedHit] = field(default_factory=list)
+    contested: frozenset[int] = frozenset()  # indices of hits that depend on the block of their first publication
     receipts: dict[int, Evidence] = field(default_factory=dict)
     requests: dict[Cid, SearchRequest] = field(default_factory=dict)
 
@@ -157,6 +159,7 @@ class Collector:
             return
         self._budget.served(view.entry)
         session.hits += checked
+        prepare(checked)
         session.receipts[reply.node] = evidence
         session.note(reply.node, "success", reply.milliseconds, hits=len(checked))
 

@@ -45,6 +45,7 @@ class VerifiedHit(Record, frozen=True):
     hit: Hit
     cosine: float
     words: tuple[str, ...]  # of its text, read while other nodes are still answering
+    block: int | None = None  # of the first head on chain that is known to hold it
 
 
 class ReplayGuard:
@@ -107,6 +108,7 @@ def verify_reply(
             hit=hit,
             cosine=cosine,
             words=words_of(hit.text),
+            block=view.entry.head.block if view.entry.head else None,
         )
         for hit, cosine in zip(reply.hits, check_scores(reply.hits, vector), strict=True)
     ]

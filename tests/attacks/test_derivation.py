@@ -265,7 +265,9 @@ def without_reply(answer: Answer, status: str) -> Answer:
     candidates = [replace(c, receipt=move[c.receipt]) for c in derivation(answer).candidates or [] if c.receipt != gone]
     nodes = [replace(n, status=status) if n.node == node else n for n in answer.nodes]
     receipts = [each for n, each in enumerate(answer.receipts) if n != gone]
-    return derived(replace(answer, passages=passages, nodes=nodes, receipts=receipts), candidates=candidates)
+    published = [each for n, each in enumerate(derivation(answer).published) if n != gone]
+    changed = replace(answer, passages=passages, nodes=nodes, receipts=receipts)
+    return derived(changed, candidates=candidates, published=published)
 
 
 def reply_left_out(answer: Answer) -> Answer:

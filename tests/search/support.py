@@ -35,7 +35,7 @@ def embed(text: str) -> Vectors:
 class Owner:
     """Honest node that holds the given texts; tests change its replies."""
 
-    def __init__(self, node: int, texts: Sequence[str], space: Space = SPACE) -> None:
+    def __init__(self, node: int, texts: Sequence[str], space: Space = SPACE, block: int = 1) -> None:
         self.key: Signer = new_key()
         self.store = MemoryStore()
         self.node = node
@@ -67,7 +67,7 @@ class Owner:
             owner=self.key.address,
             wallet=self.key.address,
             endpoint="http://127.0.0.1:1",
-            head=Head(manifest=self.head, sequence=1, block=1, time=int(time.time()), transaction="0x"),
+            head=Head(manifest=self.head, sequence=1, block=block, time=int(time.time()), transaction="0x"),
         )
         self.view = NodeView(entry, manifest, card, space)
 

@@ -57,6 +57,7 @@ def _needed(node: Node, state: State, withdrawn: frozenset[Cid]) -> Iterator[Cid
         with suppress(BlockNotFound):
             manifest = get_record(node.store, entry.manifest, Manifest)
             yield from (entry.manifest, manifest.space, manifest.card, *bundle_blocks(node.store, entry.manifest))
+            yield from manifest.earlier_blocks
             for model in manifest.dsi_models:
                 yield from reachable(node.store, model)
             for ref in manifest.shards:

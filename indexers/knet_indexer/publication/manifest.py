@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -11,16 +12,17 @@ from msgspec.structs import replace
 
 from knet.codec import MAX_DESCRIPTION, MAX_LANGUAGES, MAX_LICENCE, MAX_NAME, MAX_TITLE, Cid, cid_of, decode
 from knet.content.base import get_record, put_record
-from knet.errors import BlockNotFound, BlockTampered, IndexerError
+from knet.errors import BlockNotFound, BlockTampered, CodecError, IndexerError, NotIncluded
 from knet.index.card import Batch, make_card, revise_card
 from knet.index.card_format import has_current_terms
 from knet.index.shard import Chunk, read_shard, write_shards
-from knet.records import VECTOR_DTYPE, Card, Document, Manifest, ShardRef, Space
+from knet.records import VECTOR_DTYPE, Card, Document, Head, Manifest, ShardRef, Space
 
 from ..disk_index import uses_disk_index
 from ..node import Node, Progress
 from ..state import DocumentRow, State
 from .compaction import ChunkRange, DocumentPlacement, document_placements, needs_compaction, tombstone
+from .earlier import dated, with_earlier
 from .manifest_log import DocumentEntry
 
 BATCH_CHUNKS = 4096  # read for the card at once: some megabytes
@@ -48,13 +50,16 @@ def draft_manifest(
     compact: bool,
     stale: Collection[int] = (),
     progress: Progress,
+    head: Head | None = None,
 ) -> ManifestDraft:
-    """Write what changed since ``base``, the last manifest. Shards of the numbers ``stale`` are rewritten.
+    """Write what changed since ``base``, the last manifest, which is ``head`` if it is on this chain.
 
-    Raises IndexerError when a sync is due, and StoreError.
+    Shards of the numbers ``stale`` are rewritten. Raises IndexerError when a sync is due, and StoreError.
     """
     space = indexed_space(node, state)
     base, card, before = _load_base(node, base)
+    if base is not None and head is not None and cid_of(base) == head.manifest:
+        base = replace(base, shards=dated(node.store, base, head))
     shards = base.shards if base and base.space == cid_of(space) else []
     wanted: dict[Cid, str] = {}
     kept: set[Cid] = set()
@@ -76,6 +81,9 @@ def draft_manifest(
     with node.store.batch():
         new = (chunk for row in _indexed(state) if compacted or row.cid not in kept for chunk in passages.of(row))
         written = write_shards(node.store, space, new)
+        lost = last if compacted else [last[number] for number in sorted({part.shard for part in removed})]
+        with suppress(BlockNotFound, BlockTampered, CodecError, NotIncluded):  # the texts count as new then
+            written = with_earlier(node.store, written, lost)
         shards = ([] if compacted else shards) + written
         put_record(node.store, space)
         changed = sum(part.stop - part.start for part in removed) + sum(ref.count for ref in written)

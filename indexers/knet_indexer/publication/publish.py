@@ -109,7 +109,7 @@ def publish_indexed(node: Node, state: State, *, compact: bool = False, progress
     due = withdrawal.find_due(node, state, base)
     shards = base.shards if base else []
     stale = withdrawal.shards_listing(node.store, shards, due.documents)
-    draft = draft_manifest(node, state, base, compact=compact, stale=stale, progress=progress)
+    draft = draft_manifest(node, state, base, compact=compact, stale=stale, progress=progress, head=head)
     if uses_disk_index(draft.card.chunks):  # before the head moves: a serving process can answer from it at once
         kept = {ref.shard for number, ref in enumerate(shards) if number not in stale}
         disk_index_of(node).update(draft.shards, kept, progress, afresh=due.forgotten)

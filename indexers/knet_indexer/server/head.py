@@ -160,4 +160,4 @@ def _blocks_beside_shards(node: Node, cid: Cid, manifest: Manifest) -> list[Cid]
     if manifest.access != "public":
         return others
     models = [block for model in manifest.dsi_models for block in reachable(node.store, model)]
-    return [*others, *bundle_blocks(node.store, cid), *models]
+    return [*others, *bundle_blocks(node.store, cid), *manifest.earlier_blocks, *models]
