@@ -77,8 +77,8 @@ class Lister:
                 for part, reason in listing.failed.items():
                     self._fail(part, reason)
                     self._failed.append(part)
-            if len(self.seen) == first and source.spec in self._complete and not self._failed:
-                self._check_empty(source.spec)
+            if source.spec in self._complete and not self._failed:
+                self._check_empty(source.spec, {item.uri for item in self.seen[first:]})
         return self.listed
 
     def _list_items(self, source: SourceConfig, opened: Source) -> None:
@@ -100,12 +100,13 @@ class Lister:
     def _fail(self, part: str, reason: str) -> None:
         self.failures.append((part, reason))
 
-    def _check_empty(self, spec: str) -> None:
-        """Keep the documents of a source that lists none any more, unless the owner confirms their removal."""
-        held = sum(row.source == spec and not row.reason for row in self._known.values())
-        if held and not self._may_empty(spec, held):
+    def _check_empty(self, spec: str, listed: set[str]) -> None:
+        """Keep the documents of a source that lists none of them and no new item, unless the owner confirms it."""
+        held = {row.uri for row in self._known.values() if row.source == spec and not row.reason}
+        lost = held.isdisjoint(listed) and listed <= self._known.keys()
+        if held and lost and not self._may_empty(spec, len(held)):
             self._complete.discard(spec)
-            self._fail(spec, f"it lists none of its {held} documents any more. {EMPTY_HINT}")
+            self._fail(spec, f"it lists none of its {len(held)} documents any more. {EMPTY_HINT}")
 
     def _settings_digest(self, source: SourceConfig) -> str:
         """Return a digest of licence, options and rules for secrets: when they change, every item is read again."""

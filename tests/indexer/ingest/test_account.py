@@ -200,7 +200,7 @@ def test_source_that_lost_everything_is_emptied_only_with_consent(tmp_path: Path
 
 
 def test_plan_shows_changes_and_changes_nothing(tmp_path: Path) -> None:
-    node = make_node(tmp_path / "node", {"a.md": TEXT, "b.md": f"{TEXT} B", "c.eml": "", "d.md": f"{TEXT} D"})
+    node = make_node(tmp_path / "node", {"a.md": TEXT, "b.md": f"{TEXT} B", "c.png": "", "d.md": f"{TEXT} D"})
     sync(node)
     (documents_of(node) / "a.md").unlink()
     (documents_of(node) / "b.md").write_text("Rewritten.")
@@ -209,7 +209,7 @@ def test_plan_shows_changes_and_changes_nothing(tmp_path: Path) -> None:
     plan = plan_sync(node)
     uris = [[uri.rpartition("/")[2] for uri in group] for group in (plan.added, plan.changed, plan.removed)]
     assert uris == [["new.md"], ["b.md"], ["a.md"]]
-    assert (plan.unchanged, plan.left_out) == (1, [(".eml", 1)])
+    assert (plan.unchanged, plan.left_out) == (1, [(".png", 1)])
     assert (node.folder / "state.db").read_bytes() == before
     report = sync(node)
     assert (report.added, report.changed, report.removed) == (1, 1, 1)
@@ -230,7 +230,7 @@ def test_publication_of_an_unfinished_or_incomplete_sync_says_so(tmp_path: Path,
 
 
 def test_running_node_shows_the_account_as_status_and_metrics(tmp_path: Path, devnet: Profile) -> None:
-    node = make_node(tmp_path / "node", {"a.md": TEXT, "b.eml": "", "c.md": ""}, devnet)
+    node = make_node(tmp_path / "node", {"a.md": TEXT, "b.png": "", "c.md": ""}, devnet)
     sync(node)
     publish(node)
     service = Service(node)
@@ -272,18 +272,18 @@ def owned(tmp_path: Path, devnet: Profile, monkeypatch: pytest.MonkeyPatch) -> N
     """A node that the commands open."""
     monkeypatch.setenv("KNET_HOME", str(tmp_path / "home"))
     save_profile(devnet, default=True)
-    node = make_node(tmp_path / "node", {"a.md": f"# Valve\n\n{TEXT}", "b.eml": ""}, devnet)
+    node = make_node(tmp_path / "node", {"a.md": f"# Valve\n\n{TEXT}", "b.png": ""}, devnet)
     fund(devnet.rpc, node.signer.address)
     monkeypatch.setattr("knet_indexer.node.Node", lambda folder: node)
     return node
 
 
 def test_commands_show_account_documents_and_their_text(owned: Node) -> None:
-    line = "2 files: 1 read, 1 of kinds or places left out (.eml 1)"
+    line = "2 files: 1 read, 1 of kinds or places left out (.png 1)"
     home = ("--home", owned.folder)
     assert "1 to add, 0 to read again, 0 to remove" in run("sync", "--dry-run", *home)
     assert line in run("sync", *home)
-    assert json.loads(run("sync", *home, "--json"))["account"]["left_out"] == [[".eml", 1]]
+    assert json.loads(run("sync", *home, "--json"))["account"]["left_out"] == [[".png", 1]]
     assert line in run("status", *home)
     assert "not published yet" in run("documents", *home)
     run("publish", *home)
@@ -301,6 +301,7 @@ def test_commands_show_account_documents_and_their_text(owned: Node) -> None:
 
 def test_sync_command_ends_with_3_when_a_source_cannot_be_listed(owned: Node) -> None:
     home = ("--home", owned.folder)
+    (documents_of(owned) / "torn.ipynb").write_text("{")
     run("sync", *home)
     (documents_of(owned) / "a.md").unlink()
     assert "lists none of its 1 documents any more" in run("sync", *home, status=indexing.INCOMPLETE)
