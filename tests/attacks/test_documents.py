@@ -19,7 +19,8 @@ import pytest
 from knet.errors import SourceError
 from knet_indexer.sources import sandbox
 from knet_indexer.sources.folder import read_file
-from knet_indexer.sources.sitemap import MAX_ADDRESS, MAX_ENTRIES, SitemapSource, _Listing, _unzipped
+from knet_indexer.sources.site_client import unpacked
+from knet_indexer.sources.sitemap_files import MAX_ADDRESS, MAX_ENTRIES, PageList, read_page_list
 
 SOON = 60.0  # seconds on a busy machine; without limits these take minutes, or for ever
 SMALL = sandbox.LIMITS._replace(cpu_seconds=3)
@@ -135,29 +136,26 @@ def test_one_child_converts_many_files() -> None:
 # --- sitemaps ----------------------------------------------------------------------------------------------------
 
 
-def listing(monkeypatch: pytest.MonkeyPatch, body: bytes) -> _Listing:
-    source = SitemapSource("http://site.example/sitemap.xml")
-    monkeypatch.setitem(source.__dict__, "_client", type("Client", (), {"get": lambda *_, **__: body})())
-    return source._sitemap(source.url)
+def listing(body: bytes) -> PageList:
+    return read_page_list(body, "http://site.example/sitemap.xml")
 
 
-def test_sitemap_holds_no_more_than_its_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sitemap_holds_no_more_than_its_entries() -> None:
     url = b"<url><loc>http://site.example/a</loc>" + b"<x/>" * 20 + b"</url>"
-    found = listing(monkeypatch, gzip.compress(b"<urlset>" + url * (MAX_ENTRIES + 10) + b"</urlset>", 1))
-    assert len(found.entries) == MAX_ENTRIES
+    assert len(listing(b"<urlset>" + url * (MAX_ENTRIES + 10) + b"</urlset>").entries) == MAX_ENTRIES
 
 
 @pytest.mark.parametrize("inner", [b"<a>" * 1000, b"<a>" * 1_000_000])
-def test_deep_sitemap_is_refused(inner: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deep_sitemap_is_refused(inner: bytes) -> None:
     with pytest.raises(SourceError, match="nests more than"):
-        listing(monkeypatch, b"<urlset>" + inner)
+        listing(b"<urlset>" + inner)
 
 
-def test_address_of_a_page_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_of_a_page_is_bounded() -> None:
     long = b"<url><loc>http://site.example/" + b"a" * MAX_ADDRESS + b"</loc></url>"
-    assert listing(monkeypatch, b"<urlset>" + long + b"</urlset>").entries == []
+    assert listing(b"<urlset>" + long + b"</urlset>").entries == []
 
 
 def test_gzip_is_unpacked_in_parts() -> None:
     data = os.urandom(200_000) * 3
-    assert b"".join(_unzipped(gzip.compress(data), "here")) == data
+    assert b"".join(unpacked(gzip.compress(data), "here", 1 << 20)) == data

@@ -39,30 +39,35 @@ _WEB = {
     "shift_jis": "cp932",
     "euc_kr": "cp949",
 }  # as browsers read them
+_MARKS = ".,;:!?()\"'“”„‘’¿¡ "
 _TYPOGRAPHY = "–—‘’‚“”„…•€™©®°§«»·×±²³½ \u00a0\u00ad¿¡"
-_SINGLE = {
+_SINGLE: dict[str, tuple[tuple[str, str], ...]] = {
     "cp1252": (
-        "äöüßÄÖÜ",
-        "éèàêçâîôûùëïœÉÀÇæŒ",
-        "áéíóúñüÁÉÍÓÚÑ",
-        "ãçáéêíóõâàúÃÇÁÉÊÓ",
-        "àèéìòùÈÀ",
-        "åäöÅÄÖé",
-        "æøåÆØÅé",
-        "ëéïèöü",
-        "áðéíóúýþæöÁÐÍÓÞÆÖ",
+        ("äöüßÄÖÜ", "der die das und ist im in den von zu mit bei vor wir nicht für auf ein eine sie es"),
+        ("éèàêçâîôûùëïœÉÀÇ", "le la les de des et est un une à du en que qui dans pour sur pas au où"),
+        ("áéíóúñüÁÉÍÓÚÑ¿¡", "el la los las de y en que es un una por con para se del al no"),
+        ("ãçáéêíóõâàúÃÇÁÉ", "o a os as de e do da em um uma que com para não se é"),
+        ("àèéìòùÈÀ", "il la di e che in un una per con non è del della si"),
+        ("åäöÅÄÖé", "och att det i en är som för på av med den inte"),
+        ("æøåÆØÅé", "og at det i en er som for på af med den ikke til"),
+        ("ëéïèöü", "de het een en van is in op te dat die niet zijn met"),
+        ("áðéíóúýþæö", "og að í er á sem ekki við um hann"),
     ),
     "cp1250": (
-        "ąćęłńóśźżŁŚŻŹĆ",
-        "áčďéěíňóřšťúůýžČŘŠŽÚ",
-        "áéíóöőúüűÁÉÖŐÜ",
-        "čšžćđČŠŽĆĐ",
-        "ăâîşţĂÂÎŞŢ",
-        "áäčďéíĺľňóôŕšťúýžČŠŽĽ",
+        ("ąćęłńóśźżŁŚŻŹĆ", "i w na się z do jest nie to że o przy jak po od za dla"),
+        ("áčďéěíňóřšťúůýžČŘŠŽÚ", "a je v na se že s z do to pro jako po při před už"),
+        ("áéíóöőúüűÁÉÖŐÜ", "a az és egy hogy nem is ez meg van már volt előtt"),
+        ("čšžćđČŠŽĆĐ", "je in i u na se da za od su ne po kot"),
+        ("ăâîşţĂÂÎŞŢ", "și şi de la în a cu nu este un o pe din pentru"),
+        ("áäčďéíĺľňóôŕšťúýžČŠŽĽ", "a je v na sa že s z do to pre ako po pri už"),
     ),
-    "cp1254": ("çğıöşüİÇŞÖÜĞâ",),
-    "cp1257": ("āčēģīķļņšūžĀČĒĢĪĶĻŅŠŪŽ", "ąčęėįšųūžĄČĘĖĮŠŲŪŽ", "äõöüšžÄÕÖÜŠŽ"),
-}  # letters of the languages of an encoding
+    "cp1254": (("çğıöşüİÇŞÖÜĞâ", "bir ve bu için da de ne ile çok daha önce değil var"),),
+    "cp1257": (
+        ("āčēģīķļņšūžĀČĒĢĪĶĻŅŠŪŽ", "un ir no uz ar par pie kas ka bet lai tas"),
+        ("ąčęėįšųūžĄČĘĖĮŠŲŪŽ", "ir yra kad į iš su kaip ne tai ar prieš jau kur apie"),
+        ("äõöüšžÄÕÖÜŠŽ", "ja on ei et see ta kui oma mis ka"),
+    ),
+}  # letters and frequent words of the languages of an encoding
 _COMMON = {
     "cyrillic": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъёіїєґ",
     "greek": "αοιετσνηυρπκμλςωδθγχφβξζψάέήίόύώ",
@@ -208,18 +213,22 @@ def _score(sample: bytes, encoding: str, *, whole: bool) -> float:
     if not foreign or any("\x80" <= character <= "\x9f" or character == "\ufffd" for character in foreign):
         return 0.0
     if encoding in _MULTIBYTE:
-        return _of_asia(foreign, encoding)
+        return _of_asia(text, foreign, encoding)
     if encoding in _SCRIPTS:
         return _of_script(text, foreign, _COMMON[_SCRIPTS[encoding]])
     usual = encoding if encoding in _SINGLE else _OTHERS[encoding]
-    score = max(_of_language(foreign, letters) for letters in _SINGLE[usual])
+    found = [word.strip(_MARKS) for word in text.casefold().split()]
+    score = max(_of_language(foreign, letters, found, words) for letters, words in _SINGLE[usual])
     return score * _shape(text) * (1.0 if encoding in ("cp1252", "cp1250") else 0.97 if encoding in _SINGLE else 0.9)
 
 
-def _of_language(foreign: list[str], letters: str) -> float:
+def _of_language(foreign: list[str], letters: str, found: list[str], frequent: str) -> float:
     known = sum(character in letters for character in foreign)
-    marks = sum(character in _TYPOGRAPHY for character in foreign)
-    return (known + 0.95 * marks) / len(foreign)
+    marks = sum(character in _TYPOGRAPHY and character not in letters for character in foreign)
+    usual = set(frequent.split())
+    share = sum(word in usual for word in found) / max(1, len(found))
+    rare = 0.9 if "þ" in letters else 1.0  # Icelandic has the letters that others have in their own encodings
+    return rare * ((known + 0.95 * marks) / len(foreign) + 0.3 * min(share, 0.4))
 
 
 def _of_script(text: str, foreign: list[str], common: str) -> float:
@@ -228,23 +237,37 @@ def _of_script(text: str, foreign: list[str], common: str) -> float:
         return 0.0
     rank = {character: 1 - position / (2 * len(common)) for position, character in enumerate(common)}
     marks = sum(character in _TYPOGRAPHY for character in foreign)
-    mixed = sum((a > "\x7f") != (b > "\x7f") for a, b in pairwise(text) if a.isalpha() and b.isalpha())
-    if 4 * mixed > len(letters):
-        return 0.0  # words of two scripts
+    if _is_mixed(text, len(letters)) or _in_capitals(text):
+        return 0.0
     return (sum(rank.get(letter, 0.0) for letter in letters) * 1.25 + marks) / len(foreign) * _shape(text)
 
 
-def _of_asia(foreign: list[str], encoding: str) -> float:
+def _of_asia(text: str, foreign: list[str], encoding: str) -> float:
     usual = set(_FREQUENT[encoding])
     known = sum(
         "\u3000" <= character <= "\u30ff"
         or "\u4e00" <= character <= "\u9fff"
         or "\uac00" <= character <= "\ud7a3"
-        or "\uff00" <= character <= "\uff5e"
+        or "\uff00" <= character <= "\uff60"
         for character in foreign
     )
     frequent = sum(character in usual for character in foreign)
-    return 0.75 * known / len(foreign) + min(0.5, 2 * frequent / len(foreign))
+    if _is_mixed(text, len(foreign)):
+        return 0.0
+    return 0.55 * known / len(foreign) + min(0.7, 3 * frequent / len(foreign))
+
+
+def _is_mixed(text: str, letters: int) -> bool:
+    """Tell if many words have letters of two scripts, or if those of the other script are single letters."""
+    pairs = [(a > "\x7f", b > "\x7f") for a, b in pairwise(text) if a.isalpha() and b.isalpha()]
+    mixed = sum(a != b for a, b in pairs)
+    return 4 * mixed > letters or sum(a and b for a, b in pairs) < 0.3 * letters
+
+
+def _in_capitals(text: str) -> bool:
+    """Tell if nearly all letters beyond ASCII are capitals: the small ones of another encoding."""
+    upper = sum(character > "\x7f" and character.isupper() for character in text)
+    return upper > 4 * sum(character > "\x7f" and character.islower() for character in text) and upper > 3
 
 
 def _shape(text: str) -> float:
@@ -258,4 +281,4 @@ def _shape(text: str) -> float:
             bad += before.islower() and after.isupper()
         elif after > "\x7f" and following.isalpha() and after not in "’—–\u00ad·":
             bad += 1
-    return 1 - bad / pairs if pairs else 1.0
+    return max(0.0, 1 - 2 * bad / pairs) if pairs else 1.0

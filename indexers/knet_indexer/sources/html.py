@@ -115,7 +115,9 @@ def _page_heading(body: Tag, found: list[Tag]) -> list[Tag]:
 
 
 def _drop_around(element: Tag) -> None:
-    """Drop a header, footer or aside of the page, but for a heading in it."""
+    """Drop a header, footer or aside of the page, but for a heading in it, and for an aside of text."""
+    if element.name == "aside" and _link_size(element.find_all("a")) <= MAX_LINKS * _size(element):
+        return  # a footnote or a hint; `_drop_extras` drops it if its class names something else
     heading = element.find("h1") if element.name == "header" else None
     if heading is not None and len(element.get_text(" ", strip=True)) > len(heading.get_text(" ", strip=True)):
         element.replace_with(heading.extract())
@@ -125,11 +127,13 @@ def _drop_around(element: Tag) -> None:
 
 def _drop_extras(main: Tag, total: int) -> None:
     """Drop menus, lists of teasers and offers within the main content."""
-    for element in main.find_all(["div", "section", "ul", "ol", "table", "aside", "footer", "header", "form", "p"]):
+    for element in main.find_all(
+        ["div", "section", "article", "ul", "ol", "table", "aside", "footer", "header", "form"]
+    ):
         if element.decomposed or _holds_most(element, total):
             continue
         names = " ".join([*(element.get("class") or []), str(element.get("id") or "")])
-        is_extra = bool(_EXTRA.search(names)) and element.name != "p"
+        is_extra = bool(_EXTRA.search(names))
         links = element.find_all("a")
         size = _size(element)
         if (

@@ -13,7 +13,7 @@ from knet.errors import MissingExtra, SourceError
 from ..base import Text
 from ..notes import Note, NoteKind
 from .blocks import PdfBlock, blocks_of
-from .layout import regions
+from .layout import in_rows, regions
 from .runs import read_runs
 
 CPU_SECONDS = 45.0  # of all pages; the child process has 60
@@ -132,6 +132,8 @@ def _read_page(document: Any, index: int, has_form: bool) -> tuple[_Page, float]
         _, bottom, _, top = page.get_bbox()
     finally:
         page.close()
+    if has_form:  # the values of its fields come last in the file
+        found = found._replace(by_angle={angle: in_rows(runs) for angle, runs in found.by_angle.items()})
     layers = sorted(found.by_angle.items(), key=lambda layer: -sum(len(run.text) for run in layer[1]))
     blocks = [[block for region in regions(runs) for block in blocks_of(region) if block.text] for _, runs in layers]
     across = [block for layer in blocks[1:] for block in layer]
@@ -169,7 +171,8 @@ def _drop_running(pages: list[_Page], body: float) -> None:
         dropped = set()
         for key, block in edges[number]:
             shared = sum(key in found for found in near) - 1
-            if shared >= 2 or (shared and (_is_number(key) or len(pages) == 3)):
+            is_small = block.size < 0.95 * body or _is_number(key) or len(pages) == 3
+            if shared >= 2 or (shared and is_small):
                 dropped.add(id(block))
         page.blocks[:] = [block for block in page.blocks if id(block) not in dropped]
 

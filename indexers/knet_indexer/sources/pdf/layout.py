@@ -75,6 +75,12 @@ def regions(runs: Sequence[Run]) -> list[list[Line]]:
     return found
 
 
+def in_rows(runs: Sequence[Run]) -> list[Run]:
+    """Return runs with the order of their lines instead of that of the file."""
+    rows = [run for line in lines_of(runs) for run in line.runs]
+    return [run._replace(order=number) for number, run in enumerate(rows)]
+
+
 def lines_of(runs: Sequence[Run]) -> list[Line]:
     """Return the lines of a region without columns, from top to bottom."""
     rows: list[list[Run]] = []
