@@ -62,8 +62,8 @@ def patterns_in(value: Any) -> Iterator[re.Pattern[Any]]:
     """Yield the patterns that a constant is or holds."""
     if isinstance(value, re.Pattern):
         yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
             yield from patterns_in(part)
 
 

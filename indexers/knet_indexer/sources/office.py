@@ -22,6 +22,7 @@ _DROPPED = {"del", "moveFrom", "instrText", "delText"}  # of a Word file: remove
 _UNWRAPPED = {"ins", "moveTo"}
 _CELL = re.compile(r"([A-Z]{1,3})\d{1,7}")
 _NUMBER = re.compile(r"\d{1,6}")
+_SLIDE = re.compile(r"ppt/slides/slide\d{1,6}\.xml")
 
 
 def docx_text(data: bytes, where: str) -> Text:
@@ -111,7 +112,7 @@ def _is_on(element: Element) -> bool:
 def pptx_text(data: bytes, where: str) -> Text:
     """Return the slides of a presentation and their notes as Markdown. Raises SourceError."""
     archive = open_archive(data, "pptx", where)
-    names = [name for name in archive.namelist() if re.fullmatch(r"ppt/slides/slide\d{1,6}\.xml", name)]
+    names = [name for name in archive.namelist() if _SLIDE.fullmatch(name)]
     if not names:
         raise SourceError(f"{where} is not a readable pptx file (it holds no slides).")
     parts: list[str] = []
