@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from knet.errors import KnetError
+from knet.errors import KnetError, SourceError
 
 from ..ingest.sync import sync
 from ..node import Node
@@ -27,14 +27,20 @@ def resyncing(
     """Sync and publish every ``seconds`` from a thread while the block runs; 0 means never again.
 
     The first round starts ``at_once`` or after that time. Settings that another process changed are reloaded. Errors
-    (an unreachable chain, a busy node) go to ``on_error``, and the next round tries again.
+    (an unreachable chain, a busy node) go to ``on_error``, and the next round tries again. So does each source that
+    could not be listed, once.
     """
     stopped = threading.Event()
+    failing: set[str] = set()
 
     def run_round() -> None:
         try:
             node.reload()
-            sync(node)
+            failures = dict(sync(node).account.failures)
+            for part in failures.keys() - failing:
+                on_error(SourceError(f"{part}: {failures[part]}"))
+            failing.clear()
+            failing.update(failures)
             report = publish(node)
             if report.changed or report.withdrawn:
                 on_publish(report)

@@ -28,9 +28,11 @@ from knet_indexer.publication import manifest_log, pinning, withdrawal
 from knet_indexer.publication.forget import forget, remember
 from knet_indexer.publication.pinning import export_car, pin_kubo, pin_service
 from knet_indexer.publication.publish import PublishReport, publish, publish_due
+from knet_indexer.server import app as server_app
 from knet_indexer.server.run import listen, serving
 from tests.content.keepers import Account
 from tests.content.support import gateway
+from tests.indexer.publication.test_dsi_models import train_models
 from tests.network.clients import open_client, own_network, wait_for
 from tests.network.support import make_node, open_node
 
@@ -144,6 +146,17 @@ def test_forgotten_document_of_a_large_node_leaves_no_byte_in_its_search_index(
         assert http.get(f"{endpoint}/readyz", deadline=10, max_bytes=1000)
 
 
+def test_forgotten_document_leaves_no_byte_in_trained_models(node: Node) -> None:
+    update(node)
+    train_models(node)
+    before = update(node)
+    assert get_record(node.store, before.manifest, Manifest).dsi_models
+    report = forget(node, [URI])
+    assert report.published is not None
+    assert files_with_secret(node.folder) == []
+    assert get_record(node.store, report.published.manifest, Manifest).dsi_models
+
+
 def test_deleted_document_is_withdrawn_by_itself_after_the_grace_time(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +178,17 @@ def test_deleted_document_is_withdrawn_by_itself_after_the_grace_time(
     manifest = get_record(node.store, report.manifest, Manifest)
     assert manifest.previous == removed.manifest
     assert manifest.documents == 5
+
+
+def test_running_node_withdraws_a_deleted_document(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_app, "WITHDRAWAL_SECONDS", 0.2)
+    node.configure(grace=3 / withdrawal.HOUR)
+    with running(node):
+        update(node)
+        (documents_of(node) / "vault.md").unlink()
+        assert update(node).withdrawn == 0
+        assert files_with_secret(node.folder / "blocks")
+        wait_for(lambda: files_with_secret(node.folder) == [], "the node deletes the text by itself")
 
 
 def test_old_version_of_a_changed_document_is_withdrawn_too(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
