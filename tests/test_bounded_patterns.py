@@ -75,6 +75,7 @@ def methods() -> dict[str, set[str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr in METHODS:
                 owner = node.value.func if isinstance(node.value, ast.Call) else node.value
+                owner = owner.value if isinstance(owner, ast.Subscript) else owner
                 if isinstance(owner, ast.Name | ast.Attribute):
                     name = owner.id if isinstance(owner, ast.Name) else owner.attr
                     used.setdefault(f"{module}.{name}" if name.startswith("_") else name, set()).add(node.attr)
