@@ -30,7 +30,7 @@ from .copies import COPIED, copies, is_same
 from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
 from .verify_reply import VerifiedHit
 
-RANKING = 3  # version of `merge`; raise it with every change to its results
+RANKING = 4  # version of `merge`; raise it with every change to its results
 RERANKED = 16  # candidates that costly columns are computed for: twice what is shown by default
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same; copies must not amplify it
 ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
@@ -104,21 +104,19 @@ def merge(
     relevance, depth = _without_additions(relevance_of(parts), copied)
     if copied:
         parts[COPIED] = relevance - relevance_of(parts)
+    asked = frozenset(tokens(question))
+    firsts: dict[int, int] = {}  # the original of each copy that says the same
+    for copy, original in copied:
+        if copy not in firsts and is_same(hits[copy], hits[original], asked):
+            firsts[copy] = firsts.get(original, original)
     final = reliability_gate(relevance, _optimistic(hits, known, feedback.ratings))
-    final -= FLOOR * _doubt(question, hits, known, relevance, statistics)
+    texts = [frozenset(hits[firsts.get(i, i)].words) for i in range(len(hits))]
+    final -= FLOOR * _doubt(question, texts, [hit.node for hit in hits], known, relevance, statistics)
     parts["trust"] = final - relevance
     keys = list(zip((-final).tolist(), depth, (-raw["dense"]).tolist(), map(_tie, hits), strict=True))
     order = sorted(range(len(hits)), key=keys.__getitem__)
     k = query.options.k
-    asked = frozenset(tokens(question))
-    if query.options.collapse:
-        firsts: dict[int, int] = {}
-        for copy, original in copied:
-            if copy not in firsts and is_same(hits[copy], hits[original], asked):
-                firsts[copy] = firsts.get(original, original)
-        chosen = _collapse(order, hits, k, asked, firsts)
-    else:
-        chosen = {i: [] for i in order[:k]}
+    chosen = _collapse(order, hits, k, asked, firsts) if query.options.collapse else {i: [] for i in order[:k]}
     return [
         RankedPassage(
             checked=hits[i],
@@ -183,18 +181,20 @@ def _calibrated(cosines: Scores, spaces: Sequence[Cid]) -> Scores:
 
 def _doubt(
     question: str,
-    hits: Sequence[VerifiedHit],
+    texts: Sequence[frozenset[str]],
+    nodes: Sequence[int],
     known: Sequence[Reputation],
     relevance: Scores,
     statistics: Statistics,
 ) -> Scores:
-    """Return how surely reliable nodes contradict each passage, 0 to 1; all 0 where no node is known to be reliable."""
-    nodes = [hit.node for hit in hits]
+    """Return how surely reliable nodes contradict each passage, 0 to 1; all 0 where no node is known to be reliable.
+
+    ``texts`` are the words of the passages; copies have those of their originals, which they support.
+    """
     weights = {node: weight(each) for node, each in zip(nodes, known, strict=True)}
     if not any(weights.values()):
-        return np.zeros(len(hits))
+        return np.zeros(len(texts))
     asked = {word: statistics.idf(term(word)) for word in split_words(question)}
-    texts = [frozenset(hit.words) for hit in hits]
     covered = np.array([sum(idf for word, idf in asked.items() if word in text) for text in texts])
     answers = covered >= ANSWERS * covered.max()
     return np.maximum(

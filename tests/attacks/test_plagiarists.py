@@ -96,6 +96,14 @@ def test_copy_of_unknown_age_ranks_below_the_better_rated_original(copy: str) ->
     assert set(quoted(found, owners)) == {ORIGINAL}
 
 
+@pytest.mark.parametrize("copy", WHOLE)
+def test_copy_of_a_well_rated_node_does_not_contradict_its_original(copy: str) -> None:
+    owners = [Owner(RIVAL, COPIES[copy], block=20), Owner(ORIGINAL, [FIRST, SECOND], block=10)]
+    found = ranked(owners, {RIVAL: GOOD})
+    assert (found[0].checked.node, found[0].sources) == (ORIGINAL, [RIVAL])
+    assert set(quoted(found, owners)) == {ORIGINAL}
+
+
 def test_copies_of_several_owners_do_not_support_each_other() -> None:
     rivals = [Owner(node, [f"{FIRST} {ADDED}"], block=20 + node) for node in range(2, 6)]
     owners = [*rivals, Owner(ORIGINAL, [FIRST, SECOND], block=10)]
