@@ -6,6 +6,33 @@ from .codec import Cid
 from .record import Record
 
 
+class Confidence(Record, frozen=True):
+    """Probability that the passages answer the question, and the grade that follows (`knet.answer.selector`)."""
+
+    grade: str  # answered | may be answered | not found
+    probability: float
+
+
+class Claim(Record, frozen=True):
+    """One side of a conflict: a sentence of a passage, as an exact span of its document."""
+
+    passage: int  # index into Answer.passages
+    node: int
+    start: int
+    end: int
+    exact: str
+    words: str  # the words that the other side says otherwise
+    reliability: float  # mean of the node's rated reliability, as in `Passage.reliability`
+
+
+class Conflict(Record, frozen=True):
+    """Two sources that say different things about what was asked."""
+
+    kind: str  # negation | number | name | opposite
+    first: Claim
+    second: Claim
+
+
 class TermStatistics(Record, frozen=True):
     """Term statistics of the network for the terms of one question, see `knet.index.lexical.Statistics`."""
 

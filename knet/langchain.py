@@ -10,7 +10,8 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field
 
 from .answer.live import LiveAnswer
-from .records import Passage
+from .codec import to_plain
+from .records import Answer, Passage
 
 
 @runtime_checkable  # pydantic checks the field by it
@@ -25,7 +26,8 @@ class AskableNetwork(Protocol):
 class KnetRetriever(BaseRetriever):
     """Verified passages of a network as LangChain documents.
 
-    ``metadata`` holds the source uri, title, licence, the exact span, scores, and the provenance that proves it.
+    ``metadata`` holds the source uri, title, licence, the exact span, scores, and the provenance that proves it. It
+    also has the answer's ``confidence`` (its grade), its ``probability``, and the ``conflicts`` that the passage is in.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -38,16 +40,21 @@ class KnetRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
         answer = self.network.ask(query, k=k or self.k, **self.options)
-        return [_document(passage) for passage in answer.passages]
+        return _documents(answer)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
         answer = await self.network.aask(query, k=k or self.k, **self.options)
-        return [_document(passage) for passage in answer.passages]
+        return _documents(answer)
 
 
-def _document(passage: Passage) -> Document:
+def _documents(answer: LiveAnswer) -> list[Document]:
+    return [_document(number, passage, answer.record) for number, passage in enumerate(answer.passages)]
+
+
+def _document(number: int, passage: Passage, answer: Answer) -> Document:
+    given = answer.confidence
     where = passage.provenance
     return Document(
         id=f"{where.document}#{passage.start}-{passage.end}",
@@ -64,5 +71,10 @@ def _document(passage: Passage) -> Document:
             "manifest": str(where.manifest),
             "document": str(where.document),
             "reliability": passage.reliability.mean,
+            "confidence": given.grade if given else "",
+            "probability": given.probability if given else None,
+            "conflicts": [
+                to_plain(each) for each in answer.conflicts if number in (each.first.passage, each.second.passage)
+            ],
         },
     )

@@ -13,7 +13,7 @@ import math
 import msgspec
 
 from .codec import ChunkText, Cid, Description, Languages, Licence, MediaType, Name, Prefix, Scores, Title, Uri, encode
-from .derivation import Derivation
+from .derivation import Confidence, Conflict, Derivation
 from .earlier import EarlierRoot
 from .merkle import leaf_hash
 from .record import Record as Record
@@ -334,6 +334,7 @@ class Citation(Record, frozen=True):
 class Sentence(Record, frozen=True):
     text: str
     citations: list[Citation]
+    unsupported: list[str] = []  # a chat model's numbers and names that no cited passage holds
 
 
 class NodeStatus(Record, frozen=True):
@@ -379,6 +380,8 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     writer: str = "extractive"  # or the name of the chat model that wrote the sentences
     problem: str = ""  # the reason why the requested chat model did not write them
     derivation: Derivation | None = None  # None in answers of earlier versions
+    confidence: Confidence | None = None  # the same; see `knet.answer.selector`
+    conflicts: list[Conflict] = []  # disagreements of sources about what the answer says
 
     @property
     def counts(self) -> dict[str, int]:

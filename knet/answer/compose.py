@@ -11,7 +11,7 @@ from ..routing.node_view import NodeView
 from ..search.merge import RankedPassage
 from ..search.session import QuerySession
 from .derivation import derivation_of
-from .writer import EXTRACTIVE, UNKNOWN, Writer, extract, generate, is_found, numbered
+from .writer import EXTRACTIVE, NOT_FOUND, Writer, generate, numbered, write
 
 
 def compose(
@@ -27,20 +27,22 @@ def compose(
     question, selection = session.query.question, session.selection
     receipts = {node: index for index, node in enumerate(session.receipts)}
     passages = [_passage(item, selection.views, receipts) for item in ranked]
+    written = write(question, passages, selection.statistics)
     sentences: list[Sentence] = []
     problem = ""
-    if is_found(question, passages, selection.statistics):
+    if written.confidence.grade != NOT_FOUND:
         try:
-            sentences = generate(question, passages, writer) if writer else []
+            sentences = generate(question, passages, writer, written.confidence, written.conflicts) if writer else []
         except Exception as error:  # models raise errors of any kind, which must not lose the passages
             writer, writer_name = None, EXTRACTIVE
             problem = f"the chat model failed ({type(error).__name__}: {error}), so the answer quotes instead."
         if writer is None:
-            sentences = extract(question, passages, selection.statistics)
+            sentences = written.sentences
+    conflicts = written.conflicts if sentences else []
     return Answer(
         question=question,
         found=bool(sentences),
-        text=numbered(sentences) if sentences else UNKNOWN,
+        text=numbered(sentences, conflicts),
         sentences=sentences,
         passages=passages,
         nodes=[*session.statuses.values(), *selection.unavailable],
@@ -55,6 +57,8 @@ def compose(
         writer=writer_name,
         problem=problem,
         derivation=derivation_of(session, ranked, receipts),
+        confidence=written.confidence,
+        conflicts=conflicts,
     )
 
 

@@ -24,10 +24,8 @@ from ..records import (
     Document,
     Evidence,
     Hit,
-    Passage,
     Reputation,
     SearchRequest,
-    Sentence,
     chunk_leaf,
 )
 from ..routing.options import Options
@@ -37,12 +35,13 @@ from ..search.merge import RANKING, RankedPassage, merge
 from ..search.session import QuerySession
 from ..search.verify_reply import VerifiedHit, cosines_of, query_digest, request_salt, words_of
 from ..trust.reliability import passage_key
-from .writer import WRITING, extract, is_found
+from .writer import WRITING, Written, is_found, write
 
 MAX_CANDIDATES = 128  # hits held beside the passages, 2 kB each: ten nodes give fewer
 MAX_RERANKED = 2048  # hits that a reader ranks again; more take minutes
 LARGEST = 1e12  # of counts, so that no arithmetic of a reader overflows
 TOLERANCE = 2e-3  # of scores and shares: recorded with 4 decimals, from vectors of another machine
+SAME_PROBABILITY = 2e-3  # recorded with 3 decimals
 BLANK = Document(uri="", text=Cid.of(b""))  # ranking does not read the document
 UNRATED = Reputation()
 NO_PLACE = Place(shard=-1, chunk=-1, path=[])
@@ -124,15 +123,30 @@ def check_written(answer: Answer) -> None:
         version = "an earlier version" if known is None else f"version {known.writer}"
         raise AuthorsWord(f"the author's word: {version} of the writer wrote it, and version {WRITING} is here.")
     statistics = _statistics(answer, known)
-    if answer.sentences != _written(answer.question, answer.passages, statistics):
+    again = write(answer.question, answer.passages, statistics)
+    if answer.sentences != again.sentences:
         raise VerificationError("the writer makes other sentences of these passages.")
+    _check_judged(answer, again)
     unrated = [replace(passage, reliability=UNRATED) for passage in answer.passages]
-    if answer.sentences != _written(answer.question, unrated, statistics):
+    if answer.sentences != write(answer.question, unrated, statistics).sentences:
         raise AuthorsWord("the author's word: it quotes no passage of the nodes that the author distrusts.")
 
 
-def _written(question: str, passages: Sequence[Passage], statistics: Statistics) -> list[Sentence]:
-    return extract(question, passages, statistics) if is_found(question, passages, statistics) else []
+def check_judged(answer: Answer) -> None:
+    """Raise VerificationError unless confidence and conflicts are those of the recorded passages."""
+    known = answer.derivation
+    if known is not None and known.writer == WRITING:
+        _check_judged(answer, write(answer.question, answer.passages, _statistics(answer, known)))
+
+
+def _check_judged(answer: Answer, again: Written) -> None:
+    given = answer.confidence
+    if given is None or abs(given.probability - again.confidence.probability) > SAME_PROBABILITY:
+        raise VerificationError("the passages answer the question with another probability.")
+    if given.grade != again.confidence.grade:
+        raise VerificationError("the answer's grade is not that of its probability.")
+    if answer.conflicts != (again.conflicts if answer.sentences else []):
+        raise VerificationError("its sources disagree otherwise than it says.")
 
 
 def is_not_found(answer: Answer) -> bool:

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from unicodedata import category
 from urllib.parse import urlsplit
 
-from ..records import Answer, NodeStatus, Passage
+from ..derivation import Conflict
+from ..records import Answer, NodeStatus, Passage, Sentence
+from .markup import wording
 
 if TYPE_CHECKING:
     from ..routing.node_info import NodeInfo
 
 FORM_MARK = "AskWidget: "  # the start of the text beside every form
 SAFE_SCHEMES = ("http", "https")
-RENDERING = 1  # version of the rendering; raise it with every change to the output of `answer_html` or `answer_text`
+RENDERING = 2  # version of the rendering; raise it with every change to the output of `answer_html` or `answer_text`
+NEAREST = "nearest passages, which probably do not answer it"
 SHOWN_TEXT = 600  # characters of a passage on display; the record has all of it
 
 UNASSIGNED = "Cn"  # characters that a later Python may know are kept, so that renderings do not depend on its version
@@ -22,7 +25,11 @@ UNASSIGNED = "Cn"  # characters that a later Python may know are kept, so that r
 
 def answer_text(answer: Answer) -> str:
     """Return the answer, its sources and each node's status as plain text; see `RENDERING`."""
-    lines = [plain(answer.text), "", *([f"note: {plain(answer.problem)}"] if answer.problem else [])]
+    lines = [*map(plain, answer.text.split("\n")), ""]
+    lines += [f"confidence: {confidence_text(answer)}"] if answer.confidence else []
+    lines += [f"not in its sources: {plain(', '.join(unsupported(answer)))}"] if unsupported(answer) else []
+    lines += [f"note: {plain(answer.problem)}"] if answer.problem else []
+    lines += [f"{NEAREST}:"] if answer.passages and not answer.found else []
     for number, passage in enumerate(answer.passages, 1):
         lines.append(
             f"[{number}] {plain(passage.title or passage.uri)} {passage.start}-{passage.end}  {_facts(passage)}"
@@ -40,7 +47,8 @@ def form_text(answer: Answer | None) -> str:
     """Return the text of a form where widgets are not shown: on paper, in a diff, on a page without a kernel."""
     if answer is None:
         return f"{FORM_MARK}nothing was asked yet. Open the notebook where Jupyter widgets are shown."
-    return f"{FORM_MARK}{plain(answer.question)}\n{plain(answer.text)}"
+    text = "\n".join(map(plain, answer.text.split("\n")))
+    return f"{FORM_MARK}{plain(answer.question)}\n{text}"
 
 
 def answer_html(answer: Answer) -> str:
@@ -48,22 +56,51 @@ def answer_html(answer: Answer) -> str:
 
     The fragment names its version, `RENDERING`.
     """
-    sentences = " ".join(
-        safe(s.text) + "".join(f" <sup>[{c.passage + 1}]</sup>" for c in s.citations) for s in answer.sentences
-    )
+    sentences = " ".join(map(_sentence_html, answer.sentences))
+    disagreed = "".join(f"<p><b>{safe(conflict_line(each))}</b></p>" for each in answer.conflicts)
+    facts = [f"confidence: {confidence_text(answer)}"] if answer.confidence else []
+    facts += [f"not in its sources: {', '.join(unsupported(answer))}"] if unsupported(answer) else []
+    noted = "".join(f"<p>{safe(fact)}</p>" for fact in facts)
     passages = "".join(_passage_html(n, passage) for n, passage in enumerate(answer.passages, 1))
     nodes = "".join(_node_html(node) for node in answer.nodes)
     counts = answer.counts
     problem = f"<p>{safe(answer.problem)}</p>" if answer.problem else ""
     return (
-        f'<div class="knet-answer" data-knet="{RENDERING}"><p><b>{sentences or safe(answer.text)}</b></p>{problem}'
-        f"<details><summary>{len(answer.passages)} passages, each proven to be in its node's published collection"
+        f'<div class="knet-answer" data-knet="{RENDERING}">{disagreed}'
+        f"<p><b>{sentences or safe(answer.text)}</b></p>{noted}{problem}"
+        f"<details><summary>{len(answer.passages)}{'' if answer.found else ' nearest'} passages, "
+        f"each proven to be in its node's published collection"
         f"</summary><ol>{passages}</ol></details>"
         f"<details><summary>{counts['answered']} of {counts['asked']} nodes asked answered, "
         f"{answer.milliseconds:.0f} ms</summary>"
         f"<table><tr><th>node</th><th>status</th><th>hits</th><th>ms</th><th>why</th></tr>{nodes}</table>"
         "</details></div>"
     )
+
+
+def _sentence_html(sentence: Sentence) -> str:
+    lines = "<br>".join(map(safe, sentence.text.split("\n")))
+    return lines + "".join(f" <sup>[{n}]</sup>" for n in dict.fromkeys(c.passage + 1 for c in sentence.citations))
+
+
+def confidence_text(answer: Answer) -> str:
+    """Return the grade of an answer and its probability, empty for answers of earlier versions."""
+    given = answer.confidence
+    return f"{plain(given.grade)} (probability {given.probability:.2f})" if given else ""
+
+
+def unsupported(answer: Answer) -> list[str]:
+    """Return the numbers and names of a chat model's sentences that no passage they cite holds."""
+    return list(dict.fromkeys(each for sentence in answer.sentences for each in sentence.unsupported))
+
+
+def conflict_line(conflict: Conflict) -> str:
+    """Return a conflict in words: what each side says, which node, and its reliability."""
+    said = [
+        f"node {side.node} (reliability {side.reliability:.2f}) says “{wording(side.words)}” [{side.passage + 1}]"
+        for side in (conflict.first, conflict.second)
+    ]
+    return f"Sources disagree: {'; '.join(said)}."
 
 
 def _passage_html(number: int, passage: Passage) -> str:

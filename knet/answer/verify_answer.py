@@ -30,9 +30,9 @@ from ..merkle import included
 from ..records import Answer, Citation, Document, Evidence, Manifest, Passage, SearchRequest, Space, chunk_leaf
 from ..search.first_published import FirstPublished
 from ..search.verify_reply import VerifiedHit, cosine_of, query_digest
-from .derivation import check_complete, check_order, check_sources, check_written, is_not_found
+from .derivation import check_complete, check_judged, check_order, check_sources, check_written, is_not_found
 from .report import Check, CheckKind, VerificationReport
-from .writer import EXTRACTIVE, numbered
+from .writer import EXTRACTIVE, numbered, quoted_text
 
 if TYPE_CHECKING:
     from ..chain.evm import EvmChain
@@ -280,11 +280,17 @@ def _space_of(passage: Passage, source: BlockSource) -> Cid:
 
 def _answer_text(answer: Answer) -> None:
     _require(answer.found == bool(answer.sentences), "whether it found something contradicts its sentences.")
-    _require(answer.text == numbered(answer.sentences), "the text is not that of its sentences.")
-    if answer.writer == EXTRACTIVE:
-        for sentence in answer.sentences:
-            quoted = [" ".join(citation.exact.split()) for citation in sentence.citations]
-            _require(quoted == [sentence.text], "a sentence differs from the span it quotes.")
+    _require(answer.text == numbered(answer.sentences, answer.conflicts), "the text is not that of its sentences.")
+    if answer.writer != EXTRACTIVE:
+        check_judged(answer)
+        return
+    for sentence in answer.sentences:
+        quoted = [" ".join(citation.exact.split()) for citation in sentence.citations]  # as earlier versions wrote
+        inside = all(0 <= citation.passage < len(answer.passages) for citation in sentence.citations)
+        _require(
+            quoted == [sentence.text] or (inside and sentence.text == quoted_text(answer.passages, sentence.citations)),
+            "a sentence differs from the spans it quotes.",
+        )
 
 
 def _citation(answer: Answer, citation: Citation) -> None:

@@ -249,9 +249,11 @@ def _load(path: Path | None) -> Answer:
 
 
 def _show(answer: LiveAnswer, explain: bool) -> None:
-    text, _, facts = str(answer).partition("\n\n")
-    out.print(f"[{'bold' if answer.found else 'yellow'}]{shown(text)}[/]\n")
-    out.print("\n".join(shown(line) for line in facts.split("\n")))
+    lines = [shown(line) for line in str(answer).split("\n")]
+    written = answer.text.count("\n") + 1  # lines of the text itself
+    text = "\n".join(lines[:written])
+    out.print(f"[{'bold' if answer.found else 'yellow'}]{text}[/]")
+    out.print("\n".join(lines[written:]))
     if not explain:
         return
     names = list(dict.fromkeys(name for passage in answer.passages for name in passage.shares))

@@ -54,7 +54,7 @@ def test_unsafe_uri_or_title_is_shown_as_text(answer: Answer, uri: str) -> None:
     Strict(convert_charrefs=True).feed(answer_html(changed))
     text = answer_text(changed)
     assert all(line.isprintable() for line in text.splitlines()), "no escape sequence, no change of direction"
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 6
 
 
 def test_report_html_escapes_foreign_markup(net: Network, answer: Answer) -> None:

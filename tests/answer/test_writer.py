@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from knet.answer.render import answer_html, answer_text
-from knet.answer.writer import extract, generate, is_found, numbered, prompt
+from knet.answer.writer import extract, generate, is_found, numbered, prompt, write
 from knet.index.lexical import Statistics
 from knet.records import Answer, NodeStatus, Passage, Provenance, Reputation, SearchRequest
 from tests.search.support import SPACE, Owner
@@ -69,7 +69,7 @@ def test_weak_passages_give_no_answer() -> None:
     assert not is_found(QUESTION, [passage("Cats sleep a lot.", cosine=0.2)], STATISTICS)
     assert not is_found(QUESTION, [passage("Cats sleep a lot.", cosine=0.35)], STATISTICS)
     assert is_found(QUESTION, [passage("Paris is the capital of France.", cosine=0.35)], STATISTICS)
-    assert is_found(QUESTION, [passage("Paris.", cosine=0.8)], STATISTICS)
+    assert not is_found(QUESTION, [passage("Paris.", cosine=0.8)], STATISTICS), "a label is not a sentence to quote"
     assert not is_found(QUESTION, [], STATISTICS)
 
 
@@ -109,3 +109,36 @@ def test_answer_html_escapes_foreign_markup() -> None:
 def test_answer_text_has_no_terminal_escapes() -> None:
     text = answer_text(answer([passage("The capital of France is Paris.", title="\x1b[2Jtitle")]))
     assert "\x1b" not in text
+
+
+def test_pronoun_brings_its_antecedent_and_lead_in_its_list() -> None:
+    text = "Anna Maier founded Lumen in Graz. She sold the company Lumen to a rival in 1999."
+    (first, *_) = extract("When was the company Lumen sold to a rival?", [passage(text)], STATISTICS)
+    assert first.text.startswith("Anna Maier founded Lumen in Graz. She sold")
+    assert len(first.citations) == 2
+    listed = "The capital of France has these parts:\n\n* the left bank of the river\n* the right bank of the river"
+    (first, *_) = extract("Which parts has the capital of France?", [passage(listed)], STATISTICS)
+    assert first.text == (
+        "The capital of France has these parts:\n- the left bank of the river\n- the right bank of the river"
+    )
+
+
+def test_code_is_quoted_as_a_block() -> None:
+    text = "The capital of France is printed like this:\n\n>>> print(capital('France'))\nParis"
+    (first, *_) = extract("How is the capital of France printed?", [passage(text)], STATISTICS)
+    assert first.text.startswith("The capital of France is printed like this:\n```\n>>> print(capital('France'))")
+
+
+def test_confidence_has_three_grades() -> None:
+    grades = [
+        write(QUESTION, [passage(text)], STATISTICS).confidence.grade
+        for text in ("The capital of France is Paris.", "Cats sleep a lot of the day.")
+    ]
+    assert grades == ["answered", "not found"]
+    assert write(QUESTION, [], STATISTICS).confidence.probability == 0
+
+
+def test_number_of_a_chat_model_that_no_cited_passage_holds_is_flagged() -> None:
+    reply = "Paris is the capital since 1789 [1]. Berlin is the capital of Germany [2]. The capital is Lyon [1]."
+    flagged = [sentence.unsupported for sentence in generate(QUESTION, PASSAGES, lambda _: reply)]
+    assert flagged == [["1789"], [], ["Lyon"]]

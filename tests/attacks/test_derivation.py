@@ -17,7 +17,7 @@ from knet.answer.report import CheckKind, VerificationReport
 from knet.answer.writer import extract, numbered
 from knet.client.network import Network
 from knet.codec import from_json, to_json
-from knet.derivation import Derivation, NodeBelief
+from knet.derivation import Claim, Conflict, Derivation, NodeBelief
 from knet.index.analyser import tokens
 from knet.index.lexical import Statistics
 from knet.records import Answer, Citation, Sentence
@@ -153,6 +153,36 @@ def derivation(answer: Answer) -> Derivation:
 
 def derived(answer: Answer, **changes: object) -> Answer:
     return replace(answer, derivation=replace(derivation(answer), **changes))
+
+
+def surer(answer: Answer) -> Answer:
+    assert answer.confidence is not None
+    return replace(answer, confidence=replace(answer.confidence, probability=0.999, grade="answered"))
+
+
+def disagreement_invented(answer: Answer) -> Answer:
+    sides = [
+        Claim(
+            passage=n, node=passage.provenance.node, start=passage.start, end=passage.end, exact=passage.text,
+            words="never", reliability=0.5,
+        )
+        for n, passage in enumerate(answer.passages[:2])
+    ]  # fmt: skip
+    invented = [Conflict(kind="negation", first=sides[0], second=sides[1])]
+    return replace(answer, conflicts=invented, text=numbered(answer.sentences, invented))
+
+
+JUDGED: list[Attack] = [surer, disagreement_invented]
+
+
+@pytest.mark.parametrize("attack", JUDGED, ids=lambda attack: attack.__name__)
+def test_confidence_and_conflicts_that_the_passages_do_not_give_fail(
+    net: Network, answer: Answer, attack: Attack
+) -> None:
+    """Threat model: author of an answer, a confidence or a disagreement that is made up."""
+    for written_by in (answer, replace(answer, writer="some model")):
+        report = net.verify(attack(written_by), embed=False)
+        assert {check.kind for check in report.failed} & {CheckKind.DERIVED, CheckKind.ANSWER_TEXT}
 
 
 WRITTEN: list[Attack] = [

@@ -39,6 +39,8 @@ export interface Answer {
   writer: string;
   problem: string;
   derivation: Derivation | null;
+  confidence: Confidence | null;
+  conflicts: Conflict[];
 }
 
 export interface AskEvent {
@@ -328,6 +330,7 @@ export interface SearchRequest {
 export interface Sentence {
   text: string;
   citations: Citation[];
+  unsupported: string[];
 }
 
 export interface SignedReceipt {
