@@ -32,7 +32,7 @@ from tests.network.support import make_node
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
     "big_network", "big_node", "dsi", "federation", "fusion", "gas", "indexing", "merge", "node_load", "panel",
-    "query_latency", "routing", "source_selection",
+    "query_latency", "reading", "routing", "source_selection",
 )  # fmt: skip
 
 

@@ -52,8 +52,10 @@ def html_text(data: bytes, where: str, encoding: str = "") -> Text:
     stated = soup.title.get_text(" ", strip=True) if soup.title else ""
     pictures = _prepare(soup)
     body = soup.body or soup
-    markdown = _markdown(_main(body))
-    title = first_heading(markdown) or plain(stated)
+    found = _main(body)
+    markdown = _markdown(found)
+    has_heading = any(main.name == "h1" or main.find("h1") for main in found)
+    title = (first_heading(markdown) if has_heading or not stated else "") or plain(stated)
     notes = (Note(kind="embedded_data", count=pictures),) if pictures else ()
     return Text(markdown, title, "text/markdown", notes=(*decoded.notes, *notes))
 

@@ -61,6 +61,11 @@ def test_heading_in_the_header_of_a_page_is_its_title() -> None:
     assert (found.title, found.text) == ("Valve", f"# Valve\n\n{FACT}")
 
 
+def test_page_without_a_main_heading_has_the_title_of_the_page() -> None:
+    assert read(f"<main><h2>◆ open()</h2><p>{FACT}</p></main>", "Valves: open").title == "Valves: open"
+    assert read(f"<main><h2>One</h2><p>{FACT}</p></main>", "").title == "One"
+
+
 def test_table_and_code_keep_their_form() -> None:
     text = read(
         "<main><table><tr><th>Part</th><th>Bar</th></tr><tr><td>Valve</td><td>3</td></tr></table>"
