@@ -27,10 +27,21 @@ from ..routing.query import Query, Selection
 from ..trust.agreement import conflict_penalty, outlier_penalty
 from ..trust.reliability import FLOOR, optimistic_reliability, passage_key, reliability_gate, weight
 from .copies import COPIED, copies, is_same
-from .fusion import COLUMNS, STANDS_FOR, WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
+from .fusion import (
+    COLUMNS,
+    STANDS_FOR,
+    WEIGHTS,
+    calibrated,
+    coverage,
+    lexical_columns,
+    matched,
+    reconciled,
+    relevance_of,
+    shares,
+)
 from .verify_reply import VerifiedHit
 
-RANKING = 4  # version of `merge`; raise it with every change to its results
+RANKING = 5  # version of `merge`; raise it with every change to its results
 RERANKED = 16  # candidates that costly columns are computed for: twice what is shown by default
 SAME_SOURCE_COSINE = 0.93  # two passages of one node this close say the same; copies must not amplify it
 ANSWERS = 0.4  # a passage that covers this share of what the best covers of the question may answer it too
@@ -91,6 +102,9 @@ def merge(
     columns = {name: calibrated(values) for name, values in raw.items() if name in retrievers}
     if "dense" in columns:
         columns["dense"] = _calibrated(raw["dense"], [hit.space for hit in hits])
+    if not (feedback.answered and any(passage_key(hit.words) in feedback.answered for hit in hits)):
+        # A passage that is known to answer questions is found by their words, which it does not hold itself.
+        weights = reconciled(columns, coverage(question, raw["focus"], statistics), weights)
     parts = shares(columns, weights)
     best = np.argsort(-relevance_of(parts), kind="stable")[:RERANKED]
     for name, column in features.rerank.items():

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knet.index.analyser import tokens
+from knet.index.analyser import split_words, tokens
 from knet.index.lexical import Statistics
-from knet.search.fusion import WEIGHTS, calibrated, lexical_columns, matched, relevance_of, shares
+from knet.search.fusion import (
+    WEIGHTS,
+    calibrated,
+    coverage,
+    lexical_columns,
+    matched,
+    reconciled,
+    relevance_of,
+    shares,
+)
 
 NAN = float("nan")
 STATISTICS = Statistics(100, 8.0, {"the": 90, "comet": 3, "tail": 5, "blue": 9})
@@ -64,3 +73,35 @@ def test_known_question_counts_as_text_of_the_passage() -> None:
     after = lexical_columns("blue comet", words, STATISTICS, [tokens("What is a comet?"), []])["bm25"]
     assert before.tolist() == [0.0, 0.0]
     assert after[0] > after[1] == 0.0
+
+
+def contradicting(lexical_best: float) -> dict[str, np.ndarray]:
+    """Return columns whose best passages by BM25 have the given cosine, of ten passages."""
+    dense = np.array([lexical_best, lexical_best, *np.linspace(0, 1, 7), 4.0])
+    bm25 = np.array([5.0, 4.0, *np.linspace(0, 1, 8)])
+    return {"dense": calibrated(dense), "bm25": calibrated(bm25)}
+
+
+def test_words_count_more_where_vectors_do_not_know_the_language() -> None:
+    weights = reconciled(contradicting(-1.0), 0.5, WEIGHTS)
+    assert weights["dense"] < 0.1 * WEIGHTS["dense"]
+    assert weights["focus"] == pytest.approx(WEIGHTS["focus"])
+
+
+def test_words_that_cover_little_of_the_question_do_not_outvote_vectors() -> None:
+    weights = reconciled(contradicting(-1.0), 0.02, WEIGHTS)
+    assert weights["focus"] < 0.1 * WEIGHTS["focus"]
+    assert weights["dense"] == pytest.approx(WEIGHTS["dense"])
+
+
+def test_weights_stay_where_vectors_and_words_agree() -> None:
+    weights = reconciled(contradicting(9.0), 0.5, WEIGHTS)
+    assert all(weights[name] == pytest.approx(WEIGHTS[name], rel=0.5) for name in WEIGHTS)
+    few = {name: values[:7] for name, values in contradicting(-1.0).items()}
+    assert reconciled(few, 0.5, WEIGHTS) == WEIGHTS
+
+
+def test_coverage_is_the_share_of_the_questions_words_close_together() -> None:
+    focus = lexical_columns("blue comet tail", [split_words("a blue comet")], STATISTICS)["focus"]
+    assert 0 < coverage("blue comet tail", focus, STATISTICS) < 1
+    assert coverage("", np.zeros(0), STATISTICS) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knet.index.analyser import split_words
+from knet.index.analyser import split_words, tokens
 from knet.records import Reputation
 from knet.routing.options import Options
 from knet.routing.query import Query, Selection
@@ -46,7 +46,7 @@ def merged(
     features: Features = NO_FEATURES,
 ) -> list[RankedPassage]:
     views = {owner.node: owner.view for owner in OWNERS}
-    statistics = pooled_statistics(views.values(), split_words(QUESTION))
+    statistics = pooled_statistics(views.values(), tokens(QUESTION))
     selection = Selection([], 0, views, reputations or {}, statistics)
     return merge(Query(QUESTION, {}, Options(k=k)), found, selection, feedback, features)
 
