@@ -20,11 +20,11 @@ from knet.content.dag import links
 from knet.content.store import MemoryStore
 from knet.errors import BadReply, ChainUnreachable, ConfigError, StoreError
 from knet.http import HttpClient
-from knet.records import Manifest, Shard
+from knet.records import Manifest
 from knet_indexer import disk_index
 from knet_indexer.ingest.sync import sync
 from knet_indexer.node import Node
-from knet_indexer.publication import manifest_log, pinning, withdrawal
+from knet_indexer.publication import pinning, withdrawal
 from knet_indexer.publication.forget import forget, remember
 from knet_indexer.publication.pinning import export_car, pin_kubo, pin_service
 from knet_indexer.publication.publish import PublishReport, publish, publish_due
@@ -382,28 +382,3 @@ def test_moved_car_file_and_serving_gateway_are_reported(node: Node, tmp_path: P
     assert any("old.car is not there any more" in line for line in report.unreachable)
     assert any(line.startswith(url) and "still serves" in line for line in report.unreachable)
     assert any("127.0.0.1:9 could not be asked" in line for line in report.unreachable)
-
-
-def test_missing_key_is_an_error_that_names_the_node(node: Node, profile: Profile) -> None:
-    address, number = node.signer.address, update(node).node
-    (node.folder / "node.key").rename(node.folder / "backup.key")
-    for note in (True, False):
-        if not note:
-            (node.folder / "node.address").unlink()
-        with pytest.raises(ConfigError, match=f"node {number} on network") as raised:
-            publish(open_node(node.folder, profile))
-        assert (address in str(raised.value)) is note
-        assert "backup" in str(raised.value)
-        assert not (node.folder / "node.key").exists()
-    (node.folder / "backup.key").rename(node.folder / "node.key")
-    assert not publish(open_node(node.folder, profile)).changed
-
-
-def test_publication_lists_the_shards_that_hold_a_document(node: Node) -> None:
-    head = get_record(node.store, update(node).manifest, Manifest)
-    with node.open_state() as state:
-        live = withdrawal.indexed_documents(state)
-        assert withdrawal.published_documents(node.store, head) == live
-        assert manifest_log.served(state)[0].manifest
-    assert withdrawal.shards_listing(node.store, head.shards, live) == set(range(len(head.shards)))
-    assert get_record(node.store, head.shards[0].shard, Shard).documents
