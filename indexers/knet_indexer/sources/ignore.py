@@ -97,7 +97,9 @@ def _around(root: Path, folds: bool) -> list[tuple[Path, _FolderRules]]:
     if top is None:
         return []
     repository = parents[top]
-    found = [(repository, _FolderRules(_git_folder(repository), ["info/exclude"], folds))]
+    own = _owners_file()  # of all repositories: the lowest precedence
+    found = [(repository, _FolderRules(own.parent, [own.name], folds))]
+    found.append((repository, _FolderRules(_git_folder(repository), ["info/exclude"], folds)))
     found += [(folder, _FolderRules(folder, IGNORE_FILES, folds)) for folder in reversed(parents[1 : top + 1])]
     return [] if root != repository and _ignored_by(root, "/", found) else found
 
@@ -108,6 +110,21 @@ def _ignored_by(path: Path, slash: str, specs: list[tuple[Path, _FolderRules]]) 
         if found is not None:
             return found
     return ""
+
+
+def _owners_file() -> Path:
+    """Return the owner's ignore file for all repositories: Git's ``core.excludesFile``, or its default."""
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git"
+    named = ""
+    for path in (folder / "config", Path.home() / ".gitconfig"):  # the second has precedence
+        section = ""
+        for line in map(str.strip, _lines(path)):
+            key, _, value = line.partition("=")
+            if line.startswith("["):
+                section = line.lower()
+            elif section == "[core]" and key.strip().lower() == "excludesfile":
+                named = value.strip().strip('"')
+    return Path(named).expanduser() if named else folder / "ignore"
 
 
 def _git_folder(repository: Path) -> Path:

@@ -267,3 +267,20 @@ def test_file_that_grows_while_it_is_read_is_bounded(docs: Path, monkeypatch: py
     monkeypatch.setattr(os, "fstat", grows)
     with pytest.raises(SourceError, match="is too large"):
         read_below(docs, "log.txt", 1000)
+
+
+def test_ignore_file_of_the_owner_counts_in_repositories(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threat model: owner, by mistake; files that Git ignores by the owner's own settings."""
+    home = docs.parent / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    write(home, {".config/git/ignore": "*.mine.md\n"})
+    write(docs, {"a.mine.md": "", "b.local.md": "", "c.md": ""})
+    assert len(names(docs)) == 3, "outside of a repository Git has no settings"
+    subprocess.run(["git", "init", "-q", str(docs)], check=True)
+    assert names(docs) == ["b.local.md", "c.md"]
+    settings = '[user]\n\texcludesFile = no\n[core]\n\texcludesFile = "~/own ignore"\n'
+    write(home, {".gitconfig": settings, "own ignore": "*.local.md"})
+    assert names(docs) == ["a.mine.md", "c.md"]
+    write(docs, {".gitignore": "!b.local.md\n"})
+    assert names(docs) == ["a.mine.md", "b.local.md", "c.md"]
