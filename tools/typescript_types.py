@@ -34,7 +34,10 @@ REPLIES = [
     Transactions, ExportedFile,
 ]  # fmt: skip
 REQUESTS = [AskRequest]
-UNREAD = {name for name, kind in vars(derivation).items() if getattr(kind, "__module__", "") == derivation.__name__}
+SHOWN = {"Confidence", "Conflict", "Claim"}  # of that module, what the panels show
+UNREAD = {
+    name for name, kind in vars(derivation).items() if getattr(kind, "__module__", "") == derivation.__name__
+} - SHOWN
 CONSTANTS = {
     "MAX_K": MAX_K,
     "MAX_QUESTION": MAX_QUESTION,

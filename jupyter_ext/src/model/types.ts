@@ -88,6 +88,27 @@ export interface Citation {
   exact: string;
 }
 
+export interface Claim {
+  passage: number;
+  node: number;
+  start: number;
+  end: number;
+  exact: string;
+  words: string;
+  reliability: number;
+}
+
+export interface Confidence {
+  grade: string;
+  probability: number;
+}
+
+export interface Conflict {
+  kind: string;
+  first: Claim;
+  second: Claim;
+}
+
 export interface ConnectionState {
   profile: string;
   profiles: string[];

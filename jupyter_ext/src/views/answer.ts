@@ -50,7 +50,19 @@ export class AnswerView {
       'article',
       { class: 'jp-knet-Answer', 'aria-label': trans.__('Answer') },
       h('p', { class: 'jp-knet-Question' }, line(answer.question)),
+      ...this.disagreements(),
       h('p', { class: 'jp-knet-Text' }, ...this.sentences()),
+      answer.confidence
+        ? h(
+            'p',
+            { class: 'jp-knet-Message' },
+            trans.__(
+              'Confidence: %1 (probability %2)',
+              line(answer.confidence.grade, 40),
+              answer.confidence.probability.toFixed(2)
+            )
+          )
+        : null,
       answer.writer === EXTRACTIVE
         ? null
         : h(
@@ -106,6 +118,28 @@ export class AnswerView {
     put(this.message, line(text, 1000));
   }
 
+  /** Name each pair of sources that say different things, with what each says and its reliability. */
+  private disagreements(): HTMLElement[] {
+    const { trans } = this.view;
+    return (this.view.answer.conflicts ?? []).map(({ first, second }) =>
+      h(
+        'p',
+        { class: 'jp-knet-Message', 'data-mark': 'fails' },
+        trans.__('Sources disagree:'),
+        ...[first, second].flatMap(side => [
+          ' ',
+          trans.__(
+            'node %1 (reliability %2) says “%3”',
+            String(side.node),
+            side.reliability.toFixed(2),
+            line(side.words, 300)
+          ),
+          this.reference(side.passage + 1)
+        ])
+      )
+    );
+  }
+
   private sentences(): (Node | string)[] {
     const { answer } = this.view;
     if (!answer.sentences.length) {
@@ -122,7 +156,7 @@ export class AnswerView {
           'span',
           { class: 'jp-knet-Ending' },
           ending,
-          ...sentence.citations.map(one => this.reference(one.passage + 1))
+          ...[...new Set(sentence.citations.map(one => one.passage + 1))].map(number => this.reference(number))
         )
       ];
     });
