@@ -7,7 +7,7 @@ nothing in it is executed.
 Source: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
-from __future__ import annotations
+from __future__ import codecs
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +70,7 @@ def verify_notebook(
 def read_notebook(path: Path) -> Mapping[str, Any]:
     """Return the JSON of a notebook. Raises ConfigError."""
     try:
-        content = read_json(path.read_bytes())
+        content = read_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))  # editors on Windows write one
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the file's path.") from error
     except CodecError as error:

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from knet.answer.live import MEDIA_TYPE, LiveAnswer
-from knet.answer.notebook import NotebookReport, verify_notebook
+from knet.answer.notebook import NotebookReport, read_notebook, verify_notebook
 from knet.answer.render import RENDERING
 from knet.answer.report import Check, CheckKind, VerificationReport
 from knet.client.network import Network
@@ -100,6 +100,12 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a broken record": (lambda data: data[MEDIA_TYPE].pop("passages"), "record"),
     "a record that is none": (lambda data: data.update({MEDIA_TYPE: 7}), "record"),
 }
+
+
+def test_notebook_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_bytes(b"\xef\xbb\xbf" + nbformat.writes(nbformat.v4.new_notebook()).encode())
+    assert read_notebook(path)["cells"] == []
 
 
 @pytest.mark.parametrize("name", CHANGES)
