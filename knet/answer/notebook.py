@@ -7,8 +7,9 @@ nothing in it is executed.
 Source: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
-from __future__ import codecs
+from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
