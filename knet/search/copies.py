@@ -26,6 +26,7 @@ SHORT = 8  # words; a shorter text, such as a heading, may stand in another text
 REPLACED = 0.05  # share of a text's words that may be replaced in a copy
 SAME_SHARE = 0.8  # share of a text that another must hold to count as the same
 COLUMNS = 4096  # pairs of words counted at once
+KEPT_COMPARISONS = 4  # the texts of a question are compared before and in merging
 COPIED = "copied"  # the share of a copy's score that corrects it for what was added; only copies have it
 NEVER = 1 << 62  # block of a text that is not known to be published
 
@@ -44,7 +45,7 @@ def copies(hits: Sequence[VerifiedHit], known: Sequence[Reputation]) -> list[tup
     ]
     found = [
         (i, j)
-        for i, j in _similar([hit.words for hit in hits])
+        for i, j in _similar(tuple(hit.words for hit in hits))
         if rank[j] < rank[i] and hits[i].node != hits[j].node and is_copy(hits[i].words, hits[j].words)
     ]
     return sorted(found, key=lambda pair: rank[pair[1]])
@@ -54,7 +55,7 @@ def contested(hits: Sequence[VerifiedHit]) -> frozenset[int]:
     """Return the indices of the hits that are copies of another node's, or copied by one."""
     pairs = [
         (i, j)
-        for i, j in _similar([hit.words for hit in hits])
+        for i, j in _similar(tuple(hit.words for hit in hits))
         if hits[i].node != hits[j].node and is_copy(hits[i].words, hits[j].words)
     ]
     return frozenset(index for pair in pairs for index in pair)
@@ -116,10 +117,11 @@ def _framed(words: Sequence[str]) -> str:
     return f" {' '.join(words)} "
 
 
-def _similar(texts: Sequence[Words]) -> list[tuple[int, int]]:
+@lru_cache(KEPT_COMPARISONS)
+def _similar(texts: tuple[Words, ...]) -> tuple[tuple[int, int], ...]:
     """Return the pairs (i, j) of texts where text i shares as many pairs of words with text j as a copy does."""
     if not texts:
-        return []
+        return ()
     pairs = [_hashes(words) for words in texts]
     sizes = np.array([len(each) for each in pairs])
     every, rows = np.concatenate(pairs), np.repeat(np.arange(len(texts)), sizes)
@@ -138,7 +140,7 @@ def _similar(texts: Sequence[Words]) -> list[tuple[int, int]]:
     least = np.minimum(sizes / (1 + ADDED), sizes - FEW)[:, None] - 2
     chance = np.minimum(SHORT - 2, sizes)[None, :]
     rows, columns = np.nonzero((shared >= np.maximum(least, chance)) & (shared > 0))
-    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+    return tuple(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 @lru_cache(KEPT_HITS)
