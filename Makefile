@@ -27,7 +27,7 @@ MCP1_REPORT := .cache/mcp1.xml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi types docs bench pins clean
+.PHONY: help demo lab setup test test-browser test-binder mcp1 typescript pytest lint format contracts artifacts openapi types docs bench fuzz pins clean
 
 help:
 	@echo "make demo         start a small network on this machine, ask a question, verify the answer"
@@ -44,6 +44,7 @@ help:
 	@echo "make types        write the TypeScript types of the panels from the Python records"
 	@echo "make docs         build the documentation into site/"
 	@echo "make bench        list the benchmarks; make bench NAME=x runs one"
+	@echo "make fuzz         give a million hostile inputs to everything that reads foreign bytes; INPUTS=10000 gives fewer"
 	@echo "make typescript   check and test the TypeScript of the JupyterLab extension"
 	@echo "make setup        install the dependencies of development"
 	@echo "make pins         write constraints.txt from the installed versions"
@@ -92,6 +93,10 @@ lab: $(VENV)/.lab
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks$(addprefix .,$(NAME))
+
+# Two processes at most; progress while it runs, and one line of counts at the end. SEED=5 repeats a run.
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
 # --- checking ----------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from .codec import Cid
+from typing import Annotated
+
+from msgspec import Meta
+
+from .codec import ChunkText, Cid, Name
+from .limits import Few, Many, ProofPath, Quotation, Reason, ShortBytes, Term, Vector
 from .record import Record
 
 
 class Confidence(Record, frozen=True):
     """Probability that the passages answer the question, and the grade that follows (`knet.answer.selector`)."""
 
-    grade: str  # answered | may be answered | not found
+    grade: Name  # answered | may be answered | not found
     probability: float
 
 
@@ -20,15 +25,15 @@ class Claim(Record, frozen=True):
     node: int
     start: int
     end: int
-    exact: str
-    words: str  # the words that the other side says otherwise
+    exact: Quotation
+    words: Quotation  # the words that the other side says otherwise
     reliability: float  # mean of the node's rated reliability, as in `Passage.reliability`
 
 
 class Conflict(Record, frozen=True):
     """Two sources that say different things about what was asked."""
 
-    kind: str  # negation | number | name | opposite
+    kind: Name  # negation | number | name | opposite
     first: Claim
     second: Claim
 
@@ -38,7 +43,7 @@ class TermStatistics(Record, frozen=True):
 
     chunks: int
     average_length: float
-    df: dict[str, int]
+    df: Annotated[dict[Term, int], Meta(max_length=1 << 16)]
 
 
 class Place(Record, frozen=True):
@@ -46,7 +51,7 @@ class Place(Record, frozen=True):
 
     shard: int
     chunk: int
-    path: list[bytes]
+    path: ProofPath
 
 
 class Candidate(Record, frozen=True):
@@ -56,8 +61,8 @@ class Candidate(Record, frozen=True):
     document: Cid
     start: int
     end: int
-    text: str
-    vector: bytes
+    text: ChunkText
+    vector: Vector
     place: Place | None = None  # only of a text that another node holds with few other words
 
 
@@ -79,9 +84,9 @@ class Derivation(Record, frozen=True):
     writer: int  # `knet.answer.writer.WRITING`, the version of the extractive writer
     ranking: int  # `knet.search.merge.RANKING`, the version of the ranking
     statistics: TermStatistics
-    asked: list[int]  # ids of the nodes that the question was sent to
-    nonce: bytes  # 16 random bytes in each request's salt
-    candidates: list[Candidate] | None = None  # None: not held, since there are too many, or no receipt covers them
-    beliefs: list[NodeBelief] = []  # of nodes with any evidence
-    published: list[list[int]] = []  # for each receipt, the block in which each of its passages was first published
-    personal: list[str] = []  # other inputs that only the author has, such as own ratings of passages
+    asked: Many[int]  # ids of the nodes that the question was sent to
+    nonce: ShortBytes  # 16 random bytes in each request's salt
+    candidates: Many[Candidate] | None = None  # None: not held, since there are too many, or no receipt covers them
+    beliefs: Many[NodeBelief] = []  # of nodes with any evidence
+    published: Many[Many[int]] = []  # for each receipt, the block in which each of its passages was first published
+    personal: Few[Reason] = []  # other inputs that only the author has, such as own ratings of passages

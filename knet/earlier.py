@@ -8,6 +8,7 @@ earlier shard prove that a chunk with the same text was there. The chain gives t
 from __future__ import annotations
 
 from .codec import Cid
+from .limits import BlockBytes, Many, ShortBytes
 from .record import Record
 
 
@@ -19,12 +20,12 @@ class EarlierRoot(Record, frozen=True):
 
     manifest: Cid
     block: int  # in which the chain recorded it as the node's head
-    root: bytes
+    root: ShortBytes
     leaves: Cid | None = None  # of `EarlierLeaves`; None if it is the root of the shard itself
 
 
 class EarlierLeaves(Record, frozen=True, tag_field="type", tag="knet/earlier/1"):
     """The leaf hashes (32 bytes each) of an earlier shard, and the leaves of those texts that are in a newer one."""
 
-    hashes: bytes
-    leaves: list[bytes]  # `knet.records.Leaf` blocks
+    hashes: BlockBytes
+    leaves: Many[BlockBytes]  # `knet.records.Leaf` blocks

@@ -21,13 +21,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import aiohttp
 import msgspec
 from yarl import URL
 
-from .errors import AddressRefused, BadReply, DeadlineExceeded, KnetError, TooLarge, TransportError, Unreachable
+from .codec import from_json
+from .errors import (
+    AddressRefused,
+    BadReply,
+    CodecError,
+    DeadlineExceeded,
+    KnetError,
+    TooLarge,
+    TransportError,
+    Unreachable,
+)
 
 T = TypeVar("T")
 IpAddress = IPv4Address | IPv6Address
@@ -350,17 +360,17 @@ async def _read(response: aiohttp.ClientResponse, url: URL, max_bytes: int) -> b
 class _Problem(msgspec.Struct):
     """The quoted fields of an application/problem+json body (RFC 9457)."""
 
-    title: str = ""
-    detail: str = ""
+    title: Annotated[str, msgspec.Meta(max_length=MAX_PROBLEM)] = ""
+    detail: Annotated[str, msgspec.Meta(max_length=MAX_PROBLEM)] = ""
 
 
 async def _problem(response: aiohttp.ClientResponse, url: URL) -> str:
     reason = response.reason or "no reason given"
     if response.content_type == "application/problem+json":
         try:
-            problem = msgspec.json.decode(await _read(response, url, MAX_PROBLEM), type=_Problem)
+            problem = from_json(await _read(response, url, MAX_PROBLEM), _Problem)
             reason = ": ".join(filter(None, (problem.title, problem.detail))) or reason
-        except (msgspec.MsgspecError, TooLarge):
+        except (CodecError, TooLarge):
             pass  # the status is reported without details
     return quoted(reason)
 

@@ -12,6 +12,7 @@ import math
 
 import msgspec
 
+from . import limits
 from .codec import ChunkText, Cid, Description, Languages, Licence, MediaType, Name, Prefix, Scores, Title, Uri, encode
 from .derivation import Confidence, Conflict, Derivation
 from .earlier import EarlierRoot
@@ -28,7 +29,7 @@ class Space(Record, frozen=True, tag_field="type", tag="knet/space/1"):
     """An embedding space: vectors are comparable only within it. Its CID is its name and changes with the weights."""
 
     model: Prefix
-    weights: bytes  # sha2-256 of the model's safetensors file
+    weights: limits.ShortBytes  # sha2-256 of the model's safetensors file
     dimension: int
     pooling: Name = "mean"
     normalized: bool = True
@@ -54,8 +55,8 @@ class Leaf(Record, frozen=True):
     document: Cid
     start: int
     end: int
-    text: bytes  # sha2-256 of the chunk's UTF-8 text
-    vector: bytes  # sha2-256 of the chunk's stored vector
+    text: limits.ShortBytes  # sha2-256 of the chunk's UTF-8 text
+    vector: limits.ShortBytes  # sha2-256 of the chunk's stored vector
 
 
 def leaf_block(document: Cid, start: int, end: int, text: str, vector: bytes) -> bytes:
@@ -79,7 +80,7 @@ class Shard(Record, frozen=True, tag_field="type", tag="knet/shard/1"):
     space: Cid
     count: int
     dimension: int
-    documents: list[Cid]
+    documents: limits.Links
     chunks: Cid
     vectors: Cid
     lexical: Cid
@@ -89,9 +90,9 @@ class Shard(Record, frozen=True, tag_field="type", tag="knet/shard/1"):
 class Lexical(Record, frozen=True, tag_field="type", tag="knet/lexical/1"):
     """Term statistics of one shard: ``terms`` sorted, ``df`` and ``lengths`` (one a chunk) as ``<u4``."""
 
-    terms: list[str]
-    df: bytes
-    lengths: bytes
+    terms: limits.Terms
+    df: limits.BlockBytes
+    lengths: limits.BlockBytes
 
 
 class Tombstone(Record, frozen=True):
@@ -105,10 +106,10 @@ class ShardRef(Record, frozen=True):
     """A shard in a manifest, with the chunks that were removed since it was written."""
 
     shard: Cid
-    root: bytes  # Merkle root over the shard's chunk leaves
+    root: limits.ShortBytes  # Merkle root over the shard's chunk leaves
     count: int
-    removed: list[Tombstone] = []
-    earlier: list[EarlierRoot] | msgspec.UnsetType = msgspec.UNSET  # left out where this manifest is the first
+    removed: limits.Many[Tombstone] = []
+    earlier: limits.Many[EarlierRoot] | msgspec.UnsetType = msgspec.UNSET  # left out where this manifest is the first
 
     @property
     def earlier_roots(self) -> list[EarlierRoot]:
@@ -126,7 +127,7 @@ class DsiModel(Record, frozen=True, tag_field="type", tag="knet/dsi/1"):
     documents: int
     dimension: int
     levels: int
-    weights: list[Cid]
+    weights: limits.Links
 
 
 class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
@@ -142,18 +143,18 @@ class Card(Record, frozen=True, tag_field="type", tag="knet/card/1"):
     space: Cid
     documents: int
     chunks: int
-    centroids: bytes
-    weights: bytes
-    terms: bytes
-    df: bytes
+    centroids: limits.BlockBytes
+    weights: limits.BlockBytes
+    terms: limits.BlockBytes
+    df: limits.BlockBytes
     average_length: float  # tokens a chunk
     description: Description = ""
     languages: Languages = []
     licence: Licence = ""
     access: Name = "public"
     cost: int = 0  # wei a query
-    spreads: bytes = b""
-    places: bytes = b""
+    spreads: limits.BlockBytes = b""
+    places: limits.BlockBytes = b""
     analyser: int | msgspec.UnsetType = msgspec.UNSET  # `ANALYSER` of the terms; left out: 1
 
 
@@ -164,14 +165,14 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
     sequence: int
     previous: Cid | None
     space: Cid
-    shards: list[ShardRef]
+    shards: limits.Many[ShardRef]
     card: Cid
     documents: int
     chunks: int
     time: int
     licence: Licence = ""
     access: Name = "public"
-    models: list[Cid] | msgspec.UnsetType = msgspec.UNSET  # of `DsiModel`s; left out where there are none
+    models: limits.Links | msgspec.UnsetType = msgspec.UNSET  # of `DsiModel`s; left out where there are none
 
     @property
     def dsi_models(self) -> list[Cid]:
@@ -191,29 +192,29 @@ class Manifest(Record, frozen=True, tag_field="type", tag="knet/manifest/1"):
 class SearchRequest(Record, frozen=True, tag_field="type", tag="knet/search/1"):
     """A question to any number of nodes. Its salted digest is the query commitment in each receipt."""
 
-    question: str
-    client: bytes  # 20 bytes, the address that may rate
-    salt: bytes  # 16 unpredictable bytes
+    question: limits.Question
+    client: limits.ShortBytes  # 20 bytes, the address that may rate
+    salt: limits.ShortBytes  # 16 unpredictable bytes
     k: int = 8
     space: Cid | None = None
-    vector: bytes = b""  # <f4, in ``space``; empty: the node embeds
+    vector: limits.Vector = b""  # <f4, in ``space``; empty: the node embeds
 
 
 class Receipt(Record, frozen=True):
     """A node's signed commitment to a reply (EIP-712, see `knet.chain.receipts`), required to rate it."""
 
     node: int
-    manifest: bytes  # digest of the manifest's CID
-    query: bytes  # sha2-256 of the SearchRequest block
-    results: bytes  # Merkle root over the leaves of the hits, in order
-    client: bytes
+    manifest: limits.ShortBytes  # digest of the manifest's CID
+    query: limits.ShortBytes  # sha2-256 of the SearchRequest block
+    results: limits.ShortBytes  # Merkle root over the leaves of the hits, in order
+    client: limits.ShortBytes
     issued_at: int
-    nonce: bytes  # 32 random bytes
+    nonce: limits.ShortBytes  # 32 random bytes
 
 
 class SignedReceipt(Record, frozen=True):
     receipt: Receipt
-    signature: bytes  # 65 bytes r || s || v
+    signature: limits.ShortBytes  # 65 bytes r || s || v
 
 
 class Hit(Record, frozen=True):
@@ -225,15 +226,15 @@ class Hit(Record, frozen=True):
     start: int
     end: int
     text: ChunkText
-    vector: bytes
-    path: list[bytes]
+    vector: limits.Vector
+    path: limits.ProofPath
     scores: Scores  # by retriever: "dense" (cosine), "bm25" (node-local statistics)
 
 
 class SearchReply(Record, frozen=True, tag_field="type", tag="knet/reply/1"):
     manifest: Cid
-    documents: list[bytes]  # Document blocks
-    hits: list[Hit]
+    documents: limits.Few[limits.BlockBytes]  # Document blocks
+    hits: limits.Few[Hit]
     receipt: SignedReceipt
 
 
@@ -247,16 +248,16 @@ class Head(Record, frozen=True):
     sequence: int
     block: int
     time: int
-    transaction: str
+    transaction: limits.ShortText
 
 
 class NodeEntry(Record, frozen=True):
     """A registered node as described by chain events."""
 
     node: int
-    owner: str
-    wallet: str  # signs receipts and heads
-    endpoint: str
+    owner: limits.ShortText
+    wallet: limits.ShortText  # signs receipts and heads
+    endpoint: Uri
     head: Head | None = None
 
 
@@ -302,8 +303,8 @@ class Provenance(Record, frozen=True):
     document: Cid
     shard: int
     chunk: int
-    path: list[bytes]
-    vector: bytes
+    path: limits.ProofPath
+    vector: limits.Vector
     receipt: int | None = None  # index into Answer.receipts; None when searched in fetched shards
 
 
@@ -318,7 +319,7 @@ class Passage(Record, frozen=True):
     reliability: Reputation
     provenance: Provenance
     licence: Licence = ""
-    sources: list[int] = []  # other nodes that hold a near-duplicate
+    sources: limits.Many[int] = []  # other nodes that hold a near-duplicate
     shares: Scores = {}  # the part of `score` from each of `scores` and from "trust"; they sum to it
 
 
@@ -328,13 +329,13 @@ class Citation(Record, frozen=True):
     passage: int
     start: int
     end: int
-    exact: str
+    exact: limits.Quotation
 
 
 class Sentence(Record, frozen=True):
-    text: str
-    citations: list[Citation]
-    unsupported: list[str] = []  # a chat model's numbers and names that no cited passage holds
+    text: limits.Quotation
+    citations: limits.Few[Citation]
+    unsupported: limits.Few[limits.Term] = []  # a chat model's numbers and names that no cited passage holds
 
 
 class NodeStatus(Record, frozen=True):
@@ -345,16 +346,16 @@ class NodeStatus(Record, frozen=True):
     status: Name
     hits: int = 0
     milliseconds: float = 0.0
-    detail: str = ""
-    why: str = ""  # the router's reason to ask it, or not
-    evidence: dict[str, float] = {}  # the same in numbers, see `knet.routing.router.Route`
+    detail: limits.Reason = ""
+    why: limits.Reason = ""  # the router's reason to ask it, or not
+    evidence: limits.Numbers = {}  # the same in numbers, see `knet.routing.router.Route`
 
 
 class Evidence(Record, frozen=True):
     """A receipt with the leaves that its results root commits to."""
 
     signed: SignedReceipt
-    leaves: list[bytes]
+    leaves: limits.Few[limits.ShortBytes]
 
 
 class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
@@ -363,25 +364,25 @@ class Answer(Record, frozen=True, tag_field="type", tag="knet/answer/1"):
     Its JSON (`knet.codec.to_json`) is ``application/vnd.knet.answer+json``, from which it can be verified.
     """
 
-    question: str
+    question: limits.Question
     found: bool
-    text: str
-    sentences: list[Sentence]
-    passages: list[Passage]
-    nodes: list[NodeStatus]
-    receipts: list[Evidence]
-    requests: list[SearchRequest]  # one a space; each receipt names one by its digest
-    spaces: list[Space]
+    text: limits.AnswerText
+    sentences: limits.Few[Sentence]
+    passages: limits.Few[Passage]
+    nodes: limits.Many[NodeStatus]
+    receipts: limits.Many[Evidence]
+    requests: limits.Few[SearchRequest]  # one a space; each receipt names one by its digest
+    spaces: limits.Few[Space]
     chain_id: int
-    contract: str  # the EIP-712 verifying contract of the receipts
+    contract: limits.ShortText  # the EIP-712 verifying contract of the receipts
     time: int
     milliseconds: float
     private: bool = False
-    writer: str = "extractive"  # or the name of the chat model that wrote the sentences
-    problem: str = ""  # the reason why the requested chat model did not write them
+    writer: limits.ShortText = "extractive"  # or the name of the chat model that wrote the sentences
+    problem: limits.Reason = ""  # the reason why the requested chat model did not write them
     derivation: Derivation | None = None  # None in answers of earlier versions
     confidence: Confidence | None = None  # the same; see `knet.answer.selector`
-    conflicts: list[Conflict] = []  # disagreements of sources about what the answer says
+    conflicts: limits.Few[Conflict] = []  # disagreements of sources about what the answer says
 
     @property
     def counts(self) -> dict[str, int]:

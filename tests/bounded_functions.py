@@ -18,6 +18,7 @@ from knet.index.lexical import Statistics
 from knet.index.sentences import sentences
 from knet.records import Answer, Passage, Provenance, Reputation, Shard
 from knet_indexer.chunking import canonical, chunk
+from knet_indexer.ingest.secret_scan import find_secrets
 from knet_indexer.sources.folder import _licence, _title
 from knet_indexer.sources.notebooks import _markdown
 from knet_indexer.sources.python_package import _DECORATION
@@ -26,7 +27,7 @@ from knet_jupyter.kernel.input_transform import transform
 from knet_jupyter.kernel.magic_args import parse
 
 SIZE = 100_000
-SIZES = {"chunk": 10_000, "generate": 50_000}  # much Python code a character, in linear time
+SIZES = {"chunk": 10_000, "secrets": 20_000, "generate": 50_000}  # much Python code a character, in linear time
 ALL = " \t\n\r\v\0.!?,;:\"'`()[]{}<>#=-~^*_+/\\|@$%&aZ09é中。！؟।…”\u200b\u0301\ufeff\udc80\u2028\U0001f600"
 PAIRS = [
     "\n ",
@@ -47,8 +48,12 @@ PAIRS = [
     "<a",
     "[]",
     "\u0315\u0323",
+    "eyJa.",
+    "eyJ",
+    "a-",
+    "a=",
 ]
-STARTS = ("", "a", "[![", "a.", "x = [", "%knet a", "SPDX-License-Identifier:", "class=", "Fact. [")
+STARTS = ("eyJa.", "", "a", "[![", "a.", "x = [", "%knet a", "SPDX-License-Identifier:", "class=", "Fact. [")
 CID = Cid.of(b"")
 
 
@@ -91,6 +96,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "rst title": lambda text: _title(text, ".rst"),
     "licence": _licence,
     "cell": lambda text: _markdown("code", text, "python"),
+    "secrets": find_secrets,
     "description": lambda text: _DECORATION.sub("", text),
     "transform": lambda text: transform([text]),
     "magic": lambda text: parse(text, None),

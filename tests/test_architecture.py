@@ -25,7 +25,7 @@ LAYERS = (  # lowest first: a module imports from its own layer and those below 
     ("knet.redaction",),
     ("knet.errors", "knet.files"),
     ("knet.sqlite",),
-    ("knet.codec", "knet.merkle", "knet.http"),
+    ("knet.codec", "knet.limits", "knet.merkle", "knet.http"),
     ("knet.records", "knet.record", "knet.derivation", "knet.earlier"),
     ("knet.config",),
     ("knet.content", "knet.chain"),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from ..config import Deployment
+from ..limits import cut
 from ..records import Answer, Passage, Provenance, Sentence
 from ..routing.node_view import NodeView
 from ..search.merge import RankedPassage
@@ -54,8 +55,8 @@ def compose(
         time=int(time.time()),
         milliseconds=round((time.perf_counter() - started) * 1000, 2),
         private=session.query.options.private,
-        writer=writer_name,
-        problem=problem,
+        writer=writer_name[:128],
+        problem=cut(problem),
         derivation=derivation_of(session, ranked, receipts),
         confidence=written.confidence,
         conflicts=conflicts,

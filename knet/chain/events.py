@@ -158,7 +158,7 @@ def _value(log: Log) -> bytes:
     try:
         _, value = abi_decode(["bytes", "bytes"], bytes.fromhex(log["data"][2:]))
         return bytes(value)
-    except DecodingError:
+    except (DecodingError, OverflowError):
         return b""
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import requests
+from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from web3 import HTTPProvider, Web3
 from web3.contract.contract import Contract, ContractConstructor, ContractFunction
@@ -21,7 +22,8 @@ from web3.exceptions import (
 )
 from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
-from ..errors import ChainError, ChainUnreachable, ConfigError, KnetError, TransactionFailed
+from ..codec import read_json
+from ..errors import ChainError, ChainUnreachable, CodecError, ConfigError, KnetError, TransactionFailed
 from ..http import quoted
 from ..redaction import HIDDEN, hide_keys, public_url, redact_error, redact_logs, redacted
 from .abi import artifact, describe_revert
@@ -45,8 +47,10 @@ def _reason(error: Web3Exception) -> str:
 
 def _said(error: Web3Exception) -> str:
     if isinstance(error, ContractLogicError):
-        data = error.data if isinstance(error.data, str) else ""
-        return describe_revert(bytes.fromhex(data.removeprefix("0x"))) if data.startswith("0x") else str(error.message)
+        with suppress(ValueError):
+            if isinstance(error.data, str) and error.data.startswith("0x"):
+                return describe_revert(bytes.fromhex(error.data[2:]))
+        return str(error.message)
     if isinstance(error, Web3RPCError) and error.rpc_response:
         detail = error.rpc_response.get("error")
         return str(detail.get("message")) if isinstance(detail, dict) else str(detail)
@@ -61,6 +65,17 @@ class _Provider(HTTPProvider):
 
     def __str__(self) -> str:
         return f"RPC at {public_url(str(self.endpoint_uri))}"
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        """Return a reply's JSON. Raises BadResponseFormat, also for one that nests too deep for web3's decoder."""
+        try:
+            found = read_json(raw_response)
+        except CodecError as error:
+            raise BadResponseFormat(str(error)) from error
+        if not isinstance(found, dict):
+            raise BadResponseFormat(f"the reply is not an object: {str(found)[:40]}")
+        return cast(RPCResponse, found)
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         for pause in READ_PAUSES:
@@ -131,7 +146,7 @@ class Rpc:
             ) from error
         except Web3Exception as error:
             raise failure(f"{description} failed: {_reason(error)}.", hint=_advice(_reason(error))) from error
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, DecodingError) as error:
             raise ChainError(
                 f"{description} failed: the server at {self.origin} does not speak Ethereum's JSON-RPC.",
                 hint="Check the network's RPC URL.",
@@ -173,8 +188,9 @@ class Rpc:
 
     def block_hash(self, number: int) -> str:
         """Return the hash of the chain's present block with this number; empty if there is none."""
-        found = self.request("eth_getBlockByNumber", [hex(number), False])
-        return str(found["hash"]) if found else ""
+        with self.errors("Reading the hash of a block"):
+            found = self.request("eth_getBlockByNumber", [hex(number), False])
+            return str(found["hash"]) if found else ""
 
     def transact(
         self, signer: Signer, call: ContractFunction | ContractConstructor, description: str, *, value: int = 0

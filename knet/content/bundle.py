@@ -8,6 +8,7 @@ follow, and to the manifest's parts. IPFS stores blocks by hash, so the manifest
 from __future__ import annotations
 
 from ..codec import RAW, Cid, encode
+from ..limits import Links
 from ..records import Manifest, Record
 from .base import BlockStore, get_record, put_record
 
@@ -19,7 +20,7 @@ class Bundle(Record, frozen=True, tag_field="type", tag="knet/bundle/1"):
     """
 
     manifest: Cid
-    parts: list[Cid]
+    parts: Links
 
 
 def put_bundle(store: BlockStore, manifest: Cid) -> Cid:

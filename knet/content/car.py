@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from ..codec import MAX_BLOCK, Cid, decode, encode
 from ..errors import CodecError
+from ..limits import Links
 from ..records import Record
 from .base import BlockStore
 
@@ -20,7 +21,7 @@ _VARINT_BYTES = 9  # https://github.com/multiformats/unsigned-varint: a longer o
 
 
 class _Header(Record, frozen=True):
-    roots: list[Cid]
+    roots: Links
     version: int
 
 

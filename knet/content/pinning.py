@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from ..codec import Cid
-from ..errors import BadReply, ConfigError, StoreError
+from ..codec import Cid, from_json
+from ..errors import BadReply, CodecError, ConfigError, StoreError
 from ..http import HttpClient, quoted
+from ..limits import Few, Reason, ShortText
 from ..redaction import hide_keys, hide_words
 
 T = TypeVar("T")
@@ -21,26 +22,31 @@ WAIT_SECONDS = 600.0  # seconds after which `pin` returns though the service is 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two status requests
 MAX_REPLY = 1 << 20
 MAX_NAME = 255  # characters, by the specification
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
 IN_PROGRESS = ("queued", "pinning")
 
 
+class PinInfo(msgspec.Struct, frozen=True):
+    status_details: Reason = ""
+
+
 class Pin(msgspec.Struct, frozen=True):
-    cid: str
-    name: str = ""
+    cid: ShortText
+    name: Name = ""
 
 
 class PinStatus(msgspec.Struct, frozen=True):
     """Status of one pin at a service: ``status`` is queued, pinning, pinned or failed."""
 
-    requestid: str
-    status: str
+    requestid: Name
+    status: ShortText
     pin: Pin
-    info: dict[str, Any] = {}
+    info: PinInfo = PinInfo()
 
 
 class _Pins(msgspec.Struct, frozen=True):
     count: int
-    results: list[PinStatus]
+    results: Few[PinStatus]
 
 
 class PinningService:
@@ -92,7 +98,7 @@ class PinningService:
             pause = min(2 * pause, LONGEST_PAUSE)
             status = self._call("GET", f"/pins/{quote(status.requestid, safe='')}", PinStatus)
         if status.status not in (*IN_PROGRESS, "pinned"):
-            reason = quoted(str(status.info.get("status_details") or status.info or "no reason given"))
+            reason = quoted(status.info.status_details or "no reason given")
             raise StoreError(
                 f"{self._endpoint} could not pin {root}: {reason}.",
                 hint="Check that others can reach the node.",
@@ -117,8 +123,8 @@ class PinningService:
             authorization=f"Bearer {self._token}",
         )
         try:
-            return msgspec.json.decode(self._http.run(work), type=kind)
-        except msgspec.MsgspecError as error:
+            return from_json(self._http.run(work), kind)
+        except CodecError as error:
             raise BadReply(f"The reply of {self._endpoint}{path} does not follow the pinning API: {error}.") from error
 
 

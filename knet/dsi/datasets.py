@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from ..codec import DAG_CBOR, Cid, decode, from_json
+from ..codec import DAG_CBOR, Cid, decode, from_json, read_json
 from ..content.store import FileStore
 from ..errors import CodecError, ConfigError
 from ..index.collection import read_head, require_space
@@ -18,6 +19,9 @@ from ..index.shard import live_mask, read_shards
 from ..records import Manifest, Space
 from .corpus import Passages
 from .pairs import SignedPair, WeightedPair
+
+MAX_LINE = 16 << 20  # characters: a book has a megabyte
+MAX_SPAN = 40  # characters of two offsets
 
 
 class QuestionFile(NamedTuple):
@@ -36,7 +40,7 @@ def parse_passage_id(docid: str) -> tuple[Cid, int, int]:
     """Parse an id of `passage_id`. Raises CodecError for an id of another kind."""
     document, _, span = docid.partition("#")
     start, _, end = span.partition("-")
-    if not (start.isdecimal() and end.isdecimal()):
+    if not (start.isdecimal() and end.isdecimal() and len(span) <= MAX_SPAN):
         raise CodecError(f"{docid[:80]!r} is not the id of a passage.")
     return Cid.parse(document), int(start), int(end)
 
@@ -89,30 +93,36 @@ def read_questions(path: Path) -> QuestionFile:
             except CodecError as error:
                 raise ConfigError(f"{where} is not a signed pair: {error}") from error
             continue
-        question = line.get("question", line.get("text"))
-        if not isinstance(question, str):
-            raise ConfigError(
-                f'{where} is not a question: {{"text", "relevant"}} or {{"question", "docid"}} are needed.'
-            )
-        answers = [name for name, grade in line.get("relevant", {}).items() if grade > 0] or [line.get("docid", "")]
-        own += [WeightedPair(question, name) for name in answers]
+        own += _own_pairs(where, line)
     return QuestionFile(own, signed)
+
+
+def _own_pairs(where: str, line: dict[str, Any]) -> list[WeightedPair]:
+    question, docid = line.get("question", line.get("text")), line.get("docid", "")
+    relevant = line.get("relevant", {})
+    typed = isinstance(question, str) and isinstance(docid, str) and isinstance(relevant, dict)
+    if not typed or not all(isinstance(grade, int | float) for grade in relevant.values()):
+        raise ConfigError(f'{where} is not a question: {{"text", "relevant"}} or {{"question", "docid"}} are needed.')
+    answers = [name for name, grade in relevant.items() if grade > 0] or [docid]
+    return [WeightedPair(str(question), name) for name in answers]
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the location of each line, and its JSON object."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE), ""), 1):
+                where = f"{path}, line {number}"
+                if len(line) == MAX_LINE:
+                    raise ConfigError(f"{where} has {MAX_LINE} characters or more.")
                 if line.strip():
-                    where = f"{path}, line {number}"
-                    found = msgspec.json.decode(line)
+                    found = read_json(line)
                     if not isinstance(found, dict):
                         raise ConfigError(f"{where} is not a JSON object.")
                     yield where, found
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{where} is not JSON: {error}.") from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except CodecError as error:
+        raise ConfigError(f"{where}: {error}.") from error
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from error
 
 

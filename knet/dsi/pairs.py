@@ -15,7 +15,9 @@ from eth_hash.auto import keccak
 
 from ..chain.keys import Signer
 from ..chain.receipts import domain_separator, recover_digest, sign_digest
+from ..codec import Uri
 from ..errors import BadReceipt
+from ..limits import Question, ShortBytes
 from ..records import Record
 
 PAIR_TYPE = "Pair(bytes32 question,bytes32 docid,uint64 givenAt)"
@@ -27,8 +29,8 @@ _PAIR_TYPEHASH = keccak(PAIR_TYPE.encode())
 class Pair(Record, frozen=True):
     """Statement that ``docid`` answers ``question``: a positive rating, or an FAQ. ``given_at`` in unix seconds."""
 
-    question: str
-    docid: str
+    question: Question
+    docid: Uri
     given_at: int = 0
 
 
@@ -36,7 +38,7 @@ class SignedPair(Record, frozen=True):
     """Pair with the EIP-712 signature (65 bytes) of its contributor."""
 
     pair: Pair
-    signature: bytes
+    signature: ShortBytes
 
 
 class WeightedPair(NamedTuple):

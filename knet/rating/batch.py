@@ -11,6 +11,7 @@ from ..chain.batches import MAX_NODES, MAX_RATINGS, Batch, Delta, Leaf, LeafProo
 from ..codec import Cid, block_of
 from ..content.base import BlockSource, BlockStore, PinningStore, get_record, put_record
 from ..errors import CodecError
+from ..limits import Links, Many
 from ..merkle import Tree
 from ..records import Rating, Record
 
@@ -20,13 +21,13 @@ LEAVES_PER_BLOCK = 2000  # about 700 KB: under the 1 MiB that every IPFS impleme
 class RatingBlock(Record, frozen=True, tag_field="type", tag="knet/ratings/1"):
     """A run of a batch's leaves."""
 
-    leaves: list[Leaf]
+    leaves: Many[Leaf]
 
 
 class RatingIndex(Record, frozen=True, tag_field="type", tag="knet/rating-batch/1"):
     """The blocks of a batch in order. Its CID is the batch's ``content`` on chain."""
 
-    blocks: list[Cid]
+    blocks: Links
 
 
 class RatingBatch(Record, frozen=True):

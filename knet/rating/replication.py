@@ -19,6 +19,7 @@ from ..content.layered import LayeredStore
 from ..content.store import MemoryStore
 from ..errors import BadReceipt, CodecError, ContentError, TransportError
 from ..http import HttpClient
+from ..limits import BlockBytes, Few, ShortBytes
 from ..records import NodeEntry, Record
 from .batch import RatingIndex, fetch_leaves
 
@@ -42,10 +43,10 @@ class BatchOffer(Record, frozen=True, tag_field="type", tag="knet/batch-offer/1"
     ``block`` is the number of a chain block shortly before the batch, from which a node looks for it.
     """
 
-    rater: bytes  # 20 bytes
+    rater: ShortBytes  # 20 bytes
     block: int
-    index: bytes
-    leaves: list[bytes]
+    index: BlockBytes
+    leaves: Few[BlockBytes]
 
 
 def keepers(batch: Batch, nodes: Iterable[int]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
+from ..limits import cut
 from ..records import NodeStatus
 from .node_view import NodeView
 from .query import Priors, Query
@@ -48,4 +49,4 @@ def unavailable_statuses(
 
 
 def _status(node: int, title: str, reason: str) -> NodeStatus:
-    return NodeStatus(node=node, title=title, status="error", detail=reason)
+    return NodeStatus(node=node, title=title, status="error", detail=cut(reason))

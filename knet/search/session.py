@@ -18,6 +18,7 @@ from ..dsi.model import Model
 from ..errors import Cancelled, KnetError
 from ..http import HttpClient
 from ..index.collection import Collection
+from ..limits import cut
 from ..records import Evidence, NodeStatus, SearchRequest
 from ..routing.node_view import NodeView
 from ..routing.options import OnSelected, OnStatus
@@ -95,7 +96,7 @@ class QuerySession:
             status=status,
             hits=hits,
             milliseconds=milliseconds,
-            detail=detail,
+            detail=cut(detail),
             why=self._route[node].why,
             evidence=self._route[node].evidence,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..codec import from_json
 from ..errors import CodecError, ConfigError
 from ..index.analyser import split_words
+from ..limits import Few, Question, Quotation
 from ..records import Record
 from .agreement import versions
 
@@ -25,9 +26,9 @@ _HINT = 'Write one JSON object a line: {"question": "...", "answers": ["..."]}.'
 class Probe(Record, frozen=True):
     """A question, the text of a right passage (any of ``answers``), and text that only a wrong passage has."""
 
-    question: str
-    answers: list[str]
-    wrong: list[str] = []
+    question: Question
+    answers: Few[Quotation]
+    wrong: Few[Quotation] = []
 
 
 class ProbeResult(Record, frozen=True):

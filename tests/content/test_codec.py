@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any, get_origin
 
 import dag_cbor
 import libipld
@@ -61,6 +61,9 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
     """Return a strategy for values of a field's type."""
     if kind in LEAVES:
         return LEAVES[kind]
+    if get_origin(kind) is Annotated:
+        most = kind.__metadata__[0].max_length
+        return any_of(kind.__origin__).filter(lambda value: len(value) <= most)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return any_record(kind)
     inner = [any_of(part) for part in kind.__args__]

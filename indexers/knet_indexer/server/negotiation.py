@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from fastapi import HTTPException, Request, Response
 
-from knet.codec import decode, encode, from_json, to_json
+from knet.codec import decode, encode, from_json, read_json, to_json
 from knet.errors import CodecError, TooLarge
 
 DAG_CBOR = "application/vnd.ipld.dag-cbor"
@@ -23,7 +23,7 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     """Return the request's body. Raises TooLarge beyond ``limit`` bytes, whatever its headers claim."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
-    if not declared.isdecimal() or int(declared) <= limit:
+    if not declared.isdecimal() or int(declared[:20]) <= limit:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 async for piece in request.stream():
@@ -50,7 +50,7 @@ def parse(body: bytes, kind: type[T], encoding: str) -> T:
     if encoding == DAG_CBOR:
         return decode(body, kind)
     record = from_json(body, kind)
-    if "type" not in msgspec.json.decode(body):  # JSON decoders accept records without it
+    if "type" not in read_json(body):  # JSON decoders accept records without it
         raise CodecError(f"not a {kind.__name__}: its type is missing.")
     return record
 

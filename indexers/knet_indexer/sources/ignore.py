@@ -9,6 +9,7 @@ names a folder that the repository around it ignores means that folder: only the
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Collection
 from pathlib import Path
@@ -158,5 +159,5 @@ def _lines(path: Path) -> list[str]:
 def _spec(lines: Collection[str], source: str, folder: Path) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines(lines)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise SourceError(f"{folder}: a pattern in {source} is not valid: {error}.") from error

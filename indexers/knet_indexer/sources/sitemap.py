@@ -38,6 +38,7 @@ MAX_HEAD = 64 << 10  # bytes of a page that are searched for its robots rules
 PAUSE = 0.2  # seconds between pages, unless robots.txt asks for more
 MAX_PAUSE = 10.0  # also for a site that asks for longer pauses
 GUESSES = ("/sitemap.xml", "/sitemap_index.xml", "/sitemap.txt")  # tried if robots.txt names none
+_QUADRATIC = {"idna", "punycode"}  # encodings of names, not of pages: their time grows with the square of the length
 _PLAIN = {".md": "text/markdown", ".txt": "text/plain", ".rst": "text/x-rst"}
 _PLAIN_TYPES = ("text/plain", "text/markdown", "text/x-rst")
 _WORD = ".docx"
@@ -283,7 +284,8 @@ def _in_utf8(reply: SiteReply) -> bytes:
 
     A header with the wrong charset is ignored.
     """
-    if reply.charset and not reply.body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+    named = reply.charset and reply.charset not in _QUADRATIC
+    if named and not reply.body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         try:
             return b"\xef\xbb\xbf" + reply.body.decode(reply.charset).encode()
         except (UnicodeError, LookupError):

@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads foreign bytes: random inputs, and valid ones with hostile changes."""
