@@ -63,11 +63,14 @@ def read(question: str, passages: Sequence[Passage], statistics: Statistics) -> 
 
 
 def _as_usual(row: Sequence[float], passages: Sequence[Passage]) -> list[float]:
-    """Return the evidence, its `RELATIVE` part as it usually is where there are too few texts to compare with."""
+    """Return the evidence, its `RELATIVE` part as it usually is where there are too few texts to compare with.
+
+    It is usual only as far as the passages have the question's words.
+    """
     told = min(1.0, len(distinct(passages)) / ENOUGH)
-    usual = weights()["usual"]
+    usual, covered = weights()["usual"], row[FOUND.index("context")]
     return [
-        told * value + (1 - told) * mean if name in RELATIVE else value
+        told * value + (1 - told) * covered * mean if name in RELATIVE else value
         for name, value, mean in zip(FOUND, row, usual, strict=True)
     ]
 

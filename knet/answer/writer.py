@@ -24,7 +24,7 @@ from .render import conflict_line
 from .selector import Reading, read
 from .units import Unit, units
 
-WRITING = 4  # version of `write`; raise it with every change to its results
+WRITING = 5  # version of `write`; raise it with every change to its results
 MAX_SENTENCES = 3
 RUNNER_UP = 2.0  # a further sentence may be this much worse than the best one, in log-odds
 SAME_WORDS = 0.8  # share of the shorter sentence's words that another has: they say the same
