@@ -24,7 +24,7 @@ ANSWERED = 0.5  # from this probability on, an answer is given as such
 MAYBE = (
     0.05  # from this on, as one that may be it: 95 % of the answerable questions learnt from; below, nothing is quoted
 )
-SAID = 2.0  # weight of the second judgement beside the first
+SAID = 2.0  # weight of the second judgement beside the first; set by hand
 ENOUGH = 5  # other texts beside the first passage, with which scores can be compared
 LARGEST = 30.0  # log-odds: e^30 is finite
 DECIMALS = 3  # of a probability: machines add in different orders
