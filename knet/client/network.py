@@ -91,7 +91,9 @@ class Network:
         self._responder = DisputeResponder(chain, signer, LayeredStore(*self._sources.stores))
         self._passage_ratings = PassageRatings(folder / "passage_ratings" / f"{profile.name}.json")
         self._answered = AnsweredQuestions(folder / "answered" / f"{profile.name}.json")
-        self._leaves = LeafSources(http, store, lambda: self._follower.published(), *self._sources.shared)
+        self._leaves = LeafSources(
+            http, store, lambda: self._follower.published(), *self._sources.shared, budget=self._budget
+        )
         learnt = folder / "learnt"
         self._auditor = Auditor(chain, signer, profile.audit_budget, learnt / f"{profile.name}.audits.db")
         self._trust_model = TrustModel(

@@ -17,10 +17,11 @@ from ..content.base import BlockSource, BlockStore
 from ..content.gateway import GatewaySource
 from ..content.layered import LayeredStore
 from ..content.store import MemoryStore
-from ..errors import BadReceipt, CodecError, ContentError, TransportError
+from ..errors import BadReceipt, CodecError, ContentError, DeadlineExceeded, TransportError, Unreachable
 from ..http import HttpClient
 from ..limits import BlockBytes, Few, ShortBytes
 from ..records import NodeEntry, Record
+from ..routing.origins import Admission, OriginBudget
 from .batch import RatingIndex, fetch_leaves
 
 MAX_OFFER_BYTES = 2 << 20  # that a node takes in one request
@@ -91,16 +92,31 @@ def require_batch(content: Cid, blocks: Mapping[Cid, bytes], batches: Iterable[B
 class LeafSources:
     """Sources of the leaves of all raters' batches: this client's store, keepers of the batch, and other sources."""
 
-    def __init__(self, http: HttpClient, store: BlockStore, entries: Entries, *elsewhere: BlockSource) -> None:
-        """``store`` keeps what is read; ``elsewhere``, such as IPFS gateways and Kubo, is asked after the keepers."""
+    def __init__(
+        self,
+        http: HttpClient,
+        store: BlockStore,
+        entries: Entries,
+        *elsewhere: BlockSource,
+        budget: OriginBudget | None = None,
+    ) -> None:
+        """``store`` keeps what is read; ``elsewhere``, such as IPFS gateways and Kubo, is asked after the keepers.
+
+        ``budget`` bounds the requests to servers that have served no block yet.
+        """
         self._http = http
         self._store = store
         self._entries = entries
         self._elsewhere = elsewhere
+        self._budget = budget or OriginBudget(None)
 
     def of(self, batch: Batch) -> BlockSource:
         """Return the source of one batch's blocks, which keeps what it fetches."""
-        nodes = GatewaySource(self._http, self._endpoints(batch), deadline=LEAF_SECONDS, at_once=AT_ONCE)
+        admitted = self._admitted(batch)
+        for entry in admitted:
+            self._budget.settle(entry)
+        urls = [entry.endpoint.rstrip("/") for entry in admitted]
+        nodes = GatewaySource(self._http, urls, deadline=LEAF_SECONDS, at_once=AT_ONCE)
         return LayeredStore(self._store, nodes, *self._elsewhere)
 
     def replicate(self, batch: Batch) -> int:
@@ -112,22 +128,28 @@ class LeafSources:
         if len(body) > MAX_OFFER_BYTES:
             log.warning("batch %d is too large for nodes to keep: keep it on IPFS", batch.number)
             return 0
-        return self._http.run(self._offer([f"{url}/v1/ratings" for url in self._endpoints(batch)], body))
+        return self._http.run(self._offer(self._admitted(batch), body))
 
-    def _endpoints(self, batch: Batch) -> list[str]:
+    def _admitted(self, batch: Batch) -> list[NodeEntry]:
+        """Return the keepers that may be contacted now: of nodes that have served no block, one for each server."""
         entries = {node: entry for node, entry in self._entries().items() if entry.endpoint}
-        return [entries[node].endpoint.rstrip("/") for node in keepers(batch, entries)]
+        chosen = [entries[node] for node in keepers(batch, entries)]
+        return [entry for entry in chosen if self._budget.admit(entry) is Admission.ADMITTED]
 
-    async def _offer(self, urls: Sequence[str], body: bytes) -> int:
-        taken = await asyncio.gather(*(self._send(url, body) for url in urls))
+    async def _offer(self, entries: Sequence[NodeEntry], body: bytes) -> int:
+        taken = await asyncio.gather(*(self._send(entry, body) for entry in entries))
         return sum(taken)
 
-    async def _send(self, url: str, body: bytes) -> bool:
+    async def _send(self, entry: NodeEntry, body: bytes) -> bool:
+        url = f"{entry.endpoint.rstrip('/')}/v1/ratings"
         try:
             await self._http.fetch(
                 "POST", url, deadline=OFFER_SECONDS, max_bytes=1 << 16, body=body, content_type=MEDIA_TYPE
             )
         except TransportError as error:
             log.info("%s does not keep this batch: %s", url, error)
+            reached = not isinstance(error, Unreachable | DeadlineExceeded)
+            self._budget.failed(entry, reason=str(error), reached=reached, strike=False)
             return False
+        self._budget.settle(entry)
         return True
