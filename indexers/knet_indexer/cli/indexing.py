@@ -24,6 +24,8 @@ from .common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..ingest.account import Account
     from ..ingest.sync import SyncPlan, SyncReport
     from ..node import Node
@@ -132,8 +134,7 @@ def show_sync(report: SyncReport) -> None:
         out.print(f"[yellow]{len(report.skipped)} skipped[/]: run `knet node skipped`")
 
 
-def _show_account(account: Account, show: object) -> None:
-    assert callable(show)
+def _show_account(account: Account, show: Callable[[str], None]) -> None:
     show(shown(str(account)))
     for part, reason in account.failures:
         show(f"[yellow]not listed:[/] {shown(part)}: {shown(reason)}")

@@ -15,12 +15,18 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from knet.errors import SourceError
 
 IGNORE_FILES = (".gitignore", ".knetignore")  # later files have precedence
 MAX_IGNORE_FILE = 1 << 20  # bytes; longer files are not lists of patterns
 _IGNORE_FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # opening a pipe may hang
+_ANY_FOLDERS = "(?:/.+)?/"  # pathspec's expression for "/**/"
+_REPEATED_STARS = re.compile(r"(?:\[\^/\]\*){2,}")
+_BETWEEN_STARS = re.compile(
+    r"\[\^/\]\*((?:\\.|\[(?!\^/\][*+])\^?\]?[^\]]*+\]|[^\\\[(/*+])++)(?=\[\^/\]\*)"  # in one name
+)
 
 
 class IgnoreRules:
@@ -156,8 +162,28 @@ def _lines(path: Path) -> list[str]:
     return os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
 
 
+class _BoundedPattern(GitIgnoreSpecPattern):
+    """A pattern of Git without backtracking over several stars: the first match of what follows one is enough."""
+
+    @classmethod
+    def pattern_to_regex(cls, pattern: str | bytes) -> tuple[str | bytes | None, bool | None]:  # type: ignore[override]
+        regex, include = super().pattern_to_regex(pattern)
+        return (_without_backtracking(regex) if isinstance(regex, str) else regex), include
+
+
+def _without_backtracking(regex: str) -> str:
+    regex = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", _REPEATED_STARS.sub("[^/]*", regex))
+    first, *others = regex.split(_ANY_FOLDERS)
+    if not others:
+        return regex
+    if first.startswith(start := "^(?:.+/)?"):
+        first = f"^(?>(?:.+?/)??{first.removeprefix(start)}(?=/))"
+    between = [f"(?>(?:/.+?)??/{folders}(?=/))" for folders in others[:-1]]
+    return "".join([first, *between, _ANY_FOLDERS, others[-1]])
+
+
 def _spec(lines: Collection[str], source: str, folder: Path) -> GitIgnoreSpec:
     try:
-        return GitIgnoreSpec.from_lines(lines)
+        return GitIgnoreSpec.from_lines(lines, _BoundedPattern, backend="simple")  # others know no atomic groups
     except (ValueError, re.error) as error:
         raise SourceError(f"{folder}: a pattern in {source} is not valid: {error}.") from error

@@ -1,6 +1,6 @@
 """Runs of characters of a PDF page, read by pdfium with their places.
 
-pdfium was chosen by `benchmarks/reading`: of the free readers it loses the fewest words, and takes milliseconds a page.
+pdfium's licence allows every use, and it takes milliseconds a page; `benchmarks/reading` measures what is made of it.
 Its own text follows the order of the file. The places of the characters are read too, so that columns, tables and
 paragraphs can be told apart.
 """
