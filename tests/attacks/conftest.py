@@ -12,6 +12,8 @@ from knet.chain.evm import EvmChain
 from knet.client.network import Network
 from knet.config import Profile
 from knet.records import Answer, NodeStatus
+from knet.routing import follower
+from knet.routing.large import large_directory
 from tests.network.clients import open_client, own_network, status_of, wait_for
 from tests.network.support import RunningNode, start_nodes
 
@@ -74,9 +76,12 @@ def stage(running_stage: Stage) -> Iterator[Stage]:
     running_stage.proxy.behave = honest
 
 
-@pytest.fixture
-def network_size() -> None:
-    """Hold the cards of all nodes; a module that overrides this chooses a directory for each of its tests."""
+@pytest.fixture(params=["small", "large"])
+def network_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test on the directory of a small network, and on that of a network beyond the threshold."""
+    if request.param == "large":
+        for module in (follower, large_directory):
+            monkeypatch.setattr(module, "MAX_FULL_CARDS", 1)
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from knet.chain.keys import new_key
 from knet.client.network import Network
 from knet.codec import decode, encode
 from knet.records import Document, SearchReply, SearchRequest
-from knet.routing import follower
-from knet.routing.large import large_directory
 from knet.search.transport import MAX_REPLY_BYTES
 from tests.network.clients import PATIENT, status_of
 
@@ -27,14 +25,6 @@ SHORT = 1.5  # seconds a node; honest nodes need a hundredth of it, the hostile 
 
 
 # --- false replies that are well-formed and signed --------------------------------------------------------------------
-
-
-@pytest.fixture(params=["small", "large"])
-def network_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test on the directory of a small network, and on that of a network beyond the threshold."""
-    if request.param == "large":
-        for module in (follower, large_directory):
-            monkeypatch.setattr(module, "MAX_FULL_CARDS", 1)
 
 
 def changed_text(liar: Liar, request: SearchRequest, reply: SearchReply) -> SearchReply:
