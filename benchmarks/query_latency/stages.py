@@ -22,7 +22,7 @@ _PLACES: tuple[tuple[str, Any, str], ...] = (
     ("ask", gather.Collector, "ask"),
     ("verify", gather, "verify_reply"),
     ("merge", network, "merge"),
-    ("write", compose, "extract"),
+    ("write", compose, "write"),
     ("compose", network, "compose"),
 )
 
