@@ -25,6 +25,7 @@ FRAMEWORK = {
     "Exit",
     "BadParameter",
     "HTTPException",
+    "BadResponseFormat",  # web3's, for its callers
 }
 ARGUMENT_MISUSE = {"ValueError", "TypeError", "AttributeError", "KeyError", "IndexError", "ImportError"}
 DOCUMENTED = ARGUMENT_MISUSE | {"OSError", "EOFError"}  # may be raised where the docstring says so

