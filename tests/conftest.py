@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from knet import redaction
 from knet.chain.anvil import find_anvil
 from knet.chain.devchain import fund, start_network, stop_network
 from knet.chain.evm import EvmChain
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "devnet" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.chain)
+
+
+@pytest.fixture(autouse=True)
+def fresh_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the keys that earlier tests had removed from all texts of this process."""
+    monkeypatch.setattr(redaction, "_secrets", ())
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,11 @@ def json_lines() -> Iterator[Progress]:
     yield show
 
 
+def can_ask() -> bool:
+    """Return whether a person can answer a question: stdin is a terminal, and not that of a notebook's ``!command``."""
+    return sys.stdin.isatty() and "JPY_PARENT_PID" not in os.environ  # which ipykernel sets
+
+
 def plain_fields(record: Any) -> dict[str, Any]:
     """Return a record as JSON values."""
     plain: dict[str, Any] = msgspec.to_builtins(record, enc_hook=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ from .common import (
     HomeOption,
     NodeArgument,
     allowed_name,
+    can_ask,
     json_lines,
     open_node,
     plain_fields,
@@ -69,7 +69,7 @@ def sync(
         _exit_if(bool(plan.failures))
         return
     allow_documents(node, allow)
-    asks = sys.stdin.isatty() and not (as_json or lines)
+    asks = can_ask() and not (as_json or lines)
     report = run_sync(node, retry=retry, lines=lines, executor=executor, empty=empty, asks=asks)
     report_result(report, as_json, show_sync)
     _exit_if(bool(report.account.failures))

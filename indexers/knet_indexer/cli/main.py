@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -17,6 +16,7 @@ from .common import (
     HomeOption,
     NodeArgument,
     NodeOption,
+    can_ask,
     json_lines,
     open_node,
     plain_fields,
@@ -108,7 +108,7 @@ def add(
     options = dict(_pair(text) for text in option or [])
     sources = [parse_source(spec, **options) for spec in specs]
     previews = preview_all(opened, sources, quiet=as_json)
-    asks = sys.stdin.isatty() and not (yes or as_json)
+    asks = can_ask() and not (yes or as_json)
     if not dry_run and asks and not typer.confirm("Add them?", default=True, err=True):
         out.print("nothing was added")
         raise typer.Exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from knet.codec import MAX_DESCRIPTION, MAX_LICENCE, MAX_TITLE
 from knet.errors import ConfigError
 from knet.records import Record
 
-from .common import HomeOption, NodeArgument, open_node
+from .common import HomeOption, NodeArgument, can_ask, open_node
 
 if TYPE_CHECKING:
     from ..node import Node
@@ -74,7 +73,7 @@ def set_settings(
             out.print("nothing changes")
         return
     if any(each.invalidates for each in effects) and not yes:
-        if as_json or not sys.stdin.isatty():
+        if as_json or not can_ask():
             raise ConfigError("The change makes indexed documents invalid.", hint="Repeat it with --yes.")
         if not typer.confirm("Change them?", err=True):
             raise typer.Exit(1)

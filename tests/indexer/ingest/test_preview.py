@@ -8,7 +8,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -200,7 +199,7 @@ def test_script_gets_the_preview_as_json_and_is_not_asked(folder: Path, home: Pa
 def test_person_is_asked_after_the_preview(
     typed: str, added: bool, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr(main, "can_ask", lambda: True)
     result = add(home, f"folder:{folder}", typed=typed, fails=0 if added else 1)
     assert "5 documents of 2.0 kB: .md (2), .txt (2), .py (1)" in result.stderr
     assert "left out: 2 node_modules/, such as node_modules/" in result.stderr
