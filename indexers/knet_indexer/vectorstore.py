@@ -87,7 +87,7 @@ class NodeVectorStore(KnetVectorStore):
         """Every document the node has indexed, published or not. Raises NodeBusy and StoreError."""
         with self._lock:
             if self._latest is None:
-                sync(self._node, may_empty=lambda source, _: source == self._source)  # whose last text was deleted
+                sync(self._node, may_empty=lambda source, _: source == self._source)  # its last text was deleted
                 self._latest = self._read_state()
             return self._latest
 

@@ -114,7 +114,7 @@ def json_lines() -> Iterator[Progress]:
 
 def can_ask() -> bool:
     """Return whether a person can answer a question: stdin is a terminal, and not that of a notebook's ``!command``."""
-    return sys.stdin.isatty() and "JPY_PARENT_PID" not in os.environ  # which ipykernel sets
+    return sys.stdin.isatty() and "JPY_PARENT_PID" not in os.environ  # set by ipykernel
 
 
 def plain_fields(record: Any) -> dict[str, Any]:
