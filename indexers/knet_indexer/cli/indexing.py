@@ -50,9 +50,7 @@ def sync(
     empty: Annotated[bool, typer.Option("--empty", help="Remove all documents of a source that lists none.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     as_json: AsJson = False,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Print progress as JSON lines on stdout, one a second.")
-    ] = False,
+    lines: Lines = False,
 ) -> None:
     """Index changes of the sources, and account for every file. An interrupted sync continues where it stopped.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from knet.routing.node_info import NodeInfo
 
     from .network import OnProgress
+
+REPEATED_SECONDS = 2.0  # until a signal that had no effect is sent again
+_EXITS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has one
 
 app = typer.Typer(help="Run the whole network on this machine over real documentation.")
 
@@ -64,6 +68,7 @@ def demo(
             console.print("The network is running: `knet ask --profile demo ...` asks it. Ctrl-C stops it.")
             threading.Event().wait()
     finally:
+        _ignore_signals()
         network.stop()
 
 
@@ -169,13 +174,22 @@ def _show_nodes(title: str, nodes: list[NodeInfo], before: list[NodeInfo] | None
 
 
 def _exit_on_signals() -> None:
-    """Exit as `sys.exit` does on SIGTERM and SIGHUP, so that the started processes are stopped."""
-    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    """Exit as `sys.exit` does on SIGTERM and SIGHUP, so that the started processes are stopped.
 
-    def exit_once(number: int, frame: FrameType | None) -> None:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)  # stopping takes some seconds and must not be interrupted
+    Python drops an exception that a handler raises within a finalizer: the signal is sent again until it counts.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        again = threading.Timer(REPEATED_SECONDS, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
         sys.exit(128 + number)
 
-    for each in signals:
-        signal.signal(each, exit_once)
+    for each in _EXITS:
+        signal.signal(each, leave)
+
+
+def _ignore_signals() -> None:
+    """Let nothing interrupt the end of the network, which takes some seconds."""
+    for each in _EXITS:
+        signal.signal(each, signal.SIG_IGN)

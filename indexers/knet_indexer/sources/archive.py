@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from xml.etree.ElementTree import Element, ParseError
 
 from knet.errors import SourceError
@@ -11,6 +13,16 @@ from knet.errors import SourceError
 MAX_UNPACKED = 256 << 20  # bytes of a zip archive's members; the limit of memory holds besides
 MAX_MEMBERS = 10_000
 MAX_RATIO = 100  # of a large archive's unpacked size to its size; XML of documents has about 10
+DAMAGED = (  # raised by zipfile and its decompressors, of which it documents only the first
+    zipfile.BadZipFile,
+    KeyError,  # no such member
+    RuntimeError,  # encrypted; NotImplementedError: an unknown compression
+    zlib.error,
+    lzma.LZMAError,
+    OSError,  # of bz2
+    EOFError,
+    ValueError,
+)
 
 
 def open_archive(data: bytes, suffix: str, where: str) -> zipfile.ZipFile:
@@ -20,7 +32,7 @@ def open_archive(data: bytes, suffix: str, where: str) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except DAMAGED as error:
         raise unreadable(error, suffix, where) from error
     sizes = [member.file_size for member in archive.infolist()]
     unpacked = sum(sizes)
@@ -56,7 +68,7 @@ def member(archive: zipfile.ZipFile, name: str, suffix: str, where: str) -> byte
     """Return a member of an archive. Raises SourceError where it is missing or damaged."""
     try:
         return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
+    except DAMAGED as error:
         raise unreadable(error, suffix, where) from error
 
 

@@ -10,6 +10,8 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urldefrag, urljoin
 
 from knet.errors import BadReply, SourceError, TooLarge
@@ -19,6 +21,7 @@ DEADLINE = 30.0  # seconds for one request
 REDIRECTS = 5  # in a row, by RFC 9309 for robots.txt; browsers follow more
 BUSY = (429, 503)
 MAX_WAIT = 10.0  # seconds before the second attempt at a busy server, also if it asks for more
+MAX_WAITS = 30.0  # seconds of all these waits for one site; after them, each page has one attempt
 PART = 1 << 16  # bytes that are unpacked at a time
 _REDIRECT = (301, 302, 303, 307, 308)
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # 47: zlib or gzip, by the header
@@ -56,6 +59,7 @@ class SiteClient:
 
     def __init__(self, http: HttpClient) -> None:
         self.http = http
+        self._left = MAX_WAITS
 
     def get(
         self,
@@ -83,9 +87,11 @@ class SiteClient:
     def _reply(self, url: str, deadline: float, max_bytes: int, accept: str) -> Reply:
         reply = self.http.get_reply(url, deadline=deadline, max_bytes=max_bytes, accept=accept)
         if reply.status in BUSY:
-            asked = reply.headers.get("retry-after", "1")
-            time.sleep(min(float(asked) if asked.isdecimal() and len(asked) < 9 else 1.0, MAX_WAIT))
-            reply = self.http.get_reply(url, deadline=deadline, max_bytes=max_bytes, accept=accept)
+            wait = min(_asked_wait(reply.headers.get("retry-after", "")), MAX_WAIT)
+            if wait <= self._left:
+                self._left -= wait
+                time.sleep(wait)
+                reply = self.http.get_reply(url, deadline=deadline, max_bytes=max_bytes, accept=accept)
         return reply
 
     def _checked(self, url: str, reply: Reply, max_bytes: int) -> bytes:
@@ -95,6 +101,16 @@ class SiteClient:
         for name in reversed(reply.headers.get("content-encoding", "").lower().split(",")):
             body = _decoded(body, name.strip(), url, max_bytes)
         return body
+
+
+def _asked_wait(value: str) -> float:
+    """Return the seconds that Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3); 1 if it says neither."""
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+        return 1.0
 
 
 def unpacked(data: bytes, url: str, limit: int, *, window_bits: int = 31) -> Iterator[bytes]:

@@ -49,6 +49,26 @@ def test_demo_ended_by_a_signal_stops_its_chain(
     assert not network_status(NAME).running
 
 
+def test_signal_that_a_finalizer_swallows_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = """
+import os, signal, time
+from knet_indexer.demo import command
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)  # Python calls the handler here, and drops what it raises
+
+command.REPEATED_SECONDS = 0.2
+command._exit_on_signals()
+Finalized()
+time.sleep(60)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=50, check=False)
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert b"Exception ignored" in ended.stderr
+
+
 @pytest.mark.skipif(find_anvil() is None, reason=NO_ANVIL)
 def test_network_stopped_from_another_thread_stops_its_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KNET_HOME", str(tmp_path))

@@ -23,7 +23,7 @@ BROKEN = {"rtf", "odt", "epub", "eml", "pptx", "xlsx"}
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not CASES.exists():
-        pytest.skip("the shared cases are not here")
+        pytest.skip(f"the public cases are not here: {CASES.parent} (KNET_DATA names the folder beside it)")
     folder = tmp_path_factory.mktemp("cases")
     subprocess.run([sys.executable, str(CASES), str(folder)], check=True, cwd=folder)
     return folder

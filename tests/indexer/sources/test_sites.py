@@ -6,12 +6,14 @@ import gzip
 import threading
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from knet.errors import SourceError, Unreachable
+from knet.errors import BadReply, SourceError, Unreachable
 from knet_indexer.config import SourceConfig
 from knet_indexer.ingest.sync import sync
 from knet_indexer.sources import site_client, sitemap
@@ -281,6 +283,36 @@ def test_busy_server_is_asked_once_more(site: Site, monkeypatch: pytest.MonkeyPa
     site.answers = {"/sitemap.xml": (503, {"Retry-After": "3600"}, "busy"), "/p": PAGE}
     assert list(site.items()) == ["/p"]
     assert waits[0] == site_client.MAX_WAIT
+
+
+def test_waits_for_one_site_have_a_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.answers = {"/sitemap.xml": ONE, "/p": (503, {"Retry-After": "3600"}, "busy")}
+    item = site.items()["/p"]
+    waits: list[float] = []
+    monkeypatch.setattr(site_client.time, "sleep", waits.append)
+    for _ in range(8):
+        with pytest.raises(BadReply, match="503"):
+            item.read()
+    assert sum(waits) == site_client.MAX_WAITS
+    assert site.requested.count("/p") == 8 + 3, "of eight readings, three waited and tried again"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("2", 2.0),
+        ("0", 0.0),
+        ("", 1.0),
+        ("soon", 1.0),
+        ("\u0662", 1.0),
+        ("-5", 1.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+    ],
+)
+def test_wait_is_read_from_seconds_and_dates(asked: str, seconds: float) -> None:
+    assert site_client._asked_wait(asked) == seconds
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=5), usegmt=True)
+    assert 3 < site_client._asked_wait(later) <= 5
 
 
 def test_failed_part_of_an_index_keeps_its_pages_and_stops_only_itself(site: Site, tmp_path: Path) -> None:
