@@ -104,7 +104,7 @@ class SiteClient:
 
 
 def _asked_wait(value: str) -> float:
-    """Return the seconds that Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3); 1 if it says neither."""
+    """Return the seconds that Retry-After asks for (RFC 9110, section 10.2.3), 1 where it is not valid."""
     if value.isascii() and value.isdecimal():
         return float(value)
     try:

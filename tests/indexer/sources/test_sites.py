@@ -25,6 +25,7 @@ from tests.network.support import make_node
 FACT = "The pump starts at noon."
 PAGE = (200, {"Content-Type": "text/html"}, f"<html><body><main><p>{FACT}</p></main></body></html>")
 XML = {"Content-Type": "application/xml"}
+PAST = "Sun, 06 Nov 1994 08:49:37 GMT"
 Answer = tuple[int, dict[str, str], str | bytes]
 
 
