@@ -6,19 +6,18 @@ Each pin is recorded in the node's state, so that a later publication can replac
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from knet.codec import MAX_BLOCK, RAW, Cid
+from knet.codec import RAW, Cid
 from knet.content.base import get_record
 from knet.content.bundle import bundle_blocks, put_bundle
 from knet.content.car import write_car
 from knet.content.dag import links, walk
 from knet.content.kubo import KuboStore
 from knet.content.pinning import WAIT_SECONDS, PinningService, gateway_multiaddr
-from knet.errors import BlockNotFound, ConfigError, IndexerError, KnetError, StoreError, TransportError
+from knet.errors import BlockNotFound, ConfigError, IndexerError, KnetError, StoreError
 from knet.http import HttpClient
 from knet.records import Manifest, Record
 
@@ -28,7 +27,6 @@ from .manifest_log import LoggedManifest
 from .withdrawal import PINS_DUE
 
 TOKEN = "KNET_PINNING_TOKEN"  # the variable with the token of a pinning service, which is not stored  # noqa: S105  the name of a variable
-HEAD_SECONDS = 3.0  # a running node serves a new head within a second
 RENEWAL_SECONDS = 60.0  # for a service to fetch the head when a pin is renewed
 
 
@@ -181,22 +179,10 @@ def _renew_car(node: Node, place: str, progress: Progress) -> None:
 def _renew_service(node: Node, place: str, progress: Progress) -> None:
     with HttpClient(addresses="private") as http:  # the owner chose the URL; it was not read from the chain
         service = PinningService(http, place, os.environ.get(TOKEN, ""))
-        _wait_for_head(node, http)
         report = pin_service(node, service, place, progress=progress, timeout=RENEWAL_SECONDS)
     if report.status != "pinned":
         hint = f"Keep the node running, then run `knet node publish {node.name} --pin service` again."
         raise StoreError(f"{place} has not fetched the new version yet: it is {report.status}.", hint=hint)
-
-
-def _wait_for_head(node: Node, http: HttpClient) -> None:
-    """Wait until a running node serves its newest head, from which the service will fetch; at most some seconds."""
-    until = time.monotonic() + HEAD_SECONDS
-    url = f"{node.config.public_endpoint}/ipfs/{put_bundle(node.store, _published(node).manifest)}?format=raw"
-    while time.monotonic() < until:
-        with suppress(TransportError):
-            http.get(url, deadline=1.0, max_bytes=MAX_BLOCK)
-            return
-        time.sleep(0.2)
 
 
 _RENEWALS: dict[str, Callable[[Node, str, Progress], object]] = {
