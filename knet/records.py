@@ -15,7 +15,7 @@ import msgspec
 from . import limits
 from .codec import ChunkText, Cid, Description, Languages, Licence, MediaType, Name, Prefix, Scores, Title, Uri, encode
 from .derivation import Confidence, Conflict, Derivation
-from .earlier import EarlierRoot
+from .first_published import EarlierRoot
 from .merkle import leaf_hash
 from .record import Record as Record
 

@@ -13,7 +13,7 @@ from knet.answer.notebook import verify_notebook
 from knet.answer.writer import extract, generate
 from knet.codec import Cid, decode, from_json
 from knet.errors import KnetError
-from knet.index.analyser import count_words, tokens
+from knet.index.analyser import tokens
 from knet.index.lexical import Statistics
 from knet.index.sentences import sentences
 from knet.records import Answer, Passage, Provenance, Reputation, Shard
@@ -84,7 +84,6 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     ),
     "canonical": canonical,
     "tokens": tokens,
-    "count_words": count_words,
     "extract": lambda text: extract("what is a", [passage(text[:8192])] * 4, Statistics(1, 1.0, {})),
     "generate": lambda text: generate("what", [passage("a b c")], lambda _: text),
     "notebook": notebook,

@@ -26,7 +26,7 @@ LAYERS = (  # lowest first: a module imports from its own layer and those below 
     ("knet.errors", "knet.files"),
     ("knet.sqlite",),
     ("knet.codec", "knet.limits", "knet.merkle", "knet.http"),
-    ("knet.records", "knet.record", "knet.derivation", "knet.earlier"),
+    ("knet.records", "knet.record", "knet.derivation", "knet.first_published"),
     ("knet.config",),
     ("knet.content", "knet.chain"),
     ("knet.embed",),

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from unicodedata import category
 
 from ..index.analyser import tokens
-from ..index.sentences import Block, Span, blocks, sentences_in
+from ..index.sentences import Block, blocks, sentences_in
 
 Kind = Literal["prose", "heading", "item", "code", "other"]
 
@@ -115,8 +115,3 @@ def is_prose(text: str) -> bool:
     if letters < LETTERS * len(filled):
         return False
     return len(text.split()) >= MIN_WORDS or sum(character > "\u0dff" for character in filled) >= MIN_LETTERS
-
-
-def spans_of(found: Sequence[Unit]) -> list[Span]:
-    """Return the spans of units."""
-    return [Span(unit.start, unit.end) for unit in found]

@@ -73,17 +73,6 @@ def split_words(text: str) -> list[str]:
     return found if text.isascii() or not _UNSPACED.search(text) else [part for word in found for part in _parts(word)]
 
 
-def count_words(text: str) -> int:
-    """Return about how many words a text has, in any script: a Chinese word has 1.5 characters, a Thai one 4."""
-    spaced = unspaced = 0.0
-    for word in text.translate(_FOLDED).split():
-        for run in _RUNS.finditer(word):
-            length = run.end() - run.start()
-            unspaced += length / 1.5 if run[1] else length / 4 if run[2] else 0
-            spaced += not (run[1] or run[2])
-    return round(spaced + unspaced)
-
-
 def _parts(word: str) -> Iterator[str]:
     for run in _RUNS.finditer(word):
         size = 2 if run[1] else 3 if run[2] else 0

@@ -1,8 +1,8 @@
 """Blocks of the chain in which nodes first published the texts of their hits.
 
 A hit is at least as old as its manifest, whose block on chain the client knows. A node that published it before proves
-that by its manifest (`knet.earlier`), and the chain must show that the earlier manifest was the node's head in the
-named block. A claim that does not hold, or cannot be checked now, makes no text older.
+that by its manifest (`knet.first_published`), and the chain must show that the earlier manifest was the node's head in
+the named block. A claim that does not hold, or cannot be checked now, makes no text older.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from ..codec import DAG_CBOR, Cid, decode
 from ..content.base import BlockSource, get_record
-from ..earlier import EarlierLeaves, EarlierRoot
 from ..errors import KnetError
+from ..first_published import EarlierLeaves, EarlierRoot
 from ..merkle import Tree, leaf_hash
 from ..records import Leaf, Manifest, ShardRef
 from ..routing.node_view import NodeView

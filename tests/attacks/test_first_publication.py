@@ -16,7 +16,7 @@ from knet.client.network import Network
 from knet.codec import RAW, Cid
 from knet.config import Profile
 from knet.content.base import BlockSource, get_record, put_record
-from knet.earlier import EarlierLeaves, EarlierRoot
+from knet.first_published import EarlierLeaves, EarlierRoot
 from knet.index.shard import read_shard
 from knet.records import Answer, Manifest, ShardRef, leaf_block
 from knet.routing.node_view import NodeView

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knet.index.analyser import count_words, split_words, term, terms_of, tokens
+from knet.index.analyser import split_words, term, terms_of, tokens
 
 MOSTLY_ASCII = st.text(
     st.one_of(st.characters(max_codepoint=127), st.sampled_from("éßİſ–’“°_\u0345\u00a0\u2028Ωжあ中ท"))
@@ -70,11 +70,3 @@ def test_terms_are_equal_in_every_thread() -> None:
     found = [f"{stem}{ending}" for stem in ("walk", "index", "nation") for ending in ("s", "ing", "ed", "al")] * 50
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(lambda _: tuple(map(term.__wrapped__, found)), range(8))) == {tuple(map(term, found))}
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("Four words in English", 4), ("这个句子有八个词左右。", 7), ("ประโยคนี้มีหลายคำ", 4), ("# ----", 0)],
-)
-def test_words_are_counted_in_every_script(text: str, count: int) -> None:
-    assert count_words(text) == pytest.approx(count, abs=1)

@@ -22,7 +22,7 @@ from ..disk_index import uses_disk_index
 from ..node import Node, Progress
 from ..state import DocumentRow, State
 from .compaction import ChunkRange, DocumentPlacement, document_placements, needs_compaction, tombstone
-from .earlier import dated, with_earlier
+from .first_published import dated, with_earlier
 from .manifest_log import DocumentEntry
 
 BATCH_CHUNKS = 4096  # read for the card at once: some megabytes

@@ -1,4 +1,4 @@
-"""Proofs in a manifest that its node published texts before (`knet.earlier`).
+"""Proofs in a manifest that its node published texts before (`knet.first_published`).
 
 With them neither an update nor compaction makes texts younger. A shard that stays keeps its root. For a new shard, the
 texts that earlier shards of the base manifest held are looked up: of documents that changed in other places, and of all
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from knet.codec import RAW, Cid, decode, encode
 from knet.content.base import BlockStore, get_record, put_record
-from knet.earlier import EarlierLeaves, EarlierRoot
+from knet.first_published import EarlierLeaves, EarlierRoot
 from knet.index.shard import LoadedShard, read_shard
 from knet.merkle import leaf_hash
 from knet.records import Head, Leaf, Manifest, ShardRef, leaf_block
